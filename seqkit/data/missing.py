@@ -1,0 +1,156 @@
+"""What becomes of missing values: an error, a straight line, or a held value with a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqkit.errors import DataError, explain, suggest
+
+__all__ = ["MISSING", "Missing", "fill_missing", "indicator_names"]
+
+Missing = Literal["error", "interpolate", "indicator"]
+
+MISSING: dict[str, str] = {
+    "error": "NaN is an error that names the first series and step",
+    "interpolate": "linear between the neighbours in the same series and channel, ends held",
+    "indicator": "the last value held, and one more feature a channel: 1 where it was missing",
+}
+
+
+def indicator_names(features: Sequence[str]) -> tuple[str, ...]:
+    """Return the feature names after ``missing="indicator"``: all channels, then all indicators.
+
+    Examples
+    --------
+    >>> indicator_names(["ax", "ay"])
+    ('ax', 'ay', 'ax_missing', 'ay_missing')
+    """
+    return (*features, *(f"{name}_missing" for name in features))
+
+
+def fill_missing(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    missing: Missing = "error",
+    *,
+    where: str = "X",
+    ids: NDArray[Any] | None = None,
+    features: Sequence[str] | None = None,
+) -> NDArray[Any]:
+    """Return `values` without NaN, or raise an error that names the first one.
+
+    Each series and channel is filled from its own values alone, so what a model answers for one
+    series never depends on which others it was asked about in the same call.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_features)
+        Series one after the other; not changed.
+    offsets : ndarray of shape (n_series + 1,)
+        Where each series begins.
+    missing : {"error", "interpolate", "indicator"}, default="error"
+        - "error": NaN raises.
+        - "interpolate": on the straight line (over the step number) between the nearest values
+          before and after it; before the first value and after the last, that value is held. A
+          series with no value at all in a channel raises.
+        - "indicator": the value before it is held (before the first value, the first; 0 where the
+          series has no value in that channel), and n_features more columns follow, 1.0 where the
+          value was missing and 0.0 elsewhere. The columns are always there, so the number of
+          features does not depend on whether something is missing. Forward filling with a mask is
+          "GRU-forward"/"GRU-simple" of Che et al., Recurrent Neural Networks for Multivariate Time
+          Series with Missing Values, 2018, eq. 4 and section "GRU-RNN for classification".
+    where : str, default="X"
+        What an error begins with.
+    ids : array of shape (n_series,), optional
+        Names of the series in errors; the position by default.
+    features : sequence of str, optional
+        Names of the channels in errors; the position by default.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features), or (n_rows, 2 * n_features) for "indicator"
+
+    Raises
+    ------
+    DataError
+        NaN under "error"; a channel of a series without a value under "interpolate"; an infinity
+        always, for it is no missing value.
+
+    Examples
+    --------
+    >>> column = np.array([[1.0], [np.nan], [3.0], [np.nan]])
+    >>> fill_missing(column, np.array([0, 4]), "interpolate").ravel().tolist()
+    [1.0, 2.0, 3.0, 3.0]
+    >>> fill_missing(column, np.array([0, 4]), "indicator").tolist()
+    [[1.0, 0.0], [1.0, 1.0], [3.0, 0.0], [3.0, 1.0]]
+    """
+    if missing not in MISSING:
+        expected = "one of " + ", ".join(MISSING)
+        raise ValueError(explain(where, "missing", expected, missing, suggest(missing, MISSING)))
+    finite = np.isfinite(values)
+    if finite.all():
+        if missing == "indicator":
+            return np.concatenate([values, np.zeros_like(values)], axis=1)
+        return values
+    unknown = np.isnan(values)
+    infinite = ~finite & ~unknown
+    if infinite.any():
+        place = _place(infinite, offsets, ids, features)
+        mend = "An infinity is no missing value: mend the data, or write NaN and set missing."
+        got = f"inf or a value too large for {values.dtype} at {place}"
+        raise DataError(f"{where}: values must be finite; got {got}. {mend}")
+    if missing == "error":
+        place = _place(unknown, offsets, ids, features)
+        raise DataError(
+            f"{where}: values must be present; got NaN at {place} "
+            f"({int(unknown.sum())} of {values.size} values are NaN). "
+            "Set missing to 'interpolate' or 'indicator', or mend the data."
+        )
+    steps = np.arange(values.shape[0])[:, None]  # (n_rows, 1)
+    start = np.repeat(offsets[:-1], np.diff(offsets))[:, None]
+    last = np.repeat(offsets[1:], np.diff(offsets))[:, None] - 1
+    before = np.maximum.accumulate(np.where(unknown, -1, steps), axis=0)
+    after = np.minimum.accumulate(np.where(unknown, values.shape[0], steps)[::-1], axis=0)[::-1]
+    none_before, none_after = before < start, after > last
+    nothing = none_before & none_after
+    if missing == "interpolate" and nothing.any():
+        place = _place(nothing, offsets, ids, features, step=False)
+        raise DataError(
+            f"{where}: a series must have at least one value in every channel to interpolate; got "
+            f"only NaN in {place}. Leave that series or channel out, or set missing to 'indicator'."
+        )
+    before = np.where(none_before, np.where(none_after, steps, after), before)
+    after = np.where(none_after, before, after)
+    channel = np.arange(values.shape[1])
+    left, right = values[before, channel], values[after, channel]
+    if missing == "interpolate":
+        share = (steps - before) / np.maximum(after - before, 1)
+        filled = left + (right - left) * share
+        # Where a value is present, before == after == step, so nothing is rounded.
+        return np.where(unknown, filled, values).astype(values.dtype, copy=False)
+    filled = np.where(nothing, 0.0, left)
+    return np.concatenate([filled, unknown], axis=1, dtype=values.dtype)
+
+
+def _place(
+    bad: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    ids: NDArray[Any] | None,
+    features: Sequence[str] | None,
+    *,
+    step: bool = True,
+) -> str:
+    """Name series, step and channel of the first true cell of `bad` (n_rows, n_features)."""
+    row, channel = divmod(int(np.argmax(bad)), bad.shape[1])
+    series = int(np.searchsorted(offsets, row, side="right")) - 1
+    name = series if ids is None else np.asarray(ids)[series].item()
+    text = f"series {name!r}"
+    if step:
+        text += f", step {row - int(offsets[series])}"
+    if features is not None:
+        return f"{text}, feature {features[channel]!r}"
+    return text if bad.shape[1] == 1 else f"{text}, feature {channel}"

@@ -1,0 +1,439 @@
+"""What the sequence estimators share: checking, training, prediction, pickling.
+
+An estimator holds its settings, the trained weights and nothing of TensorFlow; the
+``keras.Model`` is built when somebody asks for ``model_``. Training and prediction go through
+the shared engines of :mod:`seqkit.training`, so a second fit of the same architecture traces
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from seqkit import training
+from seqkit.data.scaling import fit_scaler
+from seqkit.data.sequences import Padded, as_padded
+from seqkit.recipe.schema import validate_parameters
+from seqkit.tasks import TASKS, Task
+
+__all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
+
+MODEL_SETTINGS = (
+    "cell",
+    "units",
+    "bidirectional",
+    "dropout",
+    "recurrent_dropout",
+    "residual",
+    "pooling",
+    "patch",
+    "dense",
+    "scale",
+)
+TRAIN_SETTINGS = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "steps_per_epoch",
+    "clipnorm",
+    "patience",
+)
+
+
+class BaseSequenceEstimator(BaseEstimator):
+    """Base of all sequence estimators: settings, pickling, and the model on request."""
+
+    _task: ClassVar[str]
+
+    def _build(self) -> Callable[[], Any]:
+        """Return what makes the fitted architecture: a ``functools.partial`` of a builder."""
+        raise NotImplementedError
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_model", None)
+        return state
+
+    @property
+    def model_(self) -> Any:
+        """The trained ``keras.Model``: raw values in, answers in the user's units out."""
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
+        if "_model" not in self.__dict__:
+            model = self._build()()
+            model.set_weights(self.weights_)
+            self._model = model
+        return self._model
+
+    @property
+    def _row(self) -> Task:
+        return TASKS[self._task]
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings, every one of them checked."""
+        values = self.get_params(deep=False)
+        for name in ("random_state", "verbose", "warm_start"):
+            values.pop(name, None)
+        validate_parameters(type(self).__name__, self._task, values)
+        return values
+
+    def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Any:
+        """Run a fit; if it fails, leave the estimator as it was before."""
+        before = dict(self.__dict__)
+        try:
+            method(*args, **kwargs)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _forget(self) -> None:
+        """Drop all that an earlier fit has left."""
+        parameters = self.get_params(deep=False)
+        for name in [name for name in vars(self) if name not in parameters]:
+            del self.__dict__[name]
+
+    def _adopt(self, fitted: training.Fitted, keep_state: bool) -> None:
+        """Take over what training gives."""
+        self.weights_ = fitted.weights
+        self.history_ = fitted.history
+        self.n_iter_ = fitted.epochs_run
+        self.best_epoch_ = fitted.best_epoch
+        self.__dict__.pop("_model", None)
+        # twice the size of the weights, so it is kept only where a fit may go on
+        self._state = fitted.state if keep_state else None
+
+
+@dataclass
+class Examples:
+    """Series with their encoded targets and weights."""
+
+    padded: Padded
+    target: np.ndarray
+    weight: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> Examples:
+        lengths = self.padded.lengths
+        padded = Padded(self.padded.values[rows], None if lengths is None else lengths[rows])
+        return Examples(
+            padded, self.target[rows], None if self.weight is None else self.weight[rows]
+        )
+
+
+class SeriesEstimator(BaseSequenceEstimator):
+    """Base of the estimators that map one whole series to one answer."""
+
+    _n_steps: int | None
+    _n_channels: int
+    _variable_length: bool
+
+    # -- what a subclass says ----------------------------------------------------------------
+
+    def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
+        """Return the target as numbers; with `reset`, learn how."""
+        raise NotImplementedError
+
+    def _trained_target(self, target: np.ndarray) -> np.ndarray:
+        """Return the encoded target as the loss sees it."""
+        return target
+
+    def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
+        """Return the statistics of the scaling layers by variable path, from training rows."""
+        if self.scale == "none":
+            return {}
+        offset, scale = fit_scaler(self.scale, _valid_steps(train.padded))
+        return {"standardize/offset": offset, "standardize/scale": scale}
+
+    def _target_weight(self, target: np.ndarray) -> np.ndarray | None:
+        """Return a weight for each series that its target asks for."""
+        return None
+
+    def _losses(self) -> tuple[Any, list[Any]]:
+        """Return the loss and the metrics shown while training, as Keras objects."""
+        raise NotImplementedError
+
+    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """Return the builder and the sizes that the data decide."""
+        raise NotImplementedError
+
+    # -- scikit-learn ------------------------------------------------------------------------
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Iterable[Any] = (),
+        on_epoch: Callable[..., Any] | None = None,
+        resume: training.TrainingState | None = None,
+    ) -> Any:
+        """Fit the model to series and their targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_series, n_timesteps) or (n_series, n_timesteps, n_features), \
+or a list of (n_timesteps_i, n_features) arrays
+            The series, in raw units.
+        y : array-like of shape (n_series,)
+            A class label or a number for each series; for a regressor also
+            ``(n_series, n_targets)``.
+        sample_weight : array-like of shape (n_series,), default=None
+            Weight of each series in the loss.
+        validation_data : tuple, default=None
+            ``(X, y)`` or ``(X, y, sample_weight)`` to validate on, instead of the share
+            ``validation`` of the training series.
+        callbacks : iterable of keras.callbacks.Callback, default=()
+            Called between epochs.
+        on_epoch : callable, default=None
+            ``on_epoch(epoch, logs, state_getter)`` after each epoch.
+        resume : seqkit.training.TrainingState, default=None
+            Continue an interrupted fit exactly where this state was taken.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a setting or the data are not what they must be; the estimator is then left as
+            it was.
+        seqkit.errors.TrainingError
+            If the loss is no longer finite.
+        """
+        return self._guarded(
+            self._fit,
+            X,
+            y,
+            sample_weight,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            on_epoch=on_epoch,
+            resume=resume,
+            going_on=self.warm_start and self.__sklearn_is_fitted__(),
+        )
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Iterable[Any] = (),
+        on_epoch: Callable[..., Any] | None = None,
+        resume: training.TrainingState | None = None,
+        going_on: bool = False,
+        partial_pass: bool = False,
+        classes: np.ndarray | None = None,
+    ) -> None:
+        settings = self._settings()
+        state = resume
+        if going_on:
+            state = self._state_to_go_on_from()
+        else:
+            self._forget()
+            if classes is not None:
+                self.classes_ = classes
+        seed = _seed(self.random_state)
+        examples = self._examples(X, y, sample_weight, reset=not going_on)
+        train, held = examples, None
+        if validation_data is not None:
+            held = self._examples(*validation_data, reset=False)
+        elif self.validation and not partial_pass:
+            train, held = self._hold_out(examples, seed)
+        constants = None
+        if not going_on:
+            self._variable_length = train.padded.lengths is not None
+            constants = {
+                path: np.asarray(value, np.float32)
+                for path, value in self._fit_statistics(train).items()
+            }
+        loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        if partial_pass:
+            loop.update(epochs=1, patience=0)
+        if state is not None and going_on:
+            loop["epochs"] += state.epoch
+        loss, metrics = self._losses()
+        build = self._build()
+        fitted = training.fit(
+            build,
+            self._source(train),
+            key=architecture_key(build),
+            seed=seed,
+            loss=loss,
+            metrics=metrics,
+            validation=None if held is None else self._source(held),
+            callbacks=tuple(callbacks),
+            constants=constants,
+            resume=state,
+            output=self._row.trained_output,
+            verbose=self.verbose,
+            on_epoch=on_epoch,
+            **loop,
+        )
+        self._adopt(fitted, keep_state=self.warm_start or partial_pass)
+
+    # -- data --------------------------------------------------------------------------------
+
+    def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
+        padded = self._check_X(X, reset)
+        target = self._encode_target(y, reset)
+        check_consistent_length(padded.values, target)
+        weight = self._target_weight(target)
+        if sample_weight is not None:
+            given = _check_sample_weight(
+                sample_weight, padded.values, dtype=np.float32, ensure_non_negative=True
+            )
+            weight = given if weight is None else given * weight
+        return Examples(padded, target, weight)
+
+    def _check_X(self, X: Any, reset: bool) -> Padded:
+        owner = type(self).__name__
+        if _is_table(X):
+            table = validate_data(
+                self, X, reset=reset, dtype="numeric", ensure_all_finite=False
+            )
+            padded = as_padded(table[:, :, None], missing=self.missing)
+            n_features, n_steps = 1, table.shape[1]
+        else:
+            padded = as_padded(X, missing=self.missing)
+            n_features, n_steps = padded.values.shape[2], None
+            if self.missing == "indicator":
+                n_features //= 2
+            if reset:
+                self.n_features_in_ = n_features
+        if reset:
+            self._n_steps, self._n_channels = n_steps, padded.values.shape[2]
+        elif (n_steps is None) != (self._n_steps is None) or (
+            n_steps is None and n_features != self.n_features_in_
+        ):
+            expected = "1 a time step, as a table" if self._n_steps else self.n_features_in_
+            raise ValueError(
+                f"X has {n_features} features, but {owner} is expecting {expected} features as "
+                "input."
+            )
+        shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
+        if shortest < self.patch:
+            series = 0 if padded.lengths is None else int(padded.lengths.argmin())
+            raise ValueError(
+                f"{owner}: X must have at least patch={self.patch} time steps in every series; "
+                f"series {series} has {shortest}. Use a smaller patch."
+            )
+        return padded
+
+    def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+        """Set the share `validation` aside, by class where there are classes."""
+        n = len(examples.target)
+        by_class = examples.target if self._row.target == "label" else None
+        try:
+            kept, held = train_test_split(
+                np.arange(n), test_size=self.validation, random_state=seed, stratify=by_class
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{type(self).__name__}: validation={self.validation!r} of {n} series cannot be "
+                f"set aside. {error} Give validation_data, or set validation=0 and patience=0."
+            ) from error
+        return examples.take(kept), examples.take(held)
+
+    def _build(self, variable_length: bool | None = None) -> Callable[[], Any]:
+        if variable_length is None:
+            variable_length = self._variable_length
+        builder, sizes = self._builder()
+        return partial(
+            builder,
+            n_timesteps=None if variable_length else self._n_steps,
+            n_features=self._n_channels,
+            variable_length=variable_length,
+            **sizes,
+            **{name: getattr(self, name) for name in MODEL_SETTINGS},
+        )
+
+    def _source(self, examples: Examples) -> training.ArraySource:
+        inputs = _inputs(examples.padded, self._variable_length)
+        return training.ArraySource(
+            inputs, self._trained_target(examples.target), examples.weight
+        )
+
+    # -- prediction --------------------------------------------------------------------------
+
+    def _predict_raw(self, X: Any) -> np.ndarray:
+        """Return the model's output for every series, ``(n_series, width)``."""
+        check_is_fitted(self)
+        padded = self._check_X(X, reset=False)
+        # a model fitted on equal lengths serves unequal ones: the weights are the same
+        variable_length = self._variable_length or padded.lengths is not None
+        build = self._build(variable_length)
+        source = training.ArraySource(_inputs(padded, variable_length))
+        return training.predict(build, self.weights_, source, key=architecture_key(build))
+
+
+def _is_table(X: Any) -> bool:
+    """Whether X is two-dimensional in scikit-learn's sense: a row a series, a column a step."""
+    if isinstance(X, (list, tuple)):
+        sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
+        return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
+    if getattr(X, "ndim", 2) == 1:
+        return getattr(X, "dtype", None) != object or not all(np.ndim(row) for row in X)
+    return getattr(X, "ndim", 2) != 3
+
+
+def _valid_steps(padded: Padded) -> np.ndarray:
+    """Return all time steps but the padding, ``(n_rows, n_features)``."""
+    values = padded.values
+    if padded.lengths is None:
+        return values.reshape(-1, values.shape[2])
+    return values[np.arange(values.shape[1]) < padded.lengths[:, None]]
+
+
+def _inputs(padded: Padded, variable_length: bool) -> Any:
+    if not variable_length:
+        return padded.values
+    n, n_steps = padded.values.shape[:2]
+    lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
+    return {"x": padded.values, "lengths": lengths}
+
+
+def architecture_key(build: Callable[[], Any]) -> Hashable:
+    """Return what names the architecture that a ``functools.partial`` of a builder makes."""
+    assert isinstance(build, partial)
+    settings = tuple(
+        (name, tuple(value) if isinstance(value, (list, tuple)) else value)
+        for name, value in sorted(build.keywords.items())
+    )
+    return build.func.__qualname__, settings
+
+
+def _seed(random_state: Any) -> int:
+    """Return the seed of a fit: an integer is itself, anything else is drawn from."""
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -1,0 +1,250 @@
+"""Classify whole series with a recurrent network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from seqkit.builders import build_classifier
+from seqkit.estimators.base import SeriesEstimator
+
+__all__ = ["SequenceClassifier"]
+
+
+class SequenceClassifier(ClassifierMixin, SeriesEstimator):
+    """Classify whole series with a recurrent network.
+
+    Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
+    The network is that of :func:`seqkit.build_classifier`; it is trained on the cross-entropy.
+
+    Parameters
+    ----------
+    cell : str, default="lstm"
+        Recurrent cell, a row of ``seqkit.cells.CELLS``.
+    units : int or sequence of int, default=64
+        Width of the recurrent layer; a sequence is a stack.
+    bidirectional : bool, default=False
+        Run every layer in both directions.
+    dropout : float, default=0.0
+        Share dropped, in [0, 1), on the input of every recurrent layer after the first and
+        before the head.
+    recurrent_dropout : float, default=0.0
+        Share of the previous state dropped, one mask a sequence.
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+        How the valid steps become one vector.
+    patch : int, default=1
+        Time steps folded into one before the first recurrent layer.
+    dense : sequence of int, default=()
+        Widths of hidden layers between pooling and head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of each feature, fitted on the training part and kept in the model.
+    missing : {"error", "interpolate", "indicator"}, default="error"
+        What a NaN is: an error, interpolated within its series, or marked by a further feature.
+    epochs : int, default=100
+        Passes over the training series, at most.
+    batch_size : int, default=32
+        Series in a gradient step.
+    optimizer : str, default="adam"
+        A Keras optimizer by name.
+    learning_rate : float, default=1e-3
+        Step size of the optimizer.
+    schedule : {"constant", "cosine", "plateau"}, default="constant"
+        Course of the learning rate.
+    steps_per_epoch : int or None, default=None
+        Random batches in an epoch instead of a full pass.
+    clipnorm : float or None, default=1.0
+        Greatest global norm of the gradient; ``None`` does not clip.
+    loss : {"auto", "crossentropy"}, default="auto"
+        What is minimised.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss.
+    patience : int, default=10
+        Epochs without a better validation loss before training stops; the best weights are
+        restored. 0 turns this off.
+    validation : float, default=0.15
+        Share of the series set aside, by class, for early stopping; 0 for none.
+    warm_start : bool, default=False
+        Continue from the last fit instead of starting anew.
+    random_state : int, RandomState instance or None, default=None
+        The same integer gives the same weights.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        Raw values to class probabilities.
+    weights_ : list of ndarray
+        Its weights, in the order of ``model_.weights``.
+    history_ : dict of str to list of float
+        Loss and accuracy by epoch; with a validation part also ``val_...``.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Features a time step, or columns of a two-dimensional `X`.
+    n_iter_, best_epoch_ : int
+        Epochs run, and the one whose weights were kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqkit import SequenceClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 12, 1))
+    >>> y = np.where(X[:, -4:, 0].mean(axis=1) > 0, "up", "down")
+    >>> model = SequenceClassifier(units=8, epochs=40, learning_rate=0.02, validation=0,
+    ...                            patience=0, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (40, 2)
+    >>> bool(model.score(X, y) > 0.8)
+    True
+    """
+
+    _task = "classification"
+
+    def __init__(
+        self,
+        *,
+        cell: str = "lstm",
+        units: int | Sequence[int] = 64,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        residual: bool = False,
+        pooling: str = "last",
+        patch: int = 1,
+        dense: Sequence[int] = (),
+        scale: str = "standard",
+        missing: str = "error",
+        epochs: int = 100,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        schedule: str = "constant",
+        steps_per_epoch: int | None = None,
+        clipnorm: float | None = 1.0,
+        loss: str = "auto",
+        class_weight: Mapping[Any, float] | str | None = None,
+        patience: int = 10,
+        validation: float = 0.15,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.cell = cell
+        self.units = units
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.residual = residual
+        self.pooling = pooling
+        self.patch = patch
+        self.dense = dense
+        self.scale = scale
+        self.missing = missing
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.steps_per_epoch = steps_per_epoch
+        self.clipnorm = clipnorm
+        self.loss = loss
+        self.class_weight = class_weight
+        self.patience = patience
+        self.validation = validation
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
+        probabilities = self._predict_raw(X).astype(np.float64)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each series, ``(n_series,)``."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> SequenceClassifier:
+        """Make one pass over further series, going on from the weights reached.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`. Scaling keeps the statistics of the first call.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call if `y` lacks some.
+        """
+        going_on = self.__sklearn_is_fitted__()
+        if classes is not None:
+            classes = np.unique(column_or_1d(classes))
+            if going_on and not np.array_equal(classes, self.classes_):
+                raise ValueError(
+                    f"classes={classes!r} is not the same as in the first call of partial_fit, "
+                    f"{self.classes_!r}."
+                )
+        return self._guarded(
+            self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True, classes=classes
+        )
+
+    def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if reset and not hasattr(self, "classes_"):
+            self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__}: y must have at least 2 classes; got 1 class, "
+                f"{self.classes_[0]!r}."
+            )
+        unseen = np.setdiff1d(y, self.classes_)
+        if len(unseen):
+            raise ValueError(
+                f"{type(self).__name__}: y must hold only the classes {list(self.classes_)}; got "
+                f"{list(unseen)}."
+            )
+        return np.searchsorted(self.classes_, y).astype(np.int32)
+
+    def _target_weight(self, target: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        weight_of = self.class_weight
+        if isinstance(weight_of, Mapping):
+            unknown = set(weight_of) - set(self.classes_.tolist())
+            if unknown:
+                raise ValueError(
+                    f"{type(self).__name__}: class_weight must name classes of y, "
+                    f"{list(self.classes_)}; got {sorted(unknown)}."
+                )
+            by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
+        else:
+            present = np.unique(target)
+            by_class = np.ones(len(self.classes_))
+            by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
+        return by_class[target].astype(np.float32)
+
+    def _losses(self) -> tuple[Any, list[Any]]:
+        return (
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+
+    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        return build_classifier, {"n_classes": len(self.classes_)}

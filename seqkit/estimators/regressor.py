@@ -1,0 +1,188 @@
+"""Predict a number, or several, from whole series with a recurrent network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_array
+
+from seqkit.builders import build_regressor
+from seqkit.data.scaling import fit_scaler
+from seqkit.estimators.base import Examples, SeriesEstimator
+
+__all__ = ["SequenceRegressor"]
+
+_LOSSES = {
+    "mse": keras.losses.MeanSquaredError,
+    "mae": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+}
+
+
+class SequenceRegressor(RegressorMixin, SeriesEstimator):
+    """Predict a number, or several, from whole series with a recurrent network.
+
+    Use it for what a series leads to as a whole: remaining useful life, a score, a dose. The
+    network is that of :func:`seqkit.build_regressor`. The target is standardised for training
+    and brought back to its units by the model's last layer.
+
+    Parameters
+    ----------
+    cell, units, bidirectional, dropout, recurrent_dropout, residual, pooling, patch, dense, scale
+        The network, as in :class:`SequenceClassifier`.
+    missing : {"error", "interpolate", "indicator"}, default="error"
+        What a NaN is: an error, interpolated within its series, or marked by a further feature.
+    epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
+        Training, as in :class:`SequenceClassifier`.
+    loss : {"auto", "mse", "mae", "huber"}, default="auto"
+        What is minimised, on the standardised target; ``auto`` is ``mse``.
+    validation : float, default=0.15
+        Share of the series set aside at random for early stopping; 0 for none.
+    warm_start : bool, default=False
+        Continue from the last fit instead of starting anew.
+    random_state : int, RandomState instance or None, default=None
+        The same integer gives the same weights.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        Raw values to the target, in its units.
+    weights_ : list of ndarray
+        Its weights, in the order of ``model_.weights``.
+    history_ : dict of str to list of float
+        Loss by epoch (of the standardised target); with a validation part also ``val_...``.
+    n_features_in_ : int
+        Features a time step, or columns of a two-dimensional `X`.
+    n_iter_, best_epoch_ : int
+        Epochs run, and the one whose weights were kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqkit import SequenceRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 2)) for n in rng.integers(5, 12, size=40)]
+    >>> y = [100 * x[:, 0].mean() for x in X]
+    >>> model = SequenceRegressor(cell="gru", units=16, epochs=60, learning_rate=0.02,
+    ...                           validation=0, patience=0, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.8)
+    True
+    """
+
+    _task = "regression"
+
+    def __init__(
+        self,
+        *,
+        cell: str = "lstm",
+        units: int | Sequence[int] = 64,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        residual: bool = False,
+        pooling: str = "last",
+        patch: int = 1,
+        dense: Sequence[int] = (),
+        scale: str = "standard",
+        missing: str = "error",
+        epochs: int = 100,
+        batch_size: int = 32,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        schedule: str = "constant",
+        steps_per_epoch: int | None = None,
+        clipnorm: float | None = 1.0,
+        loss: str = "auto",
+        patience: int = 10,
+        validation: float = 0.15,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.cell = cell
+        self.units = units
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.residual = residual
+        self.pooling = pooling
+        self.patch = patch
+        self.dense = dense
+        self.scale = scale
+        self.missing = missing
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.steps_per_epoch = steps_per_epoch
+        self.clipnorm = clipnorm
+        self.loss = loss
+        self.patience = patience
+        self.validation = validation
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
+        output = self._predict_raw(X).astype(np.float64)
+        return output if self._many_targets else output[:, 0]
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SequenceRegressor:
+        """Make one pass over further series, going on from the weights reached.
+
+        Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call.
+        """
+        going_on = self.__sklearn_is_fitted__()
+        return self._guarded(
+            self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True
+        )
+
+    def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        y = check_array(
+            y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y", estimator=self
+        )
+        if reset:
+            self._many_targets = y.ndim == 2 and y.shape[1] > 1
+            self._n_targets = y.shape[1] if y.ndim == 2 else 1
+        y = y.reshape(len(y), -1)
+        if y.shape[1] != self._n_targets:
+            raise ValueError(
+                f"{type(self).__name__}: y must have {self._n_targets} columns; got {y.shape[1]}."
+            )
+        return y
+
+    def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
+        self._offset, self._spread = fit_scaler("standard", train.target)
+        return {
+            **super()._fit_statistics(train),
+            "output/offset": self._offset,
+            "output/scale": self._spread,
+        }
+
+    def _trained_target(self, target: np.ndarray) -> np.ndarray:
+        return ((target - self._offset) / self._spread).astype(np.float32)
+
+    def _losses(self) -> tuple[Any, list[Any]]:
+        name = self._row.loss if self.loss == "auto" else self.loss
+        return _LOSSES[name](), []
+
+    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        return build_regressor, {"n_targets": self._n_targets}

@@ -1,0 +1,118 @@
+"""The tasks a sequence model can learn, as a table of plain data.
+
+A row says what the network's head gives, which loss it learns from, and what it is judged by.
+Everything that depends on the task reads :data:`TASKS`; nothing branches on a task's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["TASKS", "Task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of :data:`TASKS`.
+
+    Attributes
+    ----------
+    name : str
+        As in a recipe's ``task``.
+    estimator : str
+        Class that fits it, as ``module:name``.
+    summary : str
+        What is learned, for ``seqkit list tasks``.
+    target : {"label", "number", "series"}
+        What one series is mapped to: a class, a number (or several), or its own future.
+    loss : str
+        What ``loss: auto`` means.
+    losses : tuple of str
+        Allowed values of ``loss`` besides ``auto``.
+    metrics : tuple of str
+        All metrics that apply.
+    default_metrics : tuple of str
+        The ones shown when a recipe names none; the first decides a comparison.
+    baselines : tuple of str
+        What the model is always shown beside.
+    trained_output : str or None
+        Layer whose output the loss sees; ``None`` means the model's own output.
+    """
+
+    name: str
+    estimator: str
+    summary: str
+    target: str
+    loss: str
+    losses: tuple[str, ...]
+    metrics: tuple[str, ...]
+    default_metrics: tuple[str, ...]
+    baselines: tuple[str, ...]
+    trained_output: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.default_metrics) - set(self.metrics)
+        if unknown:
+            raise ValueError(f"task {self.name!r}: default metrics {unknown} are not its metrics")
+        if self.loss not in self.losses:
+            raise ValueError(f"task {self.name!r}: loss {self.loss!r} is not one of its losses")
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            name="classification",
+            estimator="seqkit.estimators.classifier:SequenceClassifier",
+            summary="one class for a whole series",
+            target="label",
+            loss="crossentropy",
+            losses=("crossentropy",),
+            metrics=(
+                "accuracy",
+                "balanced_accuracy",
+                "f1_macro",
+                "log_loss",
+                "roc_auc",
+            ),
+            default_metrics=("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc"),
+            baselines=("majority", "nearest_neighbour"),
+            trained_output="logits",
+        ),
+        Task(
+            name="regression",
+            estimator="seqkit.estimators.regressor:SequenceRegressor",
+            summary="one number, or several, for a whole series",
+            target="number",
+            loss="mse",
+            losses=("mse", "mae", "huber"),
+            metrics=("mae", "rmse", "r2"),
+            default_metrics=("mae", "rmse", "r2"),
+            baselines=("mean",),
+            trained_output="standardized",
+        ),
+        Task(
+            name="forecasting",
+            estimator="seqkit.estimators.forecaster:SequenceForecaster",
+            summary="the next steps of one series or of many",
+            target="series",
+            loss="mae",
+            losses=("mae", "mse", "huber", "pinball", "nll"),
+            metrics=(
+                "mae",
+                "rmse",
+                "mape",
+                "smape",
+                "mase",
+                "rmsse",
+                "owa",
+                "weighted_quantile_loss",
+                "crps",
+                "coverage",
+                "interval_width",
+            ),
+            default_metrics=("mae", "rmse", "smape", "mase", "rmsse"),
+            baselines=("naive", "seasonal_naive", "drift"),
+        ),
+    )
+}

@@ -1,0 +1,304 @@
+"""What a model is judged by: one row a metric, with where its definition comes from.
+
+Metrics of labels, probabilities and numbers are scikit-learn's own functions. Errors of forecasts,
+which scikit-learn does not have, are in :mod:`seqkit.evaluation.forecast_errors`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics as sk
+
+from seqkit.errors import explain, suggest
+from seqkit.evaluation.forecast_errors import Undefined
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Predictions",
+    "Undefined",
+    "confusion_table",
+    "find_metrics",
+    "metric_value",
+]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model, or a baseline, answered. Only the parts it gives are set.
+
+    Attributes
+    ----------
+    labels : array of shape (n_series,), or for tagging a list of arrays
+    probabilities : array of shape (n_series, n_classes), or for tagging a list of arrays
+    values : array
+        Numbers: ``(n_series,)`` or ``(n_series, n_targets)`` of a regression; point forecasts as
+        ``(n_series, horizon)``, ``(n_series, n_windows, horizon)`` or ``(n_series, n_windows,
+        horizon, n_targets)``.
+    quantiles : array of the shape of ``values`` and one axis of ``levels`` at the end
+    levels : tuple of float
+    samples : array of the shape of ``values`` and one axis at the end
+    """
+
+    labels: Any = None
+    probabilities: Any = None
+    values: Any = None
+    quantiles: Any = None
+    levels: tuple[float, ...] = ()
+    samples: Any = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of :data:`METRICS`.
+
+    Attributes
+    ----------
+    name : str
+    title : str
+        As a table or a plot shows it.
+    tasks : tuple of str
+    function : callable or None
+        ``function(y_true, answer, *, classes, sample_weight) -> float`` for labels, probabilities
+        and values; ``None`` where the metric is of forecasts only.
+    greater_is_better : bool or None
+        ``None`` where neither is: coverage should be the interval's nominal one.
+    needs : {"labels", "probabilities", "values", "history", "quantiles", "naive2"}
+        Which part of the answer it reads, or what it needs besides a forecast.
+    source : str
+        Where the definition comes from.
+    unit : str
+        ``"%"``, ``"y"`` (that of the target) or nothing.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    function: Callable[..., float] | None
+    greater_is_better: bool | None
+    needs: str
+    source: str
+    unit: str = ""
+
+
+def _of_labels(function: Callable[..., float], **fixed: Any) -> Callable[..., float]:
+    def score(y_true: Array, labels: Array, *, classes: Any, sample_weight: Any) -> float:
+        with warnings.catch_warnings():
+            # A predicted class that the part does not hold is counted as a plain error.
+            warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+            return float(function(y_true, labels, sample_weight=sample_weight, **fixed))
+
+    return score
+
+
+def _of_values(function: Callable[..., float]) -> Callable[..., float]:
+    def score(y_true: Array, values: Array, *, classes: Any, sample_weight: Any) -> float:
+        if function is sk.r2_score and len(y_true) < 2:
+            raise Undefined("R2 needs at least two series")
+        return float(function(y_true, values, sample_weight=sample_weight))
+
+    return score
+
+
+def _known_classes(y_true: Array, classes: Any, n_columns: int) -> Array:
+    if classes is None:
+        raise Undefined("the classes in the order of the probabilities' columns are needed")
+    order = np.asarray(classes)
+    if len(order) != n_columns:
+        expected = f"one a class ({len(order)})"
+        raise ValueError(explain("probabilities", "the columns", expected, n_columns))
+    unseen = np.setdiff1d(y_true, order)
+    if len(unseen):
+        raise Undefined(f"classes that the model never saw: {_listed(unseen)}")
+    return order
+
+
+def _listed(values: Sequence[Any] | Array, most: int = 5) -> str:
+    shown = ", ".join(str(value) for value in list(values)[:most])
+    return f"{shown} and {len(values) - most} more" if len(values) > most else shown
+
+
+def _log_loss(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: Any) -> float:
+    if np.ndim(y_true) == 2:  # several binary labels: the mean over them
+        columns = range(np.shape(y_true)[1])
+        losses = [
+            sk.log_loss(y_true[:, j], probabilities[:, j], labels=[0, 1],
+                        sample_weight=sample_weight)
+            for j in columns
+        ]  # fmt: skip
+        return float(np.mean(losses))
+    order = _known_classes(y_true, classes, probabilities.shape[1])
+    if not np.array_equal(order, np.sort(order)):
+        position = np.argsort(order)
+        order, probabilities = order[position], probabilities[:, position]
+    # float32 rows sum to one within 1e-7 only, and scikit-learn warns of more than its own epsilon
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return float(sk.log_loss(y_true, probabilities, labels=order, sample_weight=sample_weight))
+
+
+def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: Any) -> float:
+    if np.ndim(y_true) == 2:
+        constant = [j for j in range(y_true.shape[1]) if len(np.unique(y_true[:, j])) < 2]
+        if constant:
+            raise Undefined(f"labels {_listed(constant)} are always, or never, set in this part")
+        return float(sk.roc_auc_score(y_true, probabilities, sample_weight=sample_weight))
+    order = _known_classes(y_true, classes, probabilities.shape[1])
+    absent = np.setdiff1d(order, y_true)
+    if len(absent):
+        raise Undefined(f"no series of this part has class {_listed(absent)}")
+    # One class against the rest, averaged: roc_auc_score(multi_class="ovr"), but free of its demand
+    # that the rows sum to one within 1e-8.
+    columns = range(1, 2) if len(order) == 2 else range(len(order))
+    areas = [
+        sk.roc_auc_score(y_true == order[j], probabilities[:, j], sample_weight=sample_weight)
+        for j in columns
+    ]
+    return float(np.mean(areas))
+
+
+_LABELS = ("classification", "tagging")
+_SKLEARN = "scikit-learn: sklearn.metrics."
+_M4 = "Makridakis, Spiliotis, Assimakopoulos (2020), M4 competition, section 2"
+_M5 = "Makridakis, Spiliotis, Assimakopoulos (2022), M5 accuracy competition, eq. 1"
+_ALL_VALUES = "mean over all series, windows and steps"
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", _LABELS, _of_labels(sk.accuracy_score), True, "labels",
+               _SKLEARN + "accuracy_score"),
+        Metric("balanced_accuracy", "balanced accuracy", _LABELS,
+               _of_labels(sk.balanced_accuracy_score), True, "labels",
+               _SKLEARN + "balanced_accuracy_score"),
+        Metric("f1_macro", "macro F1", _LABELS,
+               _of_labels(sk.f1_score, average="macro", zero_division=0), True, "labels",
+               _SKLEARN + "f1_score(average='macro')"),
+        Metric("f1_micro", "micro F1", _LABELS,
+               _of_labels(sk.f1_score, average="micro", zero_division=0), True, "labels",
+               _SKLEARN + "f1_score(average='micro')"),
+        Metric("f1_weighted", "weighted F1", _LABELS,
+               _of_labels(sk.f1_score, average="weighted", zero_division=0), True, "labels",
+               _SKLEARN + "f1_score(average='weighted')"),
+        Metric("precision_macro", "macro precision", _LABELS,
+               _of_labels(sk.precision_score, average="macro", zero_division=0), True, "labels",
+               _SKLEARN + "precision_score(average='macro')"),
+        Metric("recall_macro", "macro recall", _LABELS,
+               _of_labels(sk.recall_score, average="macro", zero_division=0), True, "labels",
+               _SKLEARN + "recall_score(average='macro')"),
+        Metric("matthews", "Matthews correlation", _LABELS, _of_labels(sk.matthews_corrcoef), True,
+               "labels", _SKLEARN + "matthews_corrcoef"),
+        Metric("log_loss", "log loss", _LABELS, _log_loss, False, "probabilities",
+               _SKLEARN + "log_loss"),
+        Metric("roc_auc", "ROC AUC", _LABELS, _roc_auc, True, "probabilities",
+               _SKLEARN + "roc_auc_score(multi_class='ovr', average='macro')"),
+        Metric("mae", "MAE", ("regression", "forecasting"), _of_values(sk.mean_absolute_error),
+               False, "values", _SKLEARN + "mean_absolute_error; forecasts: " + _ALL_VALUES, "y"),
+        Metric("mse", "MSE", ("regression", "forecasting"), _of_values(sk.mean_squared_error),
+               False, "values", _SKLEARN + "mean_squared_error; forecasts: " + _ALL_VALUES),
+        Metric("rmse", "RMSE", ("regression", "forecasting"),
+               _of_values(sk.root_mean_squared_error), False, "values",
+               _SKLEARN + "root_mean_squared_error; forecasts: " + _ALL_VALUES, "y"),
+        Metric("median_absolute_error", "median absolute error", ("regression",),
+               _of_values(sk.median_absolute_error), False, "values",
+               _SKLEARN + "median_absolute_error", "y"),
+        Metric("r2", "R2", ("regression",), _of_values(sk.r2_score), True, "values",
+               _SKLEARN + "r2_score"),
+        Metric("mape", "MAPE", ("forecasting",), None, False, "values",
+               "utilsforecast.losses.mape, in percent; steps whose true value is 0 left out", "%"),
+        Metric("smape", "sMAPE", ("forecasting",), None, False, "values", _M4, "%"),
+        Metric("mase", "MASE", ("forecasting",), None, False, "history",
+               _M4 + "; Hyndman and Koehler (2006)"),
+        Metric("rmsse", "RMSSE", ("forecasting",), None, False, "history",
+               _M5 + "; with the season's lag"),
+        Metric("owa", "OWA", ("forecasting",), None, False, "naive2", _M4),
+        Metric("weighted_quantile_loss", "weighted quantile loss", ("forecasting",), None, False,
+               "quantiles", "gluonts: Evaluator, mean_wQuantileLoss"),
+        Metric("crps", "CRPS", ("forecasting",), None, False, "quantiles",
+               "Gneiting and Raftery (2007), eq. 21, of samples; Laio and Tamea (2007), eq. 15, "
+               "of quantiles", "y"),
+        Metric("coverage", "coverage", ("forecasting",), None, None, "quantiles",
+               "share of true values within the outermost quantiles"),
+        Metric("interval_width", "interval width", ("forecasting",), None, False, "quantiles",
+               "mean distance of the outermost quantiles", "y"),
+    )
+}  # fmt: skip
+
+
+def find_metrics(task: str, names: Sequence[str] | None = None) -> dict[str, Metric]:
+    """Return the rows of :data:`METRICS` that are named, or all of a task.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or is of another task.
+
+    Examples
+    --------
+    >>> list(find_metrics("regression"))
+    ['mae', 'mse', 'rmse', 'median_absolute_error', 'r2']
+    """
+    of_task = {name: metric for name, metric in METRICS.items() if task in metric.tasks}
+    if not of_task:
+        tasks = sorted({task for metric in METRICS.values() for task in metric.tasks})
+        raise ValueError(explain("metrics", "the task", f"one of {tasks}", task))
+    if names is None:
+        return of_task
+    for name in names:
+        if name not in of_task:
+            hint = suggest(name, of_task)
+            raise ValueError(
+                explain("metrics", f"a metric of {task}", f"one of {list(of_task)}", name, hint)
+            )
+    return {name: of_task[name] for name in names}
+
+
+def metric_value(
+    metric: Metric,
+    y_true: Any,
+    answer: Predictions,
+    *,
+    classes: Any = None,
+    sample_weight: Any = None,
+) -> float:
+    """Score labels, probabilities or numbers by one metric.
+
+    Raises
+    ------
+    Undefined
+        If the answer holds no such part, or the score does not exist; the message is the reason.
+    """
+    given = getattr(answer, metric.needs, None)
+    if given is None or metric.function is None:
+        raise Undefined(f"no {metric.needs} were predicted")
+    given = np.asarray(given)
+    if metric.needs != "labels" and not np.isfinite(given).all():
+        raise Undefined(f"the predicted {metric.needs} are not all finite")
+    value = metric.function(np.asarray(y_true), given, classes=classes, sample_weight=sample_weight)
+    if not np.isfinite(value):
+        raise Undefined("it has no finite value")
+    return value
+
+
+def confusion_table(y_true: Any, labels: Any, classes: Any = None) -> Mapping[str, list[Any]]:
+    """Count true (rows) against predicted (columns) classes, ready for JSON.
+
+    Examples
+    --------
+    >>> confusion_table(["a", "b", "b"], ["a", "a", "b"])
+    {'labels': ['a', 'b'], 'counts': [[1, 0], [1, 1]]}
+    """
+    y_true, labels = np.asarray(y_true), np.asarray(labels)
+    found = np.union1d(y_true, labels)
+    order = found if classes is None else np.concatenate(
+        [np.asarray(classes), np.setdiff1d(found, classes)]
+    )  # fmt: skip
+    counts = sk.confusion_matrix(y_true, labels, labels=order)
+    return {"labels": order.tolist(), "counts": counts.tolist()}

@@ -1,0 +1,289 @@
+"""Engines: a model with its traced training, evaluation and prediction functions, held in a pool.
+
+Tracing a recurrent model costs seconds, a fit of a small one costs less. So what was traced is
+kept: an engine is one ``keras.Model`` of an architecture, its optimizers and its graphs. A fit
+borrows an engine, sets weights, optimizer state and random state to what they are in a fresh model,
+and gives it back. Everything that may change between fits (data, learning rate, batch size,
+clipping norm, number of steps) is an argument of the graph.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqkit.errors import explain, suggest
+from seqkit.training.initial import BUILD_LOCK, python_seed
+from seqkit.training.sources import Source
+
+__all__ = [
+    "POOL",
+    "Engine",
+    "EnginePool",
+    "source_tensors",
+    "specification",
+    "tensor_specs",
+    "trace_count",
+]
+
+_TRACES = 0
+
+
+def trace_count() -> int:
+    """Return how many graphs this process has traced; a fit that shares one leaves it unchanged.
+
+    Examples
+    --------
+    >>> trace_count() >= 0
+    True
+    """
+    return _TRACES
+
+
+def _count_trace() -> None:
+    global _TRACES
+    _TRACES += 1
+
+
+def specification(source: Source) -> tuple[Hashable, ...]:
+    """Return what a trace depends on: the kind of source, dtypes and trailing shapes."""
+    return (
+        type(source),
+        source.signature,
+        tuple((name, np.dtype(a.dtype).str, a.shape[1:]) for name, a in source.tensors.items()),
+    )
+
+
+def tensor_specs(source: Source) -> dict[str, tf.TensorSpec]:
+    """Return the shapes and dtypes of a source's arrays, their leading dimension left open."""
+    return {
+        name: tf.TensorSpec((None, *a.shape[1:]) if a.ndim else (), a.dtype, name=None)
+        for name, a in source.tensors.items()
+    }
+
+
+def source_tensors(source: Source) -> dict[str, tf.Tensor]:
+    """Return the arrays of a source as tensors."""
+    return {name: tf.convert_to_tensor(array) for name, array in source.tensors.items()}
+
+
+class Engine:
+    """One model of an architecture, with its traced functions and what they hold at the moment.
+
+    Parameters
+    ----------
+    build : callable
+        ``() -> keras.Model``.
+    key : Hashable
+        What names the architecture in the pool.
+    """
+
+    def __init__(self, build: Callable[[], keras.Model], key: Hashable) -> None:
+        self.key = key
+        self.strategy = tf.distribute.get_strategy()
+        # Layers that draw their own seeds while they are built see the same generator every time.
+        with python_seed(0):
+            self.model = build()
+        if not self.model.built:
+            raise ValueError(
+                explain(
+                    "fit",
+                    "the model",
+                    "built (its weights made)",
+                    self.model.name,
+                    "Give it an Input layer, or call its build method.",
+                )
+            )
+        weights = {id(variable) for variable in self.model.weights}
+        self.weights = [variable.value for variable in self.model.weights]
+        self.seed_states = [v.value for v in self.model.variables if id(v) not in weights]
+        self.held: list[np.ndarray] | None = None
+        self.programs: OrderedDict[Hashable, Any] = OrderedDict()
+        self.functions: OrderedDict[Hashable, Any] = OrderedDict()
+        self._views: dict[str | None, keras.Model] = {None: self.model}
+        self._assigners: dict[Hashable, Any] = {}
+
+    def view(self, output: str | None) -> keras.Model:
+        """Return the model that ends at the layer ``output``; the whole model for None."""
+        if output not in self._views:
+            names = [layer.name for layer in self.model.layers]
+            if output not in names:
+                raise ValueError(
+                    explain(
+                        "fit",
+                        "output",
+                        f"the name of a layer {names}",
+                        output,
+                        suggest(str(output), names),
+                    )
+                )
+            self._views[output] = keras.Model(
+                self.model.inputs, self.model.get_layer(output).output, name=f"to_{output}"
+            )
+        return self._views[output]
+
+    def traced(self, key: Hashable, function: Callable[..., Any], specs: Sequence[Any]) -> Any:
+        """Return the graph of ``function`` kept under ``key``; trace it if there is none."""
+        found = self.functions.get(key)
+        if found is None:
+            with BUILD_LOCK:
+                found = tf.function(function, autograph=False).get_concrete_function(*specs)
+                _count_trace()
+            self.functions[key] = found
+            while len(self.functions) > EnginePool.FUNCTIONS:
+                self.functions.popitem(last=False)
+        self.functions.move_to_end(key)
+        return found
+
+    def forget(self, program: int) -> None:
+        """Drop the graphs of a program."""
+        for name in [k for k in self.functions if isinstance(k, tuple) and program in k]:
+            del self.functions[name]
+
+    def assign(self, variables: Sequence[tf.Variable], values: Sequence[Any]) -> None:
+        """Set variables in one graph call."""
+        key = tuple(id(variable) for variable in variables)
+        if key not in self._assigners:
+
+            def function(*tensors: tf.Tensor) -> None:
+                for variable, tensor in zip(variables, tensors, strict=True):
+                    variable.assign(tensor)
+
+            specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+            with BUILD_LOCK:
+                self._assigners[key] = tf.function(function, autograph=False).get_concrete_function(
+                    *specs
+                )
+        self._assigners[key](
+            *[tf.convert_to_tensor(x, v.dtype) for x, v in zip(values, variables, strict=True)]
+        )
+
+    def hold(self, weights: Sequence[np.ndarray]) -> None:
+        """Load weights, unless these very arrays are loaded and cannot have been changed."""
+        held = self.held
+        if (
+            held is not None
+            and len(held) == len(weights)
+            and all(a is b and not b.flags.writeable for a, b in zip(held, weights, strict=True))
+        ):
+            return
+        if len(weights) != len(self.weights):
+            raise ValueError(
+                explain(
+                    "predict",
+                    "weights",
+                    f"{len(self.weights)} arrays",
+                    len(weights),
+                    "They belong to another architecture.",
+                )
+            )
+        self.held = None
+        self.assign(self.weights, weights)
+        self.held = list(weights)
+
+    def predict(self, source: Source, batch_size: int, output: str | None) -> np.ndarray:
+        """Return the model's answer for every example, in order, in one graph call."""
+        model = self.view(output)
+        specs = tensor_specs(source)
+        names = list(specs)
+
+        def function(batch: tf.Tensor, n: tf.Tensor, *flat: tf.Tensor) -> Any:
+            tensors = dict(zip(names, flat, strict=True))
+
+            def one(start: tf.Tensor) -> list[tf.Tensor]:
+                index = tf.range(start, tf.minimum(start + batch, n))
+                inputs, _, _ = source.gather(tensors, index)
+                return keras.tree.flatten(model(inputs, training=False))
+
+            first = one(tf.constant(0, tf.int64))
+            n_batches = tf.cast((n + batch - 1) // batch, tf.int32)
+            arrays = [
+                tf.TensorArray(
+                    t.dtype, n_batches, infer_shape=False, element_shape=[None, *t.shape[1:]]
+                ).write(0, t)
+                for t in first
+            ]
+
+            def body(step: tf.Tensor, arrays: list[tf.TensorArray]) -> Any:
+                answers = one(tf.cast(step, tf.int64) * batch)
+                return step + 1, [a.write(step, t) for a, t in zip(arrays, answers, strict=True)]
+
+            _, arrays = tf.while_loop(
+                lambda step, _: step < n_batches,
+                body,
+                (tf.constant(1), arrays),
+                parallel_iterations=1,
+            )
+            return [a.concat() for a in arrays]
+
+        scalar = tf.TensorSpec((), tf.int64)
+        graph = self.traced(
+            ("predict", output, specification(source)), function, [scalar, scalar, *specs.values()]
+        )
+        answers = graph(
+            tf.constant(batch_size, tf.int64),
+            tf.constant(source.n_examples, tf.int64),
+            *source_tensors(source).values(),
+        )
+        if len(answers) != 1:
+            raise ValueError(
+                explain(
+                    "predict",
+                    "the model",
+                    "of one output",
+                    len(answers),
+                    "Name the layer with output=.",
+                )
+            )
+        return answers[0].numpy()
+
+
+class EnginePool:
+    """Idle engines by key, the most recently used kept; every borrower has an engine of its own."""
+
+    ENGINES = 12
+    FUNCTIONS = 24
+
+    def __init__(self) -> None:
+        self._idle: OrderedDict[int, Engine] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def clear(self) -> None:
+        """Forget every idle engine, and with it its graphs."""
+        with self._lock:
+            self._idle.clear()
+
+    @contextmanager
+    def borrow(self, build: Callable[[], keras.Model], key: Hashable) -> Iterator[Engine]:
+        """Lend the engine of ``key``, made by ``build`` when none is idle."""
+        full_key = (
+            key,
+            keras.config.floatx(),
+            keras.config.dtype_policy().name,
+            tf.distribute.get_strategy() if tf.distribute.has_strategy() else None,
+        )
+        with self._lock:
+            found = next((e for e in reversed(self._idle.values()) if e.key == full_key), None)
+            if found is not None:
+                del self._idle[id(found)]
+        engine = found or Engine(build, full_key)
+        try:
+            yield engine
+        finally:
+            with self._lock:
+                self._idle[id(engine)] = engine
+                while len(self._idle) > self.ENGINES:
+                    self._idle.popitem(last=False)
+
+
+POOL = EnginePool()

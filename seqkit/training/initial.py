@@ -1,0 +1,120 @@
+"""Initial weights of a model from a seed, whatever the state of the process."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+__all__ = ["BUILD_LOCK", "derived_seed", "initial_weights", "python_seed"]
+
+BUILD_LOCK = threading.RLock()
+"""Building and tracing are done by one thread at a time: both touch state of the whole process."""
+
+
+@contextmanager
+def python_seed(seed: int) -> Iterator[None]:
+    """Seed Python's generator for a while: Keras draws seeds of initialisers and dropout from it.
+
+    The state of the generator is put back, so a program that uses it sees nothing.
+    """
+    with BUILD_LOCK:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)
+
+
+def derived_seed(*parts: int) -> int:
+    """Return a seed in [0, 2^31) made of all the parts (NumPy's SeedSequence mixes them)."""
+    words = [int(part) & 0xFFFFFFFFFFFFFFFF for part in parts]
+    return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
+
+
+def _owners(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+    """Yield ``(layer, variable)`` for every weight, each once, owners before their children."""
+    seen: set[int] = set()
+    for layer in model._flatten_layers():
+        for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                yield layer, variable
+
+
+def _initializer(layer: Any, name: str) -> Any:
+    """Return the initialiser of the layer's weight ``name`` by Keras's naming, or None.
+
+    ``kernel`` has ``kernel_initializer``; ``recurrent_kernel`` has ``recurrent_initializer``.
+    """
+    for candidate in (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer"):
+        found = getattr(layer, candidate, None)
+        if isinstance(found, keras.initializers.Initializer):
+            return found
+    return None
+
+
+def _draw(initializer: Any, variable: Any, seed: int) -> np.ndarray:
+    config = initializer.get_config()
+    if "seed" in config and config["seed"] is None:
+        initializer = type(initializer).from_config({**config, "seed": seed})
+    return np.array(initializer(tuple(variable.shape), dtype=variable.dtype))
+
+
+def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
+    """Return the weights that a fresh model of this architecture has for a seed.
+
+    A layer may answer for itself with a method ``initial_weights(seed) -> {weight name: array}``.
+    Else the initialisers that Keras layers keep as ``<weight>_initializer`` are drawn from, each
+    with a seed of its own (one given by the user stands). Weights without one come from a copy of
+    the model, built while Python's generator, where Keras takes its seeds, is seeded.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built; its own weights are neither read nor changed.
+    seed : int
+
+    Returns
+    -------
+    list of ndarray
+        In the order of ``model.weights``; depends on the architecture and the seed alone.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> [w.shape for w in initial_weights(model, 0)]
+    [(2, 3), (3,)]
+    """
+    values: dict[int, np.ndarray] = {}
+    answers: dict[int, dict[str, np.ndarray]] = {}
+    position = {id(variable): place for place, variable in enumerate(model.weights)}
+    for layer, variable in _owners(model):
+        place = position.get(id(variable))
+        if place is None:  # state that is no weight
+            continue
+        hook = getattr(layer, "initial_weights", None)
+        if callable(hook):
+            if id(layer) not in answers:
+                answers[id(layer)] = hook(derived_seed(seed, place))
+            values[place] = np.asarray(answers[id(layer)][variable.name])
+            continue
+        initializer = _initializer(layer, variable.name)
+        if initializer is None:
+            continue
+        value = _draw(initializer, variable, derived_seed(seed, place))
+        if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
+            value[layer.units : 2 * layer.units] = 1.0  # gates in Keras order: i, f, c, o
+        values[place] = value
+    if len(values) < len(position):
+        with python_seed(derived_seed(seed, len(position))):
+            copy = keras.models.clone_model(model)
+        for place, value in enumerate(copy.get_weights()):
+            values.setdefault(place, value)
+    return [values[place] for place in range(len(position))]

@@ -1,0 +1,120 @@
+"""Where the training loop takes its examples from: arrays in memory, or a stream of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from seqkit.errors import DataError, explain
+
+__all__ = ["ArraySource", "Source"]
+
+Tree = Any
+"""A tensor, or a dictionary of tensors by input name."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Examples by number, gathered inside the graph.
+
+    Attributes
+    ----------
+    n_examples : int
+        Examples of a full pass.
+    tensors : dict of str to ndarray
+        Arrays handed to the traced function as arguments. Their leading dimension may change from
+        one source to the next without a new trace; dtypes and trailing shapes may not.
+    signature : Hashable
+        Everything else that changes the traced graph (not the data itself).
+    """
+
+    n_examples: int
+    tensors: dict[str, np.ndarray]
+    signature: Hashable
+
+    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Tree, Any, Any]:
+        """Return ``(inputs, y, weight or None)`` of the examples ``index``, int64 (batch,)."""
+        ...
+
+
+def _plain(array: Any, where: str, what: str) -> np.ndarray:
+    """Return the array in the dtype Keras would cast it to: float32 (floatx) or int32."""
+    import keras
+
+    values = np.asarray(array)
+    if values.dtype.kind == "f":
+        return np.asarray(values, dtype=keras.config.floatx())
+    if values.dtype.kind in "iu":
+        # One integer dtype, so that int64 labels after int32 ones do not trace again.
+        small = values.size == 0 or (
+            values.max() <= np.iinfo(np.int32).max and values.min() >= np.iinfo(np.int32).min
+        )
+        return np.asarray(values, dtype=np.int32 if small else np.int64)
+    if values.dtype.kind == "b":
+        return values
+    raise DataError(
+        explain(where, what, "an array of numbers", values.dtype, "Encode text as numbers first.")
+    )
+
+
+class ArraySource:
+    """Rows of arrays held in memory.
+
+    Parameters
+    ----------
+    inputs : ndarray or mapping of str to ndarray
+        What the model takes, ``(n_examples, ...)`` each.
+    y : ndarray, optional
+        Targets, ``(n_examples, ...)``. None only for prediction.
+    sample_weight : ndarray, optional
+        ``(n_examples,)``, or ``(n_examples, n_timesteps)`` for a target at every step.
+
+    Raises
+    ------
+    DataError
+        If the arrays differ in their number of rows or hold something else than numbers.
+
+    Examples
+    --------
+    >>> source = ArraySource(np.zeros((5, 8, 1)), np.arange(5))
+    >>> source.n_examples, sorted(source.tensors)
+    (5, ['x', 'y'])
+    """
+
+    def __init__(
+        self,
+        inputs: np.ndarray | Mapping[str, np.ndarray],
+        y: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        self.tensors: dict[str, np.ndarray] = {}
+        names: tuple[str, ...] | None = None
+        if isinstance(inputs, Mapping):
+            names = tuple(inputs)
+            for name in names:
+                self.tensors[f"x:{name}"] = _plain(inputs[name], "ArraySource", f"input {name!r}")
+        else:
+            self.tensors["x"] = _plain(inputs, "ArraySource", "inputs")
+        if y is not None:
+            self.tensors["y"] = _plain(y, "ArraySource", "y")
+        if sample_weight is not None:
+            weight = _plain(sample_weight, "ArraySource", "sample_weight")
+            self.tensors["weight"] = weight.astype(_plain([0.0], "", "").dtype, copy=False)
+        rows = {name: len(array) for name, array in self.tensors.items()}
+        if len(set(rows.values())) > 1:
+            raise DataError(
+                explain("ArraySource", "the arrays", "of the same number of rows", rows)
+            )
+        self.n_examples = next(iter(rows.values()))
+        self.names = names
+        self.signature: Hashable = names
+
+    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Tree, Any, Any]:
+        """Return the rows ``index`` of the inputs, the targets and the weights."""
+        import tensorflow as tf
+
+        rows = {name: tf.gather(tensor, index) for name, tensor in tensors.items()}
+        inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
+        return inputs, rows.get("y"), rows.get("weight")

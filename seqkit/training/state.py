@@ -1,0 +1,116 @@
+"""All that a fit needs to go on as if it had never stopped, in memory and on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqkit.errors import explain
+
+__all__ = ["TrainingState"]
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """All that a fit needs to go on as if it had never stopped.
+
+    Attributes
+    ----------
+    weights, optimizer_variables, seed_states : list of ndarray
+        As they were at the end of epoch ``epoch``.
+    epoch : int
+        Epochs done.
+    seed : int
+    learning_rate : float
+        The rate before the schedule; ``plateau`` and callbacks change it.
+    history : dict of str to list of float
+    best_weights : list of ndarray or None
+    best_value : float
+        Lowest validation loss so far.
+    best_epoch : int or None
+        Epoch of ``best_value``, counted from 0.
+    wait : int
+        Epochs since then.
+    plateau_value, plateau_wait
+        The same for the schedule ``plateau``.
+    """
+
+    weights: list[np.ndarray]
+    optimizer_variables: list[np.ndarray]
+    seed_states: list[np.ndarray]
+    epoch: int = 0
+    seed: int = 0
+    learning_rate: float = 1e-3
+    history: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    best_weights: list[np.ndarray] | None = None
+    best_value: float = math.inf
+    best_epoch: int | None = None
+    wait: int = 0
+    plateau_value: float = math.inf
+    plateau_wait: int = 0
+
+    FORMAT = 1
+    _LISTS = ("weights", "optimizer_variables", "seed_states", "best_weights")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one ``.npz`` file, whole or not at all: arrays, and the rest as JSON among them."""
+        arrays: dict[str, np.ndarray] = {}
+        plain: dict[str, Any] = {"format": self.FORMAT}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in self._LISTS:
+                plain[field.name] = value
+                continue
+            plain[field.name] = None if value is None else len(value)
+            arrays.update({f"{field.name}/{i}": a for i, a in enumerate(value or ())})
+        arrays["json"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TrainingState:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or of a newer version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                plain = json.loads(bytes(file["json"]))
+                version = plain.pop("format")
+                for name in cls._LISTS:
+                    count = plain[name]
+                    plain[name] = (
+                        None if count is None else [file[f"{name}/{i}"] for i in range(count)]
+                    )
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                explain(str(path), "the file", "a training state written by seqkit", str(error))
+            ) from error
+        if version > cls.FORMAT:
+            raise ValueError(
+                explain(str(path), "format", f"at most {cls.FORMAT}", version, "Update seqkit.")
+            )
+        return cls(**plain)

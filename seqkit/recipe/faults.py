@@ -1,0 +1,235 @@
+"""What is wrong with a set of values, found by pydantic and said in seqkit's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from seqkit.errors import suggest
+from seqkit.recipe.rules import broken_rules
+from seqkit.recipe.types import allowed_names, listing, phrase
+
+__all__ = ["Fault", "rule_faults", "section_faults", "value_faults", "whole"]
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes
+    ----------
+    path : tuple of str or int
+        Keys that lead to the setting.
+    kind : {"unknown", "task", "missing", "type", "value", "rule"}
+        What sort of fault it is; the first two are about a key, not its value.
+    expected, mend : str
+        Words for :func:`seqkit.errors.explain`.
+    text : str
+        The whole message, where that form does not fit.
+    item : tuple of str or int
+        The item inside the setting's value that is wrong, if it is one.
+    also : tuple of tuple of str
+        Other settings that take part, for a rule.
+    """
+
+    path: Path
+    kind: Literal["unknown", "task", "missing", "type", "value", "rule"]
+    expected: str = ""
+    mend: str = ""
+    text: str = ""
+    item: Path = ()
+    also: tuple[Path, ...] = ()
+
+    @property
+    def dotted(self) -> str:
+        """The path as written in messages."""
+        return ".".join(map(str, self.path))
+
+
+def whole(field: FieldInfo) -> Any:
+    """Return the annotation of a field with the notes that pydantic has taken off it."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def value_faults(kind: type[BaseModel], values: Mapping[str, Any], null: str) -> list[Fault]:
+    """Return the faults of values against a class of fields, one for each field at most."""
+    try:
+        kind.__pydantic_validator__.validate_python(dict(values))
+    except ValidationError as error:
+        found: dict[Path, list[Any]] = {}
+        for detail in error.errors(include_url=False):
+            path, _ = _split(kind, detail["loc"])
+            found.setdefault(path, []).append(detail)
+        return [_fault(kind, path, details, values, null) for path, details in found.items()]
+    return []
+
+
+def section_faults(
+    kind: type[BaseModel], values: Mapping[str, Any], others: Mapping[str, type[BaseModel]]
+) -> list[Fault]:
+    """Return the faults of a recipe's values; a field of another task is said to be one."""
+    faults = []
+    for fault in value_faults(kind, values, null="null"):
+        if fault.kind == "unknown":
+            tasks = [name for name, other in others.items() if _field(other, fault.path)]
+            if tasks:
+                fault = Fault(
+                    fault.path,
+                    "task",
+                    text=f"{fault.dotted!r} is for {listing(tasks, 'and')}, not for "
+                    f"{values.get('task')}. Remove it.",
+                )
+        faults.append(fault)
+    return faults
+
+
+def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fault]:
+    """Return the rules between settings that are broken.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Settings by dotted path.
+    shown : mapping of str to str
+        The name of each path in messages.
+    """
+    faults = []
+    for rule in broken_rules(values):
+        names = {path.rpartition(".")[2]: shown[path] for path in rule.of}
+        faults.append(
+            Fault(
+                tuple(rule.of[0].split(".")),
+                "rule",
+                rule.expected.format_map(names),
+                rule.mend.format_map(names),
+                also=tuple(tuple(path.split(".")) for path in rule.of[1:]),
+            )
+        )
+    return faults
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _split(kind: type[BaseModel], loc: Path) -> tuple[Path, Path]:
+    """Split the place of a pydantic error into the setting and what follows inside it."""
+    for depth, key in enumerate(loc):
+        field = kind.model_fields.get(str(key))
+        if field is None or not _is_section(field.annotation):
+            return loc[: depth + 1], loc[depth + 1 :]
+        kind = field.annotation  # type: ignore[assignment]
+    return loc, ()
+
+
+def _field(kind: type[BaseModel], path: Path) -> FieldInfo | None:
+    field = None
+    for key in path:
+        if not _is_section(kind):
+            return None
+        field = kind.model_fields.get(str(key))
+        if field is None:
+            return None
+        kind = field.annotation  # type: ignore[assignment]
+    return field
+
+
+def _fault(
+    kind: type[BaseModel],
+    path: Path,
+    details: list[dict[str, Any]],
+    values: Mapping[str, Any],
+    null: str,
+) -> Fault:
+    field = _field(kind, path)
+    dotted = ".".join(map(str, path))
+    if field is None:
+        return Fault(path, "unknown", text=_unknown(kind, path, dotted))
+    if details[0]["type"] == "missing":
+        meaning = (field.description or "").split(". ")[0].rstrip(".")
+        return Fault(
+            path, "missing", text=f"missing field {dotted!r}: {meaning[:1].lower()}{meaning[1:]}."
+        )
+    got: Any = values
+    for key in path:
+        got = got[key]
+    annotation = whole(field)
+    item, wrong = _item(got, details, path)
+    mend = next((d["msg"] for d in details if d["type"] in ("distinct", "rising")), "")
+    if not mend and isinstance(wrong, str):
+        near = suggest(wrong, allowed_names(annotation))
+        if near:
+            mend = near[:1].upper() + near[1:]
+        elif _is_number(wrong) and not allowed_names(annotation):
+            mend = "Remove the quotes."
+    sort: Literal["type", "value"] = "type" if _wrong_type(details, wrong) else "value"
+    return Fault(path, sort, phrase(annotation, null), mend, item=item)
+
+
+def _item(got: Any, details: Iterable[dict[str, Any]], path: Path) -> tuple[Path, Any]:
+    """Return the deepest place inside a list or map that an error points at, and its value."""
+    best: Path = ()
+    for detail in details:
+        here, place = got, []
+        for key in detail["loc"][len(path) :]:
+            if _holds(here, key):
+                here = here[key]
+                place.append(key)
+        if len(place) > len(best):
+            best = tuple(place)
+    for key in best:
+        got = got[key]
+    return best, got
+
+
+def _holds(value: Any, key: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(key, int) and key < len(value)
+    return isinstance(value, Mapping) and key in value
+
+
+def _wrong_type(details: list[dict[str, Any]], wrong: Any) -> bool:
+    return all(
+        d["type"].endswith("_type")
+        or d["type"] == "int_from_float"
+        or (d["type"] == "literal_error" and not isinstance(wrong, str))
+        for d in details
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def _unknown(kind: type[BaseModel], path: Path, dotted: str) -> str:
+    """Say that a field is unknown, and which it may have been meant to be."""
+    owner: Any = kind
+    for key in path[:-1]:
+        owner = owner.model_fields[key].annotation
+    name = str(path[-1])
+    if near := suggest(name, owner.model_fields):
+        return f"unknown field {dotted!r}; {near}"
+    for other in _dotted(kind):
+        if other.rpartition(".")[2] == name:
+            return f"unknown field {dotted!r}; did you mean {other!r}?"
+    near = suggest(name, {p.rpartition(".")[2] for p in _dotted(kind)})
+    return f"unknown field {dotted!r}; {near}" if near else f"unknown field {dotted!r}"
+
+
+def _dotted(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for name, field in kind.model_fields.items():
+        if _is_section(field.annotation):
+            found += _dotted(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        found.append(prefix + name)
+    return found

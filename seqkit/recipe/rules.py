@@ -1,0 +1,291 @@
+"""Rules between settings: combinations that contradict each other or leave one without effect.
+
+A rule is a row: the settings it is about, when it holds, and the words for when it does not.
+The same rows check a recipe (``train.patience``) and the arguments of an estimator
+(``patience``); a rule is passed over where one of its settings is not part of what is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from seqkit.data.embedded import DATASETS
+
+__all__ = ["RULES", "Rule", "broken_rules", "is_table"]
+
+TABLE_ENDINGS = (".csv", ".parquet", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of :data:`RULES`.
+
+    Attributes
+    ----------
+    of : tuple of str
+        Dotted paths of the settings; the first is the one the message names.
+    holds : callable
+        Takes the values of the settings in that order.
+    expected, mend : str
+        Words of the message; ``{name}`` stands for the setting whose path ends in that name.
+    """
+
+    of: tuple[str, ...]
+    holds: Callable[..., bool]
+    expected: str
+    mend: str
+
+
+def is_table(path: str | None) -> bool:
+    """Return whether a file of this name holds a table with named columns.
+
+    Examples
+    --------
+    >>> is_table("data/load.csv.gz"), is_table("GunPoint_TRAIN.ts")
+    (True, False)
+    """
+    return path is not None and PurePath(path).name.lower().endswith(TABLE_ENDINGS)
+
+
+def _layers(units: Any) -> list[int]:
+    return list(units) if isinstance(units, (list, tuple)) else [units]
+
+
+def _one_role(*roles: Any) -> bool:
+    columns = [
+        name for role in roles if role for name in ([role] if isinstance(role, str) else role)
+    ]
+    return len(columns) == len(set(columns))
+
+
+def _share(value: Any) -> float:
+    return value if isinstance(value, float) else 0.0
+
+
+PATH, TEST_PATH, DATASET = "data.path", "data.test_path", "data.dataset"
+VALIDATION, TEST, METHOD = "data.split.validation", "data.split.test", "data.split.method"
+CONTEXT, HORIZON, QUANTILES = "forecast.context_length", "forecast.horizon", "forecast.quantiles"
+DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.patch"
+WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
+DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
+
+RULES: tuple[Rule, ...] = (
+    # data
+    Rule(
+        (PATH, DATASET),
+        lambda path, dataset: path is not None or dataset is not None,
+        "a file, or {dataset} the name of an embedded set",
+        "Say which data to read.",
+    ),
+    Rule(
+        (PATH, DATASET),
+        lambda path, dataset: path is None or dataset is None,
+        "absent when {dataset} is given",
+        "Keep one of the two.",
+    ),
+    Rule(
+        (DATASET, "task"),
+        lambda dataset, task: dataset is None or DATASETS[dataset].task == task,
+        "a data set for the {task} of this recipe",
+        "`seqkit list datasets` names the task of each.",
+    ),
+    Rule(
+        (TEST_PATH, PATH),
+        lambda test_path, path: test_path is None or path is not None,
+        "absent without {path}",
+        "An embedded set has its own test part.",
+    ),
+    Rule(
+        (TEST, TEST_PATH),
+        lambda test, test_path: not test or test_path is None,
+        "absent or 0 when {test_path} is given",
+        "Keep one of the two.",
+    ),
+    Rule(
+        (VALIDATION, TEST),
+        lambda validation, test: _share(validation) + _share(test) < 1,
+        "less than 1 together with {test}",
+        "Leave something to train on.",
+    ),
+    Rule(
+        (METHOD, "data.group"),
+        lambda method, group: method != "group" or group is not None,
+        "another method unless {group} names a column",
+        "Set {group}.",
+    ),
+    Rule(
+        ("data.group", METHOD),
+        lambda group, method: group is None or method == "group",
+        "absent unless {method} is group",
+        "Set {method}: group, or remove it.",
+    ),
+    Rule(  # features: only the tasks whose series are split as wholes have them
+        (METHOD, "data.time", "data.features"),
+        lambda method, time, features: method != "time" or time is not None,
+        "another method unless {time} names a column",
+        "Set {time}.",
+    ),
+    Rule(
+        ("data.target", PATH, "data.features"),
+        lambda target, path, features: target is not None or not is_table(path),
+        "a column's name when {path} is a table",
+        "Name the column to learn.",
+    ),
+    Rule(
+        ("data.layout", PATH),
+        lambda layout, path: layout is None or path is None or is_table(path),
+        "absent for a file that is neither .csv nor .parquet",
+        "Remove it.",
+    ),
+    Rule(
+        ("data.series_id", "data.layout", PATH),
+        lambda series_id, layout, path: (
+            series_id is not None or layout != "long" or not is_table(path)
+        ),
+        "a column's name in the long layout",
+        "Name the column that tells the series apart.",
+    ),
+    Rule(
+        (
+            "data.target",
+            "data.series_id",
+            "data.time",
+            "data.past_covariates",
+            "data.future_covariates",
+            "data.static_covariates",
+        ),
+        _one_role,
+        "a column with no second role",
+        "Name every column once among target, series_id, time and the covariates.",
+    ),
+    Rule(
+        ("data.target", "data.series_id", "data.time", "data.features"),
+        _one_role,
+        "a column with no second role",
+        "Name every column once among target, series_id, time and features.",
+    ),
+    Rule(
+        ("data.calendar", "data.time", DATASET),
+        lambda calendar, time, dataset: calendar is None or time is not None or dataset is not None,
+        "absent without {time}",
+        "Name the column of time stamps in {time}.",
+    ),
+    # model
+    Rule(
+        ("model.residual", "model.units"),
+        lambda residual, units: not residual or len(_layers(units)) > 1,
+        "false for a single layer",
+        "Give {units} a list of two or more widths.",
+    ),
+    Rule(
+        ("model.residual", "model.units"),
+        lambda residual, units: not residual or len(set(_layers(units))) == 1,
+        "false for layers of different widths",
+        "Give all of {units} the same width.",
+    ),
+    Rule(
+        (PATCH, CONTEXT),
+        lambda patch, context: context is None or patch <= min(_layers(context)),
+        "no longer than {context_length}",
+        "Lower it.",
+    ),
+    Rule(
+        (DECODER, PATCH),
+        lambda decoder, patch: decoder != "segment" or patch > 1,
+        "direct or recursive when {patch} is 1",
+        "Set {patch} to the length of a segment, for example 24.",
+    ),
+    Rule(
+        ("model.bidirectional", DECODER),
+        lambda bidirectional, decoder: not bidirectional or decoder == "direct",
+        "false when {decoder} is recursive or segment",
+        "Those go on from a forward state; use {decoder}: direct.",
+    ),
+    Rule(
+        (DEPARTURE, SEASON),
+        lambda departure, season: departure != "seasonal_naive" or season > 1,
+        "none or last when {season} is 1",
+        "Set {season} to the steps in a season.",
+    ),
+    Rule(
+        (CONTEXT, SEASON, DEPARTURE),
+        lambda context, season, departure: (
+            departure != "seasonal_naive" or context is None or min(_layers(context)) >= season
+        ),
+        "at least {season} when {departure_from} is seasonal_naive",
+        "The window must hold a whole season.",
+    ),
+    # training and forecast
+    Rule(
+        ("train.patience", VALIDATION),
+        lambda patience, validation: patience == 0 or validation > 0,
+        "0 when {validation} is 0",
+        "Set {patience} to 0, or {validation} above 0.",
+    ),
+    Rule(
+        (QUANTILES, DISTRIBUTION),
+        lambda quantiles, distribution: quantiles is None or distribution is None,
+        "absent when {distribution} is given",
+        "Keep one of the two.",
+    ),
+    Rule(
+        (LOSS, QUANTILES),
+        lambda loss, quantiles: quantiles is None or loss in ("auto", "pinball"),
+        "auto or pinball when {quantiles} are forecast",
+        "Remove one of the two.",
+    ),
+    Rule(
+        (LOSS, QUANTILES),
+        lambda loss, quantiles: loss != "pinball" or quantiles is not None,
+        "another loss unless {quantiles} are forecast",
+        "Set {quantiles}.",
+    ),
+    Rule(
+        (LOSS, DISTRIBUTION),
+        lambda loss, distribution: distribution is None or loss in ("auto", "nll"),
+        "auto or nll when a {distribution} is forecast",
+        "Remove one of the two.",
+    ),
+    Rule(
+        (LOSS, DISTRIBUTION),
+        lambda loss, distribution: loss != "nll" or distribution is not None,
+        "another loss unless a {distribution} is forecast",
+        "Set {distribution}.",
+    ),
+    Rule(
+        (CONTEXT, "train.ensemble"),
+        lambda context, ensemble: len(_layers(context)) <= ensemble,
+        "one number, or no longer a list than {ensemble}",
+        "Raise {ensemble}.",
+    ),
+    Rule(
+        (TEST, HORIZON, WINDOWS, STEP),
+        lambda test, horizon, windows, step: (
+            not isinstance(test, int)
+            or test == 0
+            or test >= horizon + (windows - 1) * (step or horizon)
+        ),
+        "at least {horizon} + ({windows} - 1) * {step}, which the backtest needs",
+        "Raise it, or lower {windows}.",
+    ),
+)
+
+
+def broken_rules(values: Mapping[str, Any]) -> Iterator[Rule]:
+    """Yield every rule that the values break.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Settings by dotted path, defaults filled in; those with a fault of their own left out.
+    """
+    for rule in RULES:
+        try:
+            arguments = [values[path] for path in rule.of]
+        except KeyError:
+            continue
+        if not rule.holds(*arguments):
+            yield rule

@@ -1,0 +1,328 @@
+"""The grammar of a recipe, one class a task, and the checks that use it.
+
+The same field definitions serve the recipe (:func:`recipe_faults`), the keyword arguments of
+estimators and builders (:func:`validate_parameters`) and the JSON schema of editors
+(:func:`json_schema`).
+
+Examples
+--------
+>>> validate_parameters("SequenceClassifier", "classification", {"units": [64, 64]})
+>>> validate_parameters("SequenceClassifier", "classification", {"units": -3})
+Traceback (most recent call last):
+ValueError: SequenceClassifier: units must be a positive integer or a list of them; got -3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
+
+from seqkit.errors import explain, suggest
+from seqkit.recipe import sections as s
+from seqkit.recipe.faults import Fault, rule_faults, section_faults, value_faults, whole
+from seqkit.recipe.types import Count, OneOf, Seed, Switch, Words, listing, phrase
+from seqkit.tasks import TASKS
+
+__all__ = [
+    "PARAMETERS",
+    "RECIPES",
+    "SECTIONS",
+    "ClassificationRecipe",
+    "ForecastingRecipe",
+    "Recipe",
+    "RegressionRecipe",
+    "defaults",
+    "leaves",
+    "recipe_faults",
+    "validate_parameters",
+]
+
+SECTIONS = ("data", "model", "train", "forecast", "evaluate")
+"""Maps of a recipe, in the order they are written."""
+
+
+class Recipe(s.Section):
+    """What all recipes share; the class of a task adds its sections.
+
+    Attributes
+    ----------
+    version, task, seed, data, model, train, evaluate, export
+        As in the guide to the recipe.
+    """
+
+    version: Literal[1] = s.setting(1, "Version of this grammar.")
+    task: Annotated[str, OneOf(TASKS)] = s.setting(..., "What is learned.")
+    seed: Seed = s.setting(
+        0, "Seed of everything random: initial weights, order of examples, dropout, splits."
+    )
+    extends: Annotated[str, Words("a recipe's file name")] | None = s.setting(
+        None,
+        "Recipe to start from, relative to this one; maps are merged, lists and values replaced.",
+    )
+    data: s.DataSection
+    model: s.ModelSection
+    train: s.TrainSection
+    evaluate: s.Section
+    export: s.names(s.EXPORT_FORMATS, empty=True) = Field(  # type: ignore[valid-type]
+        default_factory=list,
+        description="Formats the trained model is exported to besides model.keras.",
+    )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the settings as the keyword arguments of the task's estimator.
+
+        Returns
+        -------
+        dict of str to object
+            One item for each of ``PARAMETERS[task]``, and ``random_state``.
+        """
+        found: dict[str, Any] = {}
+        for name, path in PARAMETERS[self.task].items():
+            value: Any = self
+            for key in path.split("."):
+                value = getattr(value, key)
+            found[name] = value
+        return {**found, "random_state": self.seed}
+
+
+def _section(kind: type[s.Section], description: str) -> Any:
+    return Field(default_factory=kind, description=description)
+
+
+DATA = "Where the data comes from and which columns mean what."
+MODEL = "The network."
+TRAIN = "How the network is trained."
+FORECAST = "What is forecast."
+EVALUATE = "How the model is judged; the baselines are always shown beside it."
+
+
+class ClassificationRecipe(Recipe):
+    """One class for a whole series."""
+
+    task: Literal["classification"] = s.setting(..., "What is learned.")
+    data: s.ClassificationData = Field(description=DATA)
+    model: s.SequenceModel = _section(s.SequenceModel, MODEL)
+    train: s.ClassificationTrain = _section(s.ClassificationTrain, TRAIN)
+    evaluate: s.ClassificationEvaluate = _section(s.ClassificationEvaluate, EVALUATE)
+
+
+class RegressionRecipe(Recipe):
+    """One number, or several, for a whole series."""
+
+    task: Literal["regression"] = s.setting(..., "What is learned.")
+    data: s.SequenceData = Field(description=DATA)
+    model: s.SequenceModel = _section(s.SequenceModel, MODEL)
+    train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
+    evaluate: s.RegressionEvaluate = _section(s.RegressionEvaluate, EVALUATE)
+
+
+class ForecastingRecipe(Recipe):
+    """The next steps of one series or of many."""
+
+    task: Literal["forecasting"] = s.setting(..., "What is learned.")
+    data: s.ForecastingData = Field(description=DATA)
+    model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
+    train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
+    forecast: s.ForecastSection = Field(description=FORECAST)
+    evaluate: s.ForecastingEvaluate = _section(s.ForecastingEvaluate, EVALUATE)
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "classification": ClassificationRecipe,
+    "regression": RegressionRecipe,
+    "forecasting": ForecastingRecipe,
+}
+"""The grammar of each task."""
+
+
+def leaves(kind: type[s.Section], prefix: str = "") -> dict[str, FieldInfo]:
+    """Return the settings of a section and of those in it, by dotted path."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, s.Section):
+            found |= leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = field
+    return found
+
+
+# Settings outside model, train and forecast that estimators and builders take as well.
+_ALSO = ("data.split.validation", "data.missing", "evaluate.season")
+_ALSO_FORECASTING = (
+    "series_id",
+    "time",
+    "target",
+    "frequency",
+    "past_covariates",
+    "future_covariates",
+    "static_covariates",
+    "calendar",
+)
+_ELSEWHERE = frozenset({"random_state", "verbose"})
+
+
+def _parameters(task: str) -> dict[str, str]:
+    also = {
+        *_ALSO,
+        *(f"data.{name}" for name in _ALSO_FORECASTING if "forecast" in RECIPES[task].model_fields),
+    }
+    return {
+        path.rpartition(".")[2]: path
+        for path in leaves(RECIPES[task])
+        if path.startswith(("model.", "train.", "forecast.")) or path in also
+    }
+
+
+PARAMETERS: dict[str, dict[str, str]] = {task: _parameters(task) for task in RECIPES}
+"""For each task, the parameters of its estimator and the recipe fields they are."""
+
+
+class _Shapes(s.Section):
+    """Arguments of builders and estimators that no recipe has."""
+
+    n_timesteps: Count | None = None
+    n_features: Count
+    n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2)]
+    n_targets: Count
+    variable_length: Switch = False
+    warm_start: Switch = False
+
+
+@cache
+def _arguments(task: str) -> type[s.Section]:
+    fields = leaves(RECIPES[task])
+    known = {name: fields[path] for name, path in PARAMETERS[task].items()} | _Shapes.model_fields
+    return create_model(
+        f"{task.capitalize()}Parameters",
+        __base__=s.Section,
+        **{  # type: ignore[call-overload]
+            name: (Annotated[(f.annotation, *f.metadata)] if f.metadata else f.annotation, None)
+            for name, f in known.items()
+        },
+    )
+
+
+def defaults(task: str) -> dict[str, Any]:
+    """Return the default of every parameter of a task's estimator that has one.
+
+    Examples
+    --------
+    >>> defaults("classification")["learning_rate"]
+    0.001
+    """
+    fields = leaves(RECIPES[task])
+    return {
+        name: fields[path].get_default(call_default_factory=True)
+        for name, path in PARAMETERS[task].items()
+        if not fields[path].is_required()
+    }
+
+
+def validate_parameters(owner: str, task: str, values: Mapping[str, Any]) -> None:
+    """Check keyword arguments of an estimator or a builder by the grammar of recipes.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the class or function, which begins the message.
+    task : str
+        A key of :data:`RECIPES`.
+    values : mapping of str to object
+        Arguments by name. NumPy scalars, arrays and tuples stand for numbers and lists.
+        ``random_state`` and ``verbose`` are passed over.
+
+    Raises
+    ------
+    TypeError
+        If all faults are wrong types, or a name is unknown.
+    ValueError
+        If a value is out of range or contradicts another. All faults are in the one message.
+    """
+    plain = {name: _plain(value) for name, value in values.items() if name not in _ELSEWHERE}
+    kind = _arguments(task)
+    faults = value_faults(kind, plain, null="None")
+    wrong = {str(fault.path[0]) for fault in faults}
+    paths = PARAMETERS[task]
+    checked = {paths[n]: v for n, v in plain.items() if n in paths and n not in wrong}
+    shown = {path: name for name, path in paths.items()}
+    faults += rule_faults(checked, shown)
+    if not faults:
+        return
+    lines = []
+    for fault in faults:
+        name = shown.get(fault.dotted, str(fault.path[0]))
+        if fault.kind == "unknown":
+            lines.append(f"{owner}: {_unknown_parameter(name, task)}")
+        else:
+            lines.append(explain(owner, name, fault.expected, values[name], fault.mend))
+    if all(fault.kind in ("type", "unknown") for fault in faults):
+        raise TypeError("\n".join(lines))
+    raise ValueError("\n".join(lines))
+
+
+def _unknown_parameter(name: str, task: str) -> str:
+    tasks = [other for other, known in PARAMETERS.items() if name in known]
+    if tasks:
+        return f"parameter {name!r} is for {listing(tasks, 'and')}, not for {task}."
+    near = suggest(name, _arguments(task).model_fields)
+    return f"unknown parameter {name!r}; {near}" if near else f"unknown parameter {name!r}"
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar or array, or a tuple, as the plain value it stands for."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def recipe_faults(values: Mapping[str, Any]) -> list[Fault]:
+    """Return every fault of a recipe given as plain values, in no order.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        The recipe, ``extends`` already merged.
+    """
+    task = values.get("task")
+    known = isinstance(task, str) and task in RECIPES
+    guess = str(task) if known else ("forecasting" if "forecast" in values else "classification")
+    faults = section_faults(RECIPES[guess], values, others=RECIPES)
+    if not known:
+        # Without a task only the faults that no task allows are sure.
+        others = [section_faults(kind, values, others=RECIPES) for kind in RECIPES.values()]
+        common = set.intersection(*({f.path for f in found} for found in others))
+        sure = [f for f in faults if f.path in common and f.kind != "task" and f.path != ("task",)]
+        return [_task_fault(values), *sure]
+    wrong = {fault.path for fault in faults}
+    checked: dict[str, Any] = {}
+    for dotted, field in leaves(RECIPES[guess]).items():
+        path = tuple(dotted.split("."))
+        if any(path[: len(w)] == w for w in wrong):
+            continue
+        checked[dotted] = _lookup(values, path, field)
+    shown = {path: path for path in checked}
+    return faults + rule_faults(checked, shown)
+
+
+def _task_fault(values: Mapping[str, Any]) -> Fault:
+    words = phrase(whole(Recipe.model_fields["task"]))
+    if "task" not in values:
+        return Fault(("task",), "missing", text=f"missing field 'task': {words}.")
+    near = suggest(str(values["task"]), RECIPES)
+    return Fault(("task",), "value", words, near[:1].upper() + near[1:])
+
+
+def _lookup(values: Any, path: tuple[str, ...], field: FieldInfo) -> Any:
+    for key in path:
+        if not isinstance(values, Mapping) or key not in values:
+            return None if field.is_required() else field.get_default(call_default_factory=True)
+        values = values[key]
+    return values

@@ -1,0 +1,462 @@
+"""The sections of a recipe: every field with its type, default, unit and meaning, stated once.
+
+The JSON schema, the guide, the messages about wrong values and the checks of estimator
+parameters are all read from these classes. Each task has its own class where its fields differ,
+so that a setting of another task is an error.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval, Lt, MinLen
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from seqkit.cells import ALIASES, CELLS
+from seqkit.data.embedded import DATASETS
+from seqkit.recipe.types import (
+    Column,
+    Count,
+    Fraction,
+    OneOf,
+    Positive,
+    Probability,
+    Rate,
+    Switch,
+    Words,
+)
+from seqkit.tasks import TASKS
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "OPTIMIZERS",
+    "Backtest",
+    "ClassificationData",
+    "ClassificationEvaluate",
+    "ClassificationTrain",
+    "ForecastSection",
+    "ForecastingData",
+    "ForecastingEvaluate",
+    "ForecastingModel",
+    "ForecastingSplit",
+    "ForecastingTrain",
+    "RegressionTrain",
+    "Section",
+    "SequenceData",
+    "SequenceModel",
+    "SequenceSplit",
+]
+
+OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
+EXPORT_FORMATS = ("keras", "saved_model", "onnx", "litert")
+CALENDAR = (
+    "minute",
+    "hour",
+    "weekday",
+    "day",
+    "week",
+    "month",
+    "quarter",
+)
+
+
+class Section(BaseModel):
+    """A map of settings; unknown names are errors and nothing is converted in silence."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+def setting(default: Any, description: str, unit: str | None = None) -> Any:
+    """Return a field: its default (``...`` for none), meaning and unit."""
+    extra: dict[str, Any] | None = {"x-unit": unit} if unit else None
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("distinct", "Name every item once.")
+    return values
+
+
+def _rising(values: list[float]) -> list[float]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise PydanticCustomError("rising", "Sort them, each once.")
+    return values
+
+
+Columns = Annotated[
+    list[Column], MinLen(1), AfterValidator(_distinct), Words("a list of different columns' names")
+]
+Target = Column | Columns
+Widths = Count | Annotated[list[Count], MinLen(1)]
+Label = str | int | float | bool
+Quantiles = Annotated[
+    list[Probability],
+    MinLen(1),
+    AfterValidator(_rising),
+    Words("a rising list of numbers between 0 and 1"),
+]
+Tail = Annotated[int, Interval(ge=0)] | Annotated[float, Interval(ge=0), Lt(1)]
+TAIL_WORDS = Words("a number of time steps or a fraction below 1")
+Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
+
+
+def names(allowed: tuple[str, ...], empty: bool = False) -> Any:
+    """Return the type of a list of different names out of a table."""
+    least = MinLen(0 if empty else 1)
+    return Annotated[list[Annotated[str, OneOf(allowed)]], least, AfterValidator(_distinct)]
+
+
+# data --------------------------------------------------------------------------------------
+
+
+class SequenceSplit(Section):
+    """How the series are divided into training, validation and test parts."""
+
+    method: Annotated[str, OneOf(("random", "group", "time"))] = setting(
+        "random",
+        "How series are assigned: at random, whole groups together, or the latest ones last.",
+    )
+    validation: Fraction = setting(
+        0.15, "Fraction of the training series held back for early stopping. 0 = none."
+    )
+    test: Fraction | None = setting(
+        None,
+        "Fraction of the series held back for the scores. Default: 0.2, or 0 where the test part "
+        "is given by test_path or by the data set.",
+    )
+
+
+class ClassificationSplit(SequenceSplit):
+    """How the series are divided into training, validation and test parts."""
+
+    method: Annotated[str, OneOf(("stratified", "random", "group", "time"))] = setting(
+        "stratified",
+        "How series are assigned: every class in the same proportion, at random, whole groups "
+        "together, or the latest ones last.",
+    )
+
+
+class ForecastingSplit(Section):
+    """How much of the end of every series is kept for validation and test."""
+
+    method: Literal["time"] = setting(
+        "time", "Forecasting splits in time: the end of every series is the test part."
+    )
+    validation: Annotated[Tail, TAIL_WORDS] = setting(
+        0.15,
+        "Tail before the test part, held back for early stopping: a number of time steps, or a "
+        "fraction of each series. 0 = none.",
+        "time steps, or a fraction",
+    )
+    test: Annotated[Tail, TAIL_WORDS] | None = setting(
+        None,
+        "Tail of every series held back for the scores, as validation. Default: what the "
+        "backtest needs.",
+        "time steps, or a fraction",
+    )
+
+
+class DataSection(Section):
+    """Where the data comes from and which columns mean what."""
+
+    path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
+        None,
+        "File to read, by its ending, or a glob over several. Looked for beside the recipe "
+        "first, then in the working folder.",
+    )
+    dataset: Annotated[str, OneOf(DATASETS)] | None = setting(
+        None, "Embedded data set instead of path; `seqkit list datasets` names them."
+    )
+    target: Target | None = setting(
+        None,
+        "Column to learn; a list learns several together. Files that carry their own labels "
+        "(.ts, .tsv) need none.",
+    )
+    series_id: Column | None = setting(None, "Column that tells which series a row belongs to.")
+    time: Column | None = setting(None, "Column of time stamps.")
+    missing: Missing = setting(
+        "error",
+        "What becomes of missing values: an error, linear interpolation within the series, or "
+        "the last value and one more feature a channel that marks the gap.",
+    )
+
+
+class SequenceData(DataSection):
+    """Where the data comes from and which columns mean what."""
+
+    test_path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
+        None, "File or glob of the test part, instead of split.test."
+    )
+    layout: Literal["long", "wide"] | None = setting(
+        None,
+        "For .csv and .parquet: long has one row a time step, wide one row a series. Default: "
+        "long with series_id, wide without.",
+    )
+    features: Columns | None = setting(
+        None, "Columns of values. Default: every numeric column left over."
+    )
+    group: Column | None = setting(
+        None, "Column whose values stay together in one part; for split.method: group."
+    )
+    split: SequenceSplit = Field(
+        default_factory=SequenceSplit, description="Training, validation and test parts."
+    )
+
+
+class ClassificationData(SequenceData):
+    """Where the data comes from and which columns mean what."""
+
+    target: Column | None = setting(
+        None, "Column of the class label. Files that carry their own labels (.ts, .tsv) need none."
+    )
+    split: ClassificationSplit = Field(
+        default_factory=ClassificationSplit, description="Training, validation and test parts."
+    )
+
+
+class ForecastingData(DataSection):
+    """Where the data comes from and which columns mean what."""
+
+    target: Target | None = setting(
+        None,
+        "Column to forecast; a list forecasts several together. Default: `y`, or the only "
+        "numeric column left over.",
+    )
+    frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
+        setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
+    )
+    past_covariates: Columns | None = setting(None, "Columns known up to now only.")
+    future_covariates: Columns | None = setting(
+        None, "Columns known over the horizon too; asked for when forecasting."
+    )
+    static_covariates: Columns | None = setting(
+        None, "Columns with one value a series; text is embedded."
+    )
+    calendar: names(CALENDAR) | None = setting(  # type: ignore[valid-type]
+        None, "Parts of the time stamp given to the model as sine and cosine."
+    )
+    split: ForecastingSplit = Field(
+        default_factory=ForecastingSplit, description="Training, validation and test parts."
+    )
+
+
+# model -------------------------------------------------------------------------------------
+
+
+class ModelSection(Section):
+    """The network."""
+
+    cell: Annotated[str, OneOf((*CELLS, *ALIASES))] = setting(
+        "lstm", "Recurrent cell; `seqkit list cells` describes each."
+    )
+    units: Annotated[Widths, Words("a positive integer or a list of them")] = setting(
+        64, "Width of the recurrent layer; a list is a stack of layers.", "units"
+    )
+    bidirectional: Switch = setting(
+        False, "Run every layer in both directions and join the results."
+    )
+    dropout: Rate = setting(
+        0.0,
+        "Share dropped on the input of every recurrent layer after the first, and before the head.",
+    )
+    recurrent_dropout: Rate = setting(
+        0.0, "Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016)."
+    )
+    residual: Switch = setting(
+        False, "Add a layer's input to its output from the second layer on; for deep stacks."
+    )
+    patch: Count = setting(
+        1,
+        "Time steps folded into one before the first recurrent layer: shorter recurrences.",
+        "time steps",
+    )
+    dense: list[Count] = Field(
+        default_factory=list,
+        description="Widths of hidden layers before the head.",
+        json_schema_extra={"x-unit": "units"},
+    )
+    scale: Literal["none", "standard", "minmax", "robust"] = setting(
+        "standard",
+        "Scaling of the features, fitted on the training part and kept in the model: zero mean "
+        "and unit variance, to [0, 1], or by median and quartiles.",
+    )
+
+
+class SequenceModel(ModelSection):
+    """The network."""
+
+    pooling: Literal["last", "mean", "max", "mean_max", "attention"] = setting(
+        "last", "How the steps of a series become one vector; padding never counts."
+    )
+
+
+class ForecastingModel(ModelSection):
+    """The network."""
+
+    decoder: Literal["direct", "recursive", "segment"] = setting(
+        "direct",
+        "How the horizon is produced: all steps from the final state, step by step on its own "
+        "outputs, or in parallel segments of patch steps (SegRNN, Lin et al. 2023).",
+    )
+    normalize: Literal["none", "last", "standard"] = setting(
+        "standard",
+        "Each context window by its own statistics, undone on the output: its last value "
+        "subtracted, or zero mean and unit variance.",
+    )
+    departure_from: Literal["none", "last", "seasonal_naive"] = setting(
+        "none", "Learn the departure from this naive forecast of the same window."
+    )
+    channels: Literal["joint", "independent"] = setting(
+        "joint", "Several targets together in one window, or each as a series of its own."
+    )
+
+
+# train -------------------------------------------------------------------------------------
+
+
+def losses(task: str) -> Any:
+    """Return the type of ``train.loss`` for a task."""
+    return Annotated[str, OneOf(("auto", *TASKS[task].losses))]
+
+
+class TrainSection(Section):
+    """How the network is trained."""
+
+    epochs: Count = setting(100, "Most passes over the training part.", "epochs")
+    batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
+    learning_rate: Positive = setting(1e-3, "Step size at the start.")
+    schedule: Literal["constant", "cosine", "plateau"] = setting(
+        "constant",
+        "How the learning rate goes on: constant, along a cosine to 0 over all epochs, or lowered "
+        "when the validation loss stands still.",
+    )
+    steps_per_epoch: Count | None = setting(
+        None,
+        "Batches drawn at random make an epoch, instead of a full pass: for long or many series.",
+        "gradient steps",
+    )
+    clipnorm: Positive | None = setting(
+        1.0, "Largest global norm of a gradient, against exploding ones; null = no limit."
+    )
+    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
+        10,
+        "Epochs without a better validation loss before training stops and the best weights are "
+        "restored; 0 = never.",
+        "epochs",
+    )
+
+
+class RegressionTrain(TrainSection):
+    """How the network is trained."""
+
+    loss: losses("regression") = setting(  # type: ignore[valid-type]
+        "auto", f"What training minimises; auto is {TASKS['regression'].loss}."
+    )
+
+
+class ClassificationTrain(TrainSection):
+    """How the network is trained."""
+
+    loss: losses("classification") = setting(  # type: ignore[valid-type]
+        "auto", f"What training minimises; auto is {TASKS['classification'].loss}."
+    )
+    class_weight: Annotated[
+        Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1)] | None,
+        Words("balanced, null or a map from every label to a number above 0"),
+    ] = setting(
+        None,
+        "Weight of each class in the loss: balanced = inversely to its frequency, or a map from "
+        "label to weight.",
+    )
+
+
+class ForecastingTrain(TrainSection):
+    """How the network is trained."""
+
+    loss: losses("forecasting") = setting(  # type: ignore[valid-type]
+        "auto",
+        f"What training minimises; auto is {TASKS['forecasting'].loss}, or pinball with "
+        "quantiles, or nll (negative log likelihood) with a distribution.",
+    )
+    ensemble: Count = setting(
+        1, "Networks trained with different seeds and combined by the median.", "networks"
+    )
+
+
+# forecast and evaluate ---------------------------------------------------------------------
+
+
+class ForecastSection(Section):
+    """What is forecast."""
+
+    context_length: Annotated[
+        Widths, Words("a positive integer, or a list of them with train.ensemble")
+    ] = setting(
+        ...,
+        "Past steps the model sees; a list gives the networks of an ensemble different ones.",
+        "time steps",
+    )
+    horizon: Count = setting(..., "Steps forecast at once.", "time steps")
+    quantiles: Quantiles | None = setting(
+        None, "Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; null = a point forecast."
+    )
+    distribution: Literal["normal", "student_t", "negative_binomial", "poisson"] | None = setting(
+        None, "Distribution to forecast instead of quantiles; the last two are of counts."
+    )
+
+
+class Backtest(Section):
+    """Rolling-origin evaluation over the test part."""
+
+    windows: Count = setting(1, "Forecast origins.", "windows")
+    step: Count | None = setting(None, "Steps between origins. Default: the horizon.", "time steps")
+    refit: Switch = setting(False, "Train anew at every origin; slow.")
+
+
+class ForecastingEvaluate(Section):
+    """How the forecasts are judged."""
+
+    metrics: names(TASKS["forecasting"].metrics) | None = setting(  # type: ignore[valid-type]
+        None, f"Scores. Default: {', '.join(TASKS['forecasting'].default_metrics)}."
+    )
+    baselines: names(TASKS["forecasting"].baselines) | None = setting(  # type: ignore[valid-type]
+        None,
+        f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
+    )
+    season: Count = setting(
+        1, "Steps in a season, for the seasonal naive forecast and scaled errors.", "time steps"
+    )
+    backtest: Backtest = Field(
+        default_factory=Backtest, description="Rolling-origin evaluation over the test part."
+    )
+
+
+class ClassificationEvaluate(Section):
+    """How the model is judged."""
+
+    metrics: names(TASKS["classification"].metrics) | None = setting(  # type: ignore[valid-type]
+        None, f"Scores. Default: {', '.join(TASKS['classification'].default_metrics)}."
+    )
+    baselines: names(TASKS["classification"].baselines) | None = setting(  # type: ignore[valid-type]
+        None,
+        "Simple methods beside the model. Default: "
+        f"{', '.join(TASKS['classification'].baselines)}.",
+    )
+
+
+class RegressionEvaluate(Section):
+    """How the model is judged."""
+
+    metrics: names(TASKS["regression"].metrics) | None = setting(  # type: ignore[valid-type]
+        None, f"Scores. Default: {', '.join(TASKS['regression'].default_metrics)}."
+    )
+    baselines: names(TASKS["regression"].baselines) | None = setting(  # type: ignore[valid-type]
+        None,
+        f"Simple methods beside the model. Default: {', '.join(TASKS['regression'].baselines)}.",
+    )

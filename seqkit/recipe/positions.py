@@ -162,7 +162,10 @@ class _Builder:
         keys: dict[Any, Place] = {}
         for key_node, value_node in node.value:
             at = self.place(key_node)
-            value = self.build(value_node, above)
+            if value_node.value == "" and value_node.style is None:
+                value = Tree(None, at)  # nothing is written; ruamel's mark is on the next line
+            else:
+                value = self.build(value_node, above)
             if type(key_node).__name__ != "ScalarNode":
                 self.faults.append((at, "a key must be a plain word, not a list or a map."))
                 continue

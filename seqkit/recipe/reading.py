@@ -46,9 +46,21 @@ class Resolved:
     text: str
     path: Path | None
 
-    def to_yaml(self) -> str:
+    def dump(self) -> str:
         """Return the recipe with everything filled, as YAML that runs again."""
         return resolved_yaml(self.recipe)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every setting with its ``value`` and ``origin``, by dotted path."""
+        values = self.recipe.model_dump()
+        return {
+            path: {
+                "value": _value(values, tuple(path.split("."))),
+                "origin": self.origins.get(path, "default"),
+            }
+            for path in leaves(type(self.recipe))
+            if path != "extends"
+        }
 
     def annotated(self) -> str:
         """Return the recipe with everything filled and the origin of every value."""

@@ -167,12 +167,6 @@ RULES: tuple[Rule, ...] = (
         "a column with no second role",
         "Name every column once among target, series_id, time and features.",
     ),
-    Rule(
-        ("data.calendar", "data.time", DATASET),
-        lambda calendar, time, dataset: calendar is None or time is not None or dataset is not None,
-        "absent without {time}",
-        "Name the column of time stamps in {time}.",
-    ),
     # model
     Rule(
         ("model.residual", "model.units"),

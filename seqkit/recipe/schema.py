@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import models_json_schema
 
 from seqkit.errors import explain, suggest
 from seqkit.recipe import sections as s
@@ -36,6 +37,7 @@ __all__ = [
     "Recipe",
     "RegressionRecipe",
     "defaults",
+    "json_schema",
     "leaves",
     "recipe_faults",
     "validate_parameters",
@@ -67,7 +69,7 @@ class Recipe(s.Section):
     model: s.ModelSection
     train: s.TrainSection
     evaluate: s.Section
-    export: s.names(s.EXPORT_FORMATS, empty=True) = Field(  # type: ignore[valid-type]
+    export: s.names(s.EXPORT_FORMATS) = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Formats the trained model is exported to besides model.keras.",
     )
@@ -326,3 +328,58 @@ def _lookup(values: Any, path: tuple[str, ...], field: FieldInfo) -> Any:
             return None if field.is_required() else field.get_default(call_default_factory=True)
         values = values[key]
     return values
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, for editors that complete and check YAML.
+
+    Returns
+    -------
+    dict
+        Draft 2020-12. A recipe that extends another may leave out what the other gives.
+    """
+    parts = models_json_schema(
+        [(kind, "validation") for kind in RECIPES.values()], ref_template="#/$defs/{model}"
+    )[1]["$defs"]
+    conditions = []
+    for task, kind in RECIPES.items():
+        name = kind.__name__
+        needed: dict[str, Any] = {
+            "required": [key for key in parts[name].pop("required") if key != "task"]
+        }
+        inner = {}
+        for key, field in kind.model_fields.items():
+            section = parts.get(getattr(field.annotation, "__name__", ""), {})
+            if "required" in section:
+                inner[key] = {"required": section.pop("required")}
+        if inner:
+            needed["properties"] = inner
+        this_task = {"properties": {"task": {"const": task}}, "required": ["task"]}
+        conditions += [
+            {"if": this_task, "then": {"$ref": f"#/$defs/{name}"}},
+            {"if": {**this_task, "not": {"required": ["extends"]}}, "then": needed},
+        ]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "seqkit recipe",
+        "description": "What data a recurrent model learns from, what it is, how it is trained "
+        "and judged.",
+        "type": "object",
+        "properties": {
+            "task": {"enum": list(RECIPES), "description": "What is learned."},
+        },
+        "anyOf": [{"required": ["task"]}, {"required": ["extends"]}],
+        "allOf": conditions,
+        "$defs": {name: _untitled(part) for name, part in parts.items()},
+    }
+
+
+def _untitled(part: Any) -> Any:
+    """Return a part of a schema without pydantic's titles, which only repeat the names."""
+    if isinstance(part, dict):
+        return {
+            key: _untitled(value)
+            for key, value in part.items()
+            if not (key == "title" and isinstance(value, str))
+        }
+    return [_untitled(item) for item in part] if isinstance(part, list) else part

@@ -59,6 +59,7 @@ CALENDAR = (
     "week",
     "month",
     "quarter",
+    "year_day",
 )
 
 
@@ -89,9 +90,9 @@ def _rising(values: list[float]) -> list[float]:
 
 
 Columns = Annotated[
-    list[Column], MinLen(1), AfterValidator(_distinct), Words("a list of different columns' names")
+    list[Column], AfterValidator(_distinct), Words("a list of different columns' names")
 ]
-Target = Column | Columns
+Target = Column | Annotated[Columns, MinLen(1)]
 Widths = Count | Annotated[list[Count], MinLen(1)]
 Label = str | int | float | bool
 Quantiles = Annotated[
@@ -105,10 +106,14 @@ TAIL_WORDS = Words("a number of time steps or a fraction below 1")
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
-def names(allowed: tuple[str, ...], empty: bool = False) -> Any:
+def names(allowed: tuple[str, ...]) -> Any:
     """Return the type of a list of different names out of a table."""
-    least = MinLen(0 if empty else 1)
-    return Annotated[list[Annotated[str, OneOf(allowed)]], least, AfterValidator(_distinct)]
+    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(_distinct)]
+
+
+def _none(description: str) -> Any:
+    """Return a field whose default is an empty list."""
+    return Field(default_factory=list, description=description)
 
 
 # data --------------------------------------------------------------------------------------
@@ -177,8 +182,14 @@ class DataSection(Section):
         "Column to learn; a list learns several together. Files that carry their own labels "
         "(.ts, .tsv) need none.",
     )
-    series_id: Column | None = setting(None, "Column that tells which series a row belongs to.")
-    time: Column | None = setting(None, "Column of time stamps.")
+    series_id: Column | None = setting(
+        None,
+        "Column that tells which series a row belongs to; for forecasting, default "
+        "`unique_id` where there is one.",
+    )
+    time: Column | None = setting(
+        None, "Column of time stamps; for forecasting, default `ds` where there is one."
+    )
     missing: Missing = setting(
         "error",
         "What becomes of missing values: an error, linear interpolation within the series, or "
@@ -197,7 +208,7 @@ class SequenceData(DataSection):
         "For .csv and .parquet: long has one row a time step, wide one row a series. Default: "
         "long with series_id, wide without.",
     )
-    features: Columns | None = setting(
+    features: Annotated[Columns, MinLen(1)] | None = setting(
         None, "Columns of values. Default: every numeric column left over."
     )
     group: Column | None = setting(
@@ -230,15 +241,13 @@ class ForecastingData(DataSection):
     frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
         setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
     )
-    past_covariates: Columns | None = setting(None, "Columns known up to now only.")
-    future_covariates: Columns | None = setting(
-        None, "Columns known over the horizon too; asked for when forecasting."
+    past_covariates: Columns = _none("Columns known up to now only.")
+    future_covariates: Columns = _none(
+        "Columns known over the horizon too; asked for when forecasting."
     )
-    static_covariates: Columns | None = setting(
-        None, "Columns with one value a series; text is embedded."
-    )
-    calendar: names(CALENDAR) | None = setting(  # type: ignore[valid-type]
-        None, "Parts of the time stamp given to the model as sine and cosine."
+    static_covariates: Columns = _none("Columns with one value a series; text is embedded.")
+    calendar: names(CALENDAR) = _none(  # type: ignore[valid-type]
+        "Parts of the time stamp given to the model as sine and cosine."
     )
     split: ForecastingSplit = Field(
         default_factory=ForecastingSplit, description="Training, validation and test parts."

@@ -1,0 +1,381 @@
+"""Files become `Sequences`, or a data frame for forecasting: one table of readers, by file ending.
+
+A new format is one function and one row of `READERS`. Importing this module loads neither pandas
+nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqkit.data.archive import Read, read_ts, read_tsv
+from seqkit.data.arrays import read_npz
+from seqkit.data.missing import MISSING, Missing
+from seqkit.data.sequences import Sequences, concatenate
+from seqkit.data.tables import Roles, read_long, read_table, read_wide
+from seqkit.errors import DataError, explain, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "LAYOUTS",
+    "READERS",
+    "Reader",
+    "find_files",
+    "read_frame",
+    "read_sequences",
+    "reader_of",
+]
+
+log = logging.getLogger(__name__)
+
+LAYOUTS: dict[str, str] = {
+    "long": "one row a time step; series_id names the series",
+    "wide": "one row a series; the columns, in the order of the file, are the steps",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One row of `READERS`.
+
+    Attributes
+    ----------
+    ending : str
+        Of the file name, lower case.
+    description : str
+        As `seqkit list readers` shows it.
+    read : dict of str to callable
+        By layout ("" for formats that have one): ``read(path, roles)`` returns a `Read`.
+    roles : tuple of str
+        Arguments of `read_sequences` that the format can use.
+    frame : bool
+        Whether `read_frame` reads it.
+    """
+
+    ending: str
+    description: str
+    read: dict[str, Callable[[Path, Roles], Read]]
+    roles: tuple[str, ...]
+    frame: bool = False
+
+
+_TABLE: dict[str, Callable[[Path, Roles], Read]] = {"long": read_long, "wide": read_wide}
+_TABLE_ROLES = ("layout", "target", "features", "series_id", "time", "group")
+
+READERS: dict[str, Reader] = {
+    row.ending: row
+    for row in (
+        Reader(
+            ".ts",
+            "UEA/UCR archive: header, one series a line, channels parted by ':', label last",
+            {"": lambda path, roles: read_ts(path)},
+            ("features",),
+        ),
+        Reader(
+            ".ts.gz",
+            "the same, gzipped",
+            {"": lambda path, roles: read_ts(path)},
+            ("features",),
+        ),
+        Reader(
+            ".tsv",
+            "UCR archive: one series a line, label first, one value a step; NaN at the end pads",
+            {"": lambda path, roles: read_tsv(path)},
+            ("features",),
+        ),
+        Reader(
+            ".tsv.gz",
+            "the same, gzipped",
+            {"": lambda path, roles: read_tsv(path)},
+            ("features",),
+        ),
+        Reader(".csv", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".csv.gz", "the same, gzipped", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".parquet", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(
+            ".npz",
+            "NumPy arrays X and y; lengths, group, id, part, features; or each with _train, _test",
+            {"": read_npz},
+            ("target", "features", "series_id", "group"),
+        ),
+    )
+}
+
+
+def reader_of(path: str | Path) -> Reader:
+    """Return the row of `READERS` for a file name.
+
+    Raises
+    ------
+    DataError
+        No reader has that ending.
+
+    Examples
+    --------
+    >>> reader_of("GunPoint_TRAIN.ts").ending
+    '.ts'
+    """
+    name = Path(path).name.lower()
+    for ending in sorted(READERS, key=len, reverse=True):
+        if name.endswith(ending):
+            return READERS[ending]
+    suffix = "".join(Path(name).suffixes[-2:] if name.endswith(".gz") else Path(name).suffixes[-1:])
+    known = "one of " + ", ".join(READERS)
+    raise DataError(
+        explain(str(path), "the file's ending", known, suffix, suggest(suffix, READERS))
+    )
+
+
+def find_files(
+    paths: str | Path | Sequence[str | Path], folders: Sequence[str | Path] = (".",)
+) -> list[Path]:
+    """Return the files that names and patterns stand for, each once, patterns sorted by name.
+
+    Parameters
+    ----------
+    paths : str, Path, or a list of them
+        File names, or patterns with ``*``, ``?``, ``[...]`` and ``**``. A file whose name is
+        the pattern itself comes first.
+    folders : sequence of str or Path, default=(".",)
+        Where relative names are looked for; the first folder that has a match counts.
+
+    Raises
+    ------
+    DataError
+        No such file (with near names), an empty file, a folder, a pattern without a match.
+    """
+    found: list[Path] = []
+    for one in [paths] if isinstance(paths, str | Path) else paths:
+        name = str(Path(one).expanduser())
+        places = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
+        pattern = any(c in name for c in "*?[")
+        for place in places:
+            if place.exists():
+                matches = [place]
+            elif pattern:
+                matches = [Path(p) for p in sorted(glob.glob(str(place), recursive=True))]
+                matches = [p for p in matches if p.is_file()]
+            else:
+                matches = []
+            if matches:
+                break
+        else:
+            _raise_missing(name, places, pattern)
+        for path in matches:
+            if path.is_dir():
+                mend = f"Name the files in it, as in {str(path / '*.csv')!r}."
+                raise DataError(explain("data", "path", "a file", str(path), mend))
+            if path.stat().st_size == 0:
+                raise DataError(explain(str(path), "the file", "data", "an empty file (0 bytes)"))
+        found.extend(p for p in matches if p not in found)
+    if not found:
+        raise DataError(explain("data", "path", "at least one file", paths))
+    return found
+
+
+def _raise_missing(name: str, places: list[Path], pattern: bool) -> None:
+    if pattern:
+        shown = " or ".join(str(place) for place in places)
+        raise DataError(explain("data", "path", "a pattern that matches files", shown))
+    for place in places:
+        folder = place.parent
+        if folder.is_dir():
+            near = difflib.get_close_matches(place.name, [p.name for p in folder.iterdir()], n=3)
+            mend = f"Did you mean {' or '.join(near)}?" if near else ""
+            if near:
+                break
+    else:
+        missing = [str(p.parent) for p in places if not p.parent.is_dir()]
+        mend = f"There is no folder {missing[0]}." if missing else ""
+    looked = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
+    raise DataError(explain("data", "path", "a file that exists", name + looked, mend))
+
+
+def read_sequences(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    layout: str | None = None,
+    target: str | Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    series_id: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    missing: Missing = "error",
+    folders: Sequence[str | Path] = (".",),
+) -> Sequences:
+    r"""Read labelled series from one or many files.
+
+    Parameters
+    ----------
+    paths : str, Path, or a list of them
+        See `find_files`. All files must have the same features.
+    layout : {"long", "wide"}, optional
+        For tables. Default: long where `series_id` or `time` is named, wide otherwise.
+    target : str or sequence of str, optional
+        Column of labels or numbers. Formats that carry their own need none.
+    features : sequence of str, optional
+        Columns of values. Default: every numeric column left over. Columns that are no numbers
+        are left out with a line in the log; one that is mostly numbers is an error instead.
+    series_id : str, optional
+        Column that names the series a row belongs to.
+    time : str, optional
+        Column of time stamps; must ascend within each series.
+    group : str, optional
+        Column that tells which series belong together under ``split.method: group``.
+    missing : {"error", "interpolate", "indicator"}, default="error"
+        "error": NaN raises here, where file and line are known. Otherwise NaN is kept for the
+        estimator, which repairs it the way this says. An infinity raises always.
+    folders : sequence of str or Path, default=(".",)
+        Where relative names are looked for.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    DataError
+        Everything that can be wrong with a file, with its name and line.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "walks.csv").write_text("trial,ax,label\na,1,run\na,2,run\nb,3,rest\n")
+    >>> walks = read_sequences(folder / "walks.csv", series_id="trial", target="label")
+    >>> walks.lengths.tolist(), walks.y.tolist(), walks.features
+    ([2, 1], ['run', 'rest'], ('ax',))
+    """
+    if missing not in MISSING:
+        expected = "one of " + ", ".join(MISSING)
+        raise ValueError(explain("data", "missing", expected, missing, suggest(missing, MISSING)))
+    if layout is not None and layout not in LAYOUTS:
+        expected = "one of " + ", ".join(LAYOUTS)
+        raise ValueError(explain("data", "layout", expected, layout, suggest(layout, LAYOUTS)))
+    given = {
+        "layout": layout,
+        "target": target,
+        "features": features,
+        "series_id": series_id,
+        "time": time,
+        "group": group,
+    }
+    files = find_files(paths, folders)
+    parts: list[Sequences] = []
+    for path in files:
+        reader = reader_of(path)
+        for role, value in given.items():
+            if value is not None and role not in reader.roles:
+                expected = f"absent for {reader.ending} files, which say it themselves"
+                raise DataError(explain(str(path), role, expected, value, "Leave it out."))
+        way = layout or ("long" if series_id is not None or time is not None else "wide")
+        read = reader.read.get(way) or reader.read[""]
+        sequences, place = read(path, Roles(target, features, series_id, time, group))
+        if features is not None and sequences.features != ("value",):
+            sequences = sequences.select(features)
+        _check_values(sequences, place, missing)
+        if len(files) > 1:
+            sequences = _named_after(path, sequences)
+        if parts and sequences.features != parts[0].features:
+            expected = f"those of {files[0]}, {list(parts[0].features)[:12]}"
+            raise DataError(
+                explain(str(path), "the features", expected, list(sequences.features)[:12])
+            )
+        parts.append(sequences)
+    return parts[0] if len(parts) == 1 else concatenate(parts)
+
+
+def _named_after(path: Path, sequences: Sequences) -> Sequences:
+    """Put the name of the file before those of its series, so that files cannot mix them up."""
+    stem = path.name.split(".")[0]
+    ids = np.asarray(sequences.ids)
+    names = [stem] if ids.tolist() == [stem] else [f"{stem}:{one}" for one in ids.tolist()]
+    return replace(sequences, ids=np.array(names))
+
+
+def _check_values(sequences: Sequences, place: Callable[[int, int], str], missing: Missing) -> None:
+    """Raise where a value is infinite, or missing under "error", naming file, line and step."""
+    finite = np.isfinite(sequences.values)
+    if finite.all():
+        return
+    bad = np.isinf(sequences.values)
+    what, mend = "finite", "An infinity is no missing value: mend it, or leave the cell empty."
+    if not bad.any():
+        if missing != "error":
+            return
+        bad = ~finite
+        what = "present"
+        mend = f"{int(bad.sum())} of {bad.size} values are missing: " + (
+            "set missing to 'interpolate' or 'indicator', or mend the data."
+        )
+    row, channel = divmod(int(np.argmax(bad)), bad.shape[1])
+    series = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    step = row - int(sequences.offsets[series])
+    name = np.asarray(sequences.ids)[series].item()
+    got = float(sequences.values[row, channel])
+    what = f"{what} (series {name!r}, step {step}, feature {sequences.features[channel]!r})"
+    raise DataError(explain(place(series, step), "a value", what, got, mend))
+
+
+def read_frame(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    columns: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    folders: Sequence[str | Path] = (".",),
+) -> pd.DataFrame:
+    """Read tables for forecasting, one row a time step, as they are.
+
+    Parameters
+    ----------
+    paths : str, Path, or a list of them
+        `.csv` (plain or gzipped) and `.parquet` files; see `find_files`. All must have the same
+        columns; their rows follow one another.
+    columns : sequence of str, optional
+        Columns that must be there.
+    labels : sequence of str, optional
+        Columns whose text is kept as it is spelled: "NA" may name a series.
+    folders : sequence of str or Path, default=(".",)
+        Where relative names are looked for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Missing values are NaN.
+
+    Raises
+    ------
+    DataError
+        As for `read_sequences`; also a format that is no table.
+    """
+    import pandas as pd
+
+    frames: list[pd.DataFrame] = []
+    files = find_files(paths, folders)
+    for path in files:
+        reader = reader_of(path)
+        if not reader.frame:
+            known = "one of " + ", ".join(r.ending for r in READERS.values() if r.frame)
+            raise DataError(explain(str(path), "a file for forecasting", known, reader.ending))
+        frame = read_table(path, Roles(target=[c for c in labels if c is not None]))
+        for name in columns:
+            if name not in frame.columns:
+                shown = ", ".join(frame.columns[:12])
+                expected = f"a column of the file ({shown})"
+                mend = suggest(name, frame.columns)
+                raise DataError(explain(str(path), "column", expected, name, mend))
+        if frames and list(frame.columns) != list(frames[0].columns):
+            expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
+            raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))
+        frames.append(frame)
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

@@ -1,0 +1,433 @@
+"""Series in `.csv` and `.parquet` files, wide (a row a series) or long (a row a step)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.data.archive import Read, lines_of
+from seqkit.data.sequences import Sequences
+from seqkit.errors import DataError, explain, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Roles", "as_numbers", "place_of", "read_long", "read_table", "read_wide"]
+
+log = logging.getLogger(__name__)
+
+# What pandas takes for missing, and the "?" of the archives.
+MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
+                "None", "<NA>"]  # fmt: skip
+
+
+class Roles:
+    """Which column of a table means what, checked against the columns there are.
+
+    Parameters
+    ----------
+    target : str or sequence of str, optional
+    features : sequence of str, optional
+        Default: every numeric column left over.
+    series_id, time, group : str, optional
+    """
+
+    def __init__(
+        self,
+        target: str | Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        series_id: str | None = None,
+        time: str | None = None,
+        group: str | None = None,
+    ) -> None:
+        one = target is None or isinstance(target, str)
+        self.targets: tuple[str, ...] = (
+            (() if target is None else (str(target),)) if one else tuple(target or ())
+        )
+        self.single_target = isinstance(target, str)
+        self.features = None if features is None else tuple(features)
+        self.series_id, self.time, self.group = series_id, time, group
+
+    @property
+    def labels(self) -> list[str]:
+        """Columns whose text is no number and never "missing" by its spelling alone."""
+        return [c for c in (*self.targets, self.series_id, self.group) if c is not None]
+
+    def check(self, columns: Sequence[str], where: str) -> None:
+        """Raise where a role names a column that is not there, or two roles name one column."""
+        given = [
+            *(("target", name) for name in self.targets),
+            *(("features", name) for name in self.features or ()),
+            ("series_id", self.series_id),
+            ("time", self.time),
+            ("group", self.group),
+        ]
+        taken: dict[str, str] = {}
+        for role, name in given:
+            if name is None:
+                continue
+            if name not in columns:
+                shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+                expected = f"a column of the file ({shown})"
+                raise DataError(explain(where, role, expected, name, suggest(name, columns)))
+            # A group may be the very series; everything else has one meaning.
+            if name in taken and {role, taken[name]} != {"series_id", "group"}:
+                expected = f"another column than {taken[name]}"
+                raise DataError(explain(where, role, expected, name))
+            taken[name] = role
+
+
+def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
+    """Read a `.csv` (plain or gzipped) or `.parquet` file.
+
+    Parameters
+    ----------
+    path : Path
+    roles : Roles, optional
+        Columns of labels are read as they are spelled: "None" and "NA" can be labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    DataError
+        A damaged file, no header, a column name twice, no rows, lines of unequal length.
+    """
+    import pandas as pd
+
+    roles = roles or Roles()
+    if path.suffix == ".parquet":
+        try:
+            frame = pd.read_parquet(path)
+        except (OSError, ValueError) as fault:
+            mend = "Copy or download it again."
+            text = str(fault).splitlines()[0]
+            raise DataError(explain(str(path), "the file", "whole parquet", text, mend)) from fault
+        # An integer index without a name is what pandas leaves after sorting or filtering.
+        if frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index.dtype):
+            frame = frame.reset_index()
+        frame.columns = [str(name) for name in frame.columns]
+        columns = list(frame.columns)
+    else:
+        columns = _header(path)
+    for name in columns:
+        if columns.count(name) > 1:
+            raise DataError(explain(str(path), "every column name", "used once", name))
+    roles.check(columns, str(path))
+    if path.suffix != ".parquet":
+        # From pandas 3.1 on the default is exact and the argument deprecated.
+        exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
+        missing = {c: [""] if c in roles.labels else MISSING_TEXT for c in columns}
+        try:
+            with warnings.catch_warnings():
+                # A longer first row would lose its last cells with a mere warning.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                frame = pd.read_csv(
+                    path,
+                    encoding="utf-8-sig",
+                    header=0,
+                    names=columns,
+                    index_col=False,
+                    keep_default_na=False,
+                    low_memory=False,
+                    na_values=missing,
+                    **exact,
+                )
+        except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as fault:
+            text = str(fault).replace("Error tokenizing data. C error: ", "").strip()
+            if isinstance(fault, pd.errors.ParserWarning):
+                text = "more cells in the first row"
+            mend = "Quote cells that hold the separator."
+            expected = f"{len(columns)} cells of UTF-8 text in every line"
+            raise DataError(explain(str(path), "the table", expected, text, mend)) from fault
+    if not len(frame):
+        raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
+    return frame
+
+
+def _version(module: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in module.__version__.split(".")[:2])
+
+
+def _header(path: Path) -> list[str]:
+    """Return the column names of a csv file, and refuse one that has none."""
+    first = next((text for _, text in lines_of(path)), None)
+    if first is None:
+        raise DataError(explain(str(path), "the file", "a table", "blank lines"))
+    cells = [cell.strip() for cell in next(csv.reader([first]))]
+    if len(cells) == 1:
+        for name, separator in (("semicolons", ";"), ("tabs", "\t")):
+            if separator in first:
+                mend = "Write it with commas and decimal points."
+                raise DataError(explain(str(path), "cells", "parted by commas", name, mend))
+    numbers = [_is_number(cell) for cell in cells]
+    if all(numbers) and not all(cell.lstrip("+").isdigit() for cell in cells):
+        mend = "Put the names of the columns in the first line."
+        raise DataError(explain(f"{path}:1", "the line", "column names", first[:40], mend))
+    return [cell or f"column_{i}" for i, cell in enumerate(cells)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def place_of(path: Path, row: int) -> str:
+    """Return "FILE:LINE" of a data row (from 0) of a csv file, or "FILE: row ROW" of parquet.
+
+    The lines are counted only now that an error needs one: quoted cells may hold line breaks and
+    blank lines are no rows.
+    """
+    if path.suffix == ".parquet":
+        return f"{path}: row {row}"
+    opened = gzip.open if path.suffix == ".gz" else open
+    csv.field_size_limit(2**31 - 1)
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
+        for count, number in enumerate(lines):
+            if count == row + 1:  # the header is line 0
+                return f"{path}:{number}"
+    return f"{path}: row {row}"
+
+
+def as_numbers(column: pd.Series, path: Path, role: str = "feature") -> np.ndarray:
+    """Return a column as float64, or raise an error that names the first cell that is no number."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        numbers = pd.to_numeric(column.astype(object), errors="coerce")
+        bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
+        if not bad.size:
+            return numbers.to_numpy(dtype=np.float64)
+        row = int(bad[0])
+    else:
+        row = 0
+    got = column.iloc[row]
+    mend = "Leave the column out of the features, or mend the cell."
+    where = place_of(path, row)
+    expected = "a number in every row"
+    raise DataError(explain(where, f"{role} {column.name!r}", expected, got, mend))
+
+
+def _feature_columns(frame: pd.DataFrame, roles: Roles, path: Path) -> list[str]:
+    """Return the columns of values: those named, or every numeric one that has no other role."""
+    import pandas as pd
+
+    if roles.features is not None:
+        return list(roles.features)
+    taken = {*roles.labels, roles.time}
+    chosen, left_out = [], []
+    for name in frame.columns:
+        if name in taken:
+            continue
+        column = frame[name]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            chosen.append(name)
+            continue
+        if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+            known = column.dropna().astype(object)
+            # One bad cell turns a column of numbers into text: that is a fault, not a text column.
+            if pd.to_numeric(known, errors="coerce").notna().sum() * 2 >= max(len(known), 1):
+                as_numbers(column, path)
+                chosen.append(name)
+                continue
+        left_out.append(name)
+    if not chosen:
+        expected = "at least one numeric column besides target, series_id, time and group"
+        raise DataError(explain(str(path), "the features", expected, list(frame.columns)[:12]))
+    if left_out:
+        log.warning("%s: columns that are no numbers are left out: %s", path, ", ".join(left_out))
+    return chosen
+
+
+def _labels(column: pd.Series, path: Path, role: str) -> np.ndarray:
+    """Return a column of labels as a plain array: integers, floats, booleans or text."""
+    import pandas as pd
+
+    empty = np.flatnonzero(column.isna().to_numpy())
+    if empty.size:
+        where = place_of(path, int(empty[0]))
+        raise DataError(
+            explain(where, f"{role} {column.name!r}", "present in every row", "nothing")
+        )
+    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+        array = column.to_numpy()
+        plain = array if array.dtype.kind in "biuf" else np.array(array.tolist())
+        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
+            row = int(np.flatnonzero(~np.isfinite(plain))[0])
+            where = place_of(path, row)
+            raise DataError(explain(where, f"{role} {column.name!r}", "finite", plain[row].item()))
+        return plain
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column.to_numpy()
+    return np.array(column.astype(str).tolist())
+
+
+def _targets(columns: list[np.ndarray], roles: Roles) -> np.ndarray | None:
+    if not columns:
+        return None
+    return columns[0] if roles.single_target else np.stack(columns, axis=1)
+
+
+def read_wide(path: Path, roles: Roles) -> Read:
+    """Read a table with one row a series: the columns, in the order of the file, are the steps.
+
+    Empty cells (NaN) at the end of a row are padding: that series is shorter.
+
+    Parameters
+    ----------
+    path : Path
+    roles : Roles
+        `time` has no meaning here and must be None.
+    """
+    import pandas as pd
+
+    frame = read_table(path, roles)
+    if roles.time is not None:
+        mend = "Set layout: long if a row is a time step, or leave time out."
+        raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, mend))
+    columns = _feature_columns(frame, roles, path)
+    values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
+    known = ~np.isnan(values)
+    if not known.any(axis=1).all():
+        row = int(np.flatnonzero(~known.any(axis=1))[0])
+        where = place_of(path, row)
+        raise DataError(explain(where, "the series", "of at least one value", "none"))
+    lengths = values.shape[1] - np.argmax(known[:, ::-1], axis=1)
+    inside = np.arange(values.shape[1]) < lengths[:, None]
+
+    def labels(name: str | None, role: str) -> np.ndarray | None:
+        return None if name is None else _labels(frame[name], path, role)
+
+    ids = labels(roles.series_id, "series_id")
+    if ids is not None and len(set(ids.tolist())) < len(ids):
+        row = int(np.flatnonzero(pd.Series(ids).duplicated())[0])
+        mend = "Set layout: long if a row is a time step."
+        where = place_of(path, row)
+        raise DataError(
+            explain(where, "series_id", "different in every row", ids[row].item(), mend)
+        )
+    sequences = Sequences(
+        values[inside][:, None],
+        np.concatenate([[0], np.cumsum(lengths)]),
+        ("value",),
+        y=_targets([_labels(frame[name], path, "target") for name in roles.targets], roles),
+        ids=ids,
+        groups=labels(roles.group, "group"),
+    )
+    return Read(sequences, lambda i, step: f"{place_of(path, i)}, column {columns[step]!r}")
+
+
+def read_long(path: Path, roles: Roles) -> Read:
+    """Read a table with one row a time step.
+
+    Rows of one series need not be neighbours; their order in the file is the order of the steps,
+    and `time`, where named, must ascend within each series. Without `series_id` the file is one
+    series, named as the file is.
+
+    Parameters
+    ----------
+    path : Path
+    roles : Roles
+    """
+    import pandas as pd
+
+    frame = read_table(path, roles)
+    if roles.series_id is None:
+        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([path.name.split(".")[0]])
+    else:
+        names = _labels(frame[roles.series_id], path, "series_id")
+        codes, ids = pd.factorize(names)
+    order = np.argsort(codes, kind="stable")  # rows of the file, series after series
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
+    starts = np.repeat(offsets[:-1], np.diff(offsets))  # (n_rows,)
+
+    def place(at: int) -> str:
+        return place_of(path, int(order[at]))
+
+    times = None
+    if roles.time is not None:
+        times = _times(frame[roles.time], path)[order]
+        later = times[1:] > times[:-1]
+        later[offsets[1:-1] - 1] = True  # between two series
+        if not later.all():
+            at = int(np.flatnonzero(~later)[0]) + 1
+            twice = times[at] == times[at - 1]
+            what = "the same time stamp twice" if twice else "an earlier one than the row before"
+            series = ids[codes[order[at]]].item()
+            mend = "Drop one of them, or name series_id." if twice else "Sort the file by time."
+            where = place(at)
+            expected = f"ascending within series {series!r}"
+            got = f"{frame[roles.time].iloc[order[at]]} ({what})"
+            raise DataError(explain(where, f"time {roles.time!r}", expected, got, mend))
+
+    def constant(name: str | None, role: str) -> np.ndarray | None:
+        if name is None:
+            return None
+        column = _labels(frame[name], path, role)[order]
+        differs = column != column[starts]
+        if differs.any():
+            at = int(np.argmax(differs))
+            series = ids[codes[order[at]]].item()
+            where = place(at)
+            expected = f"the same in every row of series {series!r}"
+            got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
+            raise DataError(
+                f"{where}: {role} {name!r} must be {expected}; got {got}. "
+                "Name the column that tells the series apart as series_id; to predict a value at "
+                "every step use task: forecasting or tagging."
+            )
+        return column[offsets[:-1]]
+
+    targets = [constant(name, "target") for name in roles.targets]
+    groups = constant(roles.group, "group")
+    columns = _feature_columns(frame, roles, path)
+    values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
+    sequences = Sequences(
+        values[order],
+        offsets,
+        tuple(columns),
+        y=_targets([t for t in targets if t is not None], roles),
+        ids=np.asarray(ids),
+        times=times,
+        groups=groups,
+    )
+    return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
+
+
+def _times(column: pd.Series, path: Path) -> np.ndarray:
+    """Return time stamps as numbers or as datetime64, zones turned to UTC."""
+    import pandas as pd
+
+    kinds = pd.api.types
+    if kinds.is_numeric_dtype(column.dtype) or kinds.is_datetime64_any_dtype(column.dtype):
+        stamps = column
+    else:
+        text = column.astype(str).where(column.notna(), None)
+        zoned = bool(text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False).any())
+        stamps = pd.to_datetime(text, errors="coerce", utc=zoned)
+    bad = np.flatnonzero(stamps.isna().to_numpy())
+    if bad.size:
+        row = int(bad[0])
+        got = column.iloc[row]
+        where = place_of(path, row)
+        expected = "a time stamp as in the other rows"
+        raise DataError(explain(where, f"time {column.name!r}", expected, str(got)))
+    if getattr(stamps.dtype, "tz", None) is not None:
+        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
+    return stamps.to_numpy()

@@ -70,7 +70,8 @@ class Metric:
         ``function(y_true, answer, *, classes, sample_weight) -> float`` for labels, probabilities
         and values; ``None`` where the metric is of forecasts only.
     greater_is_better : bool or None
-        ``None`` where neither is: coverage should be the interval's nominal one.
+        ``None`` where neither is: coverage should be the interval's nominal one, and only an
+        interval that has it should be narrow.
     needs : {"labels", "probabilities", "values", "history", "quantiles", "naive2"}
         Which part of the answer it reads, or what it needs besides a forecast.
     source : str
@@ -226,7 +227,7 @@ METRICS: dict[str, Metric] = {
                "of quantiles", "y"),
         Metric("coverage", "coverage", ("forecasting",), None, None, "quantiles",
                "share of true values within the outermost quantiles"),
-        Metric("interval_width", "interval width", ("forecasting",), None, False, "quantiles",
+        Metric("interval_width", "interval width", ("forecasting",), None, None, "quantiles",
                "mean distance of the outermost quantiles", "y"),
     )
 }  # fmt: skip

@@ -1,0 +1,382 @@
+"""Scores of a model beside its baselines: how they are made, kept and shown.
+
+``metrics.json`` of a run folder is what :func:`summarize` returns::
+
+    {"task": "forecasting",
+     "parts": {"test": {"model": {"mae": 12.1, "mase": null, ...},
+                        "baselines": {"naive": {"mae": 49.9, ...}, ...},
+                        "by_step": {"model": {"mae": [9.8, ...]}, "baselines": {...}},
+                        "by_series": {"ids": [...], "model": {"mae": [...]}, "baselines": {...}},
+                        "confusion": {"labels": [...], "counts": [[...], ...]}}},
+     "n": {"test": {"series": 1, "windows": 4, "values": 96}},
+     "notes": ["test: mase of model: the history is constant, or no longer than a season"],
+     "backtest": {... as a part, with "n", "windows", "step", "refit", "conformal" ...}}
+
+``by_step`` and ``by_series`` are of forecasts, ``confusion`` of classes, ``backtest`` is there only
+where one was run. A score that does not exist is null and has its reason among the notes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from seqkit.evaluation.baselines import BASELINES
+from seqkit.evaluation.forecast_errors import ForecastCase, forecast_case, forecast_score
+from seqkit.evaluation.metrics import (
+    METRICS,
+    Metric,
+    Predictions,
+    Undefined,
+    confusion_table,
+    find_metrics,
+    metric_value,
+)
+from seqkit.tasks import TASKS
+
+__all__ = ["best_of", "evaluate", "heading", "number", "score_rows", "score_table", "summarize"]
+
+# A list of scores a series in metrics.json: more would make it the largest file of a run.
+MOST_SERIES = 1000
+_QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
+
+
+def evaluate(
+    task: str,
+    y_true: Any,
+    answer: Predictions,
+    *,
+    metrics: Sequence[str] | None = None,
+    baselines: Mapping[str, Predictions] | None = None,
+    classes: Any = None,
+    sample_weight: Any = None,
+    history: Any = None,
+    season: int = 1,
+    ids: Sequence[Any] | None = None,
+) -> dict[str, Any]:
+    """Score a model's answers, and its baselines', on one part of the data.
+
+    Parameters
+    ----------
+    task : str
+        A row of :data:`seqkit.tasks.TASKS`.
+    y_true : array-like
+        Labels or numbers, one a series; of a forecast the true values, as
+        :func:`~seqkit.evaluation.forecast_errors.as_windows` takes them, NaN where unknown; of
+        tagging a list of arrays.
+    answer : Predictions
+        What the model answered.
+    metrics : sequence of str, optional
+        Default: those of the task, and those of quantiles where the answer holds any.
+    baselines : mapping of str to Predictions, optional
+        What :func:`~seqkit.evaluation.baselines.run_baselines` returned. OWA needs ``naive2``.
+    classes : array-like, optional
+        Classes in the order of the probabilities' columns.
+    sample_weight : array-like of shape (n_series,), optional
+    history : sequence of arrays, optional
+        Training part of each series, which the scaled errors are scaled by.
+    season : int, default=1
+        Steps in a season, for the scaled errors.
+    ids : sequence, optional
+        Names of the series, for the scores by series.
+
+    Returns
+    -------
+    dict
+        ``model``, ``baselines``, ``n``, ``notes`` and, where they apply, ``by_step``,
+        ``by_series`` and ``confusion``; only plain lists, strings, numbers and None.
+
+    Examples
+    --------
+    >>> scores = evaluate("regression", [1.0, 3.0], Predictions(values=[1.0, 2.0]), metrics=["mae"])
+    >>> scores["model"], scores["n"]
+    ({'mae': 0.5}, {'series': 2})
+    """
+    if metrics is None:
+        extra = _QUANTILE_METRICS if answer.quantiles is not None else ()
+        metrics = (*TASKS[task].default_metrics, *extra)
+    rows = find_metrics(task, metrics)
+    answers = {"model": answer, **(baselines or {})}
+    if task == "forecasting":
+        part = _evaluate_forecasts(rows, y_true, answers, history, season, ids)
+    else:
+        part = _evaluate_series(rows, y_true, answers, classes, sample_weight, task)
+    scores = part.pop("scores")
+    return {
+        "model": scores["model"],
+        "baselines": {name: scores[name] for name in answers if name != "model"},
+        **part,
+    }
+
+
+def _evaluate_series(
+    rows: dict[str, Metric],
+    y_true: Any,
+    answers: dict[str, Predictions],
+    classes: Any,
+    sample_weight: Any,
+    task: str,
+) -> dict[str, Any]:
+    n = {"series": len(y_true)}
+    if task == "tagging":  # every valid step of every series is one case
+        y_true = np.concatenate([np.asarray(labels) for labels in y_true])
+        n["steps"] = len(y_true)
+        answers = {
+            name: Predictions(_joined(answer.labels), _joined(answer.probabilities))
+            for name, answer in answers.items()
+        }
+    y_true = np.asarray(y_true)
+    scores: dict[str, dict[str, float | None]] = {}
+    reasons = _Reasons()
+    for who, answer in answers.items():
+        scores[who] = {}
+        for name, metric in rows.items():
+            try:
+                scores[who][name] = metric_value(
+                    metric, y_true, answer, classes=classes, sample_weight=sample_weight
+                )
+            except Undefined as reason:
+                scores[who][name] = None
+                reasons.add(who, name, reason)
+    part: dict[str, Any] = {"scores": scores, "n": n, "notes": reasons.notes()}
+    labels = answers["model"].labels
+    if labels is not None and y_true.ndim == 1:
+        part["confusion"] = confusion_table(y_true, labels, classes)
+    return part
+
+
+def _joined(parts: Any) -> Any:
+    return None if parts is None else np.concatenate([np.asarray(part) for part in parts])
+
+
+def _evaluate_forecasts(
+    rows: dict[str, Metric],
+    y_true: Any,
+    answers: dict[str, Predictions],
+    history: Any,
+    season: int,
+    ids: Sequence[Any] | None,
+) -> dict[str, Any]:
+    naive2 = answers["naive2"].values if "naive2" in answers else None
+    cases = {
+        who: forecast_case(
+            y_true,
+            answer.values,
+            quantiles=answer.quantiles,
+            levels=answer.levels if answer.quantiles is not None else (),
+            samples=answer.samples,
+            history=history,
+            season=season,
+            naive2=naive2,
+        )
+        for who, answer in answers.items()
+    }
+    n_series = len(cases["model"].truth)
+    scores: dict[str, dict[str, float | None]] = {}
+    by_step: dict[str, dict[str, list[float | None]]] = {}
+    by_series: dict[str, dict[str, list[float | None]]] = {}
+    reasons = _Reasons()
+    for who, case in cases.items():
+        scores[who], by_step[who], by_series[who] = {}, {}, {}
+        for name in rows:
+            try:
+                scores[who][name] = float(forecast_score(name, case))
+                by_step[who][name] = _plain(forecast_score(name, case, "step"))
+                each = forecast_score(name, case, "series")
+            except Undefined as reason:
+                scores[who][name] = None
+                reasons.add(who, name, reason)
+                continue
+            lost = int(np.isnan(each).sum())
+            if lost:
+                reasons.add(who, name, f"does not exist for {lost} of {n_series} series")
+            if n_series <= MOST_SERIES:
+                by_series[who][name] = _plain(each)
+    truth = cases["model"].truth
+    part: dict[str, Any] = {
+        "scores": scores,
+        "by_step": _beside(by_step),
+        "n": {
+            "series": n_series,
+            "windows": truth.shape[1],
+            "values": int(np.isfinite(truth).sum()),
+        },
+        "notes": [*reasons.notes(), *_nominal(cases["model"], rows)],
+    }
+    if 1 < n_series <= MOST_SERIES:
+        names = [str(name) for name in (range(n_series) if ids is None else ids)]
+        part["by_series"] = {"ids": names, **_beside(by_series)}
+    elif n_series > MOST_SERIES:
+        part["notes"].append(f"scores by series are kept for up to {MOST_SERIES} series")
+    return part
+
+
+def _nominal(case: ForecastCase, rows: Mapping[str, Metric]) -> list[str]:
+    if len(case.levels) < 2 or not {"coverage", "interval_width"} & rows.keys():
+        return []
+    low, high = min(case.levels), max(case.levels)
+    return [f"coverage should be {high - low:.0%}: quantiles {low:g} to {high:g}"]
+
+
+def _beside(of_all: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {who: values for who, values in of_all.items() if who != "model"}
+    return {"model": of_all["model"], "baselines": rest}
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in np.asarray(values)]
+
+
+class _Reasons:
+    """Why scores do not exist: one line a reason, naming all it explains."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, who: str, metric: str, reason: object) -> None:
+        self._names.setdefault((who, str(reason)), []).append(metric)
+
+    def notes(self) -> list[str]:
+        shared: dict[tuple[str, str], list[str]] = {}
+        for (who, reason), metrics in self._names.items():
+            shared.setdefault((", ".join(metrics), reason), []).append(who)
+        return [
+            f"{metrics} of {', '.join(answers)}: {reason}"
+            for (metrics, reason), answers in shared.items()
+        ]
+
+
+def summarize(
+    task: str,
+    parts: Mapping[str, Mapping[str, Any]],
+    *,
+    backtest: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Put the scores of all parts together, as ``metrics.json`` holds them.
+
+    Parameters
+    ----------
+    task : str
+    parts : mapping of str to dict
+        What :func:`evaluate` returned for ``"test"``, ``"validation"`` ...
+    backtest : mapping, optional
+        What :meth:`~seqkit.evaluation.backtest.Backtest.evaluate` returned.
+    notes : sequence of str
+        What else has to be said, for example by the baselines.
+
+    Examples
+    --------
+    >>> part = evaluate("regression", [1.0, 3.0], Predictions(values=[1.0, 2.0]), metrics=["mae"])
+    >>> summarize("regression", {"test": part})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'task': 'regression', 'parts': {'test': {'model': {'mae': 0.5}, 'baselines': {}}},
+     'n': {'test': {'series': 2}}, 'notes': []}
+    """
+    said = list(dict.fromkeys(notes))
+    for name, part in parts.items():
+        said += [f"{name}: {note}" for note in part["notes"]]
+    summary: dict[str, Any] = {
+        "task": task,
+        "parts": {
+            name: {key: value for key, value in part.items() if key not in ("n", "notes")}
+            for name, part in parts.items()
+        },
+        "n": {name: part["n"] for name, part in parts.items()},
+        "notes": said,
+    }
+    if backtest is not None:
+        said += [f"backtest: {note}" for note in backtest["notes"]]
+        summary["backtest"] = {key: value for key, value in backtest.items() if key != "notes"}
+    return summary
+
+
+def number(value: float | None) -> str:
+    """Show a score with four significant digits, or a dash where none exists.
+
+    Examples
+    --------
+    >>> number(0.91336), number(1234.56), number(0.00002), number(None)
+    ('0.9134', '1235', '2e-05', '–')
+    """
+    if value is None:
+        return "–"
+    size = abs(value)
+    if size >= 1e7 or 0 < size < 1e-3:
+        return f"{value:.4g}"
+    if size >= 1000:
+        return f"{value:.0f}"
+    return f"{value:#.4g}" if value else "0"
+
+
+def best_of(metric: str, values: Mapping[str, float | None]) -> set[str]:
+    """Return who has the best value: several where they are equal, none where nothing is best.
+
+    Examples
+    --------
+    >>> sorted(best_of("mae", {"model": 1.0, "naive": 1.0, "drift": 2.0, "naive2": None}))
+    ['model', 'naive']
+    """
+    known = {who: value for who, value in values.items() if value is not None}
+    direction = METRICS[metric].greater_is_better if metric in METRICS else None
+    if direction is None or len(known) < 2:
+        return set()
+    best = max(known.values()) if direction else min(known.values())
+    return {who for who, value in known.items() if math.isclose(value, best, rel_tol=1e-9)}
+
+
+def score_rows(part: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
+    """Return the metrics of a part, and a row of values for the model and each baseline."""
+    metrics = list(part["model"])
+    answers = {"model": part["model"], **part["baselines"]}
+    return metrics, [(who, [scores[m] for m in metrics]) for who, scores in answers.items()]
+
+
+def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
+    """Show a part's scores in the terminal: the model beside its baselines, the best in bold.
+
+    Parameters
+    ----------
+    summary : mapping
+        What :func:`summarize` returned, or ``metrics.json``.
+    part : str, default="test"
+        A name among ``summary["parts"]``, or ``"backtest"``.
+    """
+    scores = summary["backtest"] if part == "backtest" else summary["parts"][part]
+    n = scores["n"] if part == "backtest" else summary["n"][part]
+    counted = ", ".join(f"{count:,} {what}" for what, count in n.items())
+    # Metrics down and answers across: more metrics than answers, and 80 columns are enough.
+    table = Table(title=f"{part} ({counted})", title_justify="left")
+    metrics, rows = score_rows(scores)
+    table.add_column("")
+    for who, _ in rows:
+        table.add_column(BASELINES[who].title if who in BASELINES else who, justify="right")
+    for j, name in enumerate(metrics):
+        values = {who: scores_of[j] for who, scores_of in rows}
+        best = best_of(name, values)
+        cells = [
+            f"[bold]{number(value)}[/bold]" if who in best else number(value)
+            for who, value in values.items()
+        ]
+        table.add_row(heading(name), *cells)
+    return table
+
+
+def heading(name: str) -> str:
+    """Return a metric's title with its unit, and an arrow to where it is better.
+
+    Examples
+    --------
+    >>> heading("smape"), heading("accuracy"), heading("coverage")
+    ('sMAPE % ↓', 'accuracy ↑', 'coverage')
+    """
+    if name not in METRICS:
+        return name
+    metric = METRICS[name]
+    arrow = {True: " ↑", False: " ↓", None: ""}[metric.greater_is_better]
+    unit = " %" if metric.unit == "%" else ""
+    return f"{metric.title}{unit}{arrow}"

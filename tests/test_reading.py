@@ -139,7 +139,7 @@ FAULTS = {
     ),
     "a name twice": (
         CLASSIFY + "export: [keras, keras]\n",
-        ["3:9: export must be a list of names out of keras, saved_model, onnx and litert; "
+        ["3:9: export must be a list of names out of keras and saved_model; "
          "got [keras, keras]. Name every item once."],
     ),
     "an unknown version": (

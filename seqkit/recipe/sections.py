@@ -31,6 +31,7 @@ from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
+    "MORE_BASELINES",
     "OPTIMIZERS",
     "Backtest",
     "ClassificationData",
@@ -50,7 +51,9 @@ __all__ = [
 ]
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
-EXPORT_FORMATS = ("keras", "saved_model", "onnx", "litert")
+EXPORT_FORMATS = ("keras", "saved_model")
+# Forecasters that are shown beside the model when a recipe asks for them.
+MORE_BASELINES = ("naive2", "auto_ets", "auto_theta")
 CALENDAR = (
     "minute",
     "hour",
@@ -156,13 +159,11 @@ class ForecastingSplit(Section):
         0.15,
         "Tail before the test part, held back for early stopping: a number of time steps, or a "
         "fraction of each series. 0 = none.",
-        "time steps, or a fraction",
     )
     test: Annotated[Tail, TAIL_WORDS] | None = setting(
         None,
         "Tail of every series held back for the scores, as validation. Default: what the "
         "backtest needs.",
-        "time steps, or a fraction",
     )
 
 
@@ -264,7 +265,7 @@ class ModelSection(Section):
         "lstm", "Recurrent cell; `seqkit list cells` describes each."
     )
     units: Annotated[Widths, Words("a positive integer or a list of them")] = setting(
-        64, "Width of the recurrent layer; a list is a stack of layers.", "units"
+        64, "Width of the recurrent layer; a list is a stack of layers."
     )
     bidirectional: Switch = setting(
         False, "Run every layer in both directions and join the results."
@@ -287,7 +288,6 @@ class ModelSection(Section):
     dense: list[Count] = Field(
         default_factory=list,
         description="Widths of hidden layers before the head.",
-        json_schema_extra={"x-unit": "units"},
     )
     scale: Literal["none", "standard", "minmax", "robust"] = setting(
         "standard",
@@ -336,7 +336,7 @@ def losses(task: str) -> Any:
 class TrainSection(Section):
     """How the network is trained."""
 
-    epochs: Count = setting(100, "Most passes over the training part.", "epochs")
+    epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
     learning_rate: Positive = setting(1e-3, "Step size at the start.")
@@ -357,7 +357,6 @@ class TrainSection(Section):
         10,
         "Epochs without a better validation loss before training stops and the best weights are "
         "restored; 0 = never.",
-        "epochs",
     )
 
 
@@ -394,7 +393,7 @@ class ForecastingTrain(TrainSection):
         "quantiles, or nll (negative log likelihood) with a distribution.",
     )
     ensemble: Count = setting(
-        1, "Networks trained with different seeds and combined by the median.", "networks"
+        1, "Networks trained with different seeds and combined by the median."
     )
 
 
@@ -423,7 +422,7 @@ class ForecastSection(Section):
 class Backtest(Section):
     """Rolling-origin evaluation over the test part."""
 
-    windows: Count = setting(1, "Forecast origins.", "windows")
+    windows: Count = setting(1, "Forecast origins.")
     step: Count | None = setting(None, "Steps between origins. Default: the horizon.", "time steps")
     refit: Switch = setting(False, "Train anew at every origin; slow.")
 
@@ -434,7 +433,12 @@ class ForecastingEvaluate(Section):
     metrics: names(TASKS["forecasting"].metrics) | None = setting(  # type: ignore[valid-type]
         None, f"Scores. Default: {', '.join(TASKS['forecasting'].default_metrics)}."
     )
-    baselines: names(TASKS["forecasting"].baselines) | None = setting(  # type: ignore[valid-type]
+    baselines: (
+        names(  # type: ignore[valid-type]
+            (*TASKS["forecasting"].baselines, *MORE_BASELINES)
+        )
+        | None
+    ) = setting(  # type: ignore[valid-type]
         None,
         f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
     )

@@ -91,6 +91,11 @@ def listing(words: Iterable[str], last: str = "or") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
+def _one_of(names: Iterable[str]) -> str:
+    names = tuple(names)
+    return f"one of {listing(names)}" if len(names) > 2 else listing(names)
+
+
 def phrase(annotation: Any, null: str = "null") -> str:
     """Return in words what a value of this type must be.
 
@@ -116,7 +121,7 @@ def phrase(annotation: Any, null: str = "null") -> str:
             if isinstance(note, Words):
                 return note.phrase.replace("null", null)
             if isinstance(note, OneOf):
-                return f"one of {listing(note.names)}"
+                return _one_of(note.names)
         return phrase(arguments[0], null)
     if origin in (Union, types.UnionType):
         words = [phrase(a, null) for a in arguments]
@@ -124,10 +129,10 @@ def phrase(annotation: Any, null: str = "null") -> str:
             words.sort(key=lambda word: word != null)
         return listing(words)
     if origin is Literal:
-        return f"one of {listing(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
+        return _one_of(map(str, arguments))
     if origin is list:
         item = phrase(arguments[0], null)
-        if item.startswith("one of "):
+        if allowed_names(arguments[0]):
             return f"a list of names out of {listing(allowed_names(arguments[0]), 'and')}"
         return f"a list of {_PLURALS.get(item, f'values, each {item}')}"
     if origin is dict:

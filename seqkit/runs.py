@@ -140,6 +140,10 @@ class RunFolder:
         self.path = final
         return final
 
+    def remove(self) -> None:
+        """Delete the folder with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     @contextlib.contextmanager
     def removed_when_unwritable(self) -> Iterator[None]:
         """Leave nothing half-written when the disk is full or goes away.
@@ -152,7 +156,7 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self.remove()
             raise RunError(
                 f"{self.path}: the run folder cannot be written: {error.strerror or error}. "
                 "Nothing was kept; free some space or name another folder with --out."

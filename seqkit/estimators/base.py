@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -121,6 +121,22 @@ class BaseSequenceEstimator(BaseEstimator):
         self.__dict__.pop("_model", None)
         # twice the size of the weights, so it is kept only where a fit may go on
         self._state = fitted.state if keep_state else None
+
+    def _state_to_go_on_from(self) -> training.TrainingState:
+        """Return the state of the last fit, at the weights it kept."""
+        if self._state is None:
+            raise ValueError(
+                f"{type(self).__name__}: warm_start needs the optimizer's state, which the last "
+                "fit did not keep. Set warm_start=True before the first fit too."
+            )
+        return replace(
+            self._state,
+            weights=self.weights_,
+            best_weights=None,
+            best_value=float("inf"),
+            best_epoch=None,
+            wait=0,
+        )
 
 
 @dataclass

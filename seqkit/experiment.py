@@ -1,0 +1,436 @@
+"""The whole flow of a run: recipe, data, model, training, evaluation, report, run folder.
+
+:func:`run` is the place to begin reading. What differs between labelled series and forecasting
+is in :mod:`seqkit.flows`, a row of a table each.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.errors import DataError, RunError, TrainingError
+from seqkit.estimators.saving import load_estimator, save_estimator
+from seqkit.export import EXPORTS, export_model
+from seqkit.flows import Parts, flow_of
+from seqkit.recipe.reading import read_recipe
+from seqkit.report.html import write_report
+from seqkit.runs import RunFolder, fingerprint, open_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqkit.progress import Progress
+    from seqkit.recipe.reading import Resolved
+
+__all__ = [
+    "Plan",
+    "Result",
+    "dry_run",
+    "evaluate",
+    "export",
+    "forecast",
+    "load_run",
+    "predict",
+    "resume",
+    "run",
+    "set_threads",
+]
+
+
+@dataclass
+class Result:
+    """What a command found.
+
+    Attributes
+    ----------
+    document : dict
+        All of it in JSON's types.
+    lines : list of str
+        What a person is told, after the table.
+    scores : dict or None
+        The content of ``metrics.json``, shown as a table.
+    estimator : object or None
+        The fitted estimator.
+    """
+
+    document: dict[str, Any]
+    lines: list[str] = field(default_factory=list)
+    scores: dict[str, Any] | None = None
+    estimator: Any = None
+
+    def print(self) -> None:
+        """Print the scores beside those of the baselines, and the lines."""
+        from rich.console import Console
+
+        console = Console(highlight=False, soft_wrap=True)
+        if self.scores is not None:
+            from seqkit.evaluation.summary import as_table
+
+            for table in as_table(self.scores):
+                console.print(table)
+        for line in self.lines:
+            console.print(line, markup=False)
+
+
+@dataclass
+class Plan:
+    """What a run would do: its ``text``, and the same as a ``document``."""
+
+    text: str
+    document: dict[str, Any]
+
+
+def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
+    """Set TensorFlow's threads for this process, as the command line does for its own.
+
+    The kernels run independent work (directions, shards of a batch) side by side, each on one
+    thread, which beats many threads on one small product. A program of yours may do the same
+    before TensorFlow starts; the library never does it by itself.
+
+    Parameters
+    ----------
+    intra_op : int, default=1
+        Threads inside one operation.
+    inter_op : int, default=None
+        Operations at a time; default: the number of processors.
+    """
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(intra_op)
+        tf.config.threading.set_inter_op_parallelism_threads(inter_op or os.cpu_count() or 1)
+    except RuntimeError:
+        return  # TensorFlow runs already: the threads are the program's
+
+
+def run(
+    recipe: Resolved | str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    command: str = "",
+    show: Progress | None = None,
+) -> Result:
+    """Train, evaluate and save the model of a recipe.
+
+    Parameters
+    ----------
+    recipe : path or Resolved
+        A recipe's file, or what :func:`seqkit.read_recipe` returns.
+    out : path, default="runs"
+        Folder in which the run folder is made.
+    name : str, default=None
+        Part of the run folder's name; default: the recipe's file name.
+    command : str, default=""
+        The command line, for the record.
+    show : Progress, default=None
+        Shows progress; ``None`` is silent.
+
+    Returns
+    -------
+    Result
+        With the fitted estimator, the scores and, in ``document["run"]``, the run folder.
+
+    Raises
+    ------
+    seqkit.errors.RecipeError, seqkit.errors.DataError
+        If the recipe or the data are not what they must be; nothing is written then.
+    seqkit.errors.TrainingError
+        If training diverged; the run folder is kept and marked failed.
+    """
+    resolved = recipe if hasattr(recipe, "recipe") else read_recipe(Path(recipe))  # type: ignore[arg-type]
+    flow = flow_of(resolved)
+    parts = flow.load()
+    folder = RunFolder.create(
+        Path(out),
+        name or Path(resolved.path).stem,
+        {
+            "task": resolved.recipe.task,
+            "recipe": str(resolved.path),
+            "command": command,
+            "seed": resolved.recipe.seed,
+            "data": fingerprint(parts.files),
+            "base": str(Path.cwd()),
+        },
+    )
+    with folder.removed_when_unwritable():
+        folder.write("recipe.yaml", resolved.text)
+        folder.write("recipe.resolved.yaml", resolved.dump())
+    return _carry_out(flow, parts, folder, None, show)
+
+
+def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Result:
+    """Go on with a run that was broken off, to the result it would have had.
+
+    Parameters
+    ----------
+    run : path
+        The run folder, with or without ``.partial``.
+    show : Progress, default=None
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If there is nothing to resume, or the data have changed since.
+    """
+    folder = RunFolder.reopen(Path(run))
+    flow = flow_of(read_recipe(folder.path / "recipe.resolved.yaml"))
+    parts = flow.load()
+    now = fingerprint(parts.files)
+    changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
+    if changed:
+        raise RunError(
+            f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
+            "Start a new run."
+        )
+    checkpoint = folder.path / "checkpoints" / "last.npz"
+    state = flow.load_state(checkpoint) if checkpoint.is_file() else None
+    folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
+    return _carry_out(flow, parts, folder, state, show)
+
+
+def _carry_out(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
+) -> Result:
+    """Train, evaluate, save and report in an open run folder."""
+    with folder.removed_when_unwritable():
+        for note in parts.notes:
+            folder.log(note)
+            if show:
+                show.say(note)
+        begun = time.monotonic()
+        estimator = _train(flow, parts, folder, state, show)
+        trained = time.monotonic()
+        _write_history(folder, estimator.history_)
+        for line in flow.remarks(estimator):
+            folder.log(line)
+        assessment = flow.assess(estimator, parts)
+        assessed = time.monotonic()
+        folder.write(
+            "model.json", {"columns": parts.columns, **save_estimator(estimator, folder.path)}
+        )
+        folder.write("metrics.json", assessment.document)
+        for note in assessment.document["notes"]:
+            folder.log(note)
+        assessment.predictions.to_parquet(folder.path / "predictions.parquet", index=False)
+        _draw(folder.path / "plots", assessment.figures)
+        for format in flow.recipe.export:
+            target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
+            export_model(estimator, format, target)
+        timings = {"fit": trained - begun, "evaluation": assessed - trained}
+        folder.note(
+            status="complete", timings={name: round(value, 3) for name, value in timings.items()}
+        )
+        write_report(folder.path)
+        final = folder.finish("complete")
+    document = {"run": str(final), "status": "complete", "metrics": assessment.document}
+    return Result(
+        document,
+        [f"run: {final}", f"report: {final / 'report.html'}"],
+        assessment.document,
+        estimator,
+    )
+
+
+def _train(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
+) -> Any:
+    """Fit the estimator; if that fails, leave the folder in the state it deserves."""
+    estimator = flow.estimator()
+    if show:
+        show.begin(flow.recipe.train.epochs)
+    try:
+        flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)
+    except TrainingError as error:
+        _write_history(folder, error.history)
+        folder.log(str(error))
+        final = folder.finish("failed")
+        raise TrainingError(
+            f"{error} The history is kept in {final}.", error.history, error.state
+        ) from error
+    except ValueError as error:
+        # an estimator refuses data this way, before it trains: there is nothing to keep
+        folder.remove()
+        raise DataError(str(error)) from error
+    except KeyboardInterrupt:
+        folder.note(status="interrupted")
+        folder.log("interrupted")
+        if show:
+            show.end()
+            show.say(f"Interrupted. Go on with: seqkit fit --resume {folder.path}")
+        raise
+    finally:
+        if show:
+            show.end()
+    return estimator
+
+
+class _Keeper:
+    """After each epoch: show it, log it, and now and then keep the state to resume from."""
+
+    SHARE = 20  # a checkpoint is written when this many times its own duration has passed
+
+    def __init__(self, folder: RunFolder, show: Progress | None) -> None:
+        self.folder = folder
+        self.show = show
+        self._saved = time.monotonic()
+        self._cost = 0.0
+        (folder.path / "checkpoints").mkdir(exist_ok=True)
+
+    def __call__(
+        self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]
+    ) -> None:
+        if self.show:
+            self.show.epoch(epoch, logs)
+        scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
+        self.folder.log(f"epoch {epoch + 1} {scores}")
+        begun = time.monotonic()
+        if begun - self._saved >= min(30.0, max(0.5, self.SHARE * self._cost)):
+            get_state().save(self.folder.path / "checkpoints" / "last.npz")
+            self._saved = time.monotonic()
+            self._cost = self._saved - begun
+
+
+def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:
+    with (folder.path / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
+            writer.writerow([epoch, *(repr(float(value)) for value in row)])
+
+
+def _draw(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Draw every display into a PNG and an SVG file of its name."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    folder.mkdir(exist_ok=True)
+    for name, display in figures.items():
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        FigureCanvasAgg(figure)
+        display.plot(ax=figure.subplots())
+        for suffix in (".png", ".svg"):
+            figure.savefig(folder / f"{name}{suffix}", dpi=120)
+
+
+def dry_run(resolved: Resolved) -> Plan:
+    """Read the data and build the model of a recipe, and say what would be trained."""
+    flow = flow_of(resolved)
+    parts = flow.load()
+    found = flow.describe(parts)
+    estimator = flow.estimator()
+    model = flow.untrained(estimator, parts)
+    lines: list[str] = []
+    model.summary(print_fn=lines.append, line_length=88)
+    kernels = {
+        layer.name: layer.kernel_report()
+        for layer in model._flatten_layers()
+        if hasattr(layer, "kernel_report")
+    }
+    text = "\n".join(
+        [
+            *(f"{name}: {value}" for name, value in found.items()),
+            *lines,
+            *(f"{name}: {report}" for name, report in kernels.items()),
+            *parts.notes,
+        ]
+    )
+    return Plan(
+        text,
+        {
+            "data": found,
+            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            "kernels": {name: str(report) for name, report in kernels.items()},
+            "notes": parts.notes,
+        },
+    )
+
+
+def load_run(run: str | os.PathLike[str]) -> Any:
+    """Return the fitted estimator of a complete run folder.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If the folder is missing, damaged, incomplete or of a newer version.
+    """
+    return _open(Path(run))[1]
+
+
+def _open(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+    open_run(path)
+    try:
+        description = json.loads((path / "model.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(
+            f"{path / 'model.json'}: damaged: {error}. Restore the folder from a copy, or fit "
+            "again."
+        ) from error
+    estimator = load_estimator(description, path / "model.keras")
+    flow = flow_of(read_recipe(path / "recipe.resolved.yaml"))
+    return flow, estimator, description
+
+
+def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
+    """Score a run on its test part, or on a file, beside the baselines."""
+    flow, estimator, _ = _open(Path(run))
+    parts = flow.load(data)
+    assessment = flow.assess(estimator, parts)
+    return Result(
+        {"run": str(run), "metrics": assessment.document}, [], assessment.document, estimator
+    )
+
+
+def predict(
+    run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False
+) -> Result:
+    """Write what a run's model predicts for the series of a file."""
+    flow, estimator, _ = _open(Path(run))
+    return _written(flow.predict(estimator, data, proba=proba), output)
+
+
+def forecast(
+    run: str | os.PathLike[str],
+    data: str | None = None,
+    *,
+    horizon: int | None = None,
+    future: str | None = None,
+    output: Path | None = None,
+) -> Result:
+    """Forecast what comes after the end of every series of a run's data, or of a file."""
+    flow, estimator, _ = _open(Path(run))
+    frame = flow.forecast(estimator, data, horizon=horizon, future=future)
+    if output is not None:
+        return _written(frame, output)
+    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
+    return Result({"forecast": rows}, [frame.to_string(index=False)])
+
+
+def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
+    """Write a run's model in a format of ``seqkit.export.EXPORTS``."""
+    if format not in EXPORTS:
+        raise DataError(f"export: format must be one of {', '.join(EXPORTS)}; got {format!r}.")
+    path = export_model(_open(Path(run))[1], format, output)
+    return Result({"format": format, "path": str(path)}, [f"{path}"])
+
+
+def _written(frame: pd.DataFrame, output: Path) -> Result:
+    if output.suffix not in (".csv", ".parquet"):
+        raise DataError(f"{output}: the output file must end in .csv or .parquet.")
+    try:
+        if output.suffix == ".csv":
+            frame.to_csv(output, index=False)
+        else:
+            frame.to_parquet(output, index=False)
+    except OSError as error:
+        raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
+    return Result({"path": str(output), "rows": len(frame)}, [f"{output}: {len(frame)} rows"])

@@ -308,6 +308,15 @@ def _experiment() -> Any:
     """Return the module that does the work, TensorFlow set up for this process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
+    # TensorFlow greets on the file descriptor itself, before any setting of it is read
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
     from seqkit import experiment
 
     experiment.set_threads()

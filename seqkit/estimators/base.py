@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import (
@@ -56,7 +56,10 @@ TRAIN_SETTINGS = (
 
 
 class BaseSequenceEstimator(BaseEstimator):
-    """Base of all sequence estimators: settings, pickling, and the model on request."""
+    """Base of all sequence estimators: settings, pickling, and the model on request.
+
+    Every attribute whose name ends in an underscore is what a fit has left, private ones too.
+    """
 
     _task: ClassVar[str]
 
@@ -69,7 +72,7 @@ class BaseSequenceEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_model", None)
+        state.pop("_model_", None)
         return state
 
     @property
@@ -77,11 +80,11 @@ class BaseSequenceEstimator(BaseEstimator):
         """The trained ``keras.Model``: raw values in, answers in the user's units out."""
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
-        if "_model" not in self.__dict__:
+        if "_model_" not in self.__dict__:
             model = self._build()()
             model.set_weights(self.weights_)
-            self._model = model
-        return self._model
+            self._model_ = model
+        return self._model_
 
     @property
     def _row(self) -> Task:
@@ -108,8 +111,7 @@ class BaseSequenceEstimator(BaseEstimator):
 
     def _forget(self) -> None:
         """Drop all that an earlier fit has left."""
-        parameters = self.get_params(deep=False)
-        for name in [name for name in vars(self) if name not in parameters]:
+        for name in [name for name in vars(self) if name.endswith("_")]:
             del self.__dict__[name]
 
     def _adopt(self, fitted: training.Fitted, keep_state: bool) -> None:
@@ -118,25 +120,28 @@ class BaseSequenceEstimator(BaseEstimator):
         self.history_ = fitted.history
         self.n_iter_ = fitted.epochs_run
         self.best_epoch_ = fitted.best_epoch
-        self.__dict__.pop("_model", None)
+        self.__dict__.pop("_model_", None)
         # twice the size of the weights, so it is kept only where a fit may go on
-        self._state = fitted.state if keep_state else None
+        self._state_ = fitted.state if keep_state else None
 
-    def _state_to_go_on_from(self) -> training.TrainingState:
-        """Return the state of the last fit, at the weights it kept."""
-        if self._state is None:
-            raise ValueError(
-                f"{type(self).__name__}: warm_start needs the optimizer's state, which the last "
-                "fit did not keep. Set warm_start=True before the first fit too."
+    def _going_on(self) -> dict[str, Any]:
+        """Return the arguments of a fit that goes on from the weights reached.
+
+        The optimizer goes on too where the last fit kept its state (``warm_start`` or
+        ``partial_fit``), and starts anew where it did not.
+        """
+        if self._state_ is None:
+            return {"initial_weights": self.weights_}
+        return {
+            "resume": replace(
+                self._state_,
+                weights=self.weights_,
+                best_weights=None,
+                best_value=float("inf"),
+                best_epoch=None,
+                wait=0,
             )
-        return replace(
-            self._state,
-            weights=self.weights_,
-            best_weights=None,
-            best_value=float("inf"),
-            best_epoch=None,
-            wait=0,
-        )
+        }
 
 
 @dataclass
@@ -158,9 +163,9 @@ class Examples:
 class SeriesEstimator(BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
-    _n_steps: int | None
-    _n_channels: int
-    _variable_length: bool
+    _n_steps_: int | None
+    _n_channels_: int
+    _variable_length_: bool
 
     # -- what a subclass says ----------------------------------------------------------------
 
@@ -271,9 +276,9 @@ or a list of (n_timesteps_i, n_features) arrays
         classes: np.ndarray | None = None,
     ) -> None:
         settings = self._settings()
-        state = resume
+        start: dict[str, Any] = {"resume": resume}
         if going_on:
-            state = self._state_to_go_on_from()
+            start = self._going_on()
         else:
             self._forget()
             if classes is not None:
@@ -287,7 +292,7 @@ or a list of (n_timesteps_i, n_features) arrays
             train, held = self._hold_out(examples, seed)
         constants = None
         if not going_on:
-            self._variable_length = train.padded.lengths is not None
+            self._variable_length_ = train.padded.lengths is not None
             constants = {
                 path: np.asarray(value, np.float32)
                 for path, value in self._fit_statistics(train).items()
@@ -295,8 +300,8 @@ or a list of (n_timesteps_i, n_features) arrays
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
         if partial_pass:
             loop.update(epochs=1, patience=0)
-        if state is not None and going_on:
-            loop["epochs"] += state.epoch
+        if going_on and "resume" in start:
+            loop["epochs"] += start["resume"].epoch
         loss, metrics = self._losses()
         build = self._build()
         fitted = training.fit(
@@ -309,13 +314,31 @@ or a list of (n_timesteps_i, n_features) arrays
             validation=None if held is None else self._source(held),
             callbacks=tuple(callbacks),
             constants=constants,
-            resume=state,
+            **start,
             output=self._row.trained_output,
             verbose=self.verbose,
             on_epoch=on_epoch,
             **loop,
         )
         self._adopt(fitted, keep_state=self.warm_start or partial_pass)
+
+    def untrained(self, X: Any, y: Any) -> Any:
+        """Return the ``keras.Model`` that :meth:`fit` would train on these data.
+
+        Its scaling layers are fitted, its weights are those the fit would begin with; the
+        estimator itself stays as it is.
+        """
+        other = clone(self)
+        other._settings()
+        examples = other._examples(X, y, reset=True)
+        other._variable_length_ = examples.padded.lengths is not None
+        constants = other._fit_statistics(examples)
+        model = other._build()()
+        model.set_weights(training.initial_weights(model, _seed(self.random_state)))
+        for weight in model.weights:
+            if weight.path in constants:
+                weight.assign(constants[weight.path])
+        return model
 
     # -- data --------------------------------------------------------------------------------
 
@@ -347,11 +370,11 @@ or a list of (n_timesteps_i, n_features) arrays
             if reset:
                 self.n_features_in_ = n_features
         if reset:
-            self._n_steps, self._n_channels = n_steps, padded.values.shape[2]
-        elif (n_steps is None) != (self._n_steps is None) or (
+            self._n_steps_, self._n_channels_ = n_steps, padded.values.shape[2]
+        elif (n_steps is None) != (self._n_steps_ is None) or (
             n_steps is None and n_features != self.n_features_in_
         ):
-            expected = "1 a time step, as a table" if self._n_steps else self.n_features_in_
+            expected = "1 a time step, as a table" if self._n_steps_ else self.n_features_in_
             raise ValueError(
                 f"X has {n_features} features, but {owner} is expecting {expected} features as "
                 "input."
@@ -382,19 +405,19 @@ or a list of (n_timesteps_i, n_features) arrays
 
     def _build(self, variable_length: bool | None = None) -> Callable[[], Any]:
         if variable_length is None:
-            variable_length = self._variable_length
+            variable_length = self._variable_length_
         builder, sizes = self._builder()
         return partial(
             builder,
-            n_timesteps=None if variable_length else self._n_steps,
-            n_features=self._n_channels,
+            n_timesteps=None if variable_length else self._n_steps_,
+            n_features=self._n_channels_,
             variable_length=variable_length,
             **sizes,
             **{name: getattr(self, name) for name in MODEL_SETTINGS},
         )
 
     def _source(self, examples: Examples) -> training.ArraySource:
-        inputs = _inputs(examples.padded, self._variable_length)
+        inputs = _inputs(examples.padded, self._variable_length_)
         return training.ArraySource(
             inputs, self._trained_target(examples.target), examples.weight
         )
@@ -406,7 +429,7 @@ or a list of (n_timesteps_i, n_features) arrays
         check_is_fitted(self)
         padded = self._check_X(X, reset=False)
         # a model fitted on equal lengths serves unequal ones: the weights are the same
-        variable_length = self._variable_length or padded.lengths is not None
+        variable_length = self._variable_length_ or padded.lengths is not None
         build = self._build(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
         return training.predict(build, self.weights_, source, key=architecture_key(build))

@@ -173,7 +173,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None

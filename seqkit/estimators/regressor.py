@@ -138,7 +138,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         output = self._predict_raw(X).astype(np.float64)
-        return output if self._many_targets else output[:, 0]
+        return output if self._many_targets_ else output[:, 0]
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SequenceRegressor:
         """Make one pass over further series, going on from the weights reached.
@@ -160,29 +160,29 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
             y, ensure_2d=False, allow_nd=False, dtype=np.float64, input_name="y", estimator=self
         )
         if reset:
-            self._many_targets = y.ndim == 2 and y.shape[1] > 1
-            self._n_targets = y.shape[1] if y.ndim == 2 else 1
+            self._many_targets_ = y.ndim == 2 and y.shape[1] > 1
+            self._n_targets_ = y.shape[1] if y.ndim == 2 else 1
         y = y.reshape(len(y), -1)
-        if y.shape[1] != self._n_targets:
+        if y.shape[1] != self._n_targets_:
             raise ValueError(
-                f"{type(self).__name__}: y must have {self._n_targets} columns; got {y.shape[1]}."
+                f"{type(self).__name__}: y must have {self._n_targets_} columns; got {y.shape[1]}."
             )
         return y
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
-        self._offset, self._spread = fit_scaler("standard", train.target)
+        self._offset_, self._spread_ = fit_scaler("standard", train.target)
         return {
             **super()._fit_statistics(train),
-            "output/offset": self._offset,
-            "output/scale": self._spread,
+            "output/offset": self._offset_,
+            "output/scale": self._spread_,
         }
 
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
-        return ((target - self._offset) / self._spread).astype(np.float32)
+        return ((target - self._offset_) / self._spread_).astype(np.float32)
 
     def _losses(self) -> tuple[Any, list[Any]]:
         name = self._row.loss if self.loss == "auto" else self.loss
         return _LOSSES[name](), []
 
     def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        return build_regressor, {"n_targets": self._n_targets}
+        return build_regressor, {"n_targets": self._n_targets_}

@@ -14,7 +14,7 @@ from seqkit.tasks import TASKS
 __all__ = ["decode", "encode", "estimator_class", "load_estimator", "save_estimator"]
 
 # Attributes whose content the .keras file or the history file already holds.
-_ELSEWHERE = frozenset({"weights_", "_model", "_state"})
+_ELSEWHERE = frozenset({"weights_", "_model_", "_state_"})
 
 
 def encode(value: Any) -> Any:
@@ -83,7 +83,7 @@ def save_estimator(estimator: Any, folder: Path) -> dict[str, Any]:
     fitted = {
         name: value
         for name, value in vars(estimator).items()
-        if name not in parameters and name not in _ELSEWHERE
+        if name.endswith("_") and name not in _ELSEWHERE
     }
     return {
         "task": estimator._task,
@@ -108,5 +108,5 @@ def load_estimator(description: dict[str, Any], model: Path) -> Any:
             "folder from a copy."
         ) from error
     estimator.weights_ = network.get_weights()
-    estimator._model = network
+    estimator._model_ = network
     return estimator

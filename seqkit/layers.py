@@ -42,6 +42,9 @@ class _Affine(keras.layers.Layer):
         )
         self.scale = self.add_weight(shape=shape, initializer="ones", trainable=False, name="scale")
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class Standardize(_Affine):

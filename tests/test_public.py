@@ -1,0 +1,102 @@
+"""The public surface: what it names, what it loads, and which module may import which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqkit
+
+PACKAGE = Path(seqkit.__file__).parent
+ORDER = (
+    "errors",
+    "cells",
+    "kernels",
+    "recurrent",
+    "layers",
+    "tasks",
+    "builders",
+    "forecast_heads",
+    "forecast_layers",
+    "forecast_model",
+    "training",
+    "data",
+    "recipe",
+    "estimators",
+    "evaluation",
+    "export",
+    "report",
+    "listing",
+    "runs",
+    "progress",
+    "flows",
+    "experiment",
+    "cli",
+)
+
+
+def parts():
+    return sorted({p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in files()} - {"__init__"})
+
+
+def files():
+    return [p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts]
+
+
+def imported(path):
+    """Return the parts of seqkit a file imports, and whether at the top of the module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module]
+            if node.module == "seqkit":
+                names = [f"seqkit.{alias.name}" for alias in node.names]
+        for name in names:
+            if name.startswith("seqkit."):
+                yield name.split(".")[1]
+
+
+def test_every_part_has_a_place_in_the_order():
+    assert set(parts()) <= set(ORDER)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_data_flows_one_way(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    upward = {
+        name for name in imported(path) if name in ORDER and ORDER.index(name) > ORDER.index(part)
+    }
+    assert not upward, f"{path} imports {upward}, which come after {part}"
+
+
+def test_public_names_are_sorted_and_exist():
+    assert seqkit.__all__ == sorted(seqkit.__all__)
+    for name in seqkit.__all__:
+        assert getattr(seqkit, name).__doc__, name
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        seqkit.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "statement", ["import seqkit", "import seqkit.cli", "import seqkit.recipe.reading"]
+)
+def test_light_modules_import_nothing_heavy(statement):
+    code = f"import sys; {statement}; print([m for m in ('tensorflow','keras','pandas','sklearn') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_modules_stay_under_500_lines():
+    long = {p.name: n for p in files() if (n := len(p.read_text().splitlines())) > 500}
+    assert not long

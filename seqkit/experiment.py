@@ -19,6 +19,7 @@ import numpy as np
 
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import load_estimator, save_estimator
+from seqkit.evaluation.summary import score_table
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
 from seqkit.recipe.reading import read_recipe
@@ -73,10 +74,8 @@ class Result:
 
         console = Console(highlight=False, soft_wrap=True)
         if self.scores is not None:
-            from seqkit.evaluation.summary import as_table
-
-            for table in as_table(self.scores):
-                console.print(table)
+            part = next(iter(self.scores["parts"]))
+            console.print(score_table(self.scores, part))
         for line in self.lines:
             console.print(line, markup=False)
 
@@ -394,8 +393,9 @@ def predict(
     run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False
 ) -> Result:
     """Write what a run's model predicts for the series of a file."""
-    flow, estimator, _ = _open(Path(run))
-    return _written(flow.predict(estimator, data, proba=proba), output)
+    flow, estimator, description = _open(Path(run))
+    frame = flow.predict(estimator, data, columns=description["columns"], proba=proba)
+    return _written(frame, output)
 
 
 def forecast(

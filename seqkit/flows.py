@@ -6,17 +6,28 @@ says which flow a kind of target takes. :mod:`seqkit.experiment` runs either.
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
+from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.readers import find_files, read_sequences, reader_of
+from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError
+from seqkit.estimators.saving import estimator_class
+from seqkit.evaluation.baselines import SeriesProblem, run_baselines
+from seqkit.evaluation.metrics import Predictions
+from seqkit.evaluation.summary import evaluate, summarize
+from seqkit.report.plots import HistoryDisplay, ResidualDisplay
 from seqkit.tasks import TASKS
+from seqkit.training import TrainingState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +90,6 @@ class Flow:
 
     def estimator(self) -> Any:
         """Return the unfitted estimator of the recipe."""
-        from seqkit.estimators.saving import estimator_class
-
         return estimator_class(self.task.name)(**self.recipe.parameters())
 
     def remarks(self, estimator: Any) -> list[str]:
@@ -95,60 +104,56 @@ class Flow:
             *kernels,
         ]
 
-    def files(self, pattern: str) -> list[Path]:
-        """Return the files a path or a glob of the recipe names."""
-        return [Path(path) for path in sorted(glob.glob(pattern))] or [Path(pattern)]
+    def load_state(self, path: Path) -> Any:
+        """Return the training state of a checkpoint."""
+        return TrainingState.load(path)
 
 
 class SeriesFlow(Flow):
     """Labelled series: each maps to a class or to a number."""
 
     def load(self, data: str | None = None) -> Parts:
-        """Read the data and divide it; with `data`, read that file as the test part."""
-        from seqkit.data.splits import check_classes, split
-
+        """Read the data and divide it; with `data`, take that file as the test part."""
         recipe = self.recipe
-        notes: list[str] = []
         files: list[Path] = []
-        if recipe.data.dataset is not None:
-            loaded = load_embedded(recipe.data.dataset)
-            train, test = loaded.train, loaded.test
-        else:
-            train = self._read(recipe.data.path, files)
-            test = self._read(recipe.data.test_path, files) if recipe.data.test_path else None
-        if train.parts is not None and test is None:
-            by_part = {name: train[train.parts == name] for name in np.unique(train.parts)}
-            train, test = by_part.get("train"), by_part.get("test")
-            validation = by_part.get("validation")
-        else:
-            validation = None
-        divided = split(
-            train,
-            recipe.data.split.method,
-            validation=0.0 if validation is not None else recipe.data.split.validation,
-            test=0.0 if test is not None else recipe.data.split.test,
-            seed=recipe.seed,
-        )
-        if test is None:
-            test = train[divided.test]
-        if validation is None and len(divided.validation):
-            validation = train[divided.validation]
+        with heard() as notes:
+            if recipe.data.dataset is not None:
+                loaded = load_embedded(recipe.data.dataset)
+                train, test = loaded.train, loaded.test
+                if train is None or test is None:
+                    raise DataError(
+                        f"{self.resolved.path}: data.dataset {recipe.data.dataset!r} is for "
+                        f"{DATASETS[recipe.data.dataset].task}, not for {recipe.task}."
+                    )
+            else:
+                train = self._read(recipe.data.path, files)
+                path = recipe.data.test_path
+                test = self._read(path, files) if path else None
+            share = recipe.data.split
+            divided = split(
+                train, share.method, share.validation, 0.0 if test is not None else share.test,
+                recipe.seed,
+            )  # fmt: skip
+            if data is not None:
+                test = self._read(data, files)
+            elif test is None:
+                test = train[divided.test] if len(divided.test) else None
+        validation = train[divided.validation] if len(divided.validation) else None
         train = train[divided.train]
-        if data is not None:
-            test = self._read(data, files)
         if self.task.target == "label":
-            check_classes(train, test)
-        return Parts(
-            train, validation, test, notes, files, {"features": list(train.features)}
-        )
+            check_classes(train.y, recipe.data.path or recipe.data.dataset)
+            for name, part in (("validation", validation), ("test", test)):
+                if part is not None:
+                    check_same_labels(train.y, part.y, recipe.data.path or "data", name)
+        columns = {"features": list(train.features)}
+        return Parts(train, validation, test, notes, files, columns)
 
     def _read(self, pattern: str, files: list[Path]) -> Any:
-        from seqkit.data.readers import read_sequences
-
         data = self.recipe.data
-        files += self.files(pattern)
+        found = find_files(pattern)
+        files += found
         return read_sequences(
-            pattern,
+            found,
             layout=data.layout,
             target=data.target,
             features=data.features,
@@ -156,7 +161,6 @@ class SeriesFlow(Flow):
             time=data.time,
             group=data.group,
             missing=data.missing,
-            labels=self.task.target == "label",
         )
 
     def describe(self, parts: Parts) -> dict[str, Any]:
@@ -171,14 +175,10 @@ class SeriesFlow(Flow):
             found[name] = f"{len(part)} series of {steps} steps, {len(part.features)} features"
         if self.task.target == "label":
             classes, counts = np.unique(parts.train.y, return_counts=True)
-            found["classes"] = ", ".join(
-                f"{c} ({n})" for c, n in zip(classes, counts, strict=True)
-            )
+            found["classes"] = ", ".join(f"{c} ({n})" for c, n in zip(classes, counts, strict=True))
         return found
 
-    def fit(
-        self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any
-    ) -> None:
+    def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
         held = parts.validation
         estimator.fit(
@@ -189,67 +189,65 @@ class SeriesFlow(Flow):
             resume=resume,
         )
 
-    def load_state(self, path: Path) -> Any:
-        """Return the training state of a checkpoint."""
-        from seqkit.training import TrainingState
-
-        return TrainingState.load(path)
-
     def untrained(self, estimator: Any, parts: Parts) -> Any:
         """Return the model as it would be trained."""
         return estimator.untrained(parts.train.X, parts.train.y)
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
-        """Score the model beside the baselines on validation and test part."""
-        from seqkit.evaluation.baselines import SeriesProblem, run_baselines
-        from seqkit.evaluation.summary import summarize
-
-        answers = {}
-        notes: list[str] = []
+        """Score the model beside the baselines on the validation and the test part."""
         classes = getattr(estimator, "classes_", None)
-        for name in ("validation", "test"):
+        scores: dict[str, Any] = {}
+        notes: list[str] = []
+        # without a test part the validation part is all there is to show
+        shown = parts.validation if parts.test is None else parts.test
+        if shown is None:
+            raise DataError(
+                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
+                "Set data.split.test or data.test_path."
+            )
+        for name in ("test", "validation"):
             part = getattr(parts, name)
             if part is None:
                 continue
-            problem = SeriesProblem(
-                parts.train.X, parts.train.y, part.X, classes, self.recipe.seed
-            )
+            problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
-            notes += [note for note in said if note not in notes]
-            answers[name] = (part.y, self._answer(estimator, part), baselines)
-        document = summarize(
-            self.task.name,
-            answers,
-            metrics=self.recipe.evaluate.metrics,
-            classes=classes,
-            notes=notes,
-        )
-        figures = self._figures(estimator, parts.test, answers["test"][1])
-        return Assessment(document, self._frame(estimator, parts.test), figures)
+            notes += said
+            scores[name] = evaluate(
+                self.task.name,
+                part.y,
+                self._answer(estimator, part),
+                metrics=self.recipe.evaluate.metrics,
+                baselines=baselines,
+                classes=classes,
+            )
+        document = summarize(self.task.name, scores, notes=notes)
+        figures = self._figures(estimator, shown, self._answer(estimator, shown))
+        return Assessment(document, self._frame(estimator, shown), figures)
 
-    def _answer(self, estimator: Any, part: Any) -> Any:
-        from seqkit.evaluation.metrics import Predictions
+    def _figures(self, estimator: Any, part: Any, answer: Any) -> dict[str, Any]:
+        figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
+        if self.task.target == "label":
+            counts = confusion_matrix(part.y, answer.labels, labels=estimator.classes_)
+            figures["confusion"] = ConfusionMatrixDisplay(
+                counts, display_labels=estimator.classes_
+            )
+        elif np.ndim(part.y) == 1:
+            figures["residuals"] = ResidualDisplay.from_predictions(part.y, answer.values)
+        return figures
 
+    def _answer(self, estimator: Any, part: Any) -> Predictions:
         if self.task.target == "label":
             probabilities = estimator.predict_proba(part.X)
             labels = estimator.classes_[probabilities.argmax(axis=1)]
             return Predictions(labels=labels, probabilities=probabilities)
         return Predictions(values=estimator.predict(part.X))
 
-    def _figures(self, estimator: Any, test: Any, answer: Any) -> dict[str, Any]:
-        from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay, confusion_matrix
-
-        from seqkit.report.plots import HistoryDisplay
-
-        figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
-        return figures
-
     def _frame(self, estimator: Any, part: Any, proba: bool = True) -> pd.DataFrame:
         import pandas as pd
 
         answer = self._answer(estimator, part)
         columns: dict[str, Any] = {"series": part.ids}
-        if part.y is not None and part.y.ndim == 1:
+        if part.y is not None and np.ndim(part.y) == 1:
             columns["true"] = part.y
         if answer.labels is not None:
             columns["predicted"] = answer.labels
@@ -262,11 +260,24 @@ class SeriesFlow(Flow):
                 columns["predicted" if values.shape[1] == 1 else f"predicted_{i}"] = values[:, i]
         return pd.DataFrame(columns)
 
-    def predict(self, estimator: Any, data: str, proba: bool) -> pd.DataFrame:
-        """Return a row for each series of a file."""
+    def predict(
+        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+    ) -> pd.DataFrame:
+        """Return a row for each series of a file; it need not hold the target."""
         if proba and self.task.target != "label":
-            raise DataError(f"--proba: a {self.task.name} has no class probabilities.")
-        return self._frame(estimator, self._read_unlabelled(data), proba)
+            raise DataError(f"--proba: {self.task.name} has no class probabilities.")
+        files = find_files(data)
+        roles = reader_of(files[0]).roles
+        recipe = self.recipe.data
+        given = {
+            "layout": recipe.layout,
+            "features": columns["features"],
+            "series_id": recipe.series_id,
+            "time": recipe.time,
+        }
+        asked = {name: value for name, value in given.items() if name in roles}
+        sequences = read_sequences(files, missing=recipe.missing, **asked)
+        return self._frame(estimator, sequences, proba)
 
     def forecast(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
         """Refuse: nothing of a labelled series is forecast."""
@@ -274,6 +285,29 @@ class SeriesFlow(Flow):
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logger = logging.getLogger("seqkit")
+    collector = Collector(logging.INFO)
+    level, through = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(collector)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(level)
+        logger.propagate = through
 
 
 FLOWS: dict[str, type[Flow]] = {"label": SeriesFlow, "number": SeriesFlow}

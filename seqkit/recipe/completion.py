@@ -35,7 +35,7 @@ def complete(recipe: Recipe) -> Recipe:
         evaluate["metrics"] = list(row.default_metrics)
     if given.evaluate.baselines is None:
         evaluate["baselines"] = list(row.baselines)
-    test: int | float = TEST_FRACTION
+    test: int | float | None = TEST_FRACTION
     if "forecast" in type(recipe).model_fields:
         backtest, horizon = given.evaluate.backtest, given.forecast.horizon
         step = horizon if backtest.step is None else backtest.step
@@ -46,6 +46,8 @@ def complete(recipe: Recipe) -> Recipe:
             data["layout"] = "long" if given.data.series_id else "wide"
         if given.data.test_path or given.data.dataset:
             test = 0.0
+        elif str(given.data.path).endswith(".npz"):
+            test = None  # the file may name its own test part; otherwise the split's default holds
     if given.data.split.test is None:
         data["split"] = given.data.split.model_copy(update={"test": test})
     return recipe.model_copy(

@@ -362,7 +362,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     times = None
     if roles.time is not None:
-        times = _times(frame[roles.time], path)[order]
+        times = parse_times(frame[roles.time], path)[order]
         later = times[1:] > times[:-1]
         later[offsets[1:-1] - 1] = True  # between two series
         if not later.all():
@@ -410,7 +410,7 @@ def read_long(path: Path, roles: Roles) -> Read:
     return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
 
 
-def _times(column: pd.Series, path: Path) -> np.ndarray:
+def parse_times(column: pd.Series, path: Path) -> np.ndarray:
     """Return time stamps as numbers or as datetime64, zones turned to UTC."""
     import pandas as pd
 
@@ -420,13 +420,20 @@ def _times(column: pd.Series, path: Path) -> np.ndarray:
     else:
         text = column.astype(str).where(column.notna(), None)
         zoned = bool(text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False).any())
-        stamps = pd.to_datetime(text, errors="coerce", utc=zoned)
+        with warnings.catch_warnings():
+            # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
+            warnings.filterwarnings("error", "Could not infer format")
+            warnings.filterwarnings("ignore", "Parsing dates")
+            try:
+                stamps = pd.to_datetime(text, errors="coerce", utc=zoned)
+            except UserWarning:
+                stamps = pd.Series(pd.NaT, index=text.index)
     bad = np.flatnonzero(stamps.isna().to_numpy())
     if bad.size:
         row = int(bad[0])
         got = column.iloc[row]
         where = place_of(path, row)
-        expected = "a time stamp as in the other rows"
+        expected = "a time stamp in one format for all rows, such as 2024-01-31 12:00"
         raise DataError(explain(where, f"time {column.name!r}", expected, str(got)))
     if getattr(stamps.dtype, "tz", None) is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)

@@ -1,0 +1,113 @@
+"""Sensible sizes for a data file: frequency, season, horizon, context, patch. Each with its reason.
+
+Used by `seqkit.data.inspect` only; a recipe states what it uses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqkit.data.tables import parse_times
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SEASONS", "find_test_file", "guess_frequency", "guess_patch", "guess_sizes"]
+
+# Steps in the season that most often matters, by pandas frequency without its multiple and anchor.
+SEASONS = {"YS": 1, "YE": 1, "QS": 4, "QE": 4, "MS": 12, "ME": 12, "W": 52, "D": 7, "B": 5,
+           "h": 24, "min": 60, "s": 60}  # fmt: skip
+
+LONG_SERIES = 500
+
+
+def guess_frequency(
+    frame: pd.DataFrame, time: str, codes: np.ndarray, file: Path, reasons: dict[str, str]
+) -> str | None:
+    """Return the pandas frequency of the longest series, or the step of a counter."""
+    import warnings
+
+    import pandas as pd
+
+    column = frame[time][codes == np.argmax(np.bincount(codes[codes >= 0]))]
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
+        if days.isna().any():
+            reasons["frequency"] = f"{time!r} counts steps"
+            return None
+        stamps = pd.DatetimeIndex(days)
+    else:
+        stamps = pd.DatetimeIndex(parse_times(column, file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas 3 announces that this will be an offset, not text
+        found = pd.infer_freq(stamps[:5000]) if len(stamps) > 2 else None
+    if found is not None:
+        name = str(getattr(found, "freqstr", found))
+        reasons["frequency"] = f"the first {min(len(stamps), 5000)} stamps are regular: {name}"
+        return name
+    steps = pd.Series(stamps).diff().dropna()
+    common = steps.mode()
+    if not len(common) or common.iloc[0] <= pd.Timedelta(0):
+        reasons["frequency"] = "the stamps do not tell"
+        return None
+    step = common.iloc[0]
+    whole_days = step % pd.Timedelta(days=1) == pd.Timedelta(0)
+    # pandas 3 writes a step of whole days in hours, but a day is a day when clocks change.
+    name = (
+        f"{step.days if step.days > 1 else ''}D"
+        if whole_days
+        else (str(pd.tseries.frequencies.to_offset(step).freqstr))
+    )
+    share = float((steps == common.iloc[0]).mean())
+    reasons["frequency"] = f"{share:.0%} of the steps are {name}; the stamps have gaps"
+    return name
+
+
+def guess_sizes(
+    frequency: str | None, shortest: int, reasons: dict[str, str]
+) -> tuple[int, int, int]:
+    """Return season, horizon and context length in time steps."""
+    match = re.match(r"(\d*)([A-Za-z]+)", frequency or "")
+    unit = match.group(2) if match else ""
+    season = SEASONS.get(unit, 1)
+    multiple = int(match.group(1) or 1) if match else 1
+    if multiple > 1:
+        season = max(season // multiple, 1)
+    reasons["season"] = f"usual for {frequency}" if season > 1 else "no season is usual for it"
+    horizon = season if season > 1 else 12
+    context = 2 * horizon if season > 1 else 24
+    room = max(shortest // 4, 2)  # a window, three more steps of its size to train and test on
+    if context + horizon > room:
+        horizon = max(min(horizon, room // 3), 1)
+        context = max(room - horizon, 1)
+    text = "two seasons of context, one ahead" if season > 1 else "24 steps of context, 12 ahead"
+    limit = f"; shortened to a quarter of the shortest series ({shortest} steps)"
+    reasons["horizon"] = text + (limit if context + horizon == room else "")
+    return season, horizon, context
+
+
+def guess_patch(longest: int, reasons: dict[str, str]) -> int:
+    """Return the power of two that brings the longest series below some 500 recurrent steps."""
+    if longest <= LONG_SERIES:
+        return 1
+    patch = 2 ** math.ceil(math.log2(longest / LONG_SERIES))
+    reasons["patch"] = (
+        f"{longest} steps are long for a recurrent layer: {patch} are folded into one"
+    )
+    return int(patch)
+
+
+def find_test_file(file: Path, reasons: dict[str, str]) -> str | None:
+    """Return the file beside this one whose name says test where this one says train."""
+    for train, test in (("TRAIN", "TEST"), ("train", "test"), ("Train", "Test")):
+        if train in file.name:
+            other = file.with_name(file.name.replace(train, test))
+            if other.is_file():
+                reasons["test_path"] = f"{other.name} is named as the test part of {file.name}"
+                return str(other)
+    return None

@@ -114,11 +114,6 @@ def names(allowed: tuple[str, ...]) -> Any:
     return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(_distinct)]
 
 
-def _none(description: str) -> Any:
-    """Return a field whose default is an empty list."""
-    return Field(default_factory=list, description=description)
-
-
 # data --------------------------------------------------------------------------------------
 
 
@@ -134,8 +129,8 @@ class SequenceSplit(Section):
     )
     test: Fraction | None = setting(
         None,
-        "Fraction of the series held back for the scores. Default: 0.2, or 0 where the test part "
-        "is given by test_path or by the data set.",
+        "Fraction of the series held back for the scores. Default: 0.2, or none where the test "
+        "part is given: by test_path, by the embedded set or by the file itself.",
     )
 
 
@@ -242,13 +237,15 @@ class ForecastingData(DataSection):
     frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
         setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
     )
-    past_covariates: Columns = _none("Columns known up to now only.")
-    future_covariates: Columns = _none(
-        "Columns known over the horizon too; asked for when forecasting."
+    past_covariates: Columns | None = setting(None, "Columns known up to now only.")
+    future_covariates: Columns | None = setting(
+        None, "Columns known over the horizon too; asked for when forecasting."
     )
-    static_covariates: Columns = _none("Columns with one value a series; text is embedded.")
-    calendar: names(CALENDAR) = _none(  # type: ignore[valid-type]
-        "Parts of the time stamp given to the model as sine and cosine."
+    static_covariates: Columns | None = setting(
+        None, "Columns with one value a series; text is embedded."
+    )
+    calendar: names(CALENDAR) | None = setting(  # type: ignore[valid-type]
+        None, "Parts of the time stamp given to the model as sine and cosine."
     )
     split: ForecastingSplit = Field(
         default_factory=ForecastingSplit, description="Training, validation and test parts."

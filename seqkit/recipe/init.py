@@ -1,0 +1,296 @@
+"""A first recipe for a data file, with the reason for every guess beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from seqkit.errors import RecipeError, explain
+from seqkit.recipe.positions import parse, plain
+from seqkit.recipe.schema import RECIPES, recipe_faults
+from seqkit.recipe.writing import flow
+from seqkit.tasks import TASKS
+
+if TYPE_CHECKING:
+    from seqkit.data.inspect import Look
+
+__all__ = ["recipe_text", "write_recipe"]
+
+FEW_SERIES = 20  # below it a validation part would say nothing
+FEW_OF_A_CLASS = 4  # below it not every part can hold each class
+MANY_WINDOWS = 20_000  # above it an epoch is a number of random batches
+LISTED = 30  # columns named one by one
+LONGEST_LINE = 90  # beyond it the reason goes above
+
+
+class Line(NamedTuple):
+    """One line of a recipe: a setting, or a heading where there is no value."""
+
+    depth: int
+    key: str
+    value: Any = None
+    why: str = ""
+    heading: bool = False
+
+
+def write_recipe(
+    data: str | os.PathLike[str], output: str | os.PathLike[str], target: str | None = None
+) -> str:
+    """Look at a data file and write a commented recipe that runs.
+
+    Parameters
+    ----------
+    data : path
+        A file, or a glob of which the first is looked at.
+    output : path
+        The recipe to write; it must not exist.
+    target : str, optional
+        Column to learn.
+
+    Returns
+    -------
+    str
+        What was found, for the user.
+
+    Raises
+    ------
+    seqkit.errors.DataError
+        If the file cannot be read.
+    seqkit.errors.RecipeError
+        If `output` exists, or the file does not tell what is to be learned from it.
+    """
+    from seqkit.data.inspect import look_at
+
+    output = Path(output)
+    if output.exists():
+        raise RecipeError(f"{output}: exists already and is not overwritten. Name another file.")
+    look = look_at(os.fspath(data), target=target)
+    text = recipe_text(look, output)
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
+    found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
+    return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
+
+
+def recipe_text(look: Look, output: Path) -> str:
+    """Return the text of a recipe for what a file seems to hold.
+
+    Parameters
+    ----------
+    look : seqkit.data.inspect.Look
+    output : Path
+        Where the recipe will be; paths in it are relative to its folder.
+    """
+    if look.task not in RECIPES:
+        why = look.reasons.get("task", "the file has no labels and no targets")
+        raise RecipeError(
+            explain(look.path, "the task", f"one of {', '.join(RECIPES)}", look.task or "unknown",
+                    f"{why[:1].upper()}{why[1:]}. Name the column to learn with --target.")
+        )  # fmt: skip
+    folder = output.resolve().parent
+    lines = [
+        Line(0, "version", 1),
+        Line(0, "task", look.task, look.reasons.get("task", "").removeprefix(f"{look.task}: ")),
+        Line(0, "seed", 0, "of everything random"),
+        Line(0, "data", heading=True),
+        Line(1, "path", _relative(look.path, folder)),
+    ]
+    if look.task == "forecasting":
+        lines += [*_forecasting_data(look), *_forecasting_rest(look)]
+    else:
+        lines += [*_series_data(look, folder), *_series_rest(look)]
+    header = [
+        "# yaml-language-server: $schema=recipe.schema.json",
+        "#",
+        f"# {_summary(look)}",
+        "#",
+        *(f"# Note: {note}" for note in look.notes),
+        *(["#"] if look.notes else []),
+        "# Guesses have their reason beside them. Every other setting has its default;",
+        f"# see them with: seqkit check --show {output.name}",
+    ]
+    text = "\n".join([*header, *_rendered(lines)]) + "\n"
+    faults = recipe_faults(plain(parse(text, output.name)))
+    if faults:  # the file has something no recipe can say, such as a column used twice
+        raise RecipeError(f"{look.path}: {f.text or f.dotted + ' ' + f.expected}" for f in faults)
+    return text
+
+
+def _summary(look: Look) -> str:
+    steps = f"{look.shortest}" if look.shortest == look.longest else (
+        f"{look.shortest} to {look.longest}")  # fmt: skip
+    words = [f"{look.n_series} series of {steps} steps"]
+    if look.features:
+        many = len(look.features) > 1
+        words.append(f"{len(look.features)} numeric columns" if many else "1 numeric column")
+    if look.n_classes is not None:
+        words.append(f"{look.n_classes} classes")
+    if look.n_missing:
+        words.append(f"{look.n_missing} missing values")
+    return f"{look.task}: {', '.join(words)}"
+
+
+def _relative(path: str, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return Path(os.path.abspath(path)).as_posix()
+
+
+def _missing(look: Look) -> list[Line]:
+    if look.n_missing:
+        return [Line(1, "missing", "interpolate", f"{look.n_missing} values are missing")]
+    if "gaps" in look.reasons.get("frequency", ""):
+        return [Line(1, "missing", "interpolate", "the time stamps have gaps")]
+    return []
+
+
+# series ---------------------------------------------------------------------------------------
+
+
+def _series_data(look: Look, folder: Path) -> Iterator[Line]:
+    why = look.reasons
+    if look.test_path:
+        yield Line(1, "test_path", _relative(look.test_path, folder), why.get("test_path", ""))
+    if look.layout:
+        yield Line(1, "layout", look.layout, why.get("layout", ""))
+    if look.target:
+        yield Line(1, "target", look.target, why.get("target", ""))
+    if look.layout and look.series_id:
+        yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
+    if look.layout == "long":
+        if look.time:
+            yield Line(1, "time", look.time, why.get("time", ""))
+        if len(look.features) <= LISTED:
+            yield Line(1, "features", list(look.features), "numeric columns without another role")
+    yield from _missing(look)
+    split: dict[str, Any] = {}
+    if look.task == "classification" and (look.smallest_class or 0) < FEW_OF_A_CLASS:
+        split["method"] = "random"
+    split["validation"] = 0.15 if look.n_series >= FEW_SERIES else 0
+    if not look.test_path:
+        split["test"] = 0.2
+    reason = "fractions of the series"
+    if "method" in split:
+        reason = f"a class has only {look.smallest_class}: it cannot be in every part"
+    yield Line(1, "split", split, reason)
+
+
+def _series_rest(look: Look) -> Iterator[Line]:
+    steps = look.longest / look.patch
+    yield Line(0, "model", heading=True)
+    yield Line(1, "cell", "gru", "seqkit list cells")
+    yield Line(1, "units", 64, "a list is a stack of layers")
+    yield Line(1, "bidirectional", True)
+    yield Line(1, "pooling", "mean_max", "what matters may be anywhere in a series")
+    patch, reason = look.patch, look.reasons.get("patch", "")
+    if patch == 1 and steps > 100:
+        patch = 4
+        reason = f"{look.longest} steps: {patch} are folded into one, which trains faster"
+    if patch > 1:
+        yield Line(1, "patch", patch, reason)
+    yield Line(1, "dropout", 0.2, "against learning by heart")
+    yield Line(0, "train", heading=True)
+    small = look.n_series < 500
+    batch = 8 if look.n_series < 100 else 16 if small else 64
+    yield Line(1, "epochs", 150 if small else 60, "at most")
+    yield Line(1, "batch_size", batch, f"for {look.n_series} series")
+    yield Line(1, "learning_rate", 2e-3)
+    if look.n_series < FEW_SERIES:
+        yield Line(1, "patience", 0, "too few series to hold a validation part back")
+    else:
+        yield Line(1, "patience", 30 if small else 10, "epochs without a better validation loss")
+    if look.task == "classification" and look.n_classes and look.smallest_class:
+        fair = look.n_series / look.n_classes
+        if look.smallest_class < fair / 2:
+            yield Line(1, "class_weight", "balanced", f"the rarest class has {look.smallest_class}")
+    yield Line(0, "evaluate", heading=True)
+    yield Line(1, "metrics", list(TASKS[str(look.task)].default_metrics))
+
+
+# forecasting ----------------------------------------------------------------------------------
+
+
+def _forecasting_data(look: Look) -> Iterator[Line]:
+    why = look.reasons
+    if look.time:
+        yield Line(1, "time", look.time, why.get("time", ""))
+    if look.frequency:
+        yield Line(1, "frequency", look.frequency, why.get("frequency", ""))
+    if look.series_id:
+        yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
+    yield Line(1, "target", look.target, why.get("target", ""))
+    others = [column for column in look.features if column != look.target]
+    if others and len(others) <= LISTED:
+        yield Line(1, "# past_covariates", others, "known up to now only; may help")
+    yield from _missing(look)
+
+
+def _forecasting_rest(look: Look) -> Iterator[Line]:
+    season, horizon, context = _sizes(look)
+    windows = look.n_series * max((look.shortest + look.longest) // 2 - context - horizon, 1)
+    yield Line(0, "model", heading=True)
+    yield Line(1, "cell", "gru", "seqkit list cells")
+    many = windows > MANY_WINDOWS
+    yield Line(1, "units", 128 if many else 64, "a list is a stack of layers")
+    if season >= 12 and context >= 4 * season:
+        yield Line(1, "patch", season, "a season is folded into one step of the recurrence")
+    yield Line(1, "normalize", "standard", "each window by its own mean and spread")
+    if season > 1 and context >= season:
+        yield Line(1, "departure_from", "seasonal_naive", "learns what differs from a season ago")
+    yield Line(0, "train", heading=True)
+    if many:
+        yield Line(1, "epochs", 20)
+        yield Line(1, "steps_per_epoch", 100, f"some {windows} windows: batches at random")
+        yield Line(1, "batch_size", 256)
+    else:
+        yield Line(1, "epochs", 100, "at most")
+        yield Line(1, "batch_size", 16 if windows < 1000 else 64, f"for some {windows} windows")
+    yield Line(1, "learning_rate", 2e-3)
+    yield Line(1, "schedule", "cosine", "falls to 0 at the end")
+    yield Line(1, "patience", 0, "the falling rate is what stops the training")
+    yield Line(0, "forecast", heading=True)
+    seasons = f"{context // season} seasons" if season > 1 and context % season == 0 else "steps"
+    yield Line(1, "context_length", context, f"{seasons} of the past that the model sees")
+    ahead = "a season" if horizon == season > 1 else "steps"
+    yield Line(1, "horizon", horizon, f"{ahead} forecast at once; set what you need")
+    yield Line(0, "evaluate", heading=True)
+    yield Line(1, "season", season, look.reasons.get("season", "steps in a season"))
+
+
+def _sizes(look: Look) -> tuple[int, int, int]:
+    """Return season, horizon and context length.
+
+    The context is as many seasons, up to seven, as leave every series three windows.
+    """
+    season, horizon = look.season or 1, look.horizon or 1
+    context = look.context_length or horizon
+    for seasons in (7, 5, 3):
+        longer = seasons * season
+        if season > 1 and longer > context and 3 * (longer + horizon) <= look.shortest:
+            return season, horizon, longer
+    return season, horizon, context
+
+
+# text -----------------------------------------------------------------------------------------
+
+
+def _rendered(lines: list[Line]) -> Iterator[str]:
+    texts = [
+        "  " * line.depth + (f"{line.key}:" if line.heading else f"{line.key}: {flow(line.value)}")
+        for line in lines
+    ]
+    width = min(max(len(text) for text, line in zip(texts, lines, strict=True) if line.why), 40)
+    for text, line in zip(texts, lines, strict=True):
+        if line.heading or line.key == "version":
+            yield ""
+        if len(text) > width and len(text) + len(line.why) > LONGEST_LINE:
+            yield f"{'  ' * line.depth}# {line.why}"
+            yield text
+        else:
+            yield f"{text:<{width}}  # {line.why}" if line.why else text

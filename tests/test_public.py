@@ -40,9 +40,7 @@ ORDER = (
 
 
 def parts():
-    return sorted(
-        {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in files()} - {"__init__"}
-    )
+    return sorted({p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in files()} - {"__init__"})
 
 
 def files():

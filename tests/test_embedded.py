@@ -69,3 +69,14 @@ def test_the_table_is_read_without_pandas_or_tensorflow():
     code = "import sys, seqkit.data.embedded; print({'pandas', 'tensorflow'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_the_guide_names_every_set_format_and_split():
+    from conftest import ROOT
+
+    from seqkit.data.readers import READERS
+    from seqkit.data.splits import SPLITS
+
+    guide = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    for name in [*DATASETS, *READERS, *SPLITS]:
+        assert f"`{name}`" in guide

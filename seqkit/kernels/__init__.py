@@ -1,0 +1,240 @@
+"""How a whole sequence of a cell is computed in TensorFlow: the kernels and their choice.
+
+`choose` says which kernel serves a layer, and why not a faster one; `run` computes. Every
+kernel is tested against `seqkit.kernels.reference` in outputs and gradients.
+
+Kernels are made of stock TensorFlow operations, so a saved model loads without seqkit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from seqkit.cells import Cell
+from seqkit.errors import explain
+from seqkit.kernels.fused import fused_lstm
+from seqkit.kernels.loops import looped
+from seqkit.kernels.reference import Weights, gates_over_time, reference, step
+
+__all__ = [
+    "KERNELS",
+    "Choice",
+    "Kernel",
+    "Weights",
+    "choose",
+    "gates_over_time",
+    "reference",
+    "run",
+    "step",
+]
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute a sequence.
+
+    Parameters
+    ----------
+    name : str
+    what : str
+        How it works, in a sentence.
+    refuses : callable
+        ``refuses(cell, dtype, recurrent_dropout, gpu)`` returns why it cannot serve, or ``""``.
+    """
+
+    name: str
+    what: str
+    refuses: Callable[[Cell, str, bool, bool], str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kernel and the reasons: `why` for it, `not_faster` for each faster one refused."""
+
+    name: str
+    why: str
+    not_faster: dict[str, str]
+
+    def __str__(self) -> str:
+        refused = "; ".join(f"not {k}: {v}" for k, v in self.not_faster.items())
+        return f"{self.name} ({self.why}{'; ' + refused if refused else ''})"
+
+
+def _keras_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+    if cell.name not in ("lstm", "gru"):
+        return f"Keras has no cell {cell.name}"
+    if recurrent_dropout:
+        return "cuDNN has no recurrent dropout"
+    return "" if gpu else "there is no GPU"
+
+
+def _fused_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+    if cell.family != "lstm":
+        return f"the operation computes LSTMs, not {cell.name}"
+    if cell.coupled:
+        return "the operation cannot couple two gates"
+    if cell.gate_recurrence:
+        return "the operation cannot feed gates back"
+    if (cell.input_activation, cell.output_activation) != ("tanh", "tanh"):
+        return "the operation's activation functions are tanh"
+    if recurrent_dropout:
+        return "the operation cannot mask h between steps (recurrent_dropout)"
+    return "" if dtype == "float32" else f"the operation computes in float32, not {dtype}"
+
+
+def _never_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+    return ""
+
+
+KERNELS: dict[str, Kernel] = {
+    k.name: k
+    for k in (
+        Kernel("keras", "Keras's own layer, cuDNN on a GPU", _keras_refuses),
+        Kernel("fused", "one operation a sequence forward, a lean loop backward", _fused_refuses),
+        Kernel("loop", "a loop over chunks of steps, gradient derived by hand", _never_refuses),
+        Kernel("reference", "the plain step, gradient by TensorFlow", _never_refuses),
+    )
+}
+"""Every kernel by name, the fastest first."""
+
+
+def choose(
+    cell: Cell, dtype: str = "float32", recurrent_dropout: float = 0.0, gpu: bool | None = None
+) -> Choice:
+    """Return the kernel for a layer, and why not a faster one.
+
+    Parameters
+    ----------
+    cell : Cell
+    dtype : str, default="float32"
+        What the layer computes in.
+    recurrent_dropout : float, default=0.0
+        Fraction in [0, 1).
+    gpu : bool, optional
+        Whether there is a GPU; default: what TensorFlow sees.
+
+    Examples
+    --------
+    >>> from seqkit.cells import CELLS
+    >>> print(choose(CELLS["lstm"], gpu=False))
+    fused (one operation a sequence forward, a lean loop backward; not keras: there is no GPU)
+    """
+    if gpu is None:
+        gpu = bool(tf.config.list_physical_devices("GPU"))
+    refused = {}
+    for kernel in KERNELS.values():
+        reason = kernel.refuses(cell, dtype, recurrent_dropout > 0, gpu)
+        if not reason:
+            return Choice(kernel.name, kernel.what, refused)
+        refused[kernel.name] = reason
+    raise AssertionError("the reference serves every cell")
+
+
+def n_shards(batch: int | None, directions: int = 1) -> int:
+    """Return in how many parts a training batch is computed side by side.
+
+    Operations of a step are too small to be shared between cores, so whole parts of the batch
+    go to different cores. Two directions are side by side already.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = max(1, (cores or 1) // directions)
+    return max(1, min(wanted, 4, 2 if batch is None else batch // 8))
+
+
+def _keras(
+    cell: Cell, x: Tensor, weights: Weights, initial: tuple[Tensor, ...], last: bool, n_states: int
+) -> tuple[Tensor, ...]:
+    import keras
+
+    units = weights.recurrent_kernel.shape[0]
+    kinds = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+    layer = kinds[cell.name](
+        units,
+        return_sequences=not last,
+        return_state=True,
+        use_bias=weights.bias is not None,
+        dtype=x.dtype.name,
+    )
+    layer.build((None, None, x.shape[2]))
+    given = [w for w in weights if w is not None]
+    fixed = [v.value for v in layer.non_trainable_variables]
+    (out, *states), _ = layer.stateless_call(
+        given, fixed, tf.transpose(x, [1, 0, 2]), initial_state=list(initial)
+    )
+    if last:
+        return tuple(states[:n_states])
+    return (tf.transpose(out, [1, 0, 2]),)
+
+
+@tf.autograph.experimental.do_not_convert
+def run(
+    kernel: str,
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,
+    initial: tuple[Tensor, ...],
+    *,
+    last: bool = False,
+    n_states: int = 1,
+    recurrent_mask: Tensor | None = None,
+    training: bool = True,
+    shards: int = 1,
+) -> tuple[Tensor, ...]:
+    """Compute a sequence with a kernel.
+
+    Parameters
+    ----------
+    kernel : str
+        A name of `KERNELS` that `choose` would not refuse.
+    cell : Cell
+    x : tensor of shape (batch, time, n_features)
+    weights : Weights
+    initial : tuple of tensors of shape (batch, units)
+        One a state of the cell.
+    last : bool, default=False
+        Whether only the last step is wanted.
+    n_states : int, default=1
+        How many of the cell's states are wanted, in its order.
+    recurrent_mask : tensor of shape (batch, units), optional
+        Multiplies h_{t-1} in the recurrent products.
+    training : bool, default=True
+        Whether a gradient will be asked for.
+    shards : int, default=1
+        In how many parts the batch is computed side by side.
+
+    Returns
+    -------
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
+    """
+    if kernel not in KERNELS:
+        raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
+    if shards > 1:
+        n = tf.shape(x)[0]
+        cuts = [n * k // shards for k in range(shards + 1)]
+        parts = []
+        for a, b in zip(cuts, cuts[1:], strict=False):
+            mask = None if recurrent_mask is None else recurrent_mask[a:b]
+            parts.append(
+                run(
+                    kernel, cell, x[a:b], weights, tuple(s[a:b] for s in initial),
+                    last=last, n_states=n_states, recurrent_mask=mask, training=training,
+                )
+            )  # fmt: skip
+        axis = 0 if last else 1
+        return tuple(tf.concat(p, axis) for p in zip(*parts, strict=True))
+    by_time = tf.transpose(x, [1, 0, 2])
+    if kernel == "keras":
+        return _keras(cell, by_time, weights, initial, last, n_states)
+    if kernel == "fused":
+        return fused_lstm(cell, by_time, weights, initial, last, n_states)
+    if kernel == "loop":
+        return looped(cell, by_time, weights, initial, last, n_states, recurrent_mask, training)
+    states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
+    return tuple(s[-1] if last else s for s in states[:n_states])

@@ -1,0 +1,169 @@
+"""A whole LSTM sequence as one operation forward, a lean loop backward.
+
+Forward is ``tf.raw_ops.BlockLSTMV2``. Its registered gradient is wrong (it calls the kernel of
+the first version, whose gates are ordered i, c, f, o), and the right one,
+``BlockLSTMGradV2``, multiplies matrices slowly and adds up the weight gradient step by step.
+So backward is our own: ``LSTMBlockCellGrad`` for all elementwise work of a step in one
+operation, one matrix product a step for the recurrence, and one product over all steps for
+each weight gradient. (That operation's peephole terms disagree with automatic differentiation,
+so cells with peepholes go back by the loop of `seqkit.kernels.loops`.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from seqkit.cells import Cell
+from seqkit.kernels.loops import scheme_of, walk_back
+from seqkit.kernels.reference import Weights
+from seqkit.kernels.scan import scan
+
+__all__ = ["FUSED_ORDER", "fused_lstm"]
+
+Tensor = Any
+
+_as_written = tf.autograph.experimental.do_not_convert
+
+FORWARD_ORDER = ("i", "f", "c", "o")
+FUSED_ORDER = ("i", "c", "f", "o")
+ALWAYS_OPEN = 100.0  # sigmoid(100) is exactly 1 in float32
+
+
+def _columns(cell: Cell, packed: Tensor, order: tuple[str, ...], missing: float) -> Tensor:
+    """Return packed columns in another order, a constant where the cell has no such gate."""
+    if order == cell.gates:
+        return packed
+    blocks = dict(zip(cell.gates, tf.split(packed, len(cell.gates), axis=-1), strict=True))
+    like = blocks["c"]
+    return tf.concat([blocks.get(k, tf.fill(tf.shape(like), missing)) for k in order], -1)
+
+
+def _own_columns(cell: Cell, packed: Tensor) -> Tensor:
+    """Return the columns the cell has, in its order, from columns in `FUSED_ORDER`."""
+    blocks = dict(zip(FUSED_ORDER, tf.split(packed, 4, axis=-1), strict=True))
+    return tf.concat([blocks[k] for k in cell.gates], -1)
+
+
+def fused_lstm(
+    cell: Cell,
+    x: Tensor,
+    weights: Weights,
+    initial: tuple[Tensor, ...],
+    last: bool,
+    n_states: int,
+) -> tuple[Tensor, ...]:
+    """Compute a sequence of an LSTM whose activations are sigmoid and tanh, in float32.
+
+    Parameters
+    ----------
+    cell : Cell
+    x : tensor of shape (time, batch, n_features)
+    weights : Weights
+    initial : tuple of two tensors of shape (batch, units)
+    last : bool
+        Whether only the last step is wanted.
+    n_states : int
+        1 for h, 2 for h and c.
+
+    Returns
+    -------
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
+    """
+    present = [w is not None for w in weights]
+    units = weights.recurrent_kernel.shape[0]
+    peephole = bool(cell.peepholes)
+
+    @tf.custom_gradient
+    @_as_written
+    def compute(x: Tensor, h0: Tensor, c0: Tensor, *given: Tensor) -> Any:
+        it = iter(given)
+        w = Weights(*(next(it) if there else None for there in present))
+        none = tf.zeros([units], x.dtype)
+        rows = dict.fromkeys(FORWARD_ORDER, none)
+        if peephole:
+            rows.update(zip(cell.peepholes, tf.unstack(w.peephole_kernel), strict=True))
+        bias = tf.zeros([len(cell.gates) * units], x.dtype) if w.bias is None else w.bias
+        i, c, f, o, g, a, h = tf.raw_ops.BlockLSTMV2(
+            seq_len_max=tf.cast(tf.shape(x)[0], tf.int64),
+            x=x,
+            cs_prev=c0,
+            h_prev=h0,
+            w=_columns(cell, tf.concat([w.kernel, w.recurrent_kernel], 0), FORWARD_ORDER, 0.0),
+            wci=rows["i"],
+            wcf=rows["f"],
+            wco=rows["o"],
+            b=_columns(cell, bias, FORWARD_ORDER, ALWAYS_OPEN),
+            cell_clip=0.0,
+            use_peephole=peephole,
+        )
+        shape = [x.shape[0], x.shape[1], units]
+        for s in (i, c, f, o, g, a, h):
+            s.set_shape(shape)
+
+        @_as_written
+        def grad(*upstream: Tensor) -> Any:
+            zeros = tf.zeros_like(h0)
+            if last:
+                carry = (upstream[0], upstream[1] if n_states > 1 else zeros)
+                arriving: list[Tensor] = []
+            else:
+                carry, arriving = (zeros, zeros), list(upstream)
+                for d in arriving:
+                    d.set_shape(shape)
+            c_before = tf.concat([c0[None], c[:-1]], 0)
+            if peephole:
+                by_name = {"i": i, "f": f, "c": g, "o": o}
+                h_before = tf.concat([h0[None], h[:-1]], 0)
+                kept = [*(by_name[k] for k in cell.gates), a, h_before, c_before]
+                return walk_back(scheme_of(cell), w, x, list(carry), arriving, kept)
+
+            kernel = _columns(cell, w.kernel, FUSED_ORDER, 0.0)
+            recurrent = _columns(cell, w.recurrent_kernel, FUSED_ORDER, 0.0)
+            recurrent_T = tf.transpose(recurrent)  # (4 * units, units)
+            fused_bias = tf.zeros([4 * units], x.dtype)
+            no_x, no_h = tf.zeros_like(x[0, :, :0]), tf.zeros_like(h0)
+            no_w = tf.zeros([units, 4 * units], x.dtype)
+
+            def chunk(carry: tuple, sequences: list, _kept: list) -> Any:
+                dh, dc = carry
+                steps = [tf.unstack(s) for s in sequences]
+                dA = [None] * len(steps[0])
+                for t in reversed(range(len(dA))):
+                    I, C, F, O, G, A, C_before, *D = (s[t] for s in steps)  # noqa: E741
+                    if D:
+                        dh = dh + D[0]
+                    if len(D) > 1:
+                        dc = dc + D[1]
+                    out = tf.raw_ops.LSTMBlockCellGrad(
+                        x=no_x, cs_prev=C_before, h_prev=no_h, w=no_w,
+                        wci=none, wcf=none, wco=none, b=fused_bias,
+                        i=I, cs=C, f=F, o=O, ci=G, co=A,
+                        cs_grad=dc, h_grad=dh, use_peephole=False,
+                    )  # fmt: skip
+                    dA[t] = out.dicfo  # (batch, 4 * units)
+                    dc = out.cs_prev_grad
+                    dh = tf.matmul(dA[t], recurrent_T)  # (batch, units)
+                return (dh, dc), [tf.stack(dA)]
+
+            (dh0, dc0), (dA,) = scan(
+                chunk, x, [i, c, f, o, g, a, c_before, *arriving], [], carry, 1, reverse=True
+            )
+            dA = dA.whole()  # (time, batch, 4 * units)
+            flat = tf.reshape(dA, [-1, 4 * units])
+            n_features = x.shape[2]
+            dx = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(x))
+            dkernel = tf.matmul(tf.reshape(x, [-1, n_features]), flat, transpose_a=True)
+            before, after = tf.reshape(h[:-1], [-1, units]), tf.reshape(dA[1:], [-1, 4 * units])
+            drecurrent = tf.matmul(before, after, transpose_a=True)
+            drecurrent += tf.matmul(h0, dA[0], transpose_a=True)
+            grads = [_own_columns(cell, dkernel), _own_columns(cell, drecurrent)]
+            if w.bias is not None:
+                grads.append(_own_columns(cell, tf.reduce_sum(flat, 0)))
+            return (dx, dh0, dc0, *grads)
+
+        states = (h, c)[:n_states]
+        return tuple(s[-1] for s in states) if last else states, grad
+
+    return tuple(compute(x, *initial, *(w for w in weights if w is not None)))

@@ -282,7 +282,7 @@ def read_sequences(
         read = reader.read.get(way) or reader.read[""]
         sequences, place = read(path, Roles(target, features, series_id, time, group))
         if features is not None and sequences.features != ("value",):
-            sequences = sequences.select(features)
+            sequences = sequences.select(features, str(path))
         _check_values(sequences, place, missing)
         if len(files) > 1:
             sequences = _named_after(path, sequences)

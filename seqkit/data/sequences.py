@@ -148,7 +148,7 @@ class Sequences:
             return self.values.reshape(len(self), -1, len(self.features))
         return list(self)
 
-    def select(self, features: Sequence[str]) -> Sequences:
+    def select(self, features: Sequence[str], where: str = "data") -> Sequences:
         """Return the same series with these features, in this order.
 
         Examples
@@ -161,7 +161,7 @@ class Sequences:
             if name not in self.features:
                 known = ", ".join(self.features[:20])
                 mend = suggest(name, self.features)
-                raise DataError(explain("features", "each", f"one of {known}", name, mend))
+                raise DataError(explain(where, "each of features", f"one of {known}", name, mend))
         columns = [self.features.index(name) for name in features]
         return replace(self, values=self.values[:, columns], features=tuple(features))
 

@@ -387,11 +387,10 @@ def read_long(path: Path, roles: Roles) -> Read:
             where = place(at)
             expected = f"the same in every row of series {series!r}"
             got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
-            raise DataError(
-                f"{where}: {role} {name!r} must be {expected}; got {got}. "
-                "Name the column that tells the series apart as series_id; to predict a value at "
-                "every step use task: forecasting or tagging."
-            )
+            mend = "Name the column that tells the series apart as series_id."
+            if role == "target":
+                mend += " To predict a value at every step use task: forecasting or tagging."
+            raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
         return column[offsets[:-1]]
 
     targets = [constant(name, "target") for name in roles.targets]

@@ -38,7 +38,17 @@ from seqkit.evaluation.metrics import (
 )
 from seqkit.tasks import TASKS
 
-__all__ = ["best_of", "evaluate", "heading", "number", "score_rows", "score_table", "summarize"]
+__all__ = [
+    "as_tables",
+    "best_of",
+    "counted",
+    "evaluate",
+    "heading",
+    "number",
+    "score_rows",
+    "score_table",
+    "summarize",
+]
 
 # A list of scores a series in metrics.json: more would make it the largest file of a run.
 MOST_SERIES = 1000
@@ -336,6 +346,29 @@ def score_rows(part: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list
     return metrics, [(who, [scores[m] for m in metrics]) for who, scores in answers.items()]
 
 
+def counted(n: Mapping[str, int]) -> str:
+    """Say how much was scored.
+
+    Examples
+    --------
+    >>> counted({"series": 414, "windows": 1, "values": 19872})
+    '414 series, 1 window, 19,872 values'
+    """
+    return ", ".join(
+        f"{count:,} {what.removesuffix('s') if count == 1 and what != 'series' else what}"
+        for what, count in n.items()
+    )
+
+
+def as_tables(summary: Mapping[str, Any]) -> list[Table]:
+    """Return :func:`score_table` of every part, the test part first, the backtest last."""
+    parts = sorted(summary["parts"], key=lambda part: part != "test")
+    return [
+        score_table(summary, part)
+        for part in (*parts, *(["backtest"] if "backtest" in summary else []))
+    ]
+
+
 def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
     """Show a part's scores in the terminal: the model beside its baselines, the best in bold.
 
@@ -348,9 +381,8 @@ def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
     """
     scores = summary["backtest"] if part == "backtest" else summary["parts"][part]
     n = scores["n"] if part == "backtest" else summary["n"][part]
-    counted = ", ".join(f"{count:,} {what}" for what, count in n.items())
     # Metrics down and answers across: more metrics than answers, and 80 columns are enough.
-    table = Table(title=f"{part} ({counted})", title_justify="left")
+    table = Table(title=f"{part} ({counted(n)})", title_justify="left")
     metrics, rows = score_rows(scores)
     table.add_column("")
     for who, _ in rows:

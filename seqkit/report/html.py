@@ -1,0 +1,341 @@
+"""The report of a run: one page that needs nothing but itself.
+
+:func:`write_report` reads what a run folder holds and renders ``templates/report.html``. All
+text of the user's, from names of series to the recipe, is escaped; pictures are inlined as SVG that
+has been stripped of everything that could act or load.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from seqkit.errors import RunError
+from seqkit.evaluation.baselines import BASELINES
+from seqkit.evaluation.metrics import METRICS
+from seqkit.evaluation.summary import best_of, counted, heading, number, score_rows
+from seqkit.report.canvas import INK
+
+__all__ = ["write_report"]
+
+MOST_LINES = 200
+MOST_SERIES = 10
+
+# In this order, then any other picture by name.
+PLOTS = {
+    "forecast": "Forecast",
+    "horizon_error": "Error by step of the horizon",
+    "confusion": "Confusion of classes",
+    "residuals": "Predicted and true",
+    "scores": "Scores",
+    "history": "Training",
+}
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", _XLINK)
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder, from the files that are there.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``run.json`` and, each where it exists, ``metrics.json``, ``history.csv``,
+        ``predictions.parquet``, ``recipe.yaml``, ``recipe.resolved.yaml``, ``log.txt`` and
+        ``plots/*.svg`` or ``.png``.
+
+    Returns
+    -------
+    Path
+        The report: one file, readable offline.
+
+    Raises
+    ------
+    RunError
+        If the folder holds no ``run.json``, or a file of it is damaged.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    folder = Path(folder)
+    record = _json(folder / "run.json")
+    if record is None:
+        raise RunError(f"{folder}: this is no run folder: it has no run.json.")
+    summary = _json(folder / "metrics.json")
+    template = files("seqkit.report").joinpath("templates/report.html").read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    log, left_out = _log(folder / "log.txt")
+    page = environment.from_string(template).render(
+        name=folder.name.removesuffix(".partial"),
+        record=record,
+        facts=_facts(record),
+        verdict=_verdict(summary),
+        tables=_tables(summary),
+        conformal=(summary or {}).get("backtest", {}).get("conformal"),
+        hardest=_hardest(summary),
+        mistakes=_mistakes(folder / "predictions.parquet"),
+        notes=(summary or {}).get("notes", []),
+        plots=_plots(folder / "plots"),
+        training=_training(folder / "history.csv"),
+        log=log,
+        left_out=left_out,
+        given=_text(folder / "recipe.yaml"),
+        resolved=_text(folder / "recipe.resolved.yaml"),
+    )
+    target = folder / "report.html"
+    beside = folder / "report.html.new"
+    beside.write_text(page, encoding="utf-8")
+    beside.replace(target)
+    return target
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    text = _text(path)
+    if text is None:
+        return None
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{path}: damaged: {error}. Restore the folder from a copy.") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: damaged: it holds no mapping. Restore the folder from a copy.")
+    return content
+
+
+def _title(who: str) -> str:
+    return BASELINES[who].title if who in BASELINES else who
+
+
+def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Scores of each part: metrics down, the model and its baselines across."""
+    if summary is None:
+        return []
+    parts = dict(summary["parts"])
+    counts = dict(summary["n"])
+    order = sorted(parts, key=lambda name: name != "test")
+    if "backtest" in summary:
+        parts["backtest"], counts["backtest"] = summary["backtest"], summary["backtest"]["n"]
+        order.append("backtest")
+    tables = []
+    for part in order:
+        metrics, rows = score_rows(parts[part])
+        lines = []
+        for j, metric in enumerate(metrics):
+            values = {who: scores[j] for who, scores in rows}
+            best = best_of(metric, values)
+            cells = [(number(value), who in best, who == "model") for who, value in values.items()]
+            source = METRICS[metric].source if metric in METRICS else ""
+            lines.append({"title": heading(metric), "source": source, "cells": cells})
+        caption = counted(counts[part])
+        if part == "backtest":
+            again = "fitted again at each" if summary["backtest"]["refit"] else "fitted once"
+            caption += f"; origins {summary['backtest']['step']} steps apart, {again}"
+        columns = [_title(who) for who, _ in rows]
+        tables.append({"part": part, "caption": caption, "columns": columns, "lines": lines})
+    return tables
+
+
+def _verdict(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Say in one line whether the model beats the best baseline, by the first metric it can."""
+    if summary is None:
+        return None
+    part = summary["parts"].get("test") or summary.get("backtest")
+    if part is None:
+        return None
+    for metric, value in part["model"].items():
+        others = {
+            who: scores[metric]
+            for who, scores in part["baselines"].items()
+            if scores.get(metric) is not None
+        }
+        up = METRICS[metric].greater_is_better if metric in METRICS else None
+        if value is None or not others or up is None:
+            continue
+        rival = (max if up else min)(others, key=lambda who: others[who])
+        better = value > others[rival] if up else value < others[rival]
+        return {
+            "better": better,
+            "metric": METRICS[metric].title,
+            "value": number(value),
+            "rival": _title(rival),
+            "rival_value": number(others[rival]),
+        }
+    return None
+
+
+def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """List the series the model forecast worst."""
+    part = (summary or {}).get("parts", {}).get("test", {})
+    by_series = part.get("by_series")
+    if not by_series:
+        return None
+    for metric in ("mase", *by_series["model"]):
+        values = by_series["model"].get(metric)
+        if values is None or METRICS[metric].greater_is_better is not False:
+            continue
+        ranked = sorted(
+            (i for i, value in enumerate(values) if value is not None),
+            key=lambda i: -values[i],
+        )[:MOST_SERIES]
+        rivals = [who for who, of in by_series["baselines"].items() if metric in of]
+        rows = [
+            [
+                by_series["ids"][i],
+                number(values[i]),
+                *(number(by_series["baselines"][who][metric][i]) for who in rivals),
+            ]
+            for i in ranked
+        ]
+        columns = ["series", "model", *(_title(who) for who in rivals)]
+        return {"metric": heading(metric), "columns": columns, "rows": rows}
+    return None
+
+
+def _mistakes(path: Path) -> dict[str, Any] | None:
+    """List the wrong answers a classifier was surest of."""
+    if not path.is_file():
+        return None
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    sure = [name for name in frame.columns if str(name).startswith("p_")]
+    if not {"series", "true", "predicted"} <= set(frame.columns) or not sure:
+        return None
+    wrong = frame[frame["true"].astype(str) != frame["predicted"].astype(str)].copy()
+    wrong["sure"] = wrong[sure].max(axis=1)
+    worst = wrong.sort_values("sure", ascending=False).head(MOST_SERIES)
+    rows = [
+        [str(row["series"]), str(row["true"]), str(row["predicted"]), f"{row['sure']:.3f}"]
+        for _, row in worst.iterrows()
+    ]
+    return {"wrong": len(wrong), "of": len(frame), "rows": rows}
+
+
+def _training(path: Path) -> str | None:
+    text = _text(path)
+    rows = list(csv.DictReader(text.splitlines())) if text else []
+    if not rows:
+        return None
+    judged = "val_loss" if rows[0].get("val_loss") else "loss"
+    known = [(float(row[judged]), row["epoch"]) for row in rows if row.get(judged)]
+    known = [pair for pair in known if pair[0] == pair[0]]
+    if not known:
+        return f"{len(rows)} epochs"
+    best, epoch = min(known)
+    what = "validation loss" if judged == "val_loss" else "loss"
+    return f"{len(rows)} epochs; lowest {what} {number(best)} after epoch {epoch}"
+
+
+def _log(path: Path) -> tuple[list[str], int]:
+    """Return the log but for its epochs, which the history holds, and how many lines are left out.
+
+    What was inferred, repaired or dropped stands at the head, how the run ended at the end.
+    """
+    lines = [
+        line
+        for line in (_text(path) or "").splitlines()
+        if not re.match(r"(\S+ )?epoch \d+ ", line)
+    ]
+    over = max(0, len(lines) - MOST_LINES)
+    half = MOST_LINES // 2
+    return (lines[:half] + lines[-half:] if over else lines), over
+
+
+def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Flatten ``run.json`` into lines of name and value."""
+    facts = []
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            facts += [(f"{key}: {name}", _plain(inner)) for name, inner in value.items()]
+        else:
+            facts.append((key, _plain(value)))
+    return facts
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _plots(folder: Path) -> list[dict[str, Any]]:
+    """Inline every picture: SVG where there is one, else PNG."""
+    from markupsafe import Markup
+
+    found: dict[str, Path] = {}
+    for suffix in (".png", ".svg"):
+        found |= {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
+    known = list(PLOTS)
+
+    def place(stem: str) -> tuple[int, str]:
+        kind = next((kind for kind in known if stem.startswith(kind)), None)
+        return (len(known) if kind is None else known.index(kind), stem)
+
+    plots = []
+    for number_, stem in enumerate(sorted(found, key=place)):
+        title = PLOTS.get(stem, stem.replace("_", " ").capitalize())
+        path = found[stem]
+        if path.suffix == ".svg":
+            picture = _inline_svg(path, f"plot{number_}", title)
+        else:
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            picture = Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, data)
+        plots.append({"title": title, "picture": picture})
+    return plots
+
+
+def _inline_svg(path: Path, prefix: str, title: str) -> Any:
+    """Return an SVG that can neither act nor load, in the colours of the page."""
+    from markupsafe import Markup
+
+    try:
+        root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    except ElementTree.ParseError as error:
+        raise RunError(f"{path}: damaged: {error}. Restore the folder from a copy.") from error
+    harmless = {
+        f"{{{_SVG}}}{tag}"
+        for tag in ("svg", "g", "defs", "path", "use", "text", "tspan", "rect", "circle", "line",
+                    "polyline", "polygon", "ellipse", "clipPath", "style", "image", "title",
+                    "linearGradient", "stop")
+    }  # fmt: skip
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag not in harmless:
+                parent.remove(child)
+        for key, value in list(parent.attrib.items()):
+            name = key.rsplit("}", 1)[-1].lower()
+            outward = name == "href" and not value.startswith(("#", "data:image/png;base64,"))
+            if name.startswith("on") or outward or re.search(r"url\(\s*['\"]?(?!#)", value):
+                del parent.attrib[key]
+                continue
+            # Pictures on one page must not answer to each other's names.
+            if name == "id":
+                parent.set(key, f"{prefix}-{value}")
+            elif name == "href" and value.startswith("#"):
+                parent.set(key, f"#{prefix}-{value[1:]}")
+            else:
+                own = re.sub(r"url\(#", f"url(#{prefix}-", value)
+                parent.set(key, own.replace(INK, "currentColor"))
+        if parent.tag.endswith("}style") and (
+            "@import" in (parent.text or "") or "url(" in (parent.text or "")
+        ):
+            parent.text = ""
+    width = root.attrib.pop("width", None)
+    root.attrib.pop("height", None)
+    root.set("role", "img")
+    root.set("aria-label", title)
+    if width is not None and re.fullmatch(r"[\d.]+(pt|px)?", width):
+        root.set("style", f"max-width:{width}")
+    return Markup(ElementTree.tostring(root, encoding="unicode"))

@@ -57,7 +57,8 @@ def legend_above(ax: Axes, title: str | None = None) -> None:
     n = len(ax.get_legend_handles_labels()[0])
     legend = ax.legend(
         frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.5,
-        ncols=n if n <= 4 else -(-n // 2), fontsize="small", title=title, alignment="left", borderpad=0, columnspacing=1.4,
+        ncols=n if n <= 4 else -(-n // 2), fontsize="small", title=title,
+        alignment="left", borderpad=0, columnspacing=1.4,
     )  # fmt: skip
     legend.get_title().set_fontweight("bold")
 

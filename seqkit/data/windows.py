@@ -1,0 +1,250 @@
+"""Windows of a panel, gathered by offset inside the graph and never copied out.
+
+The memory of training is that of the panel: a window is a number, and its rows are looked up when
+a batch asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from seqkit.data.panel import Panel
+from seqkit.errors import explain
+
+__all__ = ["WindowSource", "training_panel"]
+
+ORIGINS = ("training", "all", "last")
+
+
+class WindowSource:
+    """Windows of a panel as training and prediction take them (a ``training.Source``).
+
+    A window is the context, the `context_length` steps up to and with an origin, and the horizon,
+    the `horizon` steps after it. Windows are numbered series by series in the order of time, so
+    that ``range(n_examples)`` goes through them in order; drawn uniformly, every window is as
+    likely as any other (a series counts by its length).
+
+    Parameters
+    ----------
+    panel : Panel
+    context_length, horizon : int
+    origins : {"training", "all", "last"}
+        ``training``: every origin with a full context and a full horizon inside the series; a
+        series too short for one gives windows padded on the left, of at least half the context it
+        could have. ``all``: every origin with a full context, whatever follows. ``last``: the end
+        of each series, however short.
+    step : int, default=1
+        Every `step`-th origin of a series, counted back from the last one.
+    back : int, default=0
+        With ``last``: the origin is that many steps before the end (rows ahead are appended).
+    normalize : {"none", "last", "standard"}, default=None
+        Give targets of the horizon in the normalised space of their window, as the model does
+        (:func:`seqkit.forecast_layers.window_statistics`); None leaves them in units.
+    offset, scale : numpy.ndarray of shape (n_targets,)
+        Statistics of the training part that ``none`` and ``last`` use.
+    lengths : bool, default=None
+        Whether the model takes ``lengths``; by default where a window is padded.
+    target_inputs : bool, default=True
+        Whether the past of the targets is part of the input ``x``.
+    targets : bool, default=True
+        Whether the horizon's targets are gathered.
+
+    Attributes
+    ----------
+    n_examples : int
+    tensors : dict of str to numpy.ndarray
+    signature : Hashable
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        context_length: int,
+        horizon: int,
+        *,
+        origins: str = "training",
+        step: int = 1,
+        back: int = 0,
+        normalize: str | None = None,
+        offset: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        lengths: bool | None = None,
+        target_inputs: bool = True,
+        targets: bool = True,
+    ) -> None:
+        if origins not in ORIGINS:
+            raise ValueError(
+                explain("WindowSource", "origins", "one of " + ", ".join(ORIGINS), origins)
+            )
+        self.context_length, self.horizon, self.step = context_length, horizon, step
+        self.n_targets, self.n_future = panel.n_targets, panel.n_future
+        self.normalize, self.target_inputs, self.with_targets = normalize, target_inputs, targets
+        n = panel.lengths
+        last = n - 1  # last origin of each series, counted from its first row
+        if origins == "training":
+            last = n - horizon - 1
+            half = (n - horizon + 1) // 2
+            first = np.where(n >= context_length + horizon, context_length, half) - 1
+        elif origins == "all":
+            first = np.full_like(n, context_length - 1)
+        else:
+            first = last = last - back
+        count = np.maximum(last - first, -1) // step + 1
+        count[(last < 0) | (first < 0)] = 0
+        # counted back from the last origin, so that the newest window is always among them
+        first = last - (count - 1) * step
+        self.first_origin = panel.offsets[:-1] + first
+        self.n_windows = count
+        self.n_examples = int(count.sum())
+        shortest = np.where(count > 0, first + 1, context_length).min(initial=context_length)
+        self.padded = bool(shortest < context_length)
+        self.with_lengths = self.padded if lengths is None else lengths
+        self.with_age = panel.age is not None
+        n_known = panel.n_targets + len(panel.columns.past)
+        self._n_aged = n_known
+        self.tensors: dict[str, np.ndarray] = {
+            "values": panel.values,
+            "starts": panel.offsets[:-1].astype(np.int64),
+            "stops": panel.offsets[1:].astype(np.int64),
+            "first_origin": self.first_origin.astype(np.int64),
+            "windows_before": np.concatenate([[0], np.cumsum(count)])[:-1].astype(np.int64),
+        }
+        if panel.age is not None:
+            self.tensors["age"] = panel.age
+        if panel.static is not None:
+            self.tensors["static"] = panel.static
+        if panel.static_codes is not None:
+            self.tensors["static_codes"] = panel.static_codes
+        if normalize is not None:
+            self.tensors["offset"] = np.asarray(offset, np.float32)
+            self.tensors["scale"] = np.asarray(scale, np.float32)
+
+    @property
+    def signature(self) -> Hashable:
+        """All that changes the trace, besides types and trailing shapes of the tensors."""
+        return (
+            "windows",
+            self.context_length,
+            self.horizon,
+            self.step,
+            self.n_targets,
+            self.n_future,
+            self.normalize,
+            self.with_lengths,
+            self.padded,
+            self.with_age,
+            self.target_inputs,
+            self.with_targets,
+            tuple(sorted(self.tensors)),
+        )
+
+    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the series and the row of the origin of windows, for the numbering outside."""
+        before = self.tensors["windows_before"]
+        series = np.searchsorted(before, index, side="right") - 1
+        return series, self.first_origin[series] + (index - before[series]) * self.step
+
+    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[dict[str, Any], Any, Any]:
+        """Gather a batch of windows; runs inside the graph.
+
+        Parameters
+        ----------
+        tensors : dict of str to tensor
+            :attr:`tensors`.
+        index : tensor (batch,), int64
+
+        Returns
+        -------
+        inputs : dict of str to tensor
+            ``x`` (batch, context_length, n_channels), and where the model takes them ``future``
+            (batch, horizon, n_future), ``lengths`` (batch,), ``static``, ``static_codes``.
+        y : tensor (batch, horizon, n_targets) or None
+        weight : tensor like y, or None
+            0 where a target is not there to be learned, None where all are.
+        """
+        import tensorflow as tf
+
+        values = tensors["values"]
+        before = tensors["windows_before"]
+        series = tf.searchsorted(before, index, side="right", out_type=tf.int64) - 1
+        origin = tf.gather(tensors["first_origin"], series)
+        origin += (index - tf.gather(before, series)) * self.step  # (batch,)
+        start = tf.gather(tensors["starts"], series)
+        context = origin[:, None] + tf.range(1 - self.context_length, 1, dtype=tf.int64)
+        x = tf.gather(values, tf.maximum(context, start[:, None]) if self.padded else context)
+        if self.with_age:
+            x = self._hide_the_far_end(tensors, x, context, origin)
+        lengths = tf.minimum(origin - start + 1, self.context_length)
+        if self.padded:
+            x = tf.where((context >= start[:, None])[:, :, None], x, tf.zeros_like(x))
+        inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
+        if self.with_lengths:
+            inputs["lengths"] = tf.cast(lengths, tf.int32)
+        for name in ("static", "static_codes"):
+            if name in tensors:
+                inputs[name] = tf.gather(tensors[name], series)
+        if not (self.with_targets or self.n_future):
+            return inputs, None, None
+        ahead = origin[:, None] + tf.range(1, self.horizon + 1, dtype=tf.int64)
+        stop = tf.gather(tensors["stops"], series)[:, None]
+        rows = tf.minimum(ahead, stop - 1)
+        following = tf.gather(values, rows)  # (batch, horizon, n_channels)
+        if self.n_future:
+            inputs["future"] = following[:, :, -self.n_future :]
+        if not self.with_targets:
+            return inputs, None, None
+        y = following[:, :, : self.n_targets]
+        if self.normalize is not None:
+            y = self._normalized(tensors, y, x, lengths)
+        if not self.with_age:
+            return inputs, y, None
+        observed = tf.equal(tf.gather(tensors["age"], rows)[:, :, : self.n_targets], 0)
+        return inputs, y, tf.cast(observed, tf.float32)
+
+    def _hide_the_far_end(self, tensors: Any, x: Any, context: Any, origin: Any) -> Any:
+        """Replace what was interpolated after a channel's last observation by that observation.
+
+        The far end of such a line is a value after the origin.
+        """
+        import tensorflow as tf
+
+        age = tf.cast(tf.gather(tensors["age"], origin), tf.int64)  # (batch, n_aged)
+        seen = origin[:, None] - age  # row of the last observation
+        columns = tf.range(self._n_aged, dtype=tf.int64)[None, :] + tf.zeros_like(seen)
+        held = tf.gather_nd(tensors["values"], tf.stack([seen, columns], -1))[:, None, :]
+        known = x[:, :, : self._n_aged]
+        known = tf.where(context[:, :, None] <= seen[:, None, :], known, held + 0 * known)
+        return tf.concat([known, x[:, :, self._n_aged :]], -1)
+
+    def _normalized(self, tensors: Any, y: Any, x: Any, lengths: Any) -> Any:
+        from seqkit.forecast_layers import window_statistics
+
+        assert self.normalize is not None
+        center, spread = window_statistics(
+            x[:, :, : self.n_targets],
+            lengths if self.padded else None,
+            self.normalize,
+            tensors["offset"],
+            tensors["scale"],
+        )
+        return (y - center) / spread
+
+
+def training_panel(panel: Panel, horizon: int) -> tuple[Panel, tuple[str, ...]]:
+    """Leave out the series nothing can be learned from, and say which.
+
+    A series of `horizon` steps or fewer has no origin with a horizon after it.
+    """
+    short = panel.lengths <= horizon
+    if not short.any():
+        return panel, ()
+    note = (
+        f"{int(short.sum())} series are not longer than the horizon of {horizon} steps and teach "
+        f"nothing; left out of training: {panel.named(np.flatnonzero(short))}"
+    )
+    if short.all():
+        panel.longer_than(horizon + 1, "data", "context of at least 1 step and horizon")
+    return panel.select(~short), (note,)

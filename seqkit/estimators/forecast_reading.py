@@ -1,0 +1,238 @@
+"""How a forecaster reads what it is given: arrays or long frames, now and again later."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqkit.data.frames import panel_from_arrays, panel_from_frame
+from seqkit.data.panel import Columns, Panel
+from seqkit.errors import DataError, explain, suggest
+
+__all__ = ["ForecastReader", "is_frame", "read_training"]
+
+FRAME_SETTINGS = ("series_id", "time", "static_covariates", "frequency", "calendar")
+
+
+@dataclass(frozen=True)
+class ForecastReader:
+    """What has to be known to read further series as those of the fit were.
+
+    Parameters
+    ----------
+    owner : str
+        Class name for messages.
+    columns : Columns
+    arrays : bool
+        Arrays, or a long frame.
+    n_features : int
+        Features of the arrays.
+    targets, future : tuple of int
+        Their places among the features.
+    target_inputs : bool
+        Whether the targets are among the features at all.
+    flat : bool
+        Whether answers lose the axis of targets.
+    """
+
+    owner: str
+    columns: Columns
+    arrays: bool
+    n_features: int = 0
+    targets: tuple[int, ...] = ()
+    future: tuple[int, ...] = ()
+    target_inputs: bool = True
+    flat: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Whether there are several series."""
+        return self.columns.series_id is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, to be saved."""
+        return {**self.__dict__, "columns": self.columns.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ForecastReader:
+        """Undo :meth:`to_dict`."""
+        return cls(**{**values, "columns": Columns.from_dict(values["columns"])})
+
+    def read(self, X: Any) -> Panel:
+        """Read series to go on with; ones never seen are welcome."""
+        if not self.arrays:
+            if not is_frame(X):
+                raise DataError(
+                    explain("X", "data", "a long data frame, as in fit", type(X).__name__)
+                )
+            return panel_from_frame(X, like=self.columns, where="X")
+        X, n_features, _ = _features(X)
+        if n_features != self.n_features:
+            raise ValueError(
+                f"X has {n_features} features, but {self.owner} is expecting {self.n_features} "
+                "features as input."
+            )
+        if not self.target_inputs:
+            X = _joined([np.zeros((len(p), len(self.targets))) for p in _parts(X)], X)
+        columns = self.columns
+        if isinstance(X, list) != self.many:
+            columns = dataclasses.replace(
+                columns, series_id="series" if isinstance(X, list) else None
+            )
+        return panel_from_arrays(X, targets=self.targets, future=self.future, like=columns)
+
+
+def read_training(
+    X: Any,
+    y: Any,
+    *,
+    owner: str,
+    target: str | Sequence[str] | None,
+    past_covariates: Sequence[str],
+    future_covariates: Sequence[str],
+    missing: str,
+    **frame_settings: Any,
+) -> tuple[ForecastReader, Panel, np.ndarray | None]:
+    """Read what a forecaster is fitted on.
+
+    Returns
+    -------
+    reader : ForecastReader
+    panel : Panel
+    names : numpy.ndarray or None
+        Names of the features, where a frame gave them.
+    """
+    if is_frame(X) and y is None:
+        panel = panel_from_frame(
+            X,
+            target=target,
+            past_covariates=past_covariates,
+            future_covariates=future_covariates,
+            missing=missing,
+            **frame_settings,
+        )
+        return ForecastReader(owner, panel.columns, False), panel, None
+    for name in FRAME_SETTINGS:
+        if frame_settings[name]:
+            raise ValueError(
+                explain(owner, name, "left out with arrays", frame_settings[name],
+                        "Give a long data frame.")
+            )  # fmt: skip
+    X, n_features, names = _features(X)
+
+    def places(wanted: Any) -> tuple[int, ...]:
+        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+        known = [f"x{i}" for i in range(n_features)] if names is None else list(names)
+        for name in wanted:
+            if name not in known:
+                raise ValueError(
+                    explain(owner, "a feature", f"one of {', '.join(known)}", name,
+                            suggest(name, known))
+                )  # fmt: skip
+        return tuple(known.index(name) for name in wanted)
+
+    future = places(future_covariates)
+    flat, target_inputs = _is_flat(X), True
+    if y is None:
+        targets = places(target)
+        if not targets:
+            taken = {*places(past_covariates), *future}
+            targets = tuple(i for i in range(n_features) if i not in taken)
+    else:
+        truths, flat = _truths(X, y, missing)
+        targets = _found_in(X, truths, n_features)
+        if not targets:
+            # its own past is not among the features, and will not be when it is to be forecast
+            target_inputs = False
+            X = _joined(truths, X)
+            n = truths[0].shape[1]
+            targets, future = tuple(range(n)), tuple(n + i for i in future)
+    panel = panel_from_arrays(X, targets=targets, future=future, missing=missing)
+    reader = ForecastReader(
+        owner, panel.columns, True, n_features, targets, future, target_inputs, flat
+    )
+    return reader, panel, names
+
+
+def is_frame(X: Any) -> bool:
+    """Whether `X` is a data frame of some library, or a pandas series."""
+    return hasattr(X, "columns") or isinstance(X, pd.Series)
+
+
+def _parts(X: Any) -> list[np.ndarray]:
+    return X if isinstance(X, list) else [X]
+
+
+def _joined(before: list[np.ndarray], X: Any) -> Any:
+    joined = [
+        np.concatenate([b, p.reshape(len(p), -1)], 1)
+        for b, p in zip(before, _parts(X), strict=True)
+    ]
+    return joined if isinstance(X, list) else joined[0]
+
+
+def _is_flat(X: Any) -> bool:
+    return all(part.ndim == 1 for part in _parts(X))
+
+
+def _features(X: Any) -> tuple[Any, int, np.ndarray | None]:
+    """Return an array or a list of arrays, the number of features, and their names."""
+    if is_frame(X):
+        columns = getattr(X, "columns", None)
+        names = None
+        if columns is not None and all(isinstance(name, str) for name in columns):
+            names = np.asarray(list(columns), object)
+        X = np.asarray(X)
+        return X, X.shape[1] if X.ndim == 2 else 1, names
+    if isinstance(X, (list, tuple)) and len(X) and np.ndim(X[0]):
+        X = [np.asarray(part) for part in X]
+    elif not isinstance(X, list) or len(X) == 0 or not np.ndim(X[0]):
+        if hasattr(X, "toarray"):
+            raise TypeError("Sparse data was passed, but dense data is required. Use .toarray().")
+        X = np.asarray(X)
+        if X.ndim == 3:
+            X = list(X)
+        elif X.dtype == object and X.ndim == 1 and len(X) and np.ndim(X[0]):
+            X = [np.asarray(part) for part in X]
+        elif X.ndim == 0:
+            raise ValueError(explain("X", "data", "an array of time steps", X.item()))
+    first = _parts(X)[0]
+    return X, 1 if first.ndim == 1 else first.shape[-1], None
+
+
+def _truths(X: Any, y: Any, missing: str) -> tuple[list[np.ndarray], bool]:
+    """Targets of every series, ``(n_timesteps, n_targets)``, and whether they came flat."""
+    many = isinstance(X, list)
+    truths = [np.asarray(truth, np.float64) for truth in (y if many else [y])]
+    for i, (part, truth) in enumerate(zip(X if many else [X], truths, strict=True)):
+        if len(part) != len(truth):
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: "
+                f"[{len(part)}, {len(truth)}]" + (f" (series {i})" if many else "")
+            )
+        if not np.isfinite(truth).all() and missing == "error":
+            raise ValueError("Input y contains NaN or infinity.")
+    flat = truths[0].ndim == 1
+    return [truth.reshape(len(truth), -1) for truth in truths], flat
+
+
+def _found_in(X: Any, truths: list[np.ndarray], n_features: int) -> tuple[int, ...]:
+    """Places of the targets among the features; empty unless all are there."""
+    parts = [part.reshape(len(part), -1) for part in _parts(X)]
+    places = []
+    for k in range(truths[0].shape[1]):
+        for j in range(n_features):
+            if all(
+                np.array_equal(p[:, j], t[:, k], equal_nan=p.dtype.kind == "f")
+                for p, t in zip(parts, truths, strict=True)
+            ):
+                places.append(j)
+                break
+        else:
+            return ()
+    return tuple(places)

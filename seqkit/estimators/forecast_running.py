@@ -1,0 +1,152 @@
+"""Running fitted forecast networks over panels: from every origin, and past the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit import training
+from seqkit.data.panel import Panel
+from seqkit.data.windows import WindowSource
+from seqkit.errors import explain
+from seqkit.estimators.base import architecture_key
+
+__all__ = ["Networks", "pooled_r2"]
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of a fitted forecaster, one or an ensemble, and how to ask them.
+
+    Parameters
+    ----------
+    contexts : sequence of int
+        Context length of each.
+    build : callable (context_length, variable_length) -> callable
+        What builds a network.
+    weights : sequence of lists of numpy.ndarray
+    horizon : int
+    parameter_shape : tuple of int
+        Axes of an answer after the targets.
+    variable_length, target_inputs : bool
+    batch_size : int
+    """
+
+    contexts: Sequence[int]
+    build: Callable[[int, bool], Callable[[], Any]]
+    weights: Sequence[list[Array]]
+    horizon: int
+    parameter_shape: tuple[int, ...]
+    variable_length: bool
+    target_inputs: bool
+    batch_size: int = 1024
+
+    def _answer(self, number: int, panel: Panel, **which: Any) -> tuple[Array, WindowSource]:
+        source = WindowSource(
+            panel,
+            self.contexts[number],
+            self.horizon,
+            targets=False,
+            lengths=self.variable_length or None,
+            target_inputs=self.target_inputs,
+            **which,
+        )
+        if not source.n_examples:
+            return np.empty((0, self.horizon, panel.n_targets, *self.parameter_shape)), source
+        build = self.build(self.contexts[number], source.with_lengths)
+        answer = training.predict(
+            build,
+            self.weights[number],
+            source,
+            key=architecture_key(build),
+            batch_size=self.batch_size,
+        )
+        return answer, source
+
+    def by_origin(self, panel: Panel) -> Array:
+        """The answer at every row, ``(n_rows, horizon, n_targets[, n_parameters])``.
+
+        NaN without a full context, and where the horizon needs future covariates past the end.
+        """
+        shape = (len(panel.values), self.horizon, panel.n_targets, *self.parameter_shape)
+        answers = np.full((len(self.contexts), *shape), np.nan)
+        for number in range(len(self.contexts)):
+            answer, source = self._answer(number, panel, origins="all")
+            answers[number, source.rows(np.arange(source.n_examples))[1]] = answer
+        found = answers[0] if len(answers) == 1 else np.median(answers, axis=0)
+        if panel.n_future:
+            last = np.repeat(panel.offsets[1:] - 1 - self.horizon, panel.lengths)
+            found[np.arange(len(found)) > last] = np.nan
+        return found
+
+    def after_end(self, panel: Panel, steps: Array) -> Array:
+        """The answer after the end of every series; `steps` are the rows ahead."""
+        ahead = panel.extend(steps)
+        answers = [
+            self._answer(number, ahead, origins="last", back=self.horizon)[0]
+            for number in range(len(self.contexts))
+        ]
+        return answers[0] if len(answers) == 1 else np.median(answers, axis=0)
+
+    def blocks(
+        self, panel: Panel, n_steps: int, steps: Array, feed: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        """Forecast block after block, each from what `feed` makes of the one before.
+
+        Parameters
+        ----------
+        panel : Panel
+        n_steps : int
+        steps : numpy.ndarray of shape (n_series, whole blocks, n_channels)
+        feed : callable
+            Answer ``(n_series, horizon, n_targets[, n_parameters])`` to values in units.
+
+        Returns
+        -------
+        answers, values : numpy.ndarray
+        """
+        answers, fed = [], []
+        for start in range(0, n_steps, self.horizon):
+            block = steps[:, start : start + self.horizon].copy()
+            answers.append(self.after_end(panel, block))
+            fed.append(feed(answers[-1]))
+            if start + self.horizon < n_steps:
+                block[:, :, : panel.n_targets] = fed[-1]
+                panel = panel.extend(block).tail(max(self.contexts))
+        return np.concatenate(answers, 1)[:, :n_steps], np.concatenate(fed, 1)[:, :n_steps]
+
+
+def pooled_r2(panel: Panel, truth: Array, made: Array, weight: Array | None) -> float:
+    """R² of forecasts by origin over all steps that came, mean over targets.
+
+    Parameters
+    ----------
+    panel : Panel
+    truth : numpy.ndarray of shape (n_rows, n_targets)
+    made : numpy.ndarray of shape (n_rows, horizon, n_targets)
+    weight : numpy.ndarray of shape (n_rows,) or None
+        Weight of the value at each row.
+    """
+    n_rows, horizon = made.shape[:2]
+    rows = np.arange(n_rows)[:, None] + np.arange(1, horizon + 1)
+    stop = np.repeat(panel.offsets[1:], panel.lengths)[:, None]
+    inside = rows < stop
+    rows = np.minimum(rows, n_rows - 1)
+    came = np.where(inside[:, :, None], truth[rows], np.nan)
+    share = np.ones(n_rows) if weight is None else np.asarray(weight, float)
+    counted = np.where(np.isfinite(came) & np.isfinite(made), share[rows][:, :, None], 0.0)
+    if not counted.any():
+        raise ValueError(
+            explain("score", "X", "long enough for one full context and a step after it", n_rows)
+        )
+    came, made = np.nan_to_num(came), np.nan_to_num(made)
+    mean = (came * counted).sum((0, 1)) / counted.sum((0, 1))
+    residual = (counted * (came - made) ** 2).sum((0, 1))
+    total = (counted * (came - mean) ** 2).sum((0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.mean(np.where(total > 0, 1 - residual / total, 0.0)))

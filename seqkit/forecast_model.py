@@ -1,0 +1,672 @@
+"""The forecaster: a window in raw units and its covariates in, the next steps in raw units out.
+
+``x -> normalise by window -> (fold channels) -> patch -> recurrent stack -> decoder -> head ->
+units``. The decoders are rows of :data:`DECODERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from seqkit.builders import recurrent_stack, stack_units
+from seqkit.cells import ALIASES, CELLS
+from seqkit.errors import explain, suggest
+from seqkit.forecast_heads import CountScale, Head, HeadLayer, ToUnits, head_of
+from seqkit.forecast_layers import (
+    FoldChannels,
+    LeftPatch,
+    NaiveForecast,
+    Quieten,
+    UnfoldChannels,
+    WindowStatistics,
+    normalize_window,
+)
+from seqkit.layers import GatedRNN, Standardize
+
+__all__ = ["CHANNELS", "DECODERS", "DEPARTURES", "NORMALIZE", "Decoder", "build_forecaster"]
+
+Tensor = Any
+NORMALIZE = ("none", "last", "standard")
+DEPARTURES = ("none", "last", "seasonal_naive")
+CHANNELS = ("joint", "independent")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a decoder works with; ``B`` counts a window once a channel where they are independent.
+
+    Attributes
+    ----------
+    steps : tensor (B, K, F)
+        Patches of normalised targets and covariates.
+    lengths : tensor (B,) or None
+        Valid patches, at the front.
+    last : tensor (B, patch, n_outputs) or None
+        The last patch of normalised targets.
+    naive : tensor (B, horizon, n_outputs) or None
+        The naive forecast that is departed from.
+    future : tensor (B, horizon, n_future) or None
+    static : tensor (B, n_static) or None
+    n_channels : int
+        Channels folded into the batch, 1 where they are joint.
+    """
+
+    steps: Tensor
+    lengths: Tensor | None
+    last: Tensor | None
+    naive: Tensor | None
+    future: Tensor | None
+    static: Tensor | None
+    n_channels: int
+    horizon: int
+    n_outputs: int
+    n_parameters: int
+    head: str
+    owner: str
+    cell: str
+    units: tuple[int, ...]
+    bidirectional: bool
+    dropout: float
+    recurrent_dropout: float
+    residual: bool
+    patch: int
+    dense: tuple[int, ...]
+
+    def encode(self, steps: Tensor) -> Tensor:
+        """Summary of the window, ``(B, width)``."""
+        return recurrent_stack(
+            steps,
+            self.lengths,
+            owner=self.owner,
+            cell=self.cell,
+            units=self.units,
+            bidirectional=self.bidirectional,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            residual=self.residual,
+            pooling="last",
+        )
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A row of :data:`DECODERS`.
+
+    Parameters
+    ----------
+    name, summary, source : str
+    decode : callable (Frame) -> tensor (B, horizon, n_outputs, n_parameters)
+    forbids : dict of str to value
+        Settings the decoder cannot use, with the only value it takes.
+    """
+
+    name: str
+    summary: str
+    decode: Callable[[Frame], Tensor]
+    forbids: dict[str, Any]
+    source: str = ""
+
+
+def _direct(frame: Frame) -> Tensor:
+    """All steps at once from the final state, which has seen the last observation."""
+    features = frame.encode(frame.steps)
+    if frame.static is not None:
+        features = keras.layers.Concatenate(name="with_static")([features, frame.static])
+    for i, width in enumerate(frame.dense):
+        features = keras.layers.Dense(width, activation="relu", name=f"dense_{i + 1}")(features)
+    if frame.dropout:
+        features = keras.layers.Dropout(frame.dropout, name="dropout_head")(features)
+    shape = (frame.horizon, frame.n_outputs, frame.n_parameters)
+    out = keras.layers.Dense(shape[0] * shape[1] * shape[2], name="head")(features)
+    out = keras.layers.Reshape(shape, name="head_steps")(out)
+    if frame.future is not None:
+        # each step also hears its own covariates, by weights shared over the steps
+        width = frame.units[-1]
+        own = keras.layers.Dense(width, name="future_steps")(frame.future)  # (B, H, width)
+        state = keras.layers.Dense(width, use_bias=False, name="future_state")(features)
+        mixed = keras.layers.Activation("relu", name="future_mixed")(own + state[:, None, :])
+        effect = keras.layers.Dense(shape[1] * shape[2], name="future_effect")(mixed)
+        out = out + keras.layers.Reshape(shape, name="future_reshape")(effect)
+    return out
+
+
+def _recursive(frame: Frame) -> Tensor:
+    """Patch after patch, each from the one before."""
+    summary = frame.encode(frame.steps)
+    if frame.static is not None:
+        summary = keras.layers.Concatenate(name="with_static")([summary, frame.static])
+    decoder = RecursiveDecoder(
+        frame.horizon,
+        frame.patch,
+        frame.n_parameters,
+        frame.head,
+        frame.cell,
+        frame.units,
+        frame.dropout,
+        name="decoder",
+    )
+    inputs = {"summary": summary, "last": frame.last}
+    for name in ("naive", "future"):
+        if getattr(frame, name) is not None:
+            inputs[name] = getattr(frame, name)
+    return decoder(inputs)
+
+
+def _segment(frame: Frame) -> Tensor:
+    """All patches of the horizon in parallel, each one step of the same recurrence."""
+    width = frame.units[0]
+    n_segments = -(-frame.horizon // frame.patch)
+    x = keras.layers.Dense(width, activation="relu", name="segment_embedding")(frame.steps)
+    layers = [
+        GatedRNN(
+            units,
+            cell=frame.cell,
+            recurrent_dropout=frame.recurrent_dropout,
+            return_sequences=True,
+            return_state=True,
+            name=f"recurrent_{i + 1}",
+        )
+        for i, units in enumerate(frame.units)
+    ]
+    timing = {} if frame.lengths is None else {"lengths": frame.lengths}
+    states = []
+    for layer in layers:
+        x, *state = layer(x, **timing)
+        states.append(state)
+    query = SegmentQueries(n_segments, width, frame.n_channels, name="queries")(states[0][0])
+    if frame.future is not None:
+        ahead = _segments(frame.future, n_segments, frame.patch)
+        query = query + keras.layers.Dense(width, name="future_segments")(ahead)
+    if frame.static is not None:
+        query = query + keras.layers.Dense(width, name="static_segments")(frame.static)[:, None, :]
+    y = ops.reshape(query, (-1, 1, width))  # (B * n_segments, 1, width)
+    for layer, state in zip(layers, states, strict=True):
+        y = layer(y, initial_state=[ops.repeat(s, n_segments, axis=0) for s in state])[0]
+    if frame.dropout:
+        y = keras.layers.Dropout(frame.dropout, name="dropout_head")(y)
+    n_values = frame.n_outputs * frame.n_parameters
+    y = keras.layers.Dense(frame.patch * n_values, name="head")(y)
+    shape = (-1, n_segments * frame.patch, frame.n_outputs, frame.n_parameters)
+    return ops.reshape(y, shape)[:, : frame.horizon]
+
+
+def _segments(x: Tensor, n_segments: int, patch: int) -> Tensor:
+    """Fold steps of the horizon: ``(B, H, F) -> (B, n_segments, patch * F)``, zeros at the end."""
+    rest = n_segments * patch - x.shape[1]
+    if rest:
+        x = ops.pad(x, [[0, 0], [0, rest], [0, 0]])
+    return ops.reshape(x, (-1, n_segments, patch * x.shape[2]))
+
+
+DECODERS: dict[str, Decoder] = {
+    row.name: row
+    for row in (
+        Decoder("direct", "a head from the final state to all steps at once", _direct, {}),
+        Decoder(
+            "recursive",
+            "patch after patch, its own outputs fed back, trained the same way",
+            _recursive,
+            {"dense": ()},
+            "Salinas et al. 2020, without teacher forcing",
+        ),
+        Decoder(
+            "segment",
+            "all patches of the horizon in parallel, from position and channel embeddings",
+            _segment,
+            {"dense": (), "bidirectional": False, "residual": False},
+            "Lin et al. 2023 (SegRNN)",
+        ),
+    )
+}
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class SegmentQueries(keras.layers.Layer):
+    """Learned inputs of the segment decoder, ``(B, n_segments, width)``.
+
+    With several channels the first half says where in the horizon, the second half which channel
+    (Lin et al. 2023, section 3.3).
+    """
+
+    def __init__(self, n_segments: int, width: int, n_channels: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_segments, self.width, self.n_channels = n_segments, width, n_channels
+
+    def build(self, input_shape: Any) -> None:
+        channel = self.width // 2 if self.n_channels > 1 else 0
+        self.position = self.add_weight(
+            shape=(self.n_segments, self.width - channel), initializer="normal", name="position"
+        )
+        if channel:
+            self.channel = self.add_weight(
+                shape=(self.n_channels, channel), initializer="normal", name="channel"
+            )
+
+    def call(self, like: Tensor) -> Tensor:
+        n = ops.shape(like)[0]
+        position = ops.broadcast_to(self.position[None], (n, *self.position.shape))
+        if self.n_channels == 1:
+            return position
+        which = ops.arange(n, dtype="int32") % self.n_channels  # channels vary fastest
+        channel = ops.take(self.channel, which, axis=0)[:, None, :]
+        return ops.concatenate([position, ops.repeat(channel, self.n_segments, axis=1)], axis=-1)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (shape[0], self.n_segments, self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"n_segments": self.n_segments, "width": self.width, "n_channels": self.n_channels}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class RecursiveDecoder(keras.layers.Layer):
+    """Forecast patch after patch; each step takes the patch before it, as forecast.
+
+    What is fed back is the head's middle: the value, the median quantile or the location. The
+    same happens in training, so the network learns from its own errors.
+
+    Parameters
+    ----------
+    horizon, patch, n_parameters : int
+    head, cell : str
+    units : sequence of int
+    dropout : float
+    """
+
+    def __init__(
+        self,
+        horizon: int,
+        patch: int,
+        n_parameters: int,
+        head: str,
+        cell: str,
+        units: Sequence[int],
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.horizon, self.patch, self.n_parameters = horizon, patch, n_parameters
+        self.head, self.cell, self.units, self.dropout = head, cell, tuple(units), dropout
+        self.n_states = len(CELLS[ALIASES.get(cell, cell)].states)
+        self.layers_ = [
+            GatedRNN(
+                width,
+                cell=cell,
+                return_state=True,
+                return_sequences=True,
+                name=f"recurrent_{i + 1}",
+            )
+            for i, width in enumerate(self.units)
+        ]
+        self.bridges = [
+            [
+                keras.layers.Dense(width, activation="tanh", name=f"bridge_{i + 1}_{s}")
+                for s in range(self.n_states)
+            ]
+            for i, width in enumerate(self.units)
+        ]
+        self.drop = keras.layers.Dropout(dropout)
+        self.to_head = HeadLayer(head)
+
+    def build(self, shapes: dict[str, Any]) -> None:
+        n_outputs = shapes["last"][2]
+        width = self.patch * n_outputs
+        if "future" in shapes:
+            width += self.patch * shapes["future"][2]
+        for layer, bridges in zip(self.layers_, self.bridges, strict=True):
+            layer.build((None, 1, width))
+            for bridge in bridges:
+                bridge.build(shapes["summary"])
+            width = layer.units
+        self.out = keras.layers.Dense(self.patch * n_outputs * self.n_parameters, name="head")
+        self.out.build((None, width))
+        self.built = True
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        n_outputs = inputs["last"].shape[2]
+        n_segments = -(-self.horizon // self.patch)
+        naive = inputs.get("naive")
+        ahead = None
+        if naive is not None:
+            naive = _segments(naive, n_segments, self.patch)
+        if "future" in inputs:
+            ahead = _segments(inputs["future"], n_segments, self.patch)
+        states = [[bridge(inputs["summary"]) for bridge in bridges] for bridges in self.bridges]
+        fed = ops.reshape(inputs["last"], (-1, self.patch * n_outputs))
+        parts = []
+        for segment in range(n_segments):
+            y = fed if ahead is None else ops.concatenate([fed, ahead[:, segment]], axis=-1)
+            y = y[:, None, :]
+            for i, layer in enumerate(self.layers_):
+                y = self.drop(y, training=training) if i and self.dropout else y
+                y, *states[i] = layer(y, initial_state=states[i], training=training)
+            net = self.out(self.drop(y[:, 0], training=training))
+            net = ops.reshape(net, (-1, self.patch, n_outputs, self.n_parameters))
+            parts.append(net)
+            own = None
+            if naive is not None:
+                own = ops.reshape(naive[:, segment], (-1, self.patch, n_outputs))
+            answer = self.to_head(net, own)
+            if self.head != "point":
+                middle = self.n_parameters // 2 if self.head == "quantiles" else 0
+                answer = answer[..., middle]
+            fed = ops.reshape(answer, (-1, self.patch * n_outputs))
+        return ops.concatenate(parts, axis=1)[:, : self.horizon]
+
+    def compute_output_shape(self, shapes: dict[str, Any]) -> Any:
+        return (shapes["last"][0], self.horizon, shapes["last"][2], self.n_parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "horizon": self.horizon,
+            "patch": self.patch,
+            "n_parameters": self.n_parameters,
+            "head": self.head,
+            "cell": self.cell,
+            "units": list(self.units),
+            "dropout": self.dropout,
+        }
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Normalize(keras.layers.Layer):
+    """Targets of a window in its own center and spread, padding zero."""
+
+    def call(
+        self, targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
+        return normalize_window(targets, center, spread, lengths)
+
+
+def build_forecaster(
+    context_length: int,
+    horizon: int,
+    n_targets: int = 1,
+    n_past: int = 0,
+    n_future: int = 0,
+    *,
+    n_static: int = 0,
+    static_categories: Sequence[int] = (),
+    variable_length: bool = False,
+    target_inputs: bool = True,
+    season: int = 1,
+    quantiles: Sequence[float] | None = None,
+    distribution: str | None = None,
+    decoder: str = "direct",
+    normalize: str = "standard",
+    departure_from: str = "none",
+    channels: str = "joint",
+    cell: str = "lstm",
+    units: int | Sequence[int] = 64,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    residual: bool = False,
+    patch: int = 1,
+    dense: Sequence[int] = (),
+    scale: str = "standard",
+) -> keras.Model:
+    """Build a model that forecasts the steps after a window.
+
+    Parameters
+    ----------
+    context_length : int
+        Steps of the window that is looked at.
+    horizon : int
+        Steps that are forecast.
+    n_targets : int, default=1
+        Series forecast together.
+    n_past, n_future : int, default=0
+        Covariates known up to now; known over the horizon too.
+    n_static : int, default=0
+        Numbers that describe a series.
+    static_categories : sequence of int, default=()
+        For every static covariate of categories their number; code 0 is an unknown one.
+    variable_length : bool, default=False
+        Add the input ``lengths``: valid steps of windows padded on the left.
+    target_inputs : bool, default=True
+        Whether the targets' own past is an input. Without it ``normalize`` and
+        ``departure_from`` must be "none".
+    season : int, default=1
+        Steps in a season, for ``departure_from="seasonal_naive"``.
+    quantiles : sequence of float, default=None
+        Levels to forecast, in rising order; they cannot cross.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"}, default=None
+        Forecast the parameters of a distribution.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        A row of :data:`DECODERS`.
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each window by its last value, or its mean and standard deviation; undone on the output
+        (Lin et al. 2023, section 3.4; Kim et al. 2022). "none" takes the training part's.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Forecast the departure from that naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together, or each as a window of its own with shared weights.
+    patch : int, default=1
+        Steps folded into one before the recurrence, counted from the end of the window.
+    cell, units, bidirectional, dropout, recurrent_dropout, residual, dense, scale
+        As in :func:`seqkit.build_classifier`; ``scale`` is for the covariates, and for the
+        targets where they are not normalised by window.
+
+    Returns
+    -------
+    keras.Model
+        Inputs by name: ``x`` ``(batch, context_length, n_targets + n_past + n_future)``, and as
+        set ``future`` ``(batch, horizon, n_future)``, ``static``, ``static_codes``, ``lengths``.
+        Output ``forecast`` in raw units: ``(batch, horizon, n_targets)``, with quantiles or a
+        distribution ``(batch, horizon, n_targets, levels or parameters)``. The layer
+        ``normalized`` gives the same in the normalised space of the window.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range or one the decoder cannot use.
+
+    Examples
+    --------
+    >>> build_forecaster(48, 24, units=8, patch=12, quantiles=[0.1, 0.5, 0.9]).output_shape
+    (None, 24, 1, 3)
+    """
+    owner = "build_forecaster"
+    for name, value in (
+        ("context_length", context_length),
+        ("horizon", horizon),
+        ("n_targets", n_targets),
+        ("season", season),
+        ("patch", patch),
+    ):
+        if value < 1:
+            raise ValueError(explain(owner, name, "at least 1", value))
+    for name, value, known in (
+        ("decoder", decoder, DECODERS),
+        ("normalize", normalize, NORMALIZE),
+        ("departure_from", departure_from, DEPARTURES),
+        ("channels", channels, CHANNELS),
+    ):
+        if value not in known:
+            expected = f"one of {', '.join(known)}"
+            raise ValueError(explain(owner, name, expected, value, suggest(value, known)))
+    if not 0 <= dropout < 1:
+        raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
+    head, _, n_parameters = head_of(quantiles, distribution, owner)
+    settings = {
+        "dense": tuple(dense),
+        "bidirectional": bidirectional,
+        "residual": residual,
+    }
+    row = DECODERS[decoder]
+    for name, only in row.forbids.items():
+        if settings[name] != only:
+            raise ValueError(
+                explain(owner, name, f"{only!r} with decoder {decoder!r}", settings[name])
+            )
+    _check_departure(owner, head, departure_from, season, context_length, decoder)
+    if not target_inputs:
+        _check_without_past(owner, normalize, departure_from, channels, decoder, n_past + n_future)
+    # inputs
+    n_seen = n_targets if target_inputs else 0
+    x = keras.Input((context_length, n_seen + n_past + n_future), name="x")
+    inputs = {"x": x}
+    lengths = static = future = None
+    if variable_length:
+        lengths = inputs["lengths"] = keras.Input((), dtype="int32", name="lengths")
+    timing = {} if lengths is None else {"lengths": lengths}
+    quiet = Quieten(name="quiet")(x, lengths) if variable_length else x
+    if n_future:
+        inputs["future"] = keras.Input((horizon, n_future), name="future")
+        future = inputs["future"]
+        if scale != "none":
+            future = Standardize(name="standardize_future")(future)
+    static = _static(inputs, n_static, static_categories, scale)
+
+    # into the window's own units
+    center, spread = WindowStatistics(normalize, n_targets, name="window")(quiet, **timing)
+    parts = []
+    targets = naive = None
+    if target_inputs:
+        raw = quiet[:, :, :n_targets]
+        targets = Normalize(name="normalize")(raw, center, spread, **timing)
+        if departure_from != "none":
+            naive = NaiveForecast(departure_from, horizon, season, name="naive")(targets, **timing)
+    covariates = None
+    if n_past + n_future:
+        covariates = quiet[:, :, n_seen:]
+        if scale != "none":
+            covariates = Standardize(name="standardize")(covariates)
+            if lengths is not None:
+                covariates = Quieten(name="quiet_covariates")(covariates, lengths)
+
+    # each target a window of its own
+    n_channels = n_targets if channels == "independent" else 1
+    n_outputs = n_targets // n_channels
+    own_naive = naive
+    if n_channels > 1:
+        share = FoldChannels(n_channels, share=True, name="share_channels")
+        fold = FoldChannels(n_channels, name="fold_channels")
+        targets = fold(targets)
+        own_naive = None if naive is None else FoldChannels(n_channels, name="fold_naive")(naive)
+        covariates = None if covariates is None else share(covariates)
+        future = None if future is None else share(future)
+        static = None if static is None else share(static)
+        if lengths is not None:
+            lengths = share(lengths)
+    parts = [part for part in (targets, covariates) if part is not None]
+    steps = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="channels")(parts)
+    last = None if targets is None else targets[:, -patch:, :]
+    if last is not None and patch > context_length:
+        raise ValueError(explain(owner, "patch", "at most context_length", patch))
+    steps = LeftPatch(patch, name="patch")(
+        steps, **({} if lengths is None else {"lengths": lengths})
+    )
+    if lengths is not None:
+        steps, lengths = steps
+    net = row.decode(
+        Frame(
+            steps,
+            lengths,
+            last,
+            own_naive,
+            future,
+            static,
+            n_channels,
+            horizon,
+            n_outputs,
+            n_parameters,
+            head.name,
+            owner,
+            cell,
+            stack_units(units),
+            bidirectional,
+            dropout,
+            recurrent_dropout,
+            residual,
+            patch,
+            tuple(dense),
+        )
+    )
+    if n_channels > 1:
+        net = UnfoldChannels(n_channels, name="unfold_channels")(net)
+
+    # out of them
+    answer = HeadLayer(head.name, name="answer" if head.counts else "normalized")(
+        net, *(() if naive is None else (naive,))
+    )
+    if head.counts:
+        answer = CountScale(name="normalized")(answer, quiet[:, :, :n_targets], **timing)
+    forecast = ToUnits(head.name, name="forecast")(answer, center, spread)
+    return keras.Model(inputs, forecast, name="forecaster")
+
+
+def _static(
+    inputs: dict[str, Tensor], n_static: int, categories: Sequence[int], scale: str
+) -> Tensor | None:
+    """Numbers standardised and categories embedded, ``(batch, width)``."""
+    parts = []
+    if n_static:
+        numbers = inputs["static"] = keras.Input((n_static,), name="static")
+        if scale != "none":
+            numbers = Standardize(name="standardize_static")(numbers)
+        parts.append(numbers)
+    if categories:
+        codes = inputs["static_codes"] = keras.Input(
+            (len(categories),), dtype="int32", name="static_codes"
+        )
+        for i, n in enumerate(categories):
+            # a width that grows slowly with the number of categories, as is usual
+            width = min(32, 1 + round(1.6 * n**0.56))
+            embed = keras.layers.Embedding(n + 1, width, name=f"embed_{i + 1}")
+            parts.append(embed(codes[:, i]))
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="static_all")(parts)
+
+
+def _check_departure(
+    owner: str, head: Head, departure: str, season: int, context_length: int, decoder: str
+) -> None:
+    if departure == "seasonal_naive" and season > context_length:
+        raise ValueError(
+            explain(
+                owner, "context_length", f"at least one season ({season} steps)", context_length
+            )
+        )
+    if departure == "seasonal_naive" and season < 2:
+        raise ValueError(
+            explain(
+                owner,
+                "season",
+                "at least 2 with departure_from='seasonal_naive'",
+                season,
+                "Say how many steps a season has, or depart from 'last'.",
+            )
+        )
+    if head.counts and departure != "none":
+        expected = f"'none' with distribution {head.name!r}"
+        raise ValueError(explain(owner, "departure_from", expected, departure))
+    if head.counts and decoder == "recursive":
+        expected = f"direct or segment with distribution {head.name!r}"
+        raise ValueError(explain(owner, "decoder", expected, decoder))
+
+
+def _check_without_past(
+    owner: str, normalize: str, departure: str, channels: str, decoder: str, n_inputs: int
+) -> None:
+    why = "because the target's own past is not an input"
+    for name, value, only in (
+        ("normalize", normalize, "none"),
+        ("departure_from", departure, "none"),
+        ("channels", channels, "joint"),
+    ):
+        if value != only:
+            raise ValueError(explain(owner, name, f"{only!r} {why}", value))
+    if decoder == "recursive":
+        raise ValueError(explain(owner, "decoder", f"direct or segment {why}", decoder))
+    if not n_inputs:
+        raise ValueError(explain(owner, "n_past", f"at least 1 {why}", 0))

@@ -26,11 +26,13 @@ from seqkit.evaluation.summary import score_table, summarize
 class SeasonalNaive(BaseEstimator):
     """The least a forecaster does: the value ``lag`` steps back; it notes what it was shown."""
 
-    def __init__(self, context_length=4, horizon=3, lag=1, series_id=None, future_covariates=()):
+    def __init__(
+        self, context_length=4, horizon=3, lag=1, quantiles=None, future_covariates=()
+    ):
         self.context_length = context_length
         self.horizon = horizon
         self.lag = lag
-        self.series_id = series_id
+        self.quantiles = quantiles
         self.future_covariates = future_covariates
 
     def fit(self, X, y=None):
@@ -50,16 +52,22 @@ class SeasonalNaive(BaseEstimator):
         if not hasattr(X, "columns"):
             return self.predict(X)[-1]
         if self.future_covariates:
-            assert "y" not in future
+            assert list(future) == ["unique_id", "ds", "holiday"]
             assert len(future) == horizon * X["unique_id"].nunique()
         parts = []
         # in another order than the frame's, as a group-by gives it
         for name, rows in X.groupby("unique_id"):
             frame = pd.DataFrame({"unique_id": name, "y": self.predict(rows[["y"]])[-1]})
             frame["ds"] = rows["ds"].max() + np.arange(1, horizon + 1)
-            frame["y_q0.1"], frame["y_q0.9"] = frame["y"] - 1.0, frame["y"] + 1.0
             parts.append(frame)
         return pd.concat(parts)
+
+    def forecast_quantiles(self, X=None, horizon=None, future=None, levels=None):
+        assert tuple(levels) == tuple(self.quantiles)
+        answer = self.forecast(X, horizon, future)
+        middle = answer["y"].to_numpy() if hasattr(answer, "columns") else answer
+        spread = middle.reshape(-1, horizon, 1, 1) + np.asarray([-1.0, 0.0, 1.0])
+        return spread if hasattr(answer, "columns") else spread[0]
 
 
 def test_folds_roll_and_hold_one_origin_each():
@@ -113,9 +121,9 @@ def test_scorer_is_the_mean_over_all_full_origins():
     assert split.scorer("mae")(model, X[test]) == pytest.approx(-only)
     with pytest.raises(ValueError, match="metric must be one of"):
         forecast_scorer("mase")
-    with pytest.raises(ValueError, match="longer than"):
+    with pytest.raises(ValueError, match="full context and horizon"):
         forecast_scorer("mae")(model, X[:3])
-    with pytest.raises(ValueError, match="one full context"):
+    with pytest.raises(ValueError, match="longest context_length"):
         forecast_scorer("mae")(SeasonalNaive(context_length=20), X[:10])
 
 
@@ -169,6 +177,15 @@ def test_backtest_of_a_target_beside_its_features():
     np.testing.assert_allclose(result.answer.values[0, -1, 0, 0], X[-4, 0])
 
 
+def test_quantiles_of_an_array_are_kept_and_scored():
+    model = SeasonalNaive(quantiles=[0.1, 0.5, 0.9])
+    result = backtest(model, np.random.default_rng(0).normal(size=60), windows=6, step=3)
+    assert result.answer.quantiles.shape == (1, 6, 3, 1, 3)
+    part = result.evaluate(baselines=["seasonal_naive"])
+    assert part["model"]["interval_width"] == pytest.approx(2.0)
+    assert part["baselines"]["seasonal_naive"]["weighted_quantile_loss"] is not None
+
+
 def test_prefit_is_taken_as_it_is():
     model = SeasonalNaive().fit(np.arange(3.0))
     backtest(model, np.arange(40.0), windows=2, prefit=True)
@@ -197,7 +214,7 @@ def frame():
 
 
 def test_backtest_of_a_long_frame(frame):
-    model = SeasonalNaive(future_covariates=("holiday",))
+    model = SeasonalNaive(future_covariates=("holiday",), quantiles=[0.1, 0.5, 0.9])
     result = backtest(model, frame, windows=3, step=3, season=1)
     assert result.data.ids == ("z", "a", "short")
     assert result.truth.shape == (3, 3, 3, 1)
@@ -208,8 +225,9 @@ def test_backtest_of_a_long_frame(frame):
             np.testing.assert_allclose(result.truth[i, w, :, 0], y[origin + 1 : origin + 4])
             np.testing.assert_allclose(result.answer.values[i, w, :, 0], y[origin])
     assert np.isnan(result.truth[2, 0]).all()
-    assert result.answer.levels == (0.1, 0.9)
+    assert result.answer.levels == (0.1, 0.5, 0.9)
     np.testing.assert_allclose(np.ptp(result.answer.quantiles[:2], axis=-1), 2.0)
+    np.testing.assert_allclose(result.answer.quantiles[..., 1], result.answer.values)
 
 
 def test_a_stamp_that_is_absent_is_an_error_not_a_shift(frame):

@@ -28,7 +28,7 @@ from seqkit.evaluation.forecast_errors import (
     naive_scale,
 )
 from seqkit.evaluation.metrics import Predictions, find_metrics
-from seqkit.evaluation.rolling_data import RollingData, rolling_data
+from seqkit.evaluation.rolling_data import RollingData, frame_origins, rolling_data
 from seqkit.evaluation.summary import evaluate
 from seqkit.tasks import TASKS
 
@@ -208,36 +208,51 @@ class forecast_scorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
         """Return the negated error of ``estimator`` on ``X``."""
-        answers = np.asarray(estimator.predict(X, **params), dtype=np.float64)
-        truth = np.asarray(X if y is None else y, dtype=np.float64)
-        truth = truth[:, None] if truth.ndim == 1 else truth  # (n_rows, n_targets)
-        answers = answers[..., None] if answers.ndim == 2 else answers
-        horizon = answers.shape[1]
-        first = 0 if self.context_length is None else self.context_length - 1
-        last = len(truth) - horizon  # the rows from here on have no full horizon
-        if last <= first:
+        answers = estimator.predict(X, **params)
+        if hasattr(answers, "columns"):
+            series = frame_origins(estimator, X, answers)
+        else:
+            truth = np.asarray(X if y is None else y, dtype=np.float64)
+            made = np.asarray(answers, dtype=np.float64)
+            series = [
+                (
+                    truth[:, None] if truth.ndim == 1 else truth,  # (n_rows, n_targets)
+                    made[..., None] if made.ndim == 2 else made,  # (n_rows, horizon, n_targets)
+                )
+            ]
+        known, made_ = [], []
+        for truth, made in series:
+            ahead, found = self._full(truth, made)
+            known.append(ahead)
+            made_.append(found)
+        ahead, made = np.concatenate(known), np.concatenate(made_)
+        if not len(ahead):
             raise ValueError(
                 explain(
-                    "forecast_scorer", "X", f"longer than {first + horizon} rows", len(truth),
-                    "Give a test fold a full context and a full horizon, as BacktestSplit does.",
+                    "forecast_scorer",
+                    "X",
+                    "long enough for one full context and horizon",
+                    f"{len(X)} rows",
+                    "Give a test fold both, as BacktestSplit does with the longest context_length.",
                 )
-            )  # fmt: skip
-        ahead = np.lib.stride_tricks.sliding_window_view(truth[1:], horizon, axis=0)
-        ahead = ahead.swapaxes(1, 2)[first:last]  # (n_origins, horizon, n_targets)
-        made = answers[first:last]
-        exists = np.isfinite(made).all(axis=(1, 2))
-        if not exists.any():
-            raise ValueError(
-                explain(
-                    "forecast_scorer", "X", "long enough for one full context and horizon",
-                    len(truth), "Give BacktestSplit the forecaster's context_length.",
-                )
-            )  # fmt: skip
-        case = forecast_case(ahead[exists][None], made[exists][None])
+            )
+        case = forecast_case(ahead[None], made[None])
         try:
             return -float(forecast_score(self.metric, case))
         except Undefined as reason:
             raise ValueError(f"forecast_scorer: {self.metric}: {reason}") from reason
+
+    def _full(self, truth: Floats, made: Floats) -> tuple[Floats, Floats]:
+        """Truth and forecast from each origin that has both, (n_origins, horizon, n_targets)."""
+        horizon = made.shape[1]
+        first = 0 if self.context_length is None else self.context_length - 1
+        last = len(truth) - horizon  # the rows from here on have no full horizon
+        if last <= first:
+            return made[:0], made[:0]
+        ahead = np.lib.stride_tricks.sliding_window_view(truth[1:], horizon, axis=0)
+        ahead, made = ahead.swapaxes(1, 2)[first:last], made[first:last]
+        exists = np.isfinite(made).all(axis=(1, 2))
+        return ahead[exists], made[exists]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +11,13 @@ import numpy.typing as npt
 from seqkit.errors import DataError, explain
 from seqkit.evaluation.metrics import Predictions
 
-__all__ = ["RollingArray", "RollingData", "RollingFrame", "rolling_data"]
+__all__ = ["RollingArray", "RollingData", "RollingFrame", "frame_origins", "rolling_data"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+# gluonts evaluates a distribution at these
+DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class RollingArray:
         end = int(origins[0]) + 1
         answer = np.asarray(forecaster.forecast(self.X[:end], horizon=horizon), dtype=np.float64)
         n_targets = self.values[0].shape[1]
-        levels = tuple(getattr(forecaster, "quantiles", None) or ())
+        levels = _levels_of(forecaster)
         quantiles = None
-        if levels and hasattr(forecaster, "forecast_quantiles"):
-            spread = forecaster.forecast_quantiles(self.X[:end], horizon=horizon)
+        if levels:
+            spread = forecaster.forecast_quantiles(self.X[:end], horizon=horizon, levels=levels)
             quantiles = np.asarray(spread, dtype=np.float64)
             quantiles = quantiles.reshape(1, horizon, n_targets, len(levels))
         return Predictions(
@@ -96,21 +97,26 @@ class RollingFrame:
         past = self.frame[self.place <= origins[self.code]]
         ahead = (self.place > origins[self.code]) & (self.place <= origins[self.code] + horizon)
         ahead &= origins[self.code] >= 0
-        coming = self.frame[ahead].drop(columns=list(self.targets))
-        answer = forecaster.forecast(past, horizon=horizon, future=coming if self.future else None)
+        coming = None
+        if self.future:
+            keys = [name for name in (self.series_id, self.time) if name is not None]
+            coming = self.frame.loc[ahead, [*keys, *self.future]]
+        answer = forecaster.forecast(past, horizon=horizon, future=coming)
         present = np.flatnonzero(origins >= 0)
         if len(answer) != len(present) * horizon:
             expected = f"{horizon} rows for each of {len(present)} series"
             raise DataError(explain("backtest", "the forecast", expected, len(answer)))
+        order = np.arange(len(present))
         if self.series_id is not None:  # in the order of the series here
             known = {name: i for i, name in enumerate(self.ids)}
-            order = np.asarray([known[name] for name in answer[self.series_id]])
-            answer = answer.iloc[np.argsort(order, kind="stable")]
+            whose = np.asarray([known[name] for name in answer[self.series_id]])
+            answer = answer.iloc[np.argsort(whose, kind="stable")]
+            order = np.argsort(whose[::horizon])
         if self.time is not None and self.time in answer:
             rows = np.flatnonzero(ahead)
             rows = rows[np.lexsort((self.place[rows], self.code[rows]))]
             stamps = self.frame[self.time].iloc[rows]
-            if not (answer[self.time].to_numpy() == stamps.to_numpy()).all():
+            if not _same_stamps(answer[self.time], stamps):
                 raise DataError(
                     explain(
                         "backtest", f"the stamps of {self.time!r}", "without gaps",
@@ -120,22 +126,16 @@ class RollingFrame:
                 )  # fmt: skip
         shape = (len(present), horizon)
         point = np.stack([_column(answer, target, shape) for target in self.targets], axis=-1)
-        levels = _levels(answer.columns, self.targets[0])
+        levels = _levels_of(forecaster)
         quantiles = None
         if levels:
-            names = [_levels(answer.columns, target) for target in self.targets]
-            quantiles = np.stack(
-                [
-                    np.stack([_column(answer, name, shape) for name in of.values()], axis=-1)
-                    for of in names
-                ],
-                axis=-2,
+            spread = forecaster.forecast_quantiles(
+                past, horizon=horizon, future=coming, levels=levels
             )
-        return Predictions(
-            values=self._all(point, present),
-            quantiles=None if quantiles is None else self._all(quantiles, present),
-            levels=tuple(levels),
-        )
+            spread = np.asarray(spread, dtype=np.float64)
+            spread = spread.reshape(*shape, len(self.targets), len(levels))
+            quantiles = self._all(spread[order], present)
+        return Predictions(values=self._all(point, present), quantiles=quantiles, levels=levels)
 
     def _all(self, given: Floats, present: Ints) -> Floats:
         full = np.full((len(self.ids), *given.shape[1:]), np.nan)
@@ -153,11 +153,50 @@ def _column(frame: Any, name: str, shape: tuple[int, int]) -> Floats:
     return frame[name].to_numpy(dtype=np.float64).reshape(shape)
 
 
-def _levels(columns: Sequence[str], target: str) -> dict[float, str]:
-    """Quantile columns of a target, as ``load_q0.1`` or ``load_0.1``, by level."""
-    pattern = re.compile(re.escape(target) + r"[_-]q?(0?\.\d+)$")
-    found = ((pattern.match(str(name)), str(name)) for name in columns)
-    return dict(sorted((float(match[1]), name) for match, name in found if match))
+def _levels_of(forecaster: Any) -> tuple[float, ...]:
+    """Levels to ask a forecaster for: its own, or the deciles of a distribution."""
+    if not hasattr(forecaster, "forecast_quantiles"):
+        return ()
+    if getattr(forecaster, "distribution", None) is not None:
+        return DECILES
+    return tuple(getattr(forecaster, "quantiles", None) or ())
+
+
+def _same_stamps(first: Any, second: Any) -> bool:
+    from pandas.api.types import is_numeric_dtype
+
+    if not (is_numeric_dtype(first) and is_numeric_dtype(second)):
+        from seqkit.data.stamps import parse_stamps
+
+        first, second = (parse_stamps(stamps)[0] for stamps in (first, second))
+    return bool(np.array_equal(np.asarray(first), np.asarray(second)))
+
+
+def frame_origins(forecaster: Any, frame: Any, answer: Any) -> list[tuple[Floats, Floats]]:
+    """Align what ``predict`` made of a frame's rows with the rows themselves, a series each.
+
+    Returns
+    -------
+    list of (truth, forecast)
+        Of shapes (n_rows_i, n_targets) and (n_rows_i, horizon, n_targets).
+    """
+    data = rolling_data(frame, None, forecaster)
+    if not isinstance(data, RollingFrame):
+        raise TypeError(explain("forecast_scorer", "X", "a frame, as the forecast is one", frame))
+    horizon = forecaster.horizon
+    steps = [[f"{target}+{h + 1}" for target in data.targets] for h in range(horizon)]
+    pairs = []
+    for name, truth in zip(data.ids, data.values, strict=True):
+        rows = answer if data.series_id is None else answer[answer[data.series_id] == name]
+        if len(rows) != len(truth):
+            raise DataError(
+                explain("forecast_scorer", f"the forecasts of series {name!r}",
+                        f"one a row, {len(truth)}", len(rows),
+                        "Add a row with an empty value for every absent time stamp.")
+            )  # fmt: skip
+        made = np.stack([rows[names].to_numpy(dtype=np.float64) for names in steps], axis=1)
+        pairs.append((truth, made))
+    return pairs
 
 
 def rolling_data(data: Any, y: Any, forecaster: Any) -> RollingData:
@@ -186,7 +225,6 @@ def rolling_data(data: Any, y: Any, forecaster: Any) -> RollingData:
     import narwhals
 
     frame = narwhals.from_native(data, eager_only=True).to_pandas()
-    frame = frame.reset_index() if frame.index.name is not None else frame.reset_index(drop=True)
 
     def named(parameter: str, usual: str) -> str | None:
         given = getattr(forecaster, parameter, None)

@@ -31,7 +31,7 @@ MOST_SERIES = 10
 # In this order, then any other picture by name.
 PLOTS = {
     "forecast": "Forecast",
-    "horizon_error": "Error by step of the horizon",
+    "horizon": "Error by step of the horizon",
     "confusion": "Confusion of classes",
     "residuals": "Predicted and true",
     "scores": "Scores",
@@ -81,7 +81,6 @@ def write_report(folder: Path) -> Path:
         facts=_facts(record),
         verdict=_verdict(summary),
         tables=_tables(summary),
-        conformal=(summary or {}).get("backtest", {}).get("conformal"),
         hardest=_hardest(summary),
         mistakes=_mistakes(folder / "predictions.parquet"),
         notes=(summary or {}).get("notes", []),
@@ -141,11 +140,18 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
             source = METRICS[metric].source if metric in METRICS else ""
             lines.append({"title": heading(metric), "source": source, "cells": cells})
         caption = counted(counts[part])
-        if part == "backtest":
-            again = "fitted again at each" if summary["backtest"]["refit"] else "fitted once"
-            caption += f"; origins {summary['backtest']['step']} steps apart, {again}"
-        columns = [_title(who) for who, _ in rows]
-        tables.append({"part": part, "caption": caption, "columns": columns, "lines": lines})
+        if "refit" in parts[part]:  # from rolling origins
+            again = "fitted again at each" if parts[part]["refit"] else "fitted once"
+            caption += f"; origins {parts[part]['step']} steps apart, {again}"
+        tables.append(
+            {
+                "part": part,
+                "caption": caption,
+                "columns": [_title(who) for who, _ in rows],
+                "lines": lines,
+                "conformal": parts[part].get("conformal"),
+            }
+        )
     return tables
 
 
@@ -279,13 +285,18 @@ def _plots(folder: Path) -> list[dict[str, Any]]:
         found |= {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
     known = list(PLOTS)
 
-    def place(stem: str) -> tuple[int, str]:
-        kind = next((kind for kind in known if stem.startswith(kind)), None)
-        return (len(known) if kind is None else known.index(kind), stem)
+    def kind_of(stem: str) -> str | None:
+        return next((kind for kind in known if stem.startswith(kind)), None)
+
+    def place(stem: str) -> tuple[int, int, str]:
+        kind = kind_of(stem)
+        return (len(known) if kind is None else known.index(kind), len(stem), stem)
 
     plots = []
     for number_, stem in enumerate(sorted(found, key=place)):
-        title = PLOTS.get(stem, stem.replace("_", " ").capitalize())
+        kind, again = kind_of(stem), re.search(r"_(\d+)$", stem)
+        title = stem.replace("_", " ").capitalize() if kind is None else PLOTS[kind]
+        title += f" {again[1]}" if kind is not None and again else ""
         path = found[stem]
         if path.suffix == ".svg":
             picture = _inline_svg(path, f"plot{number_}", title)

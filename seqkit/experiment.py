@@ -24,6 +24,7 @@ from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.html import write_report
+from seqkit.report.plots import save_displays
 from seqkit.runs import RunFolder, fingerprint, open_run
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _carry_out(
         for note in assessment.document["notes"]:
             folder.log(note)
         assessment.predictions.to_parquet(folder.path / "predictions.parquet", index=False)
-        _draw(folder.path / "plots", assessment.figures)
+        save_displays(folder.path / "plots", assessment.figures)
         for format in flow.recipe.export:
             target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
             export_model(estimator, format, target)
@@ -305,20 +306,6 @@ def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> Non
         writer.writerow(["epoch", *history])
         for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
             writer.writerow([epoch, *(repr(float(value)) for value in row)])
-
-
-def _draw(folder: Path, figures: Mapping[str, Any]) -> None:
-    """Draw every display into a PNG and an SVG file of its name."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    folder.mkdir(exist_ok=True)
-    for name, display in figures.items():
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        FigureCanvasAgg(figure)
-        display.plot(ax=figure.subplots())
-        for suffix in (".png", ".svg"):
-            figure.savefig(folder / f"{name}{suffix}", dpi=120)
 
 
 def dry_run(resolved: Resolved) -> Plan:

@@ -1,112 +1,28 @@
-"""The two flows of data through a run: labelled series, and forecasting.
-
-A flow loads the parts, fits the estimator, and judges it beside the baselines; :data:`FLOWS`
-says which flow a kind of target takes. :mod:`seqkit.experiment` runs either.
-"""
+"""Labelled series: each maps to a class or to a number."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError
-from seqkit.estimators.saving import estimator_class
 from seqkit.evaluation.baselines import SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import Predictions
 from seqkit.evaluation.summary import evaluate, summarize
-from seqkit.report.plots import HistoryDisplay, ResidualDisplay
-from seqkit.tasks import TASKS
-from seqkit.training import TrainingState
+from seqkit.flows.base import Assessment, Flow, Parts, heard
+from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqkit.recipe.reading import Resolved
-
-__all__ = ["FLOWS", "Assessment", "Parts", "describe_data", "flow_of"]
-
-
-@dataclass
-class Parts:
-    """The data of a run.
-
-    Attributes
-    ----------
-    train, validation, test
-        ``Sequences``, or long data frames when forecasting; ``None`` where there is none.
-    notes : list of str
-        What was inferred, repaired or dropped on the way.
-    files : list of pathlib.Path
-        What was read.
-    columns : dict
-        Names, for ``model.json``.
-    """
-
-    train: Any
-    validation: Any
-    test: Any
-    notes: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    columns: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Assessment:
-    """How a fitted model did.
-
-    Attributes
-    ----------
-    document : dict
-        The content of ``metrics.json``.
-    predictions : pandas.DataFrame
-        One row a series of the test part, or a row a forecast step.
-    figures : dict of str to Display
-        What is drawn into ``plots/``.
-    """
-
-    document: dict[str, Any]
-    predictions: pd.DataFrame
-    figures: Mapping[str, Any]
-
-
-class Flow:
-    """What both flows share."""
-
-    def __init__(self, resolved: Resolved) -> None:
-        self.resolved = resolved
-        self.recipe: Any = resolved.recipe
-        self.task = TASKS[self.recipe.task]
-
-    def estimator(self) -> Any:
-        """Return the unfitted estimator of the recipe."""
-        return estimator_class(self.task.name)(**self.recipe.parameters())
-
-    def remarks(self, estimator: Any) -> list[str]:
-        """Return what the log should say of a fitted estimator, a line each."""
-        kernels = [
-            f"{layer.name}: {layer.kernel_report()}"
-            for layer in estimator.model_._flatten_layers()
-            if hasattr(layer, "kernel_report")
-        ]
-        return [
-            f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
-            *kernels,
-        ]
-
-    def load_state(self, path: Path) -> Any:
-        """Return the training state of a checkpoint."""
-        return TrainingState.load(path)
+__all__ = ["SeriesFlow"]
 
 
 class SeriesFlow(Flow):
@@ -227,9 +143,8 @@ class SeriesFlow(Flow):
     def _figures(self, estimator: Any, part: Any, answer: Any) -> dict[str, Any]:
         figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
         if self.task.target == "label":
-            counts = confusion_matrix(part.y, answer.labels, labels=estimator.classes_)
-            figures["confusion"] = ConfusionMatrixDisplay(
-                counts, display_labels=estimator.classes_
+            figures["confusion"] = ConfusionDisplay.from_predictions(
+                part.y, answer.labels, classes=estimator.classes_
             )
         elif np.ndim(part.y) == 1:
             figures["residuals"] = ResidualDisplay.from_predictions(part.y, answer.values)
@@ -285,40 +200,3 @@ class SeriesFlow(Flow):
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
-
-
-@contextlib.contextmanager
-def heard() -> Iterator[list[str]]:
-    """Collect what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    logger = logging.getLogger("seqkit")
-    collector = Collector(logging.INFO)
-    level, through = logger.level, logger.propagate
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(collector)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(collector)
-        logger.setLevel(level)
-        logger.propagate = through
-
-
-FLOWS: dict[str, type[Flow]] = {"label": SeriesFlow, "number": SeriesFlow}
-
-
-def flow_of(resolved: Resolved) -> Any:
-    """Return the flow of a recipe's task."""
-    return FLOWS[TASKS[resolved.recipe.task].target](resolved)
-
-
-def describe_data(resolved: Resolved) -> dict[str, Any]:
-    """Read the data of a recipe and say what there is."""
-    flow = flow_of(resolved)
-    return flow.describe(flow.load())

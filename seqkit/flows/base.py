@@ -1,0 +1,116 @@
+"""What the flows of a run share: the parts of the data, and how a model did."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqkit.estimators.saving import estimator_class
+from seqkit.tasks import TASKS
+from seqkit.training import TrainingState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqkit.recipe.reading import Resolved
+
+__all__ = ["Assessment", "Flow", "Parts", "heard"]
+
+
+@dataclass
+class Parts:
+    """The data of a run.
+
+    Attributes
+    ----------
+    train, validation, test
+        ``Sequences``, or long data frames when forecasting; ``None`` where there is none.
+    notes : list of str
+        What was inferred, repaired or dropped on the way.
+    files : list of pathlib.Path
+        What was read.
+    columns : dict
+        Names, for ``model.json``.
+    """
+
+    train: Any
+    validation: Any
+    test: Any
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Assessment:
+    """How a fitted model did.
+
+    Attributes
+    ----------
+    document : dict
+        The content of ``metrics.json``.
+    predictions : pandas.DataFrame
+        One row a series of the test part, or a row a forecast step.
+    figures : dict of str to Display
+        What is drawn into ``plots/``.
+    """
+
+    document: dict[str, Any]
+    predictions: pd.DataFrame
+    figures: Mapping[str, Any]
+
+
+class Flow:
+    """What both flows share."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        self.recipe: Any = resolved.recipe
+        self.task = TASKS[self.recipe.task]
+
+    def estimator(self) -> Any:
+        """Return the unfitted estimator of the recipe."""
+        return estimator_class(self.task.name)(**self.recipe.parameters())
+
+    def remarks(self, estimator: Any) -> list[str]:
+        """Return what the log should say of a fitted estimator, a line each."""
+        kernels = [
+            f"{layer.name}: {layer.kernel_report()}"
+            for layer in estimator.model_._flatten_layers()
+            if hasattr(layer, "kernel_report")
+        ]
+        return [
+            f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
+            *kernels,
+        ]
+
+    def load_state(self, path: Path) -> Any:
+        """Return the training state of a checkpoint."""
+        return TrainingState.load(path)
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logger = logging.getLogger("seqkit")
+    collector = Collector(logging.INFO)
+    level, through = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(collector)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(level)
+        logger.propagate = through

@@ -1,0 +1,199 @@
+"""Forecasting: the end of every series is the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.data.embedded import DATASETS
+from seqkit.data.embedded import load as load_embedded
+from seqkit.data.readers import find_files, read_frame
+from seqkit.errors import DataError
+from seqkit.evaluation.backtest import Backtest, backtest
+from seqkit.evaluation.summary import summarize
+from seqkit.flows.base import Assessment, Flow, Parts, heard
+from seqkit.report.plots import ForecastDisplay, HistoryDisplay, HorizonErrorDisplay
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ForecastFlow"]
+
+MOST_PICTURES = 3  # series whose forecast is drawn
+
+
+class ForecastFlow(Flow):
+    """Forecasting: the end of every series is the test part."""
+
+    def load(self, data: str | None = None) -> Parts:
+        """Read the table and set the end of every series aside; `data` replaces the table."""
+        recipe = self.recipe.data
+        files: list[Path] = []
+        with heard() as notes:
+            if recipe.dataset is not None and data is None:
+                frame = load_embedded(recipe.dataset).frame
+                if frame is None:
+                    raise DataError(
+                        f"{self.resolved.path}: data.dataset {recipe.dataset!r} is for "
+                        f"{DATASETS[recipe.dataset].task}, not for forecasting."
+                    )
+            else:
+                frame = self._read(data or recipe.path, files)
+        place, length = _places(frame, self._series_id(frame))
+        test = recipe.split.test
+        # a fraction is of each series' own length
+        tail = np.floor(length * test) if isinstance(test, float) else np.full_like(length, test)
+        train = frame[place < length - tail]
+        return Parts(train, None, frame, notes, files, {"columns": list(map(str, frame.columns))})
+
+    def _read(self, pattern: str, files: list[Path]) -> pd.DataFrame:
+        recipe = self.recipe.data
+        files += find_files(pattern)
+        named = [recipe.series_id, recipe.time]
+        for several in (
+            recipe.target,
+            recipe.past_covariates,
+            recipe.future_covariates,
+            recipe.static_covariates,
+        ):
+            named += [several] if isinstance(several, str) else several or []
+        columns = [name for name in named if name is not None]
+        return read_frame(files, columns=columns, labels=[recipe.series_id])
+
+    def _series_id(self, frame: pd.DataFrame) -> str | None:
+        named = self.recipe.data.series_id
+        return named if named is not None else ("unique_id" if "unique_id" in frame else None)
+
+    def describe(self, parts: Parts) -> dict[str, Any]:
+        """Return the sizes of the table, for people."""
+        _, length = _places(parts.test, self._series_id(parts.test))
+        backtest = self.recipe.evaluate.backtest
+        series_id = self._series_id(parts.test)
+        n_series = 1 if series_id is None else parts.test[series_id].nunique()
+        low, high = int(length.min()), int(length.max())
+        return {
+            "series": f"{n_series} of {low if low == high else f'{low} to {high}'} steps",
+            "training": f"{len(parts.train)} of {len(parts.test)} steps",
+            "test": f"{backtest.windows} windows of {self.recipe.forecast.horizon} steps, "
+            f"{backtest.step} steps apart",
+        }
+
+    def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
+        """Fit the forecaster on all that comes before the test part."""
+        estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
+
+    def untrained(self, estimator: Any, parts: Parts) -> Any:
+        """Return the model as it would be trained."""
+        return estimator.untrained(parts.train)
+
+    def remarks(self, estimator: Any) -> list[str]:
+        """Return what the log should say of a fitted forecaster, a line each."""
+        return [*estimator.notes_, *super().remarks(estimator)]
+
+    def assess(self, estimator: Any, parts: Parts) -> Assessment:
+        """Forecast the test part from rolling origins, beside the baselines."""
+        recipe = self.recipe.evaluate
+        rolled = backtest(
+            estimator,
+            parts.test,
+            windows=recipe.backtest.windows,
+            step=recipe.backtest.step,
+            season=recipe.season,
+            prefit=not recipe.backtest.refit,
+            refit=recipe.backtest.refit,
+        )
+        scores = rolled.evaluate(recipe.metrics, recipe.baselines)
+        document = summarize("forecasting", {"test": scores})
+        figures = {
+            **_pictures(rolled, np.max(estimator.context_length)),
+            "horizon": HorizonErrorDisplay.from_summary(scores),
+            "history": HistoryDisplay.from_estimator(estimator),
+        }
+        return Assessment(document, _forecast_rows(rolled), figures)
+
+    def predict(
+        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+    ) -> pd.DataFrame:
+        """Return the forecast made at every row of a file."""
+        if proba:
+            raise DataError("--proba: forecasting has no class probabilities.")
+        return estimator.predict(self._read(data, []))
+
+    def forecast(
+        self, estimator: Any, data: str | None, *, horizon: int | None, future: str | None
+    ) -> pd.DataFrame:
+        """Return what comes after the end of every series."""
+        frame = self.load(data).test
+        coming = None if future is None else read_frame(future)
+        return estimator.forecast(frame, horizon=horizon, future=coming)
+
+
+def _places(frame: pd.DataFrame, series_id: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each row its step within its series, and that series' length."""
+    if series_id is None:
+        return np.arange(len(frame)), np.full(len(frame), len(frame))
+    groups = frame.groupby(series_id, sort=False)
+    return groups.cumcount().to_numpy(), groups[series_id].transform("size").to_numpy()
+
+
+def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
+    """Return a row for each series, window, step and target of a backtest."""
+    import pandas as pd
+
+    n_series, n_windows, horizon, n_targets = rolled.truth.shape
+    series, window, step, target = np.indices(rolled.truth.shape)
+    data = rolled.data
+    names = getattr(data, "targets", ("y",) if n_targets == 1 else tuple(range(n_targets)))
+    place = rolled.origins[:, :, None, None] + 1 + step
+    columns: dict[str, Any] = {
+        "series": np.asarray(data.ids, dtype=object)[series].ravel(),
+        "window": window.ravel(),
+        "step": step.ravel() + 1,
+        "row": place.ravel(),
+        "target": np.asarray(names, dtype=object)[target].ravel(),
+        "true": rolled.truth.ravel(),
+        "forecast": rolled.answer.values.ravel(),
+    }
+    if rolled.answer.quantiles is not None:
+        for i, level in enumerate(rolled.answer.levels):
+            columns[f"q{level:g}"] = rolled.answer.quantiles[..., i].ravel()
+    rows = pd.DataFrame(columns)
+    return rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
+
+
+def _pictures(rolled: Backtest, context: int) -> dict[str, ForecastDisplay]:
+    """Return the last window of the first series, the baselines beside it."""
+    pictures = {}
+    for i in np.flatnonzero(rolled.origins[:, -1] >= 0)[:MOST_PICTURES]:
+        end = int(rolled.origins[i, -1]) + 1
+        start = max(0, end - 2 * context)
+        quantiles = rolled.answer.quantiles
+        pictures[f"forecast_{len(pictures) + 1}" if pictures else "forecast"] = ForecastDisplay(
+            rolled.data.values[i][start:end, 0],
+            rolled.answer.values[i, -1, :, 0],
+            truth=rolled.truth[i, -1, :, 0],
+            quantiles=None if quantiles is None else quantiles[i, -1, :, 0],
+            levels=rolled.answer.levels,
+            time=_stamps(rolled, i, start, end + rolled.truth.shape[2]),
+            name=str(rolled.data.ids[i]) if len(rolled.data.ids) > 1 else None,
+            label=str(getattr(rolled.data, "targets", ("value",))[0]),
+        )
+    return pictures
+
+
+def _stamps(rolled: Backtest, series: int, start: int, stop: int) -> Any:
+    """Return the time stamps of some steps of a series, or None where there are none."""
+    import pandas as pd
+
+    data: Any = rolled.data
+    if getattr(data, "time", None) is None:
+        return None
+    rows = np.flatnonzero(data.code == series)
+    rows = rows[np.argsort(data.place[rows])][start:stop]
+    stamps = data.frame[data.time].iloc[rows]
+    if pd.api.types.is_numeric_dtype(stamps):
+        return stamps.to_numpy()
+    return pd.to_datetime(stamps).to_numpy()

@@ -85,7 +85,7 @@ def test_a_keras_user_compiles_and_fits_by_hand(tmp_path):
     x = rng.normal(size=(64, 8, 1)).astype(np.float32)
     y = (x[:, -1, 0] > 0).astype(int)
     model = build_classifier(8, 1, 2, units=8, cell="gru")
-    model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(x, y, epochs=15, batch_size=16, verbose=0).history
     assert history["accuracy"][-1] > 0.9
     model.save(tmp_path / "model.keras")

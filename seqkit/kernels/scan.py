@@ -43,18 +43,21 @@ class Chunks:
 
     Parameters
     ----------
-    body : TensorArray or None
-        Chunks of equal size.
-    tail : tensor, TensorArray or None
-        The steps left over: one shorter chunk, or single steps where the number of steps is
-        known only when the graph runs.
+    body : TensorArray, tensor or None
+        Chunks of equal size; where the number of steps is known only when the graph runs, the
+        single steps left over follow them in the same array, which so is never empty.
+    tail : tensor or None
+        The steps left over: one shorter chunk.
     shape : TensorShape
         Of the whole sequence, as far as known.
+    n_chunks : int or tensor
+        Chunks of equal size.
     """
 
     body: Any
     tail: Any
     shape: Any
+    n_chunks: Any
 
     def whole(self) -> Tensor:
         """Return the sequence in one piece, (time, ...)."""
@@ -68,8 +71,8 @@ class Chunks:
         return whole
 
     def read(self, which: str, at: Tensor, length: int) -> Tensor:
-        """Return one chunk of the body or the tail."""
-        piece = getattr(self, which).read(at)
+        """Return one chunk of the body, or one step left over."""
+        piece = self.body.read(at if which == "body" else self.n_chunks + at)
         piece.set_shape([length, *self.shape[1:]])
         return piece
 
@@ -125,14 +128,23 @@ def scan(
         piece.set_shape([length, *tensor.shape[1:]])
         return piece
 
-    def loop(count: Any, offset: Any, length: int, which: str) -> list[Any]:
-        nonlocal state
+    arrays: tuple[Any, ...] = ()
+    if spread:
         arrays = tuple(
-            tf.TensorArray(d, size=count, clear_after_read=False, infer_shape=False)
-            for d in [state[0].dtype] * n_outputs
+            tf.TensorArray(
+                state[0].dtype,
+                size=n_chunks + (n_rest if static is None else 0),
+                clear_after_read=False,
+                infer_shape=False,
+            )
+            for _ in range(n_outputs)
         )
 
-        def body(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
+    def loop(count: Any, offset: Any, length: int, which: str) -> None:
+        nonlocal state, arrays
+        first = 0 if which == "body" else n_chunks
+
+        def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
             pieces = [cut(s, offset + at * length, length) for s in sequences]
             stored = [c.read(which, at, length) for c in kept]
@@ -141,18 +153,17 @@ def scan(
                 new.set_shape(old.shape)
             for n, output in enumerate(outputs):
                 shapes[n] = output.shape[1:]
-            written = tuple(a.write(at, o) for a, o in zip(arrays, outputs, strict=True))
+            written = tuple(a.write(first + at, o) for a, o in zip(arrays, outputs, strict=True))
             return k + 1, tuple(carry), written
 
         _, state, arrays = tf.while_loop(
-            lambda k, *_: k < count, body, (0, state, arrays), maximum_iterations=None
+            lambda k, *_: k < count, turn, (0, state, arrays), maximum_iterations=None
         )
-        return list(arrays)
 
     def do_body() -> None:
         nonlocal body, shapes, state
         if spread:
-            body = loop(n_chunks, 0, size, "body")
+            loop(n_chunks, 0, size, "body")
         elif n_chunks:
             new, outputs = chunk(
                 state, [cut(s, 0, size) for s in sequences], [c.body for c in kept]
@@ -162,7 +173,7 @@ def scan(
     def do_tail() -> None:
         nonlocal tail, state
         if static is None:
-            tail = loop(n_rest, n_chunks * size, 1, "tail")
+            loop(n_rest, n_chunks * size, 1, "tail")
         elif n_rest:
             start = n_chunks * size
             new, outputs = chunk(
@@ -172,5 +183,9 @@ def scan(
 
     for part in (do_tail, do_body) if reverse else (do_body, do_tail):
         part()
-    parts = zip(body, tail, shapes, strict=True)
-    return state, [Chunks(b, t, tf.TensorShape([static]).concatenate(s)) for b, t, s in parts]
+    if spread:
+        body = list(arrays)
+    whole = [tf.TensorShape([static]).concatenate(s) for s in shapes]
+    return state, [
+        Chunks(b, t, s, n_chunks) for b, t, s in zip(body, tail, whole, strict=True)
+    ]

@@ -184,13 +184,33 @@ def allowed(task: str, path: str) -> set[str]:
         ("seqkit.builders:POOLINGS", "regression", "model.pooling"),
         ("seqkit.builders:SCALES", "regression", "model.scale"),
         ("seqkit.training:SCHEDULES", "forecasting", "train.schedule"),
+        ("seqkit.forecast_model:DECODERS", "forecasting", "model.decoder"),
+        ("seqkit.forecast_model:NORMALIZE", "forecasting", "model.normalize"),
+        ("seqkit.forecast_model:DEPARTURES", "forecasting", "model.departure_from"),
+        ("seqkit.forecast_model:CHANNELS", "forecasting", "model.channels"),
     ],
 )
 def test_allowed_names_are_the_rows_of_the_table(place, task, path):
     assert allowed(task, path) | {"none"} == set(table(place)) | {"none"}
 
 
-def test_cells_calendar_exports_and_optimizers_are_those_there_are():
+def test_distributions_are_the_heads_of_forecasters():
+    heads = set(table("seqkit.forecast_heads:HEADS")) - {"point", "quantiles"}
+    assert allowed("forecasting", "forecast.distribution") == heads
+
+
+def test_decoder_refuses_what_its_row_forbids():
+    other = {"dense": [8], "bidirectional": True, "residual": True}
+    for row in table("seqkit.forecast_model:DECODERS").values():
+        for name in row.forbids:
+            model = {"decoder": row.name, "patch": 6, "units": [8, 8], name: other[name]}
+            faults = recipe_faults(
+                {"task": "forecasting", **MINIMAL["forecasting"], "model": model}
+            )
+            assert [fault.dotted for fault in faults] == [f"model.{name}"]
+
+
+def test_cells_and_exports_are_those_there_are():
     assert allowed("regression", "model.cell") == {*CELLS, *ALIASES}
     assert set(EXPORT_FORMATS) == set(table("seqkit.export:EXPORTS"))
 
@@ -284,7 +304,7 @@ MINIMAL = {
          "data.target"),
         ("regression", {"model": {"residual": True, "units": [8, 4]}}, "model.residual"),
         ("forecasting", {"model": {"patch": 25}}, "model.patch"),
-        ("forecasting", {"model": {"bidirectional": True, "decoder": "recursive"}},
+        ("forecasting", {"model": {"bidirectional": True, "decoder": "segment", "patch": 6}},
          "model.bidirectional"),
         ("forecasting", {"model": {"departure_from": "seasonal_naive"},
                          "evaluate": {"season": 25}}, "forecast.context_length"),
@@ -294,6 +314,15 @@ MINIMAL = {
         ("forecasting", {"train": {"loss": "nll"}}, "train.loss"),
         ("forecasting", {"forecast": {"context_length": [9, 8], "horizon": 1}},
          "forecast.context_length"),
+        ("forecasting", {"model": {"dense": [8], "decoder": "recursive"}}, "model.dense"),
+        ("forecasting", {"forecast": {"context_length": 9, "horizon": 1,
+                                      "distribution": "poisson"},
+                         "model": {"departure_from": "last"}}, "forecast.distribution"),
+        ("forecasting", {"forecast": {"context_length": 9, "horizon": 1,
+                                      "distribution": "poisson"},
+                         "model": {"decoder": "recursive"}}, "forecast.distribution"),
+        ("forecasting", {"data": {"dataset": "airline", "split": {"validation": 11}}},
+         "data.split.validation"),
         ("forecasting", {"data": {"dataset": "airline", "split": {"test": 11}}},
          "data.split.test"),
     ],

@@ -71,6 +71,7 @@ CONTEXT, HORIZON, QUANTILES = "forecast.context_length", "forecast.horizon", "fo
 DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.patch"
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
+COUNTS = ("negative_binomial", "poisson")
 
 RULES: tuple[Rule, ...] = (
     # data
@@ -194,9 +195,41 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         ("model.bidirectional", DECODER),
-        lambda bidirectional, decoder: not bidirectional or decoder == "direct",
-        "false when {decoder} is recursive or segment",
-        "Those go on from a forward state; use {decoder}: direct.",
+        lambda bidirectional, decoder: not bidirectional or decoder != "segment",
+        "false when {decoder} is segment",
+        "It goes on from a forward state; use {decoder}: direct.",
+    ),
+    Rule(
+        ("model.residual", DECODER),
+        lambda residual, decoder: not residual or decoder != "segment",
+        "false when {decoder} is segment",
+        "Use {decoder}: direct.",
+    ),
+    Rule(
+        ("model.dense", DECODER),
+        lambda dense, decoder: not dense or decoder == "direct",
+        "empty unless {decoder} is direct",
+        "Remove it.",
+    ),
+    Rule(
+        (DISTRIBUTION, DEPARTURE),
+        lambda distribution, departure: distribution not in COUNTS or departure == "none",
+        "normal or student_t when {departure_from} is set",
+        "A departure may be negative, a count may not; set {departure_from}: none.",
+    ),
+    Rule(
+        (DISTRIBUTION, DECODER),
+        lambda distribution, decoder: distribution not in COUNTS or decoder != "recursive",
+        "normal or student_t when {decoder} is recursive",
+        "Use {decoder}: direct or segment.",
+    ),
+    Rule(
+        (VALIDATION, HORIZON),
+        lambda validation, horizon: (
+            not isinstance(validation, int) or validation == 0 or validation >= horizon
+        ),
+        "0 or at least {horizon}, or a fraction",
+        "Raise it.",
     ),
     Rule(
         (DEPARTURE, SEASON),

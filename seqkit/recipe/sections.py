@@ -114,6 +114,11 @@ def names(allowed: tuple[str, ...]) -> Any:
     return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(_distinct)]
 
 
+def _none(description: str) -> Any:
+    """Return a field whose default is an empty list."""
+    return Field(default_factory=list, description=description)
+
+
 # data --------------------------------------------------------------------------------------
 
 
@@ -237,15 +242,13 @@ class ForecastingData(DataSection):
     frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
         setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
     )
-    past_covariates: Columns | None = setting(None, "Columns known up to now only.")
-    future_covariates: Columns | None = setting(
-        None, "Columns known over the horizon too; asked for when forecasting."
+    past_covariates: Columns = _none("Columns known up to now only.")
+    future_covariates: Columns = _none(
+        "Columns known over the horizon too; asked for when forecasting."
     )
-    static_covariates: Columns | None = setting(
-        None, "Columns with one value a series; text is embedded."
-    )
-    calendar: names(CALENDAR) | None = setting(  # type: ignore[valid-type]
-        None, "Parts of the time stamp given to the model as sine and cosine."
+    static_covariates: Columns = _none("Columns with one value a series; text is embedded.")
+    calendar: names(CALENDAR) = _none(  # type: ignore[valid-type]
+        "Parts of the time stamp given to the model as sine and cosine."
     )
     split: ForecastingSplit = Field(
         default_factory=ForecastingSplit, description="Training, validation and test parts."
@@ -306,8 +309,8 @@ class ForecastingModel(ModelSection):
 
     decoder: Literal["direct", "recursive", "segment"] = setting(
         "direct",
-        "How the horizon is produced: all steps from the final state, step by step on its own "
-        "outputs, or in parallel segments of patch steps (SegRNN, Lin et al. 2023).",
+        "How the horizon is produced: all steps from the final state; patch after patch, its own "
+        "outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).",
     )
     normalize: Literal["none", "last", "standard"] = setting(
         "standard",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -93,6 +96,40 @@ def test_forecast_from_an_estimator_holds_out_the_end():
         ForecastDisplay([1.0, 2.0], [1.0, 2.0, 3.0], time=[1, 2])
 
 
+def test_forecast_of_a_backtest_shows_its_window_stamps_and_baseline():
+    import pandas as pd
+
+    from seqkit.evaluation.backtest import backtest
+
+    class Last:
+        context_length, horizon = 4, 3
+
+        def forecast(self, X, horizon=None, future=None):
+            last = X.groupby("unique_id")["y"].last()
+            ends = X.groupby("unique_id")["ds"].max()
+            return pd.DataFrame(
+                {
+                    "unique_id": np.repeat(last.index, horizon),
+                    "ds": [end + pd.Timedelta(days=h + 1) for end in ends for h in range(horizon)],
+                    "y": np.repeat(last.to_numpy(), horizon),
+                }
+            )
+
+    days = pd.date_range("2024-01-01", periods=20)
+    frame = pd.concat(
+        pd.DataFrame({"unique_id": name, "ds": days, "y": np.arange(20.0) + i})
+        for i, name in enumerate("ab")
+    )
+    rolled = backtest(Last(), frame, windows=2, step=2, season=5, prefit=True)
+    display = ForecastDisplay.from_backtest(rolled, 1, 0).plot()
+    assert display.history[-1] == 15.0
+    np.testing.assert_array_equal(display.truth, [16.0, 17.0, 18.0])
+    np.testing.assert_array_equal(display.forecast, [15.0] * 3)
+    np.testing.assert_array_equal(display.baselines["seasonal_naive"], [11.0, 12.0, 13.0])
+    assert (display.name, display.label) == ("b", "y")
+    assert display.time[-1] == np.datetime64("2024-01-18")
+
+
 def test_history_marks_the_best_epoch_and_takes_logarithms_of_long_falls():
     display = displays()["history"].plot()
     assert display.best_epoch == 2
@@ -158,6 +195,14 @@ def test_saving_leaves_no_trace_and_is_repeatable(tmp_path):
     save_displays(tmp_path / "again", names, [".svg"])
     assert (tmp_path / "again/forecast.svg").read_text() == first
     assert "10^" not in (tmp_path / "plots/history.svg").read_text()
+
+
+def test_scoring_and_drawing_load_no_tensorflow_and_displays_no_matplotlib():
+    code = (
+        "import sys; import seqkit.report.plots, seqkit.evaluation.backtest;"
+        "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_names_of_the_users_are_shown_as_they_are(tmp_path):

@@ -304,6 +304,19 @@ class Backtest:
             return split_conformal(self.truth, level=level, low=low, high=high, scale=scale)
         return split_conformal(self.truth, self.answer.values, level=level, scale=scale)
 
+    def baselines(
+        self, names: Sequence[str] | None = None
+    ) -> tuple[dict[str, Predictions], list[str]]:
+        """Let baselines forecast from the same origins; see :func:`run_baselines`."""
+        problem = ForecastProblem(
+            self.data.values,
+            self.truth.shape[2],
+            self.season,
+            self.origins,
+            self.answer.levels if self.answer.quantiles is not None else (),
+        )
+        return run_baselines("forecasting", problem, names)
+
     def evaluate(
         self,
         metrics: Sequence[str] | None = None,
@@ -322,14 +335,7 @@ class Backtest:
         names = TASKS["forecasting"].baselines if baselines is None else baselines
         if metrics is not None and "owa" in metrics and "naive2" not in names:
             names = (*names, "naive2")
-        problem = ForecastProblem(
-            self.data.values,
-            self.truth.shape[2],
-            self.season,
-            self.origins,
-            self.answer.levels if self.answer.quantiles is not None else (),
-        )
-        answers, notes = run_baselines("forecasting", problem, names)
+        answers, notes = self.baselines(names)
         part = evaluate(
             "forecasting",
             self.truth,

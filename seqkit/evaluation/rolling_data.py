@@ -31,12 +31,20 @@ class RollingArray:
         Target of each row; ``None`` means ``X`` itself.
     values : list of one ndarray of shape (n_timesteps, n_targets)
     ids : tuple
+    targets : tuple of str
+        Empty: the columns of an array have no names.
     """
 
     X: Any
     y: Any
     values: list[Floats]
     ids: tuple[Any, ...] = (0,)
+
+    targets: tuple[str, ...] = ()
+
+    def stamps(self, series: int) -> Any:
+        """Time stamps: an array has none."""
+        return None
 
     def fit(self, forecaster: Any, origins: Ints) -> Any:
         """Fit on the rows up to the origin."""
@@ -87,6 +95,16 @@ class RollingFrame:
     place: Ints
     values: list[Floats]
     ids: tuple[Any, ...]
+
+    def stamps(self, series: int) -> Any:
+        """Time stamps of a series, or None where the frame has none."""
+        if self.time is None:
+            return None
+        from seqkit.data.stamps import parse_stamps
+
+        rows = np.flatnonzero(self.code == series)
+        rows = rows[np.argsort(self.place[rows])]
+        return parse_stamps(self.frame[self.time].iloc[rows], self.time)[0]
 
     def fit(self, forecaster: Any, origins: Ints) -> Any:
         """Fit on the rows of every series up to its origin."""
@@ -231,6 +249,9 @@ def rolling_data(data: Any, y: Any, forecaster: Any) -> RollingData:
         return given if given is not None else (usual if usual in frame else None)
 
     series_id, time = named("series_id", "unique_id"), named("time", "ds")
+    if time is None:
+        stamped = frame.select_dtypes(["datetime", "datetimetz"]).columns
+        time = str(stamped[0]) if len(stamped) == 1 else None
     wanted = named("target", "y")
     if wanted is None:
         rest = [

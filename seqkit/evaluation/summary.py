@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,19 +173,22 @@ def _evaluate_forecasts(
     ids: Sequence[Any] | None,
 ) -> dict[str, Any]:
     naive2 = answers["naive2"].values if "naive2" in answers else None
-    cases = {
-        who: forecast_case(
+    cases: dict[str, ForecastCase] = {}
+    for who, answer in answers.items():
+        case = forecast_case(
             y_true,
             answer.values,
             quantiles=answer.quantiles,
             levels=answer.levels if answer.quantiles is not None else (),
             samples=answer.samples,
-            history=history,
+            history=history if who == "model" else None,
             season=season,
             naive2=naive2,
         )
-        for who, answer in answers.items()
-    }
+        if who != "model":  # of many series the scales take longest; they are the same for all
+            scale = cases["model"].absolute_scale, cases["model"].squared_scale
+            case = replace(case, absolute_scale=scale[0], squared_scale=scale[1])
+        cases[who] = case
     n_series = len(cases["model"].truth)
     scores: dict[str, dict[str, float | None]] = {}
     by_step: dict[str, dict[str, list[float | None]]] = {}

@@ -23,6 +23,9 @@ from seqkit.report.canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from seqkit.evaluation.backtest import Backtest
+    from seqkit.evaluation.metrics import Predictions
+
 __all__ = ["ForecastDisplay", "HorizonErrorDisplay"]
 
 Floats = npt.NDArray[np.float64]
@@ -139,6 +142,59 @@ class ForecastDisplay(Display):
         if horizon:
             more.setdefault("truth", target[end:])
         return cls.from_predictions(target[:end], answer, ax=ax, **more)
+
+    @classmethod
+    def from_backtest(
+        cls,
+        rolled: Backtest,
+        series: int = 0,
+        window: int = -1,
+        *,
+        target: int = 0,
+        baselines: Mapping[str, Predictions] | None = None,
+        ax: Axes | None = None,
+        **more: Any,
+    ) -> ForecastDisplay:
+        """Make the display of one window of a backtest.
+
+        Parameters
+        ----------
+        rolled : Backtest
+        series, window, target : int
+            Which one; the last window by default.
+        baselines : mapping of str to Predictions, optional
+            To draw beside it, from :meth:`Backtest.baselines`; default: the seasonal naive forecast
+            where there is a season, else the naive one.
+        """
+        end = int(rolled.origins[series, window]) + 1
+        horizon = rolled.truth.shape[2]
+        if not end:
+            raise ValueError(
+                explain("ForecastDisplay", "the window", "one that the series has", window)
+            )
+        if baselines is None:
+            one = "seasonal_naive" if rolled.season > 1 else "naive"
+            baselines, _ = rolled.baselines([one])
+        quantiles, stamps = rolled.answer.quantiles, rolled.data.stamps(series)
+        several = len(rolled.data.ids) > 1
+        more = {
+            "truth": rolled.truth[series, window, :, target],
+            "quantiles": None if quantiles is None else quantiles[series, window, :, target],
+            "levels": rolled.answer.levels,
+            "baselines": {
+                name: answer.values[series, window, :, target] for name, answer in baselines.items()
+            },
+            "time": None if stamps is None else stamps[: end + horizon],
+            "name": str(rolled.data.ids[series]) if several else None,
+            "label": rolled.data.targets[target] if rolled.data.targets else None,
+            **more,
+        }
+        return cls.from_predictions(
+            rolled.data.values[series][:end, target],
+            rolled.answer.values[series, window, :, target],
+            ax=ax,
+            **more,
+        )
 
     def plot(self, ax: Axes | None = None, *, history_steps: int | None = None) -> ForecastDisplay:
         """Draw the display.

@@ -142,7 +142,8 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         caption = counted(counts[part])
         if "refit" in parts[part]:  # from rolling origins
             again = "fitted again at each" if parts[part]["refit"] else "fitted once"
-            caption += f"; origins {parts[part]['step']} steps apart, {again}"
+            apart = "a step" if parts[part]["step"] == 1 else f"{parts[part]['step']} steps"
+            caption += f"; origins {apart} apart, {again}"
         tables.append(
             {
                 "part": part,

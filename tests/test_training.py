@@ -1,65 +1,421 @@
 from __future__ import annotations
 
+import random
+import threading
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqkit import training
-from seqkit.training import ArraySource, TrainingState
+from seqkit.errors import TrainingError
+from seqkit.training import ArraySource, StreamSource, TrainingState
+from seqkit.training.engine import POOL, EnginePool
+from seqkit.training.run import PLATEAU_FACTOR, PLATEAU_PATIENCE
+from seqkit.training.sources import shuffled
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(22, 7, 2)).astype("float32")
 Y = (X.mean((1, 2)) > 0).astype("int32")
+WEIGHT = RNG.uniform(0.2, 2.0, size=22).astype("float32")
 CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def build() -> keras.Model:
-    return keras.Sequential(
-        [
-            keras.Input((7, 2), name="x"),
-            keras.layers.Bidirectional(keras.layers.LSTM(5, dropout=0.2), name="recurrent"),
-            keras.layers.Dropout(0.2, name="drop"),
-            keras.layers.Dense(2, name="logits"),
-            keras.layers.Softmax(name="probabilities"),
-        ]
-    )
+def build(dropout: float = 0.2, recurrent: bool = False) -> keras.Model:
+    """Dense, because the loop does not care and tracing a recurrent layer takes seconds."""
+    x = keras.Input((7, 2))
+    if recurrent:
+        h = keras.layers.Bidirectional(keras.layers.LSTM(5, dropout=dropout))(x)
+    else:
+        h = keras.layers.Dense(6, activation="tanh")(keras.layers.Flatten()(x))
+    h = keras.layers.Dropout(dropout, name="drop")(h)
+    logits = keras.layers.Dense(2, name="logits")(h)
+    return keras.Model(x, keras.layers.Softmax(name="probabilities")(logits))
+
+
+def build_recurrent() -> keras.Model:
+    return build(recurrent=True)
+
+
+def build_plain() -> keras.Model:
+    return build(0.0)
 
 
 def fit(**changes):
     settings = {
-        "key": "test", "seed": 1, "loss": CROSSENTROPY, "output": "logits", "epochs": 3,
+        "key": "dropout", "seed": 1, "loss": CROSSENTROPY, "output": "logits", "epochs": 3,
         "batch_size": 8, "patience": 0, "metrics": ["accuracy"],
     } | changes  # fmt: skip
     source = settings.pop("source", ArraySource(X, Y))
     return training.fit(settings.pop("build", build), source, **settings)
 
 
+def fit_plain(**changes):
+    return fit(**({"build": build_plain, "key": "plain"} | changes))
+
+
 def equal(first, second) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
+def close(first, second, tolerance=1e-6):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+
+# --- the step, against a loop written out in eager Keras
+
+
+def eager(
+    optimizer, clipnorm, epochs=2, build=build_plain, weight=None, batch_size=8, seed=1, rates=None
+):
+    """The same batches, one eager step after the other, with Keras's own optimizer."""
+    model = build()
+    model.set_weights(training.initial_weights(model, seed))
+    logits = keras.Model(model.input, model.get_layer("logits").output)
+    variables = [v.value for v in model.trainable_variables]
+    history, step = [], 0
+    for epoch in range(epochs):
+        losses = []
+        order = shuffled(len(X), seed, epoch)
+        for start in range(0, len(X), batch_size):
+            rows = order[start : start + batch_size]
+            with tf.GradientTape() as tape:
+                part = None if weight is None else weight[rows]
+                loss = CROSSENTROPY(Y[rows], logits(X[rows], training=True), part)
+            gradients = tape.gradient(loss, variables)
+            if clipnorm is not None:
+                gradients, _ = tf.clip_by_global_norm(gradients, clipnorm)
+            if rates is not None:
+                optimizer.learning_rate = float(rates[step])
+            optimizer.apply(gradients, model.trainable_variables)
+            losses.append((float(loss), len(rows)))
+            step += 1
+        history.append(sum(a * n for a, n in losses) / len(X))
+    return model.get_weights(), history
+
+
+OPTIMIZERS = [
+    keras.optimizers.Adam(1e-3),
+    keras.optimizers.Adam(1e-3, amsgrad=True),
+    keras.optimizers.AdamW(1e-3, weight_decay=0.02),
+    keras.optimizers.SGD(0.1),
+    keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    keras.optimizers.RMSprop(1e-3),
+]
+
+
+@pytest.mark.parametrize("clipnorm", [None, 0.05])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=range(len(OPTIMIZERS)))
+def test_epochs_equal_a_plain_loop_of_keras(optimizer, clipnorm):
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    weights, losses = eager(fresh, clipnorm)
+    fitted = fit_plain(optimizer=optimizer, clipnorm=clipnorm, epochs=2)
+    close(fitted.weights, weights)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-6)
+
+
+def test_recurrent_epochs_equal_a_plain_loop_of_keras():
+    def recurrent():
+        return build(0.0, recurrent=True)
+
+    weights, losses = eager(keras.optimizers.Adam(1e-3), 1.0, build=recurrent)
+    fitted = fit(build=recurrent, key="plain recurrent", epochs=2)
+    close(fitted.weights, weights)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-6)
+
+
+def test_weighted_last_partial_batch_counts_by_its_rows():
+    weights, losses = eager(keras.optimizers.Adam(1e-3), 1.0, weight=WEIGHT)
+    fitted = fit_plain(epochs=2, source=ArraySource(X, Y, WEIGHT))
+    close(fitted.weights, weights)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-6)
+
+
+def test_weight_zero_is_a_row_left_out_of_the_gradient():
+    kept = np.arange(22) < 16
+    whole = fit_plain(
+        source=ArraySource(X, Y, kept.astype(float)), batch_size=22, epochs=1, optimizer="sgd"
+    )
+    part = fit_plain(
+        source=ArraySource(X[kept], Y[kept], np.full(16, 16 / 22)), batch_size=16, epochs=1,
+        optimizer="sgd",
+    )  # fmt: skip
+    close(whole.weights, part.weights)
+
+
+def test_cosine_falls_from_the_rate_to_zero_over_all_steps():
+    rates = 0.5e-3 * (1 + np.cos(np.pi * np.arange(6) / 6))
+    weights, _ = eager(keras.optimizers.Adam(1e-3), 1.0, rates=rates)
+    fitted = fit_plain(schedule="cosine", epochs=2)
+    close(fitted.weights, weights)
+
+
+def test_plateau_halves_the_rate_after_its_patience():
+    stuck = fit_plain(schedule="plateau", learning_rate=1e-12, epochs=3 * PLATEAU_PATIENCE,
+                      batch_size=22)  # fmt: skip
+    rates = stuck.history["learning_rate"]
+    assert rates[0] == 1e-12
+    assert rates[PLATEAU_PATIENCE + 1] in (1e-12, 1e-12 * PLATEAU_FACTOR)
+    assert rates[-1] < 1e-12
+    assert set(np.round(np.log2(np.array(rates) / 1e-12))) <= {0, -1, -2}
+
+
+def test_history_is_what_the_final_model_scores():
+    fitted = fit_plain(validation=ArraySource(X, Y), metrics=["accuracy"])
+    model = build_plain()
+    model.set_weights(fitted.weights)
+    chosen = model(X).numpy().argmax(1)
+    assert fitted.history["val_accuracy"][-1] == pytest.approx((chosen == Y).mean())
+    loss = keras.losses.SparseCategoricalCrossentropy()(Y, model(X))
+    assert fitted.history["val_loss"][-1] == pytest.approx(float(loss), rel=1e-5)
+    assert set(fitted.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+
+
+def test_regularisers_are_part_of_the_loss():
+    def regularised():
+        return keras.Sequential(
+            [keras.Input((7, 2)), keras.layers.Flatten(),
+             keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.1))]
+        )  # fmt: skip
+
+    x, y = np.zeros((4, 7, 2)), np.zeros((4, 1))
+    fitted = training.fit(
+        regularised, ArraySource(x, y), key="l2", seed=0, loss="mse", epochs=1, batch_size=4,
+        optimizer="sgd", patience=0, clipnorm=None, learning_rate=0.5,
+    )  # fmt: skip
+    kernel = training.initial_weights(regularised(), 0)[0]
+    assert fitted.history["loss"][0] == pytest.approx(0.1 * (kernel**2).sum(), rel=1e-5)
+    np.testing.assert_allclose(fitted.weights[0], kernel * (1 - 0.5 * 0.2), rtol=1e-5)
+
+
+def test_steps_per_epoch_draws_batches():
+    fitted = fit_plain(steps_per_epoch=2, epochs=2)
+    assert fitted.epochs_run == 2
+    drawn = shuffled(22, 1, 0, draws=16)
+    assert len(drawn) == 16
+    assert equal(fitted.weights, fit_plain(steps_per_epoch=2, epochs=2).weights)
+
+
+# --- determinism
+
+
 def test_same_seed_same_weights_whatever_ran_before():
-    first = fit()
+    recurrent = {"build": build_recurrent, "key": "recurrent"}
+    first, other = fit(), fit(**recurrent)
     fit(seed=2, epochs=1, learning_rate=0.1, batch_size=5)
+    POOL.clear()
+    random.random()
+    keras.layers.Dense(3).build((None, 2))
+    assert equal(other.weights, fit(**recurrent).weights)
     assert equal(first.weights, fit().weights)
     assert not equal(first.weights, fit(seed=2).weights)
 
 
+def test_random_state_of_the_process_is_left_alone():
+    POOL.clear()
+    random.seed(5)
+    np.random.seed(5)
+    tf.random.set_seed(5)
+    before = random.getstate(), np.random.get_state()[1].copy()
+    operation_seed = tf.random.uniform((1,)).numpy()
+    tf.random.set_seed(5)
+    fit(epochs=1)
+    assert random.getstate() == before[0]
+    assert np.array_equal(np.random.get_state()[1], before[1])
+    assert tf.random.uniform((1,)).numpy() == operation_seed
+
+
+def test_threads_of_one_architecture_do_not_meet():
+    expected = {seed: fit(seed=seed).weights for seed in range(4)}
+    found = {}
+
+    def work(seed):
+        found[seed] = fit(seed=seed).weights
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(equal(expected[seed], found[seed]) for seed in expected)
+
+
+# --- early stopping, resuming, divergence
+
+
+def test_early_stopping_restores_the_best_epoch():
+    seen = []
+    fitted = fit_plain(
+        validation=ArraySource(X[:9], 1 - Y[:9]), patience=3, epochs=50, learning_rate=0.02,
+        on_epoch=lambda epoch, logs, state: seen.append((logs["val_loss"], state().weights)),
+    )  # fmt: skip
+    best = int(np.argmin([value for value, _ in seen]))
+    assert fitted.best_epoch == best
+    assert fitted.epochs_run == best + 1 + 3 < 50
+    assert equal(fitted.weights, seen[best][1])
+    assert fitted.state.best_value == seen[best][0]
+    assert equal(fitted.state.weights, seen[-1][1])
+
+
+SETTINGS = {"validation": ArraySource(X[:9], Y[:9]), "patience": 4, "schedule": "plateau"}
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, {"schedule": "cosine"}, {"steps_per_epoch": 2}])
+def test_resumed_fit_ends_as_an_uninterrupted_one(tmp_path, settings):
+    path = tmp_path / "state.npz"
+
+    def save(epoch, logs, state):
+        if epoch == 2:
+            state().save(path)
+
+    whole = fit(epochs=8, learning_rate=0.05, on_epoch=save, **settings)
+    resumed = fit(epochs=8, learning_rate=0.05, resume=TrainingState.load(path), **settings)
+    assert equal(whole.weights, resumed.weights)
+    assert whole.history == resumed.history
+    assert (whole.best_epoch, whole.epochs_run) == (resumed.best_epoch, resumed.epochs_run)
+    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_damaged_and_newer_states_say_so(tmp_path, monkeypatch):
+    path = tmp_path / "state.npz"
+    state = fit_plain(epochs=1).state
+    monkeypatch.setattr(TrainingState, "FORMAT", 2)
+    state.save(path)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="Update seqkit"):
+        TrainingState.load(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="training state"):
+        TrainingState.load(path)
+    with pytest.raises(FileNotFoundError):
+        TrainingState.load(tmp_path / "none.npz")
+
+
+def test_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.npz"
+    state = fit_plain(epochs=1).state
+    state.save(path)
+    before = path.read_bytes()
+
+    def full(*_args, **_kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space"):
+        state.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+
+
+def diverging(**changes):
+    """Grows without bound: the mean square error of a line with a step that is too long."""
+
+    def line():
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    x = np.linspace(1, 2, 16)[:, None]
+    settings = {"optimizer": "sgd", "learning_rate": 8.0, "clipnorm": None, "epochs": 200,
+                "patience": 0, "batch_size": 16} | changes  # fmt: skip
+    return training.fit(line, ArraySource(x, x), key="line", seed=0, loss="mse", **settings)
+
+
+def test_diverging_loss_names_the_epoch_and_keeps_the_last_good_state():
+    states = []
+    with pytest.raises(TrainingError, match=r"epoch (\d+).*learning_rate.*clipnorm") as caught:
+        diverging(on_epoch=lambda epoch, logs, state: states.append(state()))
+    error = caught.value
+    assert f"epoch {len(states) + 1}" in str(error)
+    assert len(error.history["loss"]) == len(states) + 1
+    assert not np.isfinite(error.history["loss"][-1])
+    assert error.state.epoch == len(states)
+    assert equal(error.state.weights, states[-1].weights)
+    assert equal(error.state.optimizer_variables, states[-1].optimizer_variables)
+    assert len(error.state.history["loss"]) == len(states)
+
+
+def test_interrupt_leaves_the_engine_usable():
+    expected = fit().weights
+
+    def interrupt(epoch, done, steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(on_progress=interrupt)
+    assert equal(fit().weights, expected)
+
+
+# --- traces and the pool
+
+
 def test_another_seed_rate_length_or_batch_traces_nothing():
-    fit()
+    fit(validation=ArraySource(X[:5], Y[:5]))
+    fit(optimizer=keras.optimizers.Adam(0.1))
     before = training.trace_count()
     fit(seed=5, learning_rate=0.01, epochs=2, batch_size=4, clipnorm=0.3, schedule="cosine")
     fit(source=ArraySource(X[:9].astype(float), Y[:9].astype("int64")), steps_per_epoch=2)
+    fit(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    fit(optimizer=keras.optimizers.Adam(0.3))
+    fit(validation=ArraySource(X[:9], Y[:9]), patience=3)
     assert training.trace_count() == before
+    fit(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1))
+    assert training.trace_count() == before + 1
 
 
-def test_resumed_fit_ends_as_an_uninterrupted_one(tmp_path):
-    settings = {"validation": ArraySource(X[:9], Y[:9]), "patience": 5, "schedule": "plateau"}
-    whole = fit(epochs=6, **settings)
-    fit(epochs=3, **settings).state.save(tmp_path / "state.npz")
-    resumed = fit(epochs=6, resume=TrainingState.load(tmp_path / "state.npz"), **settings)
-    assert equal(whole.weights, resumed.weights)
-    assert whole.history == resumed.history
+def test_an_optimizer_object_is_neither_changed_nor_shared():
+    optimizer = keras.optimizers.Adam(0.3)
+    first = fit_plain(optimizer=optimizer)
+    assert not optimizer.built
+    assert float(optimizer.learning_rate) == pytest.approx(0.3)
+    assert equal(first.weights, fit_plain(learning_rate=0.3).weights)
+    assert not equal(first.weights, fit_plain(optimizer=keras.optimizers.Adam(0.1)).weights)
+
+
+def test_two_functions_of_one_name_are_two_losses():
+    def loss(scale):
+        return lambda y, p: (
+            scale * keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
+        )
+
+    one, two = fit_plain(loss=loss(1.0), epochs=1), fit_plain(loss=loss(2.0), epochs=1)
+    assert two.history["loss"][0] != one.history["loss"][0]
+
+
+def test_pool_is_bounded_and_forgets_the_oldest(monkeypatch):
+    monkeypatch.setattr(EnginePool, "ENGINES", 2)
+    POOL.clear()
+
+    def tiny():
+        return keras.Sequential([keras.Input((7, 2)), keras.layers.Flatten(),
+                                 keras.layers.Dense(2)])  # fmt: skip
+
+    for key in ("a", "b", "c"):
+        training.fit(tiny, ArraySource(X, Y), key=key, seed=0, loss=CROSSENTROPY, epochs=1,
+                     patience=0)  # fmt: skip
+    assert len(POOL) == 2
+    before = training.trace_count()
+    training.predict(tiny, training.initial_weights(tiny(), 0), ArraySource(X), key="c")
+    assert training.trace_count() == before + 1
+    with POOL.borrow(tiny, "c") as one, POOL.borrow(tiny, "c") as other:
+        assert one is not other
+
+
+def test_data_is_not_kept_alive_by_the_pool():
+    import gc
+    import weakref
+
+    source = ArraySource(X.copy(), Y.copy())
+    fit_plain(source=source, epochs=1)
+    POOL.clear()
+    fit_plain(source=source, epochs=1)
+    gone = weakref.ref(source.tensors["x"])
+    del source
+    gc.collect()
+    assert gone() is None
+
+
+# --- prediction
 
 
 def test_predict_gives_every_row_in_order():
@@ -68,12 +424,171 @@ def test_predict_gives_every_row_in_order():
     model.set_weights(weights)
     expected = model(X).numpy()
     for batch_size in (256, 22, 5):
-        got = training.predict(build, weights, ArraySource(X), key="test", batch_size=batch_size)
+        got = training.predict(build, weights, ArraySource(X), key="dropout", batch_size=batch_size)
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_diverging_loss_names_the_epoch():
-    from seqkit.errors import TrainingError
+def test_predict_uses_the_weights_it_is_given():
+    one, other = fit(seed=1).weights, fit(seed=2).weights
+    source = ArraySource(X)
+    first = training.predict(build, one, source, key="dropout")
+    second = training.predict(build, other, source, key="dropout")
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, training.predict(build, one, source, key="dropout"))
+    changed = [w.copy() for w in one]  # writeable, so it is loaded every time
+    training.predict(build, changed, source, key="dropout")
+    changed[-1] += 1.0, -1.0
+    assert not np.array_equal(first, training.predict(build, changed, source, key="dropout"))
+    logits = training.predict(build, one, source, key="dropout", output="logits")
+    np.testing.assert_allclose(keras.ops.softmax(logits), first, rtol=1e-5, atol=1e-6)
 
-    with pytest.raises(TrainingError, match=r"epoch 1.*learning_rate"):
-        fit(source=ArraySource(X * np.inf, Y))
+
+# --- initial weights
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.LSTM(4),
+        lambda: keras.layers.GRU(4),
+        lambda: keras.layers.SimpleRNN(4, bias_initializer="random_normal"),
+        lambda: keras.layers.Bidirectional(keras.layers.LSTM(4)),
+        lambda: keras.layers.TimeDistributed(keras.layers.Dense(3)),
+        lambda: keras.layers.BatchNormalization(),
+        lambda: keras.layers.LayerNormalization(),
+        lambda: keras.layers.SeparableConv1D(3, 2),
+        lambda: keras.layers.RNN([keras.layers.LSTMCell(3), keras.layers.GRUCell(2)]),
+    ],
+)
+def test_initial_weights_are_those_of_a_fresh_model(layer):
+    def model():
+        return keras.Sequential([keras.Input((6, 3)), layer()])
+
+    one = model()
+    first = training.initial_weights(one, 7)
+    assert equal(first, training.initial_weights(model(), 7))
+    other, fresh, again = training.initial_weights(one, 8), model().get_weights(), model()
+    for a, b, c, d in zip(first, other, fresh, again.get_weights(), strict=True):
+        if np.array_equal(c, d):  # a constant
+            np.testing.assert_array_equal(a, c)
+        else:
+            assert not np.array_equal(a, b)
+            assert a.std() == pytest.approx(c.std(), rel=0.8)
+
+
+class Secretive(keras.layers.Layer):
+    """Keeps no initialiser as an attribute."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], 50), initializer="glorot_uniform", name="w")
+        self.v = self.add_weight(shape=(3,), initializer="ones", name="v")
+
+    def call(self, x):
+        return x @ self.w
+
+
+class Answering(Secretive):
+    def initial_weights(self, seed):
+        return {"w": np.full(self.w.shape, seed), "v": np.zeros(3)}
+
+
+def test_initial_weights_without_initialisers():
+    model = keras.Sequential([keras.Input((3,)), Secretive()])
+    first, second = training.initial_weights(model, 0), training.initial_weights(model, 1)
+    assert equal(first, training.initial_weights(model, 0))
+    assert not np.array_equal(first[0], second[0])
+    assert first[0].std() == pytest.approx(np.sqrt(2 / 53), rel=0.2)
+    np.testing.assert_array_equal(first[1], 1.0)
+    answering = keras.Sequential([keras.Input((3,)), Answering()])
+    assert np.ptp(training.initial_weights(answering, 0)[0]) == 0
+
+
+def test_constants_are_set_by_path():
+    def scaled():
+        return keras.Sequential(
+            [keras.Input((7, 2)), keras.layers.BatchNormalization(name="scale", trainable=False),
+             keras.layers.Flatten(), keras.layers.Dense(2)], name="model"
+        )  # fmt: skip
+
+    settings = {"key": "constants", "seed": 0, "loss": CROSSENTROPY, "epochs": 1, "patience": 0}
+    constants = {"model/scale/moving_mean": [3.0, 4.0]}
+    fitted = training.fit(scaled, ArraySource(X, Y), constants=constants, **settings)
+    assert any(np.array_equal(w, [3.0, 4.0]) for w in fitted.weights)
+    with pytest.raises(ValueError, match="did you mean 'model/scale/moving_mean'"):
+        training.fit(scaled, ArraySource(X, Y), constants={"model/scale/moving_men": 0}, **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", -1), ("batch_size", 0), ("learning_rate", 0.0), ("schedule", "linear"),
+     ("steps_per_epoch", 0), ("clipnorm", 0.0), ("patience", -1), ("output", "logit")],
+)  # fmt: skip
+def test_arguments_out_of_range_are_named(name, value):
+    with pytest.raises(ValueError, match=f"fit: {name} must be"):
+        fit(**{name: value})
+
+
+# --- streams
+
+
+def stream(blocks):
+    parts = np.array_split(np.arange(22), blocks)
+    return StreamSource(lambda i: (X[parts[i]], Y[parts[i]]), [len(p) for p in parts], mix=2)
+
+
+def test_one_block_streams_what_an_array_gives():
+    validation = ArraySource(X[:9], Y[:9])
+    whole = fit(validation=validation, patience=2)
+    streamed = fit(source=stream(1), validation=stream(1), patience=2)
+    assert equal(fit(validation=ArraySource(X, Y), patience=2).weights, streamed.weights)
+    assert whole.history["loss"] == streamed.history["loss"]
+    got = training.predict(build, streamed.weights, stream(5), key="dropout", batch_size=4)
+    expected = training.predict(build, streamed.weights, ArraySource(X), key="dropout")
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_epoch_of_a_stream_has_every_row_in_another_order():
+    parts = np.array_split(np.arange(22), 5)
+    source = StreamSource(
+        lambda i: (parts[i][:, None], parts[i]), [len(part) for part in parts], mix=2
+    )
+    orders = [
+        [int(v) for batch in source.batches(4, (0, epoch)) for v in batch["y"]] for epoch in (0, 1)
+    ]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(22))
+    assert orders[0] != orders[1]
+    assert [len(b["y"]) for b in source.batches(4, (0, 0))] == [4] * 5 + [2]
+
+
+def test_parquet_streams_rows_of_columns_and_of_lists(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    flat = X.reshape(22, 14)
+    names = [f"t{i}" for i in range(14)]
+    table = pa.table({n: flat[:, i] for i, n in enumerate(names)} | {"label": Y, "w": WEIGHT})
+    table = table.append_column("series", pa.array(list(flat)))
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=8)
+    for inputs in (names, "series"):
+        source = StreamSource.from_parquet(
+            tmp_path / "a.parquet", inputs, "label", "w", shape=(7, 2), mix=3
+        )
+        assert source.block_rows == (8, 8, 6)
+        streamed = fit_plain(source=source)
+        assert equal(streamed.weights, fit_plain(source=streamed_order(source)).weights)
+    with pytest.raises(ValueError, match="nothing"):
+        StreamSource.from_parquet(tmp_path / "a.parquet", "nothing")
+
+
+def streamed_order(source):
+    """The rows of a stream of few blocks, as stored in memory in the order of its blocks."""
+
+    class Ordered(StreamSource):
+        pass
+
+    whole = next(iter(source.batches(22, None)))
+    parts = np.split(np.arange(22), [8, 16])
+    return Ordered(
+        lambda i: (whole["x"][parts[i]], whole["y"][parts[i]], whole["weight"][parts[i]]),
+        [8, 8, 6], mix=3,
+    )  # fmt: skip

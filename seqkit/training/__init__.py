@@ -2,15 +2,18 @@
 
 from seqkit.training.engine import trace_count
 from seqkit.training.initial import initial_weights
-from seqkit.training.loop import SCHEDULES, Fitted, fit, predict
+from seqkit.training.loop import Fitted, fit, predict
+from seqkit.training.run import SCHEDULES
 from seqkit.training.sources import ArraySource, Source
 from seqkit.training.state import TrainingState
+from seqkit.training.streams import StreamSource
 
 __all__ = [
     "SCHEDULES",
     "ArraySource",
     "Fitted",
     "Source",
+    "StreamSource",
     "TrainingState",
     "fit",
     "initial_weights",

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkit.errors import explain, suggest
+from seqkit.training.feeds import Pace, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.sources import Source
 
@@ -27,9 +28,6 @@ __all__ = [
     "POOL",
     "Engine",
     "EnginePool",
-    "source_tensors",
-    "specification",
-    "tensor_specs",
     "trace_count",
 ]
 
@@ -50,28 +48,6 @@ def trace_count() -> int:
 def _count_trace() -> None:
     global _TRACES
     _TRACES += 1
-
-
-def specification(source: Source) -> tuple[Hashable, ...]:
-    """Return what a trace depends on: the kind of source, dtypes and trailing shapes."""
-    return (
-        type(source),
-        source.signature,
-        tuple((name, np.dtype(a.dtype).str, a.shape[1:]) for name, a in source.tensors.items()),
-    )
-
-
-def tensor_specs(source: Source) -> dict[str, tf.TensorSpec]:
-    """Return the shapes and dtypes of a source's arrays, their leading dimension left open."""
-    return {
-        name: tf.TensorSpec((None, *a.shape[1:]) if a.ndim else (), a.dtype, name=None)
-        for name, a in source.tensors.items()
-    }
-
-
-def source_tensors(source: Source) -> dict[str, tf.Tensor]:
-    """Return the arrays of a source as tensors."""
-    return {name: tf.convert_to_tensor(array) for name, array in source.tensors.items()}
 
 
 class Engine:
@@ -104,11 +80,17 @@ class Engine:
         weights = {id(variable) for variable in self.model.weights}
         self.weights = [variable.value for variable in self.model.weights]
         self.seed_states = [v.value for v in self.model.variables if id(v) not in weights]
+        self.pace = Pace()  # of prediction
         self.held: list[np.ndarray] | None = None
         self.programs: OrderedDict[Hashable, Any] = OrderedDict()
         self.functions: OrderedDict[Hashable, Any] = OrderedDict()
         self._views: dict[str | None, keras.Model] = {None: self.model}
         self._assigners: dict[Hashable, Any] = {}
+
+    @property
+    def distributed(self) -> bool:
+        """Whether several replicas share a step."""
+        return self.strategy.num_replicas_in_sync > 1
 
     def view(self, output: str | None) -> keras.Model:
         """Return the model that ends at the layer ``output``; the whole model for None."""
@@ -133,7 +115,7 @@ class Engine:
         """Return the graph of ``function`` kept under ``key``; trace it if there is none."""
         found = self.functions.get(key)
         if found is None:
-            with BUILD_LOCK:
+            with BUILD_LOCK, self.strategy.scope():
                 found = tf.function(function, autograph=False).get_concrete_function(*specs)
                 _count_trace()
             self.functions[key] = found
@@ -157,7 +139,7 @@ class Engine:
                     variable.assign(tensor)
 
             specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
-            with BUILD_LOCK:
+            with BUILD_LOCK, self.strategy.scope():
                 self._assigners[key] = tf.function(function, autograph=False).get_concrete_function(
                     *specs
                 )
@@ -189,60 +171,64 @@ class Engine:
         self.held = list(weights)
 
     def predict(self, source: Source, batch_size: int, output: str | None) -> np.ndarray:
-        """Return the model's answer for every example, in order, in one graph call."""
+        """Return the model's answer for every example, in order."""
         model = self.view(output)
-        specs = tensor_specs(source)
-        names = list(specs)
+        feed = feed_of(source)
 
-        def function(batch: tf.Tensor, n: tf.Tensor, *flat: tf.Tensor) -> Any:
-            tensors = dict(zip(names, flat, strict=True))
+        def function(order: Any, n_steps: tf.Tensor, batch: tf.Tensor, *flat: tf.Tensor) -> Any:
+            fetch = feed.fetcher(order, batch, flat)
 
-            def one(start: tf.Tensor) -> list[tf.Tensor]:
-                index = tf.range(start, tf.minimum(start + batch, n))
-                inputs, _, _ = source.gather(tensors, index)
+            def one(step: tf.Tensor) -> list[tf.Tensor]:
+                inputs, _, _ = fetch(step).all()
                 return keras.tree.flatten(model(inputs, training=False))
 
-            first = one(tf.constant(0, tf.int64))
-            n_batches = tf.cast((n + batch - 1) // batch, tf.int32)
+            first = one(tf.constant(0))
             arrays = [
                 tf.TensorArray(
-                    t.dtype, n_batches, infer_shape=False, element_shape=[None, *t.shape[1:]]
+                    t.dtype, n_steps, infer_shape=False, element_shape=[None, *t.shape[1:]]
                 ).write(0, t)
                 for t in first
             ]
 
             def body(step: tf.Tensor, arrays: list[tf.TensorArray]) -> Any:
-                answers = one(tf.cast(step, tf.int64) * batch)
-                return step + 1, [a.write(step, t) for a, t in zip(arrays, answers, strict=True)]
+                return step + 1, [a.write(step, t) for a, t in zip(arrays, one(step), strict=True)]
 
             _, arrays = tf.while_loop(
-                lambda step, _: step < n_batches,
+                lambda step, _: step < n_steps,
                 body,
                 (tf.constant(1), arrays),
                 parallel_iterations=1,
             )
             return [a.concat() for a in arrays]
 
-        scalar = tf.TensorSpec((), tf.int64)
         graph = self.traced(
-            ("predict", output, specification(source)), function, [scalar, scalar, *specs.values()]
+            ("predict", output, feed.specification),
+            function,
+            [
+                feed.order_spec,
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.int64),
+                *feed.specs,
+            ],
         )
-        answers = graph(
-            tf.constant(batch_size, tf.int64),
-            tf.constant(source.n_examples, tf.int64),
-            *source_tensors(source).values(),
-        )
-        if len(answers) != 1:
-            raise ValueError(
-                explain(
-                    "predict",
-                    "the model",
-                    "of one output",
-                    len(answers),
-                    "Name the layer with output=.",
+        tensors = feed.tensors()
+        part = feed.orders(None, batch_size, None)
+        batch = tf.constant(batch_size, tf.int64)
+        found = []
+        for start, stop in self.pace.chunks(-(-source.n_examples // batch_size), batch_size):
+            answers = graph(part(start, stop), tf.constant(stop - start), batch, *tensors)
+            if len(answers) != 1:
+                raise ValueError(
+                    explain(
+                        "predict",
+                        "the model",
+                        "of one output",
+                        f"{len(answers)} outputs",
+                        "Name the layer with output=.",
+                    )
                 )
-            )
-        return answers[0].numpy()
+            found.append(answers[0].numpy())
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 class EnginePool:

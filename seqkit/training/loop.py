@@ -15,41 +15,22 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from seqkit.errors import TrainingError, explain, suggest
-from seqkit.training.engine import POOL, Engine, source_tensors
+from seqkit.training.callbacks import Callbacks
+from seqkit.training.engine import POOL
 from seqkit.training.initial import derived_seed, initial_weights
 from seqkit.training.program import Program, program_of
+from seqkit.training.run import SCHEDULES, Run
 from seqkit.training.sources import Source
 from seqkit.training.state import TrainingState
 
-__all__ = ["SCHEDULES", "Fitted", "fit", "predict"]
+__all__ = ["Fitted", "fit", "predict"]
 
-CHUNK_SECONDS = 1.0
-"""A long epoch returns to Python about this often: the bar moves, Ctrl-C works."""
+KEEP_SECONDS = 1.0
+"""A state to go back to is kept about this often; every epoch would cost a tenth of small ones."""
 
-PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_FLOOR = 0.5, 5, 1e-3
-"""``plateau``: after 5 epochs without a better loss the rate is halved, down to a thousandth."""
-
-SHUFFLE, DROPOUT = 1, 2  # what a derived seed is for
-
-
-def _constant(base: float, steps: np.ndarray, total: int) -> np.ndarray:
-    return np.full(len(steps), base, np.float32)
-
-
-def _cosine(base: float, steps: np.ndarray, total: int) -> np.ndarray:
-    return (0.5 * base * (1.0 + np.cos(np.pi * steps / max(total, 1)))).astype(np.float32)
-
-
-SCHEDULES: dict[str, Callable[[float, np.ndarray, int], np.ndarray]] = {
-    "constant": _constant,
-    "cosine": _cosine,
-    "plateau": _constant,  # the base itself changes between epochs
-}
-"""Learning rate of the steps ``steps`` out of ``total``. Cosine: Loshchilov and Hutter (2017),
-equation 5 without restarts, from the learning rate to 0 over all steps of the fit."""
+DROPOUT = 2  # what a derived seed is for
 
 
 @dataclasses.dataclass
@@ -73,140 +54,6 @@ class Fitted:
     state: TrainingState
     epochs_run: int
     best_epoch: int
-
-
-def epoch_order(n: int, seed: int, epoch: int, draws: int | None = None) -> np.ndarray:
-    """Return the examples of an epoch in order: a shuffle, or ``draws`` of them with replacement.
-
-    Depends on the arguments alone, so an interrupted fit continues with the same batches.
-    """
-    generator = np.random.Generator(np.random.PCG64([derived_seed(seed, SHUFFLE), epoch]))
-    return generator.permutation(n) if draws is None else generator.integers(n, size=draws)
-
-
-@dataclasses.dataclass
-class _Run:
-    """A fit under way: its settings, the engine it borrowed, and what it has reached."""
-
-    program: Program
-    source: Source
-    validation: Source | None
-    epochs: int
-    batch_size: int
-    schedule: str
-    steps_per_epoch: int | None
-    clipnorm: float | None
-    patience: int
-    state: TrainingState
-
-    def __post_init__(self) -> None:
-        self.engine: Engine = self.program.engine
-        self.steps = self.steps_per_epoch or -(-self.source.n_examples // self.batch_size)
-        self.tensors = tuple(source_tensors(self.source).values())
-        self.train = self.program.train_function(self.source, self.clipnorm is not None)
-        self.start = self.program.metric_start(self.source)
-        self.names = [m.name for m in self.program.metrics or []]
-        self.batch = tf.constant(self.batch_size, tf.int64)
-        self.clip = tf.constant(self.clipnorm or 0.0, tf.float32)
-        self.zero = tf.constant(0.0, tf.float64)
-        if self.validation is not None:
-            self.validate = self.program.evaluate_function(self.validation)
-            self.validation_tensors = tuple(source_tensors(self.validation).values())
-        self.snapshot = self.program.snapshot()
-        self.best_snapshot: Sequence[Any] | None = self.state.best_weights
-
-    def epoch(self, progress: Callable[[int, int, int], None] | None) -> dict[str, float]:
-        """Run one epoch; return its loss and metrics."""
-        epoch, n, batch = self.state.epoch, self.source.n_examples, self.batch_size
-        draws = None if self.steps_per_epoch is None else self.steps * batch
-        order = epoch_order(n, self.state.seed, epoch, draws)
-        steps = np.arange(epoch * self.steps, (epoch + 1) * self.steps)
-        rates = SCHEDULES[self.schedule](self.state.learning_rate, steps, self.epochs * self.steps)
-        total, state, results = self.zero, self.start, None
-        done = 0
-        while done < self.steps:
-            seconds = self.program.seconds_a_step
-            # The first chunk of an engine is short: nobody knows yet how long a step takes.
-            count = min(self.steps - done, max(1, int(CHUNK_SECONDS / seconds)) if seconds else 16)
-            started = time.perf_counter()
-            total, state, results = self.train(
-                tf.constant(order[done * batch : (done + count) * batch], tf.int64),
-                tf.constant(rates[done : done + count]),
-                self.batch,
-                self.clip,
-                total,
-                state,
-                *self.tensors,
-            )
-            reached = float(total)
-            self.program.seconds_a_step = (time.perf_counter() - started) / count
-            done += count
-            if progress is not None:
-                progress(epoch, done, self.steps)
-            if not math.isfinite(reached):
-                break
-        logs = {"loss": reached / min(len(order), done * batch)}
-        logs.update({k: float(v) for k, v in zip(self.names, results or (), strict=True)})
-        return logs
-
-    def evaluate(self) -> dict[str, float]:
-        """Return loss and metrics on the validation examples, named ``val_...``."""
-        assert self.validation is not None
-        loss, results = self.validate(
-            tf.constant(max(self.batch_size, 256), tf.int64),
-            tf.constant(self.validation.n_examples, tf.int64),
-            self.zero,
-            self.start,
-            *self.validation_tensors,
-        )
-        logs = {"val_loss": float(loss)}
-        logs.update({f"val_{k}": float(v) for k, v in zip(self.names, results, strict=True)})
-        return logs
-
-    def judge(self, logs: dict[str, float]) -> None:
-        """Note the best epoch and lower the rate on a plateau."""
-        state = self.state
-        value = logs.get("val_loss")
-        if value is not None:
-            if value < state.best_value:
-                state.best_value, state.best_epoch, state.wait = value, state.epoch, 0
-                self.best_snapshot = self.snapshot[: len(self.engine.weights)]
-            else:
-                state.wait += 1
-        if self.schedule == "plateau":
-            watched = logs["loss"] if value is None else value
-            if watched < state.plateau_value:
-                state.plateau_value, state.plateau_wait = watched, 0
-            else:
-                state.plateau_wait += 1
-                if state.plateau_wait >= PLATEAU_PATIENCE:
-                    state.plateau_wait = 0
-                    floor = self.first_rate * PLATEAU_FLOOR
-                    state.learning_rate = max(state.learning_rate * PLATEAU_FACTOR, floor)
-
-    first_rate: float = 1e-3
-
-    def current_state(self) -> TrainingState:
-        """Return the state at the end of the last good epoch, as arrays of its own."""
-        arrays = [_frozen(t) for t in self.snapshot]
-        a = len(self.engine.weights)
-        b = a + len(self.program.optimizer_variables)
-        best = None if self.best_snapshot is None else [_frozen(t) for t in self.best_snapshot]
-        return dataclasses.replace(
-            self.state,
-            weights=arrays[:a],
-            optimizer_variables=arrays[a:b],
-            seed_states=arrays[b:],
-            best_weights=best,
-            history={k: list(v) for k, v in self.state.history.items()},
-        )
-
-
-def _frozen(tensor: Any) -> np.ndarray:
-    """Return a read-only array: predict may then trust that it still is what the engine holds."""
-    array = np.array(tensor)
-    array.flags.writeable = False
-    return array
 
 
 def _fresh_state(
@@ -355,20 +202,18 @@ def fit(
     _check(epochs, batch_size, learning_rate, schedule, steps_per_epoch, clipnorm, patience, source)
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
-        rate = learning_rate if isinstance(optimizer, str) else None
-        state = (
-            _fresh_state(program, seed, rate, constants, initial_weights)
-            if resume is None
-            else dataclasses.replace(
-                resume, history={k: list(v) for k, v in resume.history.items()}
-            )
-        )
+        rate = learning_rate if program.given_rate is None else program.given_rate
+        if resume is None:
+            state = _fresh_state(program, seed, rate, constants, initial_weights)
+        else:
+            history = {k: list(v) for k, v in resume.history.items()}
+            state = dataclasses.replace(resume, history=history)
         engine.held = None
         engine.assign(
             program.state_variables,
             [*state.weights, *state.optimizer_variables, *state.seed_states],
         )
-        run = _Run(
+        run = Run(
             program,
             source,
             validation,
@@ -377,35 +222,69 @@ def fit(
             schedule,
             steps_per_epoch,
             clipnorm,
-            patience,
+            rate,
             state,
+            on_progress,
         )
-        run.first_rate = state.learning_rate if resume is None else learning_rate
-        while state.epoch < epochs and not (patience and state.wait >= patience):
-            logs = run.epoch(on_progress)
-            if validation is not None and math.isfinite(logs["loss"]):
-                logs.update(run.evaluate())
-            logs["learning_rate"] = state.learning_rate
-            if not all(math.isfinite(logs.get(k, 0.0)) for k in ("loss", "val_loss")):
-                history = {k: [*v, logs.get(k, math.nan)] for k, v in state.history.items()}
-                raise TrainingError(_divergence(state, logs), history, run.current_state())
-            for name, value in logs.items():
-                state.history.setdefault(name, []).append(value)
-            run.snapshot = program.snapshot()
-            run.judge(logs)
-            state.epoch += 1
-            if verbose:
-                shown = " ".join(f"{k}={v:.4g}" for k, v in logs.items())
-                print(f"epoch {state.epoch}/{epochs} {shown}")
-            if on_epoch is not None:
-                on_epoch(state.epoch - 1, logs, run.current_state)
+        hooks = Callbacks(callbacks, program, epochs, run.steps, verbose)
+        _epochs(run, hooks, patience, verbose, on_epoch)
         final = run.current_state()
         restored = patience > 0 and final.best_weights is not None
         weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
-        if not restored:
-            engine.held = weights
+        engine.held = None if restored else weights
     best = final.best_epoch if final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best)
+
+
+def _epochs(
+    run: Run,
+    hooks: Callbacks,
+    patience: int,
+    verbose: int,
+    on_epoch: Callable[[int, dict[str, float], Callable[[], TrainingState]], None] | None,
+) -> None:
+    """Run epochs until there are enough, or no more are wanted."""
+    state = run.state
+    left = hooks.learning_rate() if hooks else None
+    hooks.call("on_train_begin", {})
+    state.epoch = hooks.first_epoch or state.epoch
+    logs: dict[str, float] = {}
+    while state.epoch < run.epochs and not (patience and state.wait >= patience):
+        hooks.call("on_epoch_begin", state.epoch, {})
+        if hooks:
+            run.follow(hooks, left)
+        logs = run.epoch()
+        if run.validation is not None and math.isfinite(logs["loss"]):
+            hooks.call("on_test_begin", {})
+            logs.update(run.evaluate())
+            hooks.call("on_test_end", logs)
+        left = hooks.learning_rate() if hooks else None
+        logs["learning_rate"] = state.learning_rate
+        if not all(math.isfinite(logs.get(k, 0.0)) for k in ("loss", "val_loss")):
+            if hooks.terminates_on_nan(run.steps, logs["loss"]):
+                run.load(run.state_before(state.epoch))
+                break
+            history = {k: [*state.history.get(k, []), v] for k, v in logs.items()}
+            raise TrainingError(_divergence(state, logs), history, run.state_before(state.epoch))
+        for name, value in logs.items():
+            state.history.setdefault(name, []).append(value)
+        run.judge(logs)
+        hooks.call("on_epoch_end", state.epoch, dict(logs))
+        if hooks:
+            run.follow(hooks, left)
+            left = hooks.learning_rate()
+        state.epoch += 1
+        # Callbacks may have changed anything, and running again would not bring that back.
+        if hooks or time.perf_counter() - run.kept[0] > KEEP_SECONDS:
+            run.remember()
+        if verbose:
+            shown = " ".join(f"{k}={v:.4g}" for k, v in logs.items())
+            print(f"epoch {state.epoch}/{run.epochs} {shown}", flush=True)
+        if on_epoch is not None:
+            on_epoch(state.epoch - 1, logs, run.current_state)
+        if hooks.stopped:
+            break
+    hooks.call("on_train_end", logs)
 
 
 def _divergence(state: TrainingState, logs: dict[str, float]) -> str:

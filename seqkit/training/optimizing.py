@@ -22,7 +22,11 @@ def clip_by_global_norm(gradients: Sequence[tf.Tensor], clipnorm: tf.Tensor) -> 
 
 
 def _adam(optimizer: Any, gradients: Any, variables: Any, rate: tf.Tensor) -> None:
-    """Kingma and Ba (2015), as keras.optimizers.Adam writes it, one op a variable."""
+    """Kingma and Ba (2015), as keras.optimizers.Adam writes it, one op a variable.
+
+    The op takes beta_2 as float32 and subtracts it from 1, Keras rounds 1 - beta_2: a step may
+    differ by 7e-6 of its length, the rounding error of 0.999 in float32.
+    """
     step = tf.cast(optimizer.iterations.value + 1, tf.float32)
     power_1 = tf.pow(tf.constant(optimizer.beta_1, tf.float32), step)
     power_2 = tf.pow(tf.constant(optimizer.beta_2, tf.float32), step)
@@ -92,6 +96,7 @@ def apply_gradients(
     variables: Sequence[Any],
     rate: tf.Tensor,
     clipnorm: tf.Tensor | None,
+    replicas: int = 1,
 ) -> None:
     """Take one step of a Keras optimizer.
 
@@ -106,6 +111,8 @@ def apply_gradients(
         Learning rate; unused when the optimizer has a schedule of its own.
     clipnorm : scalar tensor or None
         Bound on the global norm of the gradients; None = no clipping.
+    replicas : int, default=1
+        Replicas of a strategy that take this very step, their gradients summed already.
     """
     pairs = [
         (tf.convert_to_tensor(g), v)
@@ -123,4 +130,5 @@ def apply_gradients(
         return
     if isinstance(optimizer._learning_rate, keras.Variable):
         optimizer._learning_rate.assign(rate)
-    optimizer.apply(used, targets)
+    # Keras sums over the replicas once more.
+    optimizer.apply([g / replicas for g in used] if replicas > 1 else used, targets)

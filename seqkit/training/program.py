@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from seqkit.training.engine import Engine, specification, tensor_specs
+from seqkit.training.distributed import distributed_step
+from seqkit.training.engine import Engine
+from seqkit.training.feeds import Batch, Pace, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizing import apply_gradients
 from seqkit.training.sources import Source
@@ -24,26 +27,32 @@ PROGRAMS = 4
 def _identity(thing: Any) -> Hashable:
     """Return a key under which an equal loss, metric or optimizer is found again.
 
-    Names stand for themselves, objects that describe themselves by ``get_config`` for their class
-    and configuration, functions and the rest for the object itself.
+    Names stand for themselves; Keras's objects, and others that define ``get_config``, for their
+    class and configuration (without the learning rate, which is no part of a graph); functions and
+    the rest for the object itself.
     """
-    if thing is None or isinstance(thing, str):
-        return thing
     if isinstance(thing, list | tuple):
         return tuple(_identity(item) for item in thing)
-    config = getattr(thing, "get_config", None)
-    if callable(config):
-        try:
-            return type(thing), json.dumps(config(), sort_keys=True, default=_raise)
-        except (TypeError, ValueError, NotImplementedError):
-            return thing
-    return thing
+    if isinstance(thing, dict):
+        return json.dumps(thing, sort_keys=True, default=repr)
+    if not _describes_itself(thing):
+        return thing
+    config = dict(thing.get_config())
+    function = getattr(thing, "fn", getattr(thing, "_fn", None))  # of Keras's function wrappers
+    if function is not None:
+        config.pop("fn", None)
+    if isinstance(config.get("learning_rate"), Real):  # not a schedule
+        del config["learning_rate"]
+    return type(thing), function, json.dumps(config, sort_keys=True, default=repr)
 
 
-def _raise(value: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(type(value).__name__)
+def _describes_itself(thing: Any) -> bool:
+    """Return whether ``get_config`` tells all: Keras's own classes, or one that overrides it."""
+    kind = type(thing)
+    if not hasattr(kind, "get_config"):
+        return False
+    owner = next(base for base in kind.__mro__ if "get_config" in vars(base))
+    return kind.__module__.startswith("keras.") or not owner.__module__.startswith("keras.")
 
 
 class Program:
@@ -61,6 +70,7 @@ class Program:
             self.optimizer = _fresh_optimizer(optimizer)
             self.variables = list(self.engine.model.trainable_variables)
             self.optimizer.build(self.variables)
+        self.given_rate = None if isinstance(optimizer, str) else _rate(self.optimizer)
         self.optimizer_variables = [v.value for v in self.optimizer.variables]
         self.fresh_optimizer = [v.numpy() for v in self.optimizer.variables]
         self.learning_rate = self.optimizer._learning_rate
@@ -68,25 +78,27 @@ class Program:
             self.learning_rate, keras.optimizers.schedules.LearningRateSchedule
         )
         self.state_variables = [*engine.weights, *self.optimizer_variables, *engine.seed_states]
-        self.seconds_a_step = 0.0
-        self.compiled = False
-        self._snapshot: Any = None
+        self.pace = Pace()
+        self.evaluation_pace = Pace()
+        self._snapshots: dict[int, Any] = {}
+        self._metric_start: list[list[tf.Tensor]] = []
 
     def compile(self) -> None:
         """Compile the engine's model, for callbacks that save it or ask for its optimizer."""
-        if self.engine.model.optimizer is not self.optimizer:
-            self.engine.model.compile(optimizer=self.optimizer, loss=self.loss)
+        model = self.engine.model
+        if getattr(model, "optimizer", None) is not self.optimizer:
+            # A loss of an inner layer's output is not one of the model's own.
+            model.compile(optimizer=self.optimizer, loss=self.loss if self.model is model else None)
 
-    def snapshot(self) -> list[tf.Tensor]:
-        """Return weights, optimizer variables and seed states as they are now (copied on write)."""
-        if self._snapshot is None:
-            with BUILD_LOCK:
-                self._snapshot = tf.function(
-                    lambda: [tf.identity(v) for v in self.state_variables], autograph=False
+    def snapshot(self, weights_only: bool = False) -> list[tf.Tensor]:
+        """Return weights, optimizer variables and seed states as they are (copied on write)."""
+        n = len(self.engine.weights) if weights_only else len(self.state_variables)
+        if n not in self._snapshots:
+            with BUILD_LOCK, self.engine.strategy.scope():
+                self._snapshots[n] = tf.function(
+                    lambda: [tf.identity(v) for v in self.state_variables[:n]], autograph=False
                 ).get_concrete_function()
-        return self._snapshot()
-
-    # -- graphs
+        return self._snapshots[n]()
 
     def _make_metrics(self, y: Any, prediction: Any) -> list[keras.metrics.Metric]:
         if self.metrics is None:
@@ -101,135 +113,159 @@ class Program:
             for metric, values in zip(metrics, state, strict=True)
         ]
 
-    def _loss(self, y: Any, prediction: Any, weight: Any, model: keras.Model) -> tf.Tensor:
-        loss = self.loss(y, prediction, sample_weight=weight)
-        extra = model.losses  # of regularisers, and what layers add
-        return tf.add_n([loss, *[tf.cast(e, loss.dtype) for e in extra]]) if extra else loss
-
-    def metric_start(self, source: Source) -> list[list[tf.Tensor]]:
-        """Return the metrics' variables as they are before the first batch."""
-        if self.metrics is None:
-            # Shapes decide which accuracy is meant: look at them without running anything.
-            with BUILD_LOCK, tf.Graph().as_default():
-                tensors = {
-                    n: tf.zeros((1, *s.shape[1:]) if s.shape.rank else (), s.dtype)
-                    for n, s in tensor_specs(source).items()
-                }
-                inputs, y, _ = source.gather(tensors, tf.zeros((1,), tf.int64))
-                shapes = self.model.compute_output_shape(
-                    keras.tree.map_structure(lambda t: tuple(t.shape), inputs)
-                )
-                del inputs
-            prediction = tf.TensorSpec(shapes, "float32")
-            self._make_metrics(y, prediction)
-        assert self.metrics is not None
-        return [[tf.convert_to_tensor(v.value) for v in m.variables] for m in self.metrics]
-
-    def train_function(self, source: Source, clips: bool) -> Any:
-        """Return the graph that runs any number of training steps."""
-        specs = tensor_specs(source)
-        names = list(specs)
-        model, optimizer, variables = self.model, self.optimizer, self.variables
-
-        def function(
-            order: tf.Tensor,
-            rates: tf.Tensor,
-            batch: tf.Tensor,
-            clipnorm: tf.Tensor,
-            total: tf.Tensor,
-            state: Any,
-            *flat: tf.Tensor,
-        ) -> Any:
-            tensors = dict(zip(names, flat, strict=True))
-            n = tf.size(order, out_type=tf.int64)
-            n_steps = tf.size(rates)
-
-            def body(step: tf.Tensor, total: tf.Tensor, state: Any) -> Any:
-                start = tf.cast(step, tf.int64) * batch
-                index = order[start : tf.minimum(start + batch, n)]
-                inputs, y, weight = source.gather(tensors, index)
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    for variable in variables:
-                        tape.watch(variable.value)
-                    prediction = model(inputs, training=True)
-                    loss = self._loss(y, prediction, weight, model)
-                gradients = tape.gradient(loss, [v.value for v in variables])
-                rate = rates[step]
-                apply_gradients(optimizer, gradients, variables, rate, clipnorm if clips else None)
-                total += tf.cast(loss, tf.float64) * tf.cast(tf.size(index), tf.float64)
-                return step + 1, total, self._update_metrics(state, y, prediction, weight)
-
-            _, total, state = tf.while_loop(
-                lambda step, *_: step < n_steps,
-                body,
-                (tf.constant(0), total, state),
-                parallel_iterations=1,
-            )
-            if not self.scheduled:
-                self.learning_rate.value.assign(rates[n_steps - 1])
-            return total, state, self._results(state)
-
-        start = self.metric_start(source)
-        return self.engine.traced(
-            ("train", id(self), clips, specification(source)),
-            function,
-            [
-                tf.TensorSpec((None,), tf.int64),
-                tf.TensorSpec((None,), tf.float32),
-                tf.TensorSpec((), tf.int64),
-                tf.TensorSpec((), tf.float32),
-                tf.TensorSpec((), tf.float64),
-                tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), start),
-                *specs.values(),
-            ],
-        )
-
     def _results(self, state: Any) -> list[tf.Tensor]:
         return [
             tf.cast(m.stateless_result(v), tf.float64)
             for m, v in zip(self.metrics or [], state, strict=True)
         ]
 
-    def evaluate_function(self, source: Source) -> Any:
-        """Return the graph that gives loss and metrics over all examples."""
-        specs = tensor_specs(source)
-        names = list(specs)
-        model = self.model
+    def _losses(self, y: Any, prediction: Any, weight: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the loss of the batch, and what regularisers and layers add to it."""
+        loss = self.loss(y, prediction, sample_weight=weight)
+        extra = [tf.cast(e, loss.dtype) for e in self.model.losses]
+        return loss, tf.add_n(extra) if extra else tf.zeros((), loss.dtype)
+
+    def metric_start(self, source: Source) -> list[list[tf.Tensor]]:
+        """Return the metrics' variables as they are before the first batch."""
+        if self.metrics is None:
+
+            def look(order: Any, batch: Any, *flat: Any) -> None:
+                inputs, y, _ = feed.fetcher(order, batch, flat)(tf.constant(0)).all()
+                known = getattr(self.model, "output", None)  # of functional models
+                self._make_metrics(y, self.model(inputs) if known is None else known)
+
+            # Which accuracy is meant depends on shapes: look at them, running nothing.
+            feed = feed_of(source)
+            with BUILD_LOCK, self.engine.strategy.scope():
+                tf.function(look, autograph=False).get_concrete_function(
+                    feed.order_spec, tf.TensorSpec((), tf.int64), *feed.specs
+                )
+            metrics: list[Any] = self.metrics or []
+            self._metric_start = [[tf.constant(v.numpy()) for v in m.variables] for m in metrics]
+        return self._metric_start
+
+    def _gradient_step(self, batch: Batch, rate: Any, clipnorm: Any, state: Any) -> Any:
+        """Take one step; return the summed loss, the number of examples and the metrics' state."""
+        inputs, y, weight = batch.all()
+        variables = [v.value for v in self.variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            for variable in variables:
+                tape.watch(variable)
+            prediction = self.model(inputs, training=True)
+            loss, extra = self._losses(y, prediction, weight)
+            loss += extra
+        gradients = tape.gradient(loss, variables)
+        apply_gradients(self.optimizer, gradients, self.variables, rate, clipnorm)
+        n = tf.cast(batch.size, tf.float64)
+        state = self._update_metrics(state, y, prediction, weight)
+        return tf.cast(loss, tf.float64) * n, n, state
+
+    def train_function(self, source: Source, clips: bool) -> Any:
+        """Return the graph that runs any number of training steps.
+
+        Its arguments are the order of the examples (or the iterator of a stream), the learning
+        rate of every step, the batch size, the bound on the gradient, and what was summed so far.
+        """
+        feed = feed_of(source)
+        step_of = self._gradient_step
+        if self.engine.distributed:
+            step_of = partial(distributed_step, self)
 
         def function(
-            batch: tf.Tensor, n: tf.Tensor, total: tf.Tensor, state: Any, *flat: tf.Tensor
+            order: Any,
+            rates: tf.Tensor,
+            batch: tf.Tensor,
+            clipnorm: tf.Tensor,
+            total: tf.Tensor,
+            count: tf.Tensor,
+            state: Any,
+            *flat: tf.Tensor,
         ) -> Any:
-            tensors = dict(zip(names, flat, strict=True))
+            fetch = feed.fetcher(order, batch, flat)
+            n_steps = tf.size(rates)
 
-            def body(start: tf.Tensor, total: tf.Tensor, state: Any) -> Any:
-                index = tf.range(start, tf.minimum(start + batch, n))
-                inputs, y, weight = source.gather(tensors, index)
-                prediction = model(inputs, training=False)
-                loss = self._loss(y, prediction, weight, model)
-                total += tf.cast(loss, tf.float64) * tf.cast(tf.size(index), tf.float64)
-                return start + batch, total, self._update_metrics(state, y, prediction, weight)
+            def body(step: tf.Tensor, total: tf.Tensor, count: tf.Tensor, state: Any) -> Any:
+                loss, n, state = step_of(
+                    fetch(step), rates[step], clipnorm if clips else None, state
+                )
+                return step + 1, total + loss, count + n, state
 
-            _, total, state = tf.while_loop(
-                lambda start, *_: start < n,
+            _, total, count, state = tf.while_loop(
+                lambda step, *_: step < n_steps,
                 body,
-                (tf.constant(0, tf.int64), total, state),
+                (tf.constant(0), total, count, state),
                 parallel_iterations=1,
             )
-            return total / tf.cast(n, tf.float64), self._results(state)
+            if not self.scheduled:
+                self.learning_rate.value.assign(rates[n_steps - 1])
+            return total, count, state, self._results(state)
 
-        start = self.metric_start(source)
-        scalar = tf.TensorSpec((), tf.int64)
+        double = tf.TensorSpec((), tf.float64)
         return self.engine.traced(
-            ("evaluate", id(self), specification(source)),
+            ("train", id(self), clips, feed.specification),
             function,
             [
-                scalar,
-                scalar,
-                tf.TensorSpec((), tf.float64),
-                tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), start),
-                *specs.values(),
+                feed.order_spec,
+                tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((), tf.int64),
+                tf.TensorSpec((), tf.float32),
+                double,
+                double,
+                _specs_of(self.metric_start(source)),
+                *feed.specs,
             ],
         )
+
+    def evaluate_function(self, source: Source) -> Any:
+        """Return the graph that gives loss and metrics over any number of batches."""
+        feed = feed_of(source)
+        double = tf.TensorSpec((), tf.float64)
+
+        def function(
+            order: Any,
+            n_steps: tf.Tensor,
+            batch: tf.Tensor,
+            total: tf.Tensor,
+            count: tf.Tensor,
+            state: Any,
+            *flat: tf.Tensor,
+        ) -> Any:
+            fetch = feed.fetcher(order, batch, flat)
+
+            def body(step: tf.Tensor, total: tf.Tensor, count: tf.Tensor, state: Any) -> Any:
+                rows = fetch(step)
+                inputs, y, weight = rows.all()
+                prediction = self.model(inputs, training=False)
+                loss, extra = self._losses(y, prediction, weight)
+                n = tf.cast(rows.size, tf.float64)
+                state = self._update_metrics(state, y, prediction, weight)
+                return step + 1, total + tf.cast(loss + extra, tf.float64) * n, count + n, state
+
+            _, total, count, state = tf.while_loop(
+                lambda step, *_: step < n_steps,
+                body,
+                (tf.constant(0), total, count, state),
+                parallel_iterations=1,
+            )
+            return total, count, state, self._results(state)
+
+        return self.engine.traced(
+            ("evaluate", id(self), feed.specification),
+            function,
+            [
+                feed.order_spec,
+                tf.TensorSpec((), tf.int32),
+                tf.TensorSpec((), tf.int64),
+                double,
+                double,
+                _specs_of(self.metric_start(source)),
+                *feed.specs,
+            ],
+        )
+
+
+def _specs_of(tensors: Any) -> Any:
+    return tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), tensors)
 
 
 def _fresh_optimizer(optimizer: Any) -> Any:
@@ -237,6 +273,11 @@ def _fresh_optimizer(optimizer: Any) -> Any:
     if given is optimizer:  # the caller's own object is never changed
         given = type(given).from_config(given.get_config())
     return given
+
+
+def _rate(optimizer: Any) -> float:
+    rate = optimizer._learning_rate
+    return float(rate) if isinstance(rate, keras.Variable) else float("nan")
 
 
 def _resolve_loss(loss: Any) -> Any:
@@ -248,7 +289,7 @@ def _resolve_loss(loss: Any) -> Any:
             def call(self, y_true: Any, y_pred: Any) -> Any:
                 return function(y_true, y_pred)
 
-        found = FunctionLoss(name=getattr(function, "__name__", "loss"))
+        found = FunctionLoss(name="loss")  # a lambda's own name is no valid scope
     return found
 
 

@@ -58,7 +58,7 @@ class TrainingState:
     plateau_wait: int = 0
 
     FORMAT = 1
-    _LISTS = ("weights", "optimizer_variables", "seed_states", "best_weights")
+    LISTS = ("weights", "optimizer_variables", "seed_states", "best_weights")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one ``.npz`` file, whole or not at all: arrays, and the rest as JSON among them."""
@@ -66,7 +66,7 @@ class TrainingState:
         plain: dict[str, Any] = {"format": self.FORMAT}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in self._LISTS:
+            if field.name not in self.LISTS:
                 plain[field.name] = value
                 continue
             plain[field.name] = None if value is None else len(value)
@@ -98,7 +98,7 @@ class TrainingState:
             with np.load(path, allow_pickle=False) as file:
                 plain = json.loads(bytes(file["json"]))
                 version = plain.pop("format")
-                for name in cls._LISTS:
+                for name in cls.LISTS:
                     count = plain[name]
                     plain[name] = (
                         None if count is None else [file[f"{name}/{i}"] for i in range(count)]

@@ -592,3 +592,121 @@ def streamed_order(source):
         lambda i: (whole["x"][parts[i]], whole["y"][parts[i]], whole["weight"][parts[i]]),
         [8, 8, 6], mix=3,
     )  # fmt: skip
+
+
+# --- callbacks
+
+
+def test_epoch_hooks_run_in_keras_order_with_logs():
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append(("begin", self.params["epochs"], self.params["steps"]))
+
+        def on_epoch_begin(self, epoch, logs=None):
+            seen.append(("epoch", epoch))
+
+        def on_test_end(self, logs=None):
+            seen.append(("test", sorted(logs)))
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(("end", epoch, sorted(logs)))
+            self.model.stop_training = epoch == 1
+
+        def on_train_end(self, logs=None):
+            seen.append(("done",))
+
+    fitted = fit_plain(callbacks=[Watch()], validation=ArraySource(X, Y), epochs=9)
+    names = ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert fitted.epochs_run == 2
+    assert seen[:4] == [
+        ("begin", 9, 3), ("epoch", 0), ("test", names), ("end", 0, ["accuracy", "learning_rate",
+         "loss", "val_accuracy", "val_loss"]),
+    ]  # fmt: skip
+    assert seen[4:] == [("epoch", 1), ("test", names), ("end", 1, seen[3][2]), ("done",)]
+
+
+def test_rate_callbacks_take_effect():
+    rates = np.array([1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 5e-4])
+    expected, _ = eager(keras.optimizers.Adam(1e-3), 1.0, rates=rates)
+    scheduler = keras.callbacks.LearningRateScheduler(
+        lambda epoch, rate: rate / 2 if epoch else rate
+    )
+    fitted = fit_plain(callbacks=[scheduler], epochs=2)
+    close(fitted.weights, expected)
+    assert fitted.history["learning_rate"] == pytest.approx([1e-3, 5e-4])
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.1, patience=1, min_delta=10)
+    fitted = fit_plain(callbacks=[plateau], epochs=4)
+    assert fitted.history["learning_rate"] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
+    assert equal(fit_plain().weights, fit_plain().weights)  # the rate of the next fit is its own
+
+
+def test_early_stopping_callback_equals_patience():
+    validation = ArraySource(X[:9], 1 - Y[:9])
+    settings = {"validation": validation, "epochs": 50, "learning_rate": 0.02}
+    ours = fit_plain(patience=3, **settings)
+    callback = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
+    theirs = fit_plain(callbacks=[callback], **settings)
+    assert equal(ours.weights, theirs.weights)
+    assert ours.history == theirs.history
+
+
+def test_files_of_callbacks(tmp_path):
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    fitted = fit_plain(callbacks=callbacks, validation=ArraySource(X, Y), patience=2)
+    saved = keras.models.load_model(tmp_path / "best.keras")
+    assert equal(saved.get_weights(), fitted.weights)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+
+
+def test_tensorboard_writes_its_events(tmp_path):
+    pytest.importorskip("tensorboard")
+    fit_plain(callbacks=[keras.callbacks.TensorBoard(tmp_path)], validation=ArraySource(X, Y))
+    assert list(tmp_path.rglob("events*"))
+
+
+def test_backup_and_restore_goes_on_after_an_interruption(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    whole = fit_plain(epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        fit_plain(epochs=4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "b"), Stop()])
+    fitted = fit_plain(epochs=4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "b")])
+    assert len(fitted.history["loss"]) == 2
+    assert equal(fitted.weights, whole.weights)
+
+
+def test_terminate_on_nan_ends_with_the_last_good_weights():
+    fitted = diverging(callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert 0 < fitted.epochs_run < 200
+    assert all(np.isfinite(w).all() for w in fitted.weights)
+
+
+class EveryBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        """Needs what one graph call an epoch cannot give."""
+
+
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        (EveryBatch(), "EveryBatch has on_train_batch_end"),
+        (keras.callbacks.LambdaCallback(on_train_batch_begin=print), "on_train_batch_begin"),
+        (keras.callbacks.ModelCheckpoint("x.keras", save_freq=5), "save_freq='epoch'"),
+        (keras.callbacks.TensorBoard(update_freq=1), "update_freq='epoch'"),
+        (keras.callbacks.ProgbarLogger(), "ProgbarLogger"),
+    ],
+    ids=["own", "lambda", "checkpoint", "tensorboard", "bar"],
+)
+def test_callbacks_of_batches_are_refused_by_name(callback, said):
+    with pytest.raises(ValueError, match=said):
+        fit_plain(callbacks=[callback])

@@ -28,8 +28,8 @@ def _identity(thing: Any) -> Hashable:
     """Return a key under which an equal loss, metric or optimizer is found again.
 
     Names stand for themselves; Keras's objects, and others that define ``get_config``, for their
-    class and configuration (without the learning rate, which is no part of a graph); functions and
-    the rest for the object itself.
+    class and configuration (without name and learning rate, which are no part of a graph);
+    functions and the rest for the object itself.
     """
     if isinstance(thing, list | tuple):
         return tuple(_identity(item) for item in thing)
@@ -43,6 +43,8 @@ def _identity(thing: Any) -> Hashable:
         config.pop("fn", None)
     if isinstance(config.get("learning_rate"), Real):  # not a schedule
         del config["learning_rate"]
+    if not isinstance(thing, keras.metrics.Metric):
+        config.pop("name", None)  # Keras numbers the names of optimizers and losses
     return type(thing), function, json.dumps(config, sort_keys=True, default=repr)
 
 

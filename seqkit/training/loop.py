@@ -20,7 +20,7 @@ from seqkit.errors import TrainingError, explain, suggest
 from seqkit.training.callbacks import Callbacks
 from seqkit.training.engine import POOL
 from seqkit.training.initial import derived_seed, initial_weights
-from seqkit.training.program import Program, program_of
+from seqkit.training.program import Program, program_of, rate_of
 from seqkit.training.run import SCHEDULES, Run
 from seqkit.training.sources import Source
 from seqkit.training.state import TrainingState
@@ -59,7 +59,7 @@ class Fitted:
 def _fresh_state(
     program: Program,
     seed: int,
-    learning_rate: float | None,
+    rate: float,
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
@@ -87,13 +87,10 @@ def _fresh_state(
             explain("fit", "initial_weights", f"of the shapes {shapes}", [v.shape for v in values])
         )
     variables = [np.array(v) for v in program.fresh_optimizer]
-    if program.scheduled:
-        rate = math.nan
-    else:
+    if not program.scheduled:
         place = next(
             i for i, v in enumerate(program.optimizer.variables) if v is program.learning_rate
         )
-        rate = float(variables[place]) if learning_rate is None else float(learning_rate)
         variables[place] = np.asarray(rate, variables[place].dtype)
     seeds = [
         np.array([derived_seed(seed, DROPOUT, i), 0]).astype(v.dtype.as_numpy_dtype)
@@ -202,7 +199,7 @@ def fit(
     _check(epochs, batch_size, learning_rate, schedule, steps_per_epoch, clipnorm, patience, source)
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
-        rate = learning_rate if program.given_rate is None else program.given_rate
+        rate = rate_of(optimizer, learning_rate)
         if resume is None:
             state = _fresh_state(program, seed, rate, constants, initial_weights)
         else:

@@ -18,7 +18,7 @@ from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizing import apply_gradients
 from seqkit.training.sources import Source
 
-__all__ = ["Program", "program_of"]
+__all__ = ["Program", "program_of", "rate_of"]
 
 PROGRAMS = 4
 """Programs an engine keeps: a search over losses or optimizers does not fill the memory."""
@@ -72,7 +72,6 @@ class Program:
             self.optimizer = _fresh_optimizer(optimizer)
             self.variables = list(self.engine.model.trainable_variables)
             self.optimizer.build(self.variables)
-        self.given_rate = None if isinstance(optimizer, str) else _rate(self.optimizer)
         self.optimizer_variables = [v.value for v in self.optimizer.variables]
         self.fresh_optimizer = [v.numpy() for v in self.optimizer.variables]
         self.learning_rate = self.optimizer._learning_rate
@@ -277,8 +276,11 @@ def _fresh_optimizer(optimizer: Any) -> Any:
     return given
 
 
-def _rate(optimizer: Any) -> float:
-    rate = optimizer._learning_rate
+def rate_of(optimizer: Any, learning_rate: float) -> float:
+    """Return the learning rate an optimizer starts with: an object's own; NaN for a schedule."""
+    if isinstance(optimizer, str):
+        return learning_rate
+    rate = keras.optimizers.get(optimizer)._learning_rate
     return float(rate) if isinstance(rate, keras.Variable) else float("nan")
 
 

@@ -7,25 +7,26 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
 
 from seqkit import training
-from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
-from seqkit.data.scaling import fit_scaler
-from seqkit.data.windows import WindowSource, training_panel
-from seqkit.errors import DataError, explain
+from seqkit.data.windows import training_panel
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
-    BaseSequenceEstimator,
     _seed,
     architecture_key,
 )
-from seqkit.estimators.forecast_reading import FRAME_SETTINGS, ForecastReader, read_training
-from seqkit.estimators.forecast_running import Networks, pooled_r2
+from seqkit.estimators.forecast_answers import ForecastAnswers
+from seqkit.estimators.forecast_preparing import (
+    hold_out,
+    point_loss,
+    scaling_statistics,
+    window_sources,
+)
+from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
 from seqkit.forecast_ensemble import build_ensemble
-from seqkit.forecast_heads import ForecastLoss, Head, head_of
+from seqkit.forecast_heads import ForecastLoss
 from seqkit.forecast_model import build_forecaster
 
 __all__ = ["SequenceForecaster"]
@@ -35,11 +36,9 @@ FORECAST_MODEL_SETTINGS = (
     "scale", "decoder", "normalize", "departure_from", "channels", "season", "quantiles",
     "distribution", "horizon",
 )  # fmt: skip
-# Rows that statistics are taken from: enough for three digits, and quick for any panel.
-_MOST_ROWS = 2_000_000
 
 
-class SequenceForecaster(BaseSequenceEstimator):
+class SequenceForecaster(ForecastAnswers):
     """Forecast the next steps of one series or of many with a recurrent network.
 
     One network learns from all series. Each window is brought to its own scale, so that large and
@@ -219,22 +218,6 @@ class SequenceForecaster(BaseSequenceEstimator):
             self.feature_names_in_ = names
         return panel
 
-    @property
-    def _reader(self) -> ForecastReader:
-        return ForecastReader.from_dict(self._reader_)
-
-    @property
-    def _contexts(self) -> tuple[int, ...]:
-        """Context length of every network of the ensemble."""
-        given = self.context_length
-        lengths = tuple(int(c) for c in given) if np.ndim(given) else (int(given),)  # type: ignore[arg-type, union-attr]
-        n = max(self.ensemble, len(lengths))
-        return tuple(lengths[i % len(lengths)] for i in range(n))
-
-    @property
-    def _head(self) -> tuple[Head, tuple[float, ...], int]:
-        return head_of(self.quantiles, self.distribution, type(self).__name__)
-
     # --- fitting -------------------------------------------------------------------------------
 
     def fit(
@@ -304,14 +287,34 @@ class SequenceForecaster(BaseSequenceEstimator):
         notes = list(panel.notes)
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
-        contexts = self._contexts
-        train, held = self._hold_out(panel, max(contexts))
+        owner, contexts = type(self).__name__, self._contexts
+        loss = ForecastLoss(head.name, point_loss(owner, self.loss, head), levels)
+        train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
-        constants = self._statistics(train)
-        sources = self._sources(train, held, constants, None if head.counts else self._normalize)
-        loss = ForecastLoss(head.name, self._loss_name(head), levels)
-        seed = _seed(self.random_state)
-        weights = self._networks.weights if going_on else None
+        constants = scaling_statistics(train, self.scale)
+        sources, self._variable_length_ = window_sources(
+            train,
+            held,
+            contexts,
+            self.horizon,
+            normalize=None if head.counts else self._normalize,
+            offset=constants["window/offset"],
+            scale=constants["window/scale"],
+            target_inputs=self._reader.target_inputs,
+        )
+        first = _seed(self.random_state)
+        seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
+        loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        start: list[dict[str, Any]] = [{} for _ in contexts]
+        if going_on and len(contexts) == 1:
+            start = [self._going_on()]
+            loop["epochs"] += start[0]["resume"].epoch if "resume" in start[0] else 0
+        elif going_on:
+            start = [{"initial_weights": weights} for weights in self._networks.weights]
+        elif resume is not None:
+            # The networks before the one that was interrupted come out as they were: a fit is
+            # decided by its seed.
+            start[seeds.index(resume.seed)] = {"resume": resume}
         fits = []
         for number, (context, (source, validation)) in enumerate(
             zip(contexts, sources, strict=True)
@@ -322,134 +325,54 @@ class SequenceForecaster(BaseSequenceEstimator):
                     build,
                     source,
                     key=architecture_key(build),
-                    seed=seed if number == 0 else _derived(seed, number),
+                    seed=seeds[number],
                     loss=loss,
                     validation=validation,
                     callbacks=tuple(callbacks),
                     constants=None if going_on else constants,
-                    initial_weights=None if weights is None else weights[number],
-                    resume=resume,
+                    **start[number],
                     output="normalized",
                     verbose=self.verbose,
                     on_epoch=on_epoch,
-                    **{name: settings[name] for name in TRAIN_SETTINGS},
+                    **loop,
                 )
             )
-        self._adopt(fits[0], keep_state=False)
+        self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)
         self._sizes_ = [len(fit.weights) for fit in fits]
         self.weights_ = [weight for fit in fits for weight in fit.weights]
         self.histories_ = [fit.history for fit in fits]
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
-    def _sources(
-        self,
-        train: Panel,
-        held: Panel | None,
-        constants: dict[str, np.ndarray],
-        space: str | None,
-    ) -> list[tuple[WindowSource, WindowSource | None]]:
-        """Windows to train and to validate on, for every network of the ensemble."""
+    def untrained(self, X: Any, y: Any = None) -> Any:
+        """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
-        def source(part: Panel, context: int, lengths: bool | None) -> WindowSource:
-            return WindowSource(
-                part,
-                context,
-                self.horizon,
-                normalize=space,
-                offset=constants["window/offset"],
-                scale=constants["window/scale"],
-                target_inputs=self._reader.target_inputs,
-                lengths=lengths,
-            )
-
-        parts = [part for part in (train, held) if part is not None]
-        made = [[source(part, c, None) for part in parts] for c in self._contexts]
-        self._variable_length_ = any(one.padded for pair in made for one in pair)
-        if self._variable_length_:  # all of them take lengths where one must
-            made = [[source(part, c, True) for part in parts] for c in self._contexts]
-        return [(pair[0], pair[1] if held is not None else None) for pair in made]
-
-    def _loss_name(self, head: Head) -> str:
-        """The point loss; for another head, check that the loss is its own."""
-        own = {"point": None, "quantiles": "pinball"}.get(head.name, "nll")
-        if own is None:
-            if self.loss in ("pinball", "nll"):
-                raise ValueError(
-                    explain(type(self).__name__, "loss", "mae, mse or huber for point forecasts",
-                            self.loss, "Set quantiles or distribution.")
-                )  # fmt: skip
-            return "mae" if self.loss == "auto" else self.loss
-        if self.loss not in ("auto", own):
-            what = "quantiles" if own == "pinball" else "a distribution"
-            raise ValueError(
-                explain(type(self).__name__, "loss", f"auto or {own} with {what}", self.loss)
-            )
-        return "mae"
+        Its scaling layers are fitted, its weights are those the fit would begin with; the
+        estimator itself stays as it is.
+        """
+        other = clone(self)
+        other._settings()
+        panel = other._read(X, y)
+        parts = hold_out(
+            panel, self.validation, self.horizon, max(self._contexts), type(self).__name__
+        )
+        train, _ = training_panel(parts[0], self.horizon)
+        _, padded = window_sources(train, parts[1], self._contexts, self.horizon)
+        constants = scaling_statistics(train, self.scale)
+        weights, first = [], _seed(self.random_state)
+        for number, context in enumerate(self._contexts):
+            model = other._member(context, padded)()
+            seed = first if number == 0 else _derived(first, number)
+            own = training.initial_weights(model, seed)
+            weights += [constants.get(v.path, w) for v, w in zip(model.weights, own, strict=True)]
+        other._variable_length_ = padded
+        model = other._build()()
+        model.set_weights(weights)
+        return model
 
     @property
     def _normalize(self) -> str:
         return self.normalize if self._reader.target_inputs else "none"
-
-    def _hold_out(self, panel: Panel, context: int) -> tuple[Panel, Panel | None]:
-        """Set the tail of every series aside that is long enough to spare it."""
-        if not self.validation:
-            return panel, None
-        n = panel.lengths
-        if isinstance(self.validation, (int, np.integer)):
-            tail = np.full_like(n, self.validation)
-            if self.validation < self.horizon:
-                raise ValueError(
-                    explain(type(self).__name__, "validation",
-                            f"at least the horizon ({self.horizon} steps)", self.validation)
-                )  # fmt: skip
-        else:
-            tail = np.maximum(np.ceil(self.validation * n).astype(np.int64), self.horizon)
-        # what is left must still hold half a context and a horizon
-        spares = n - tail >= self.horizon + (min(context, int(n.max())) + 1) // 2
-        if not spares.any():
-            needed = self.horizon + (context + 1) // 2 + int(tail.min())
-            raise DataError(
-                explain(
-                    type(self).__name__, "a series",
-                    f"at least {needed} time steps long (context_length, horizon, validation)",
-                    panel.named(np.arange(len(panel))),
-                    "Shorten one of them, or set validation=0 and patience=0.",
-                )
-            )  # fmt: skip
-        tail = np.where(spares, tail, 0)
-        train = panel.rows(np.zeros_like(n), n - tail)
-        held = panel.select(spares)
-        kept = tail[spares]
-        return train, held.rows(held.lengths - kept - context, held.lengths)
-
-    def _statistics(self, panel: Panel) -> dict[str, np.ndarray]:
-        """Statistics of the scaling layers by variable path, from the training part."""
-        rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
-        kind = "standard" if self.scale == "none" else self.scale
-        offset, scale = (part.astype(np.float32) for part in fit_scaler(kind, rows))
-        # masks and waves are on a good scale as they are
-        own = {*panel.columns.targets, *panel.columns.past, *panel.columns.future}
-        for i, name in enumerate(panel.columns.channels):
-            if name not in own:
-                offset[i], scale[i] = 0.0, 1.0
-        n, n_future = panel.n_targets, panel.n_future
-        plain = self.scale == "none"
-        found = {
-            "window/offset": np.zeros(n, np.float32) if plain else offset[:n],
-            "window/scale": np.ones(n, np.float32) if plain else scale[:n],
-        }
-        if plain:
-            return found
-        if len(offset) > n:
-            found |= {"standardize/offset": offset[n:], "standardize/scale": scale[n:]}
-        if n_future:
-            found["standardize_future/offset"] = offset[-n_future:]
-            found["standardize_future/scale"] = scale[-n_future:]
-        if panel.static is not None:
-            offset, scale = fit_scaler("standard", panel.static)
-            found |= {"standardize_static/offset": offset, "standardize_static/scale": scale}
-        return found
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -481,240 +404,6 @@ class SequenceForecaster(BaseSequenceEstimator):
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
         return members[0] if len(members) == 1 else partial(build_ensemble, members, contexts)
-
-    @property
-    def _networks(self) -> Networks:
-        check_is_fitted(self)
-        head, _, n_parameters = self._head
-        ends = np.cumsum(self._sizes_)
-        return Networks(
-            self._contexts,
-            self._member,
-            [self.weights_[end - n : end] for end, n in zip(ends, self._sizes_, strict=True)],
-            self.horizon,
-            () if head.name == "point" else (n_parameters,),
-            self._variable_length_,
-            self._reader.target_inputs,
-        )
-
-    # --- forecasting ---------------------------------------------------------------------------
-
-    def predict(self, X: Any) -> Any:
-        """Forecast from every row: row t holds the forecast made at t for t+1 ... t+horizon.
-
-        Parameters
-        ----------
-        X : as in fit
-
-        Returns
-        -------
-        ndarray of shape (n_timesteps, horizon) or (n_timesteps, horizon, n_targets)
-            In units; the median with quantiles, the location or mean with a distribution. Rows
-            without a full context are NaN, and so are rows whose horizon reaches past the end
-            where the model needs future covariates. For several series a list of these. For a
-            frame a frame: the origin's id and stamp, then ``{target}+1`` ... ``{target}+h``.
-        """
-        networks, reader = self._networks, self._reader
-        panel = reader.read(X)
-        point = self._middle(networks.by_origin(panel))
-        if not reader.arrays:
-            frame = {}
-            if panel.columns.series_id is not None:
-                frame[panel.columns.series_id] = panel.ids[panel.rows_of_series]
-            if panel.columns.time is not None:
-                frame[panel.columns.time] = panel.stamps()
-            for k, name in enumerate(panel.columns.targets):
-                for h in range(self.horizon):
-                    frame[f"{name}+{h + 1}"] = point[:, h, k]
-            return pd.DataFrame(frame)
-        if panel.n_targets == 1:
-            point = point[:, :, 0]
-        return np.split(point, panel.offsets[1:-1]) if len(panel) > 1 else point
-
-    def predict_quantiles(self, X: Any, levels: Sequence[float] | None = None) -> np.ndarray:
-        """Forecast quantiles from every row, ``(n_timesteps, horizon, n_targets, n_levels)``.
-
-        Parameters
-        ----------
-        X : as in predict
-        levels : sequence of float, default=None
-            For a model with a distribution any levels; with quantiles its own.
-        """
-        networks = self._networks
-        return self._quantiles(networks.by_origin(self._reader.read(X)), levels)
-
-    def forecast(self, X: Any = None, horizon: int | None = None, future: Any = None) -> Any:
-        """Forecast what comes after the end of every series.
-
-        Parameters
-        ----------
-        X : as in fit, default=None
-            Series to go on with, also ones never seen; default: those of the fit.
-        horizon : int, default=None
-            Steps; default: as trained. Fewer are cut off; for more the model goes on from its own
-            forecasts (of quantiles and distributions the middle is fed back, so their spread does
-            not widen further).
-        future : data frame or array, default=None
-            Future covariates over the horizon.
-
-        Returns
-        -------
-        ndarray of shape (horizon,) or (horizon, n_targets); with several series one more axis
-            For arrays.
-        pandas.DataFrame
-            For frames: id, time stamp, a column for each target and, with quantiles, columns
-            ``{target}_q{level}``.
-        """
-        answer, panel = self._forecast(X, horizon, future)
-        point = self._middle(answer)  # (n_series, horizon, n_targets)
-        reader = self._reader
-        if not reader.arrays:
-            frame = panel.future_frame(point.shape[1])
-            levels = self._head[1]
-            for k, name in enumerate(panel.columns.targets):
-                frame[name] = point[:, :, k].ravel()
-                for q, level in enumerate(levels):
-                    frame[f"{name}_q{level:g}"] = answer[:, :, k, q].ravel()
-            return frame
-        if reader.flat:
-            point = point[:, :, 0]
-        return point if panel.columns.series_id is not None else point[0]
-
-    def forecast_quantiles(
-        self,
-        X: Any = None,
-        horizon: int | None = None,
-        future: Any = None,
-        levels: Sequence[float] | None = None,
-    ) -> np.ndarray:
-        """Quantiles after the end, ``(horizon, n_targets, n_levels)`` (several series: one more).
-
-        Parameters
-        ----------
-        X, horizon, future : as in forecast
-        levels : sequence of float, default=None
-            For a model with a distribution any levels; with quantiles its own.
-        """
-        answer, panel = self._forecast(X, horizon, future)
-        found = self._quantiles(answer, levels)
-        return found if panel.columns.series_id is not None else found[0]
-
-    def sample(
-        self,
-        X: Any = None,
-        horizon: int | None = None,
-        future: Any = None,
-        *,
-        n_paths: int = 100,
-        random_state: Any = None,
-    ) -> np.ndarray:
-        """Draw paths from the forecast distribution.
-
-        Within the trained horizon the steps of a path are drawn independently; each block after
-        it is forecast from the path itself, so that the spread goes on growing.
-
-        Returns
-        -------
-        ndarray of shape (n_paths, horizon, n_targets); with several series \
-(n_paths, n_series, horizon, n_targets)
-        """
-        check_is_fitted(self)
-        head = self._head[0]
-        if self.distribution is None:
-            raise ValueError(
-                explain(type(self).__name__, "distribution", "set to draw paths", None)
-            )
-        rng = np.random.default_rng(_seed(random_state))
-        panel = self._panel(X)
-        n_series = len(panel)
-        every = panel.select(np.tile(np.arange(n_series), n_paths))
-        n_steps = self._horizon(horizon)
-        if n_steps > self.horizon:
-            draw = lambda answer: head.sample(answer, rng, 1)[0]  # noqa: E731
-            steps = np.tile(self._steps(panel, n_steps, future), (n_paths, 1, 1))
-            drawn = self._networks.blocks(every, n_steps, steps, draw)[1]
-        else:
-            answer = self._forecast(X, n_steps, future)[0]
-            drawn = head.sample(answer, rng, n_paths).reshape(-1, *answer.shape[1:-1])
-        drawn = drawn.reshape(n_paths, n_series, *drawn.shape[1:])
-        return drawn if panel.columns.series_id is not None else drawn[:, 0]
-
-    def _panel(self, X: Any) -> Panel:
-        if X is None:
-            panel = Panel(columns=self._reader.columns, **self._tail_)
-        else:
-            panel = self._reader.read(X)
-        return panel.tail(max(self._contexts))
-
-    def _horizon(self, horizon: int | None) -> int:
-        if horizon is None:
-            return self.horizon
-        if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
-            raise ValueError(explain("forecast", "horizon", "a positive integer", horizon))
-        return int(horizon)
-
-    def _steps(self, panel: Panel, n_steps: int, future: Any) -> np.ndarray:
-        """The rows ahead of a panel, in whole blocks of the trained horizon."""
-        columns = panel.columns
-        if n_steps > self.horizon and (columns.past or not self._reader.target_inputs):
-            raise DataError(
-                explain(
-                    "forecast", "horizon",
-                    f"at most {self.horizon}, as trained: what the past covariates will be is "
-                    "not known", n_steps,
-                )
-            )  # fmt: skip
-        steps = future_steps(panel, n_steps, future)
-        # the last block may reach past what was asked for; what it is told there is not looked at
-        rest = -n_steps % self.horizon
-        return np.concatenate([steps, np.repeat(steps[:, -1:], rest, axis=1)], axis=1)
-
-    def _forecast(self, X: Any, horizon: int | None, future: Any) -> tuple[np.ndarray, Panel]:
-        networks = self._networks
-        n_steps = self._horizon(horizon)
-        panel = self._panel(X)
-        steps = self._steps(panel, n_steps, future)
-        return networks.blocks(panel, n_steps, steps, self._middle)[0], panel
-
-    def _middle(self, answer: np.ndarray) -> np.ndarray:
-        head = self._head[0]
-        return answer if head.name == "point" else head.mean(answer)
-
-    def _quantiles(self, answer: np.ndarray, levels: Sequence[float] | None) -> np.ndarray:
-        head, own, _ = self._head
-        if head.name == "point":
-            raise ValueError(explain(type(self).__name__, "quantiles or distribution", "set", None))
-        if head.name == "quantiles":
-            if levels is None:
-                return answer
-            for level in levels:
-                if level not in own:
-                    raise ValueError(explain("levels", "a level", f"one of {own}", level))
-            return answer[..., [own.index(level) for level in levels]]
-        wanted = (0.1, 0.5, 0.9) if levels is None else levels
-        return np.stack([head.quantile(answer, level) for level in wanted], axis=-1)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """R² of the forecasts from all origins with a full context, over all steps that came.
-
-        Parameters
-        ----------
-        X : as in fit
-        y : array of shape (n_timesteps,) or (n_timesteps, n_targets), default=None
-            Default: the target in ``X``.
-        sample_weight : array of shape (n_timesteps,), default=None
-            Weight of the value at each row.
-        """
-        networks, reader = self._networks, self._reader
-        panel = reader.read(X)
-        if y is not None:
-            truth = np.asarray(y, np.float64).reshape(len(panel.values), -1)
-        elif reader.target_inputs:
-            truth = np.concatenate([panel.targets(i) for i in range(len(panel))])
-        else:
-            raise ValueError(explain("score", "y", "given: the target is not a feature of X", None))
-        made = self._middle(networks.by_origin(panel))  # (n_rows, horizon, n_targets)
-        return pooled_r2(panel, truth, made, sample_weight)
 
 
 def _derived(seed: int, number: int) -> int:

@@ -1,0 +1,277 @@
+"""What a fitted forecaster answers: by origin, after the end, quantiles, paths and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from seqkit.data.futures import future_steps
+from seqkit.data.panel import Panel
+from seqkit.errors import DataError, explain
+from seqkit.estimators.base import BaseSequenceEstimator, _seed
+from seqkit.estimators.forecast_reading import ForecastReader
+from seqkit.estimators.forecast_running import Networks, pooled_r2
+from seqkit.forecast_heads import Head, head_of
+
+__all__ = ["ForecastAnswers"]
+
+
+class ForecastAnswers(BaseSequenceEstimator):
+    """The answering half of a forecaster; the fitting half is the subclass."""
+
+    @property
+    def _reader(self) -> ForecastReader:
+        return ForecastReader.from_dict(self._reader_)
+
+    @property
+    def _contexts(self) -> tuple[int, ...]:
+        """Context length of every network of the ensemble."""
+        given = self.context_length
+        lengths = tuple(int(c) for c in given) if np.ndim(given) else (int(given),)
+        n = max(self.ensemble, len(lengths))
+        return tuple(lengths[i % len(lengths)] for i in range(n))
+
+    @property
+    def _head(self) -> tuple[Head, tuple[float, ...], int]:
+        return head_of(self.quantiles, self.distribution, type(self).__name__)
+
+    @property
+    def _networks(self) -> Networks:
+        check_is_fitted(self)
+        head, _, n_parameters = self._head
+        ends = np.cumsum(self._sizes_)
+        return Networks(
+            self._contexts,
+            self._member,
+            [self.weights_[end - n : end] for end, n in zip(ends, self._sizes_, strict=True)],
+            self.horizon,
+            () if head.name == "point" else (n_parameters,),
+            self._variable_length_,
+            self._reader.target_inputs,
+        )
+
+    def _member(self, context: int, variable_length: bool) -> Any:
+        """Return what builds a network of the ensemble."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Any:
+        """Forecast from every row: row t holds the forecast made at t for t+1 ... t+horizon.
+
+        Parameters
+        ----------
+        X : as in fit
+
+        Returns
+        -------
+        ndarray of shape (n_timesteps, horizon) or (n_timesteps, horizon, n_targets)
+            In units; the median with quantiles, the location or mean with a distribution. Rows
+            without a full context are NaN, and so are rows whose horizon reaches past the end
+            where the model needs future covariates. For several series a list of these. For a
+            frame a frame: the origin's id and stamp, then ``{target}+1`` ... ``{target}+h``.
+        """
+        networks, reader = self._networks, self._reader
+        panel = reader.read(X)
+        point = self._middle(networks.by_origin(panel))
+        if not reader.arrays:
+            frame = {}
+            if panel.columns.series_id is not None:
+                frame[panel.columns.series_id] = panel.ids[panel.rows_of_series]
+            if panel.columns.time is not None:
+                frame[panel.columns.time] = panel.stamps()
+            for k, name in enumerate(panel.columns.targets):
+                for h in range(self.horizon):
+                    frame[f"{name}+{h + 1}"] = point[:, h, k]
+            return pd.DataFrame(frame)
+        if panel.n_targets == 1:
+            point = point[:, :, 0]
+        return np.split(point, panel.offsets[1:-1]) if len(panel) > 1 else point
+
+    def predict_quantiles(self, X: Any, levels: Sequence[float] | None = None) -> np.ndarray:
+        """Forecast quantiles from every row, ``(n_timesteps, horizon, n_targets, n_levels)``.
+
+        Parameters
+        ----------
+        X : as in predict
+        levels : sequence of float, default=None
+            For a model with a distribution any levels; with quantiles its own.
+        """
+        networks = self._networks
+        return self._quantiles(networks.by_origin(self._reader.read(X)), levels)
+
+    def forecast(self, X: Any = None, horizon: int | None = None, future: Any = None) -> Any:
+        """Forecast what comes after the end of every series.
+
+        Parameters
+        ----------
+        X : as in fit, default=None
+            Series to go on with, also ones never seen; default: those of the fit.
+        horizon : int, default=None
+            Steps; default: as trained. Fewer are cut off; for more the model goes on from its own
+            forecasts (of quantiles and distributions the middle is fed back, so their spread does
+            not widen further).
+        future : data frame or array, default=None
+            Future covariates over the horizon.
+
+        Returns
+        -------
+        ndarray of shape (horizon,) or (horizon, n_targets); with several series one more axis
+            For arrays.
+        pandas.DataFrame
+            For frames: id, time stamp, a column for each target and, with quantiles, columns
+            ``{target}_q{level}``.
+        """
+        answer, panel = self._forecast(X, horizon, future)
+        point = self._middle(answer)  # (n_series, horizon, n_targets)
+        reader = self._reader
+        if not reader.arrays:
+            frame = panel.future_frame(point.shape[1])
+            levels = self._head[1]
+            for k, name in enumerate(panel.columns.targets):
+                frame[name] = point[:, :, k].ravel()
+                for q, level in enumerate(levels):
+                    frame[f"{name}_q{level:g}"] = answer[:, :, k, q].ravel()
+            return frame
+        if reader.flat:
+            point = point[:, :, 0]
+        return point if panel.columns.series_id is not None else point[0]
+
+    def forecast_quantiles(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        future: Any = None,
+        levels: Sequence[float] | None = None,
+    ) -> np.ndarray:
+        """Quantiles after the end, ``(horizon, n_targets, n_levels)`` (several series: one more).
+
+        Parameters
+        ----------
+        X, horizon, future : as in forecast
+        levels : sequence of float, default=None
+            For a model with a distribution any levels; with quantiles its own.
+        """
+        answer, panel = self._forecast(X, horizon, future)
+        found = self._quantiles(answer, levels)
+        return found if panel.columns.series_id is not None else found[0]
+
+    def sample(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        future: Any = None,
+        *,
+        n_paths: int = 100,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Draw paths from the forecast distribution.
+
+        Within the trained horizon the steps of a path are drawn independently; each block after
+        it is forecast from the path itself, so that the spread goes on growing.
+
+        Returns
+        -------
+        ndarray of shape (n_paths, horizon, n_targets); with several series \
+(n_paths, n_series, horizon, n_targets)
+        """
+        check_is_fitted(self)
+        head = self._head[0]
+        if self.distribution is None:
+            raise ValueError(
+                explain(type(self).__name__, "distribution", "set to draw paths", None)
+            )
+        rng = np.random.default_rng(_seed(random_state))
+        panel = self._panel(X)
+        n_series = len(panel)
+        every = panel.select(np.tile(np.arange(n_series), n_paths))
+        n_steps = self._horizon(horizon)
+        if n_steps > self.horizon:
+            draw = lambda answer: head.sample(answer, rng, 1)[0]  # noqa: E731
+            steps = np.tile(self._steps(panel, n_steps, future), (n_paths, 1, 1))
+            drawn = self._networks.blocks(every, n_steps, steps, draw)[1]
+        else:
+            answer = self._forecast(X, n_steps, future)[0]
+            drawn = head.sample(answer, rng, n_paths).reshape(-1, *answer.shape[1:-1])
+        drawn = drawn.reshape(n_paths, n_series, *drawn.shape[1:])
+        return drawn if panel.columns.series_id is not None else drawn[:, 0]
+
+    def _panel(self, X: Any) -> Panel:
+        if X is None:
+            panel = Panel(columns=self._reader.columns, **self._tail_)
+        else:
+            panel = self._reader.read(X)
+        return panel.tail(max(self._contexts))
+
+    def _horizon(self, horizon: int | None) -> int:
+        if horizon is None:
+            return self.horizon
+        if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
+            raise ValueError(explain("forecast", "horizon", "a positive integer", horizon))
+        return int(horizon)
+
+    def _steps(self, panel: Panel, n_steps: int, future: Any) -> np.ndarray:
+        """The rows ahead of a panel, in whole blocks of the trained horizon."""
+        columns = panel.columns
+        if n_steps > self.horizon and (columns.past or not self._reader.target_inputs):
+            raise DataError(
+                explain(
+                    "forecast", "horizon",
+                    f"at most {self.horizon}, as trained: what the past covariates will be is "
+                    "not known", n_steps,
+                )
+            )  # fmt: skip
+        whole = n_steps + -n_steps % self.horizon
+        # covariates are asked for no further than the forecast goes; the calendar is known
+        steps = future_steps(panel, n_steps if columns.future else whole, future)
+        rest = whole - steps.shape[1]
+        return np.concatenate([steps, np.repeat(steps[:, -1:], rest, axis=1)], axis=1)
+
+    def _forecast(self, X: Any, horizon: int | None, future: Any) -> tuple[np.ndarray, Panel]:
+        networks = self._networks
+        n_steps = self._horizon(horizon)
+        panel = self._panel(X)
+        steps = self._steps(panel, n_steps, future)
+        return networks.blocks(panel, n_steps, steps, self._middle)[0], panel
+
+    def _middle(self, answer: np.ndarray) -> np.ndarray:
+        head = self._head[0]
+        return answer if head.name == "point" else head.mean(answer)
+
+    def _quantiles(self, answer: np.ndarray, levels: Sequence[float] | None) -> np.ndarray:
+        head, own, _ = self._head
+        if head.name == "point":
+            raise ValueError(explain(type(self).__name__, "quantiles or distribution", "set", None))
+        if head.name == "quantiles":
+            if levels is None:
+                return answer
+            for level in levels:
+                if level not in own:
+                    raise ValueError(explain("levels", "a level", f"one of {own}", level))
+            return answer[..., [own.index(level) for level in levels]]
+        wanted = (0.1, 0.5, 0.9) if levels is None else levels
+        return np.stack([head.quantile(answer, level) for level in wanted], axis=-1)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """R² of the forecasts from all origins with a full context, over all steps that came.
+
+        Parameters
+        ----------
+        X : as in fit
+        y : array of shape (n_timesteps,) or (n_timesteps, n_targets), default=None
+            Default: the target in ``X``.
+        sample_weight : array of shape (n_timesteps,), default=None
+            Weight of the value at each row.
+        """
+        networks, reader = self._networks, self._reader
+        panel = reader.read(X)
+        if y is not None:
+            truth = np.asarray(y, np.float64).reshape(len(panel.values), -1)
+        elif reader.target_inputs:
+            truth = np.concatenate([panel.targets(i) for i in range(len(panel))])
+        else:
+            raise ValueError(explain("score", "y", "given: the target is not a feature of X", None))
+        made = self._middle(networks.by_origin(panel))  # (n_rows, horizon, n_targets)
+        return pooled_r2(panel, truth, made, sample_weight)

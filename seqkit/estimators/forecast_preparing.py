@@ -1,0 +1,141 @@
+"""From a panel to what a forecaster trains on: held-out tails, statistics, windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqkit.data.panel import Panel
+from seqkit.data.scaling import fit_scaler
+from seqkit.data.windows import WindowSource
+from seqkit.errors import DataError, explain
+from seqkit.forecast_heads import Head
+
+__all__ = ["hold_out", "point_loss", "scaling_statistics", "window_sources"]
+
+# Rows that statistics are taken from: enough for three digits, and quick for any panel.
+_MOST_ROWS = 2_000_000
+
+
+def point_loss(owner: str, loss: str, head: Head) -> str:
+    """Return the loss of a point forecast; for another head check that the loss is its own."""
+    if head.name == "point":
+        if loss in ("pinball", "nll"):
+            raise ValueError(
+                explain(owner, "loss", "mae, mse or huber for point forecasts", loss,
+                        "Set quantiles or distribution.")
+            )  # fmt: skip
+        return "mae" if loss == "auto" else loss
+    own = "pinball" if head.name == "quantiles" else "nll"
+    if loss not in ("auto", own):
+        what = "quantiles" if own == "pinball" else "a distribution"
+        raise ValueError(explain(owner, "loss", f"auto or {own} with {what}", loss))
+    return "mae"
+
+
+def hold_out(
+    panel: Panel, validation: float, horizon: int, context: int, owner: str
+) -> tuple[Panel, Panel | None]:
+    """Set the tail of every series aside that is long enough to spare it.
+
+    Parameters
+    ----------
+    panel : Panel
+    validation : int or float
+        Time steps, or a share of each series of at least one horizon; 0 for none.
+    horizon, context : int
+        The validation part carries the context of its first steps.
+    owner : str
+        Name in messages.
+
+    Returns
+    -------
+    train : Panel
+    validation : Panel or None
+    """
+    if not validation:
+        return panel, None
+    n = panel.lengths
+    if isinstance(validation, (int, np.integer)):
+        if validation < horizon:
+            expected = f"at least the horizon ({horizon} steps)"
+            raise ValueError(explain(owner, "validation", expected, validation))
+        tail = np.full_like(n, validation)
+    else:
+        tail = np.maximum(np.ceil(validation * n).astype(np.int64), horizon)
+    # what is left must still hold half a context and a horizon
+    spares = n - tail >= horizon + (context + 1) // 2
+    if not spares.any():
+        needed = horizon + (context + 1) // 2 + int(tail.min())
+        raise DataError(
+            explain(
+                owner,
+                "a series",
+                f"at least {needed} time steps long (context_length, horizon and validation)",
+                panel.named(np.arange(len(panel))),
+                "Shorten one of them, or set validation=0 and patience=0.",
+            )
+        )
+    tail = np.where(spares, tail, 0)
+    train = panel.rows(np.zeros_like(n), n - tail)
+    held = panel.select(spares)
+    return train, held.rows(held.lengths - tail[spares] - context, held.lengths)
+
+
+def scaling_statistics(panel: Panel, kind: str) -> dict[str, np.ndarray]:
+    """Statistics of the scaling layers by variable path, from the training part.
+
+    Masks and calendar waves stay as they are.
+    """
+    rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
+    offset, scale = (
+        part.astype(np.float32) for part in fit_scaler("standard" if kind == "none" else kind, rows)
+    )
+    columns = panel.columns
+    own = {*columns.targets, *columns.past, *columns.future}
+    derived = [name not in own for name in columns.channels]
+    offset[derived], scale[derived] = 0.0, 1.0
+    n, n_future = panel.n_targets, panel.n_future
+    if kind == "none":
+        return {
+            "window/offset": np.zeros(n, np.float32),
+            "window/scale": np.ones(n, np.float32),
+        }
+    found = {"window/offset": offset[:n], "window/scale": scale[:n]}
+    if len(offset) > n:
+        found |= {"standardize/offset": offset[n:], "standardize/scale": scale[n:]}
+    if n_future:
+        found["standardize_future/offset"] = offset[-n_future:]
+        found["standardize_future/scale"] = scale[-n_future:]
+    if panel.static is not None:
+        offset, scale = fit_scaler("standard", panel.static)
+        found |= {"standardize_static/offset": offset, "standardize_static/scale": scale}
+    return found
+
+
+def window_sources(
+    train: Panel, held: Panel | None, contexts: Sequence[int], horizon: int, **space: Any
+) -> tuple[list[tuple[WindowSource, WindowSource | None]], bool]:
+    """Windows to train and to validate on, for every network of an ensemble.
+
+    Returns
+    -------
+    sources : list of (WindowSource, WindowSource or None)
+    variable_length : bool
+        Whether the models take lengths: all do where one window is padded.
+    """
+    parts = [part for part in (train, held) if part is not None]
+
+    def made(lengths: bool | None) -> list[list[WindowSource]]:
+        return [
+            [WindowSource(part, context, horizon, lengths=lengths, **space) for part in parts]
+            for context in contexts
+        ]
+
+    sources = made(None)
+    padded = any(source.padded for pair in sources for source in pair)
+    if padded:
+        sources = made(True)
+    return [(pair[0], pair[1] if held is not None else None) for pair in sources], padded

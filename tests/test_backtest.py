@@ -251,6 +251,28 @@ def test_summary_of_a_backtest_is_strict_json_and_a_table(frame, capsys):
     assert "seasonal naive" in shown
 
 
+@pytest.mark.slow
+def test_the_real_forecaster_gives_the_same_from_an_array_and_from_a_frame():
+    from seqkit.estimators.forecaster import SequenceForecaster
+
+    y = np.tile([1.0, 4.0, 2.0, 8.0], 20) + np.arange(80)
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=80), "load": y})
+    model = SequenceForecaster(
+        context_length=8, horizon=4, units=4, epochs=2, quantiles=[0.1, 0.5, 0.9], random_state=0
+    )
+    array = backtest(model, y, windows=3, season=4)
+    changed = y.copy()
+    changed[array.origins[0, -1] + 1 :] += 100  # what no origin has seen
+    later = backtest(model, changed, windows=3, season=4)
+    np.testing.assert_array_equal(array.answer.values, later.answer.values)
+    long = backtest(model.set_params(time="day", target="load"), frame, windows=3, season=4)
+    np.testing.assert_allclose(array.answer.values, long.answer.values, rtol=1e-5)
+    np.testing.assert_allclose(array.answer.quantiles, long.answer.quantiles, rtol=1e-5)
+    assert not hasattr(model, "history_")
+    again = backtest(model, frame, windows=2, season=4, refit=True)
+    assert np.isfinite(again.answer.values).all()
+
+
 def test_origins_of_short_series():
     np.testing.assert_array_equal(rolling_origins(6, 3, 3, 2), [-1, 0, 2])
 

@@ -16,14 +16,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
+from seqkit.data.sequences import Sequences
 from seqkit.errors import explain, suggest
 from seqkit.evaluation.metrics import Predictions
 
@@ -52,7 +53,7 @@ class SeriesProblem:
 
     Attributes
     ----------
-    X_train, X : arrays, lists of arrays, or anything with such an ``X``
+    X_train, X : arrays, lists of arrays, or Sequences
         Series as ``(n_series, n_timesteps[, n_features])`` or a list of ``(n_timesteps_i,
         n_features)``.
     y_train : array of shape (n_series,) or (n_series, n_targets), or for tagging a list of arrays
@@ -120,7 +121,7 @@ class Baseline:
 
 
 def _series(X: Any) -> Any:
-    return getattr(X, "X", X)
+    return X.X if isinstance(X, Sequences) else X
 
 
 def _majority(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
@@ -370,7 +371,7 @@ def _each_window(
             notes.append(f"{one.__name__[1:]}: {empty} histories hold no known value")
         quantiles = None
         if problem.levels and np.isfinite(spread).all():
-            away = norm.ppf(np.asarray(problem.levels))
+            away = np.asarray([NormalDist().inv_cdf(level) for level in problem.levels])
             quantiles = point[..., None] + spread[..., None] * away
         return Predictions(values=point, quantiles=quantiles, levels=problem.levels), notes
 
@@ -395,7 +396,9 @@ def _statsforecast(
         fitted = getattr(models, model)(season_length=length)
         answer = fitted.forecast(y=past, h=horizon, level=[_ONE_DEVIATION])
         high = answer[f"hi-{_ONE_DEVIATION}"]
-        return answer["mean"], (high - answer["mean"]) / norm.ppf(0.5 + _ONE_DEVIATION / 200)
+        return answer["mean"], (high - answer["mean"]) / NormalDist().inv_cdf(
+            0.5 + _ONE_DEVIATION / 200
+        )
 
     one.__name__ = f"_{model.lower()}"
     return _each_window(one)

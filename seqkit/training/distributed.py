@@ -49,13 +49,12 @@ def distributed_step(program: Any, batch: Batch, rate: Any, clipnorm: Any, state
                 tape.watch(variable)
             prediction = program.model(inputs, training=True)
             loss, extra = program._losses(y, prediction, weight)
-            part = counts
-            if reduction == "sum_over_batch_size" or reduction == "mean":
-                part = tf.cast(n, tf.float32) / tf.cast(batch.size, tf.float32)
-            elif reduction == "mean_with_sample_weight" and weight is not None:
-                mine = counts * tf.reduce_sum(weight)
-                part = mine / context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
-            elif reduction == "mean_with_sample_weight":
+            if reduction == "mean_with_sample_weight" and weight is not None:
+                everybody = batch.all()[2]  # only the weights are gathered: the rest is pruned
+                part = counts * tf.reduce_sum(weight) / tf.reduce_sum(everybody)
+            elif reduction == "sum":
+                part = counts
+            else:
                 part = tf.cast(n, tf.float32) / tf.cast(batch.size, tf.float32)
             loss = loss * part + extra / replicas
         gradients = tape.gradient(loss, variables)

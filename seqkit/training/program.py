@@ -23,6 +23,9 @@ __all__ = ["Program", "program_of", "rate_of"]
 PROGRAMS = 4
 """Programs an engine keeps: a search over losses or optimizers does not fill the memory."""
 
+MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+"""Reductions of Keras losses that divide by the batch."""
+
 
 def _identity(thing: Any) -> Hashable:
     """Return a key under which an equal loss, metric or optimizer is found again.
@@ -123,6 +126,9 @@ class Program:
     def _losses(self, y: Any, prediction: Any, weight: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the loss of the batch, and what regularisers and layers add to it."""
         loss = self.loss(y, prediction, sample_weight=weight)
+        if self.engine.distributed and str(self.loss.reduction) in MEANS:
+            # Keras divides a mean by the replicas, shares weigh by their size instead
+            loss *= self.engine.strategy.num_replicas_in_sync
         extra = [tf.cast(e, loss.dtype) for e in self.model.losses]
         return loss, tf.add_n(extra) if extra else tf.zeros((), loss.dtype)
 

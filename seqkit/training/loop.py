@@ -229,7 +229,7 @@ def fit(
         restored = patience > 0 and final.best_weights is not None
         weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
         engine.held = None if restored else weights
-    best = final.best_epoch if final.best_epoch is not None else final.epoch - 1
+    best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best)
 
 

@@ -28,7 +28,7 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: BaseException, exit_code: int, as_json: bool) -> None:
         super().__init__(str(error))
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]
         self.error = error
         self.as_json = as_json
 
@@ -149,6 +149,7 @@ def fit(
     else:
         from seqkit.recipe.reading import read_recipe
 
+        assert recipe is not None  # for the type checker: said above
         resolved = read_recipe(recipe, overrides=overrides, seed=seed)
         if dry_run:
             plan = experiment.dry_run(resolved)
@@ -260,9 +261,7 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
 @click.argument("data")
 @_options("output", "quiet", "json")
 @click.option("--proba", is_flag=True, help="The probability of every class.")
-def predict(
-    run: Path, data: str, output: Path, quiet: bool, as_json: bool, proba: bool
-) -> None:
+def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, proba: bool) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
     _answer(_experiment().predict(run, data, output, proba=proba), quiet, as_json)
 
@@ -296,7 +295,11 @@ def forecast(
 @RUN
 @click.option("--format", "format", required=True, help="A format of: seqkit list exports.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File or folder to write."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File or folder to write.",
 )
 @_options("quiet", "json")
 def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> None:

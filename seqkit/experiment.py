@@ -19,10 +19,10 @@ import numpy as np
 
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import load_estimator, save_estimator
-from seqkit.evaluation.summary import score_table
+from seqkit.evaluation.summary import as_tables
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
-from seqkit.recipe.reading import read_recipe
+from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.report.html import write_report
 from seqkit.report.plots import save_displays
 from seqkit.runs import RunFolder, fingerprint, open_run
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seqkit.progress import Progress
-    from seqkit.recipe.reading import Resolved
 
 __all__ = [
     "Plan",
@@ -75,8 +74,7 @@ class Result:
 
         console = Console(highlight=False, soft_wrap=True)
         if self.scores is not None:
-            part = next(iter(self.scores["parts"]))
-            console.print(score_table(self.scores, part))
+            console.print(as_tables(self.scores)[0])
         for line in self.lines:
             console.print(line, markup=False)
 
@@ -113,7 +111,7 @@ def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
 
 
 def run(
-    recipe: Resolved | str | os.PathLike[str],
+    recipe: Resolved | str | os.PathLike[str] | Mapping[str, Any],
     *,
     out: str | os.PathLike[str] = "runs",
     name: str | None = None,
@@ -124,8 +122,8 @@ def run(
 
     Parameters
     ----------
-    recipe : path or Resolved
-        A recipe's file, or what :func:`seqkit.read_recipe` returns.
+    recipe : path, dict or Resolved
+        A recipe's file, its settings, or what :func:`seqkit.read_recipe` returns.
     out : path, default="runs"
         Folder in which the run folder is made.
     name : str, default=None
@@ -147,15 +145,16 @@ def run(
     seqkit.errors.TrainingError
         If training diverged; the run folder is kept and marked failed.
     """
-    resolved = recipe if hasattr(recipe, "recipe") else read_recipe(Path(recipe))  # type: ignore[arg-type]
+    resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
     flow = flow_of(resolved)
     parts = flow.load()
+    given = "recipe" if resolved.path is None else str(resolved.path)
     folder = RunFolder.create(
         Path(out),
-        name or Path(resolved.path).stem,
+        name or Path(given).stem,
         {
             "task": resolved.recipe.task,
-            "recipe": str(resolved.path),
+            "recipe": given,
             "command": command,
             "seed": resolved.recipe.seed,
             "data": fingerprint(parts.files),
@@ -241,9 +240,7 @@ def _carry_out(
     )
 
 
-def _train(
-    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
-) -> Any:
+def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None) -> Any:
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
@@ -286,9 +283,7 @@ class _Keeper:
         self._cost = 0.0
         (folder.path / "checkpoints").mkdir(exist_ok=True)
 
-    def __call__(
-        self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]
-    ) -> None:
+    def __call__(self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]) -> None:
         if self.show:
             self.show.epoch(epoch, logs)
         scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
@@ -376,9 +371,7 @@ def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     )
 
 
-def predict(
-    run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False
-) -> Result:
+def predict(run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
     frame = flow.predict(estimator, data, columns=description["columns"], proba=proba)

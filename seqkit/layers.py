@@ -64,7 +64,7 @@ class Standardize(_Affine):
 
     def adapt(self, offset: Any, scale: Any, n_features: int) -> None:
         """Set the statistics, each ``(n_features,)``, in the units of the data."""
-        if not self.built:
+        if not hasattr(self, "offset"):
             self.build((None, None, n_features))
             self.built = True
         self.offset.assign(offset)

@@ -60,7 +60,7 @@ def test_scaling_is_inside_the_model():
     raw.get_layer("output").offset.assign([50.0])
     raw.get_layer("output").scale.assign([10.0])
     plain = build_regressor(9, 3, units=4, scale="none")
-    weights = [w for w in raw.get_weights()]
+    weights = list(raw.get_weights())
     plain.set_weights([w for v, w in zip(raw.weights, weights, strict=True)
                        if "standardize/" not in v.path])  # fmt: skip
     scaled = (x - x.mean((0, 1))) / x.std((0, 1))
@@ -85,7 +85,9 @@ def test_a_keras_user_compiles_and_fits_by_hand(tmp_path):
     x = rng.normal(size=(64, 8, 1)).astype(np.float32)
     y = (x[:, -1, 0] > 0).astype(int)
     model = build_classifier(8, 1, 2, units=8, cell="gru")
-    model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     history = model.fit(x, y, epochs=15, batch_size=16, verbose=0).history
     assert history["accuracy"][-1] > 0.9
     model.save(tmp_path / "model.keras")

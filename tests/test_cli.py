@@ -187,7 +187,9 @@ def test_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
         return keras.saving.load_model(run / "model.keras", compile=False).get_weights()
 
     killed = tmp_path / "killed"
-    with subprocess.Popen([*common, *recipe, "--out", str(killed), "--quiet"], env=environment) as p:
+    with subprocess.Popen(
+        [*common, *recipe, "--out", str(killed), "--quiet"], env=environment
+    ) as p:
         for _ in range(600):
             time.sleep(0.1)
             if list(killed.glob("*.partial/checkpoints/last.npz")):
@@ -380,8 +382,12 @@ def test_a_full_disk_leaves_nothing_half_written(table, tmp_path):
 
 
 def test_a_diverging_run_is_kept_and_marked_failed(call, table, tmp_path):
-    recipe = RECIPE.replace("epochs: 2", "epochs: 30\n  learning_rate: 3e38\n  clipnorm: null\n  optimizer: sgd")
-    said = call("fit", table(recipe=recipe.replace("units: 4", "units: 4\n  cell: simple_rnn")), status=1)
+    recipe = RECIPE.replace(
+        "epochs: 2", "epochs: 30\n  learning_rate: 3e38\n  clipnorm: null\n  optimizer: sgd"
+    )
+    said = call(
+        "fit", table(recipe=recipe.replace("units: 4", "units: 4\n  cell: simple_rnn")), status=1
+    )
     assert "epoch" in said
     assert "learning_rate" in said
     [run] = (tmp_path / "runs").iterdir()

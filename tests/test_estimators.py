@@ -184,8 +184,12 @@ def test_labels_of_any_type(gunpoint):
 def test_a_class_weight_is_a_sample_weight(gunpoint):
     X, y, *_ = gunpoint
     settings = {**QUICK, "batch_size": len(X), "units": 4}
-    by_sample = SequenceClassifier(**settings).fit(X, y, sample_weight=np.where(y == y[0], 3.0, 0.5))
-    by_class = SequenceClassifier(**settings, class_weight={y[0]: 3.0, next(c for c in y if c != y[0]): 0.5})
+    by_sample = SequenceClassifier(**settings).fit(
+        X, y, sample_weight=np.where(y == y[0], 3.0, 0.5)
+    )
+    by_class = SequenceClassifier(
+        **settings, class_weight={y[0]: 3.0, next(c for c in y if c != y[0]): 0.5}
+    )
     by_class.fit(X, y)
     for a, b in zip(by_sample.weights_, by_class.weights_, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -231,9 +235,7 @@ def test_regression_is_in_the_targets_units():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 10, 2))
     y = np.stack([5000 + 300 * X[:, :, 0].mean(1), 0.01 * X[:, -1, 1]], axis=1)
-    model = SequenceRegressor(
-        units=16, learning_rate=0.02, **{**QUICK, "epochs": 60}
-    ).fit(X, y)
+    model = SequenceRegressor(units=16, learning_rate=0.02, **{**QUICK, "epochs": 60}).fit(X, y)
     assert model.predict(X).shape == (80, 2)
     assert model.score(X, y) > 0.8
     one = SequenceRegressor(units=16, learning_rate=0.02, **{**QUICK, "epochs": 60}).fit(X, y[:, 0])
@@ -252,7 +254,7 @@ def test_early_stopping_keeps_the_best_weights(gunpoint):
 
 
 def test_a_failed_fit_leaves_the_estimator_as_it_was(gunpoint):
-    X, y, *_ = gunpoint
+    X, _y, *_ = gunpoint
     model = SequenceClassifier(units=4, **QUICK)
     before = dict(vars(model))
     with pytest.raises(ValueError, match="at least 2 classes"):
@@ -278,7 +280,7 @@ def test_bad_settings_are_named(settings, error, message, gunpoint):
 
 
 def test_bad_data_is_named(fitted, gunpoint):
-    X, y, X_test, _ = gunpoint
+    X, y, _X_test, _ = gunpoint
     with pytest.raises(ValueError, match="X has 2 features, but SequenceClassifier is expecting 1"):
         fitted.predict(np.zeros((3, 150, 2)))
     hole = X.copy()

@@ -23,6 +23,7 @@ ORDER = (
     "forecast_heads",
     "forecast_layers",
     "forecast_model",
+    "forecast_ensemble",
     "training",
     "data",
     "recipe",
@@ -40,7 +41,8 @@ ORDER = (
 
 
 def parts():
-    return sorted({p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in files()} - {"__init__"})
+    names = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in files()}
+    return sorted(names - {"__init__"})
 
 
 def files():
@@ -92,7 +94,8 @@ def test_unknown_names_are_attribute_errors():
     "statement", ["import seqkit", "import seqkit.cli", "import seqkit.recipe.reading"]
 )
 def test_light_modules_import_nothing_heavy(statement):
-    code = f"import sys; {statement}; print([m for m in ('tensorflow','keras','pandas','sklearn') if m in sys.modules])"
+    heavy = ("tensorflow", "keras", "pandas", "sklearn")
+    code = f"import sys; {statement}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

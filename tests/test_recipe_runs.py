@@ -95,9 +95,7 @@ def test_electricity_transformer(folder, data_folder):
 
 
 def test_air_quality(folder, data_folder):
-    prepare(
-        "air_quality.py", data_folder / "forecasting/pollution.csv", folder / "air_quality.csv"
-    )
+    prepare("air_quality.py", data_folder / "forecasting/pollution.csv", folder / "air_quality.csv")
     frame = pd.read_csv(folder / "air_quality.csv", nrows=2000)
     frame.to_csv(folder / "air_quality.csv", index=False)
     scores = fit(

@@ -357,9 +357,7 @@ or a list of (n_timesteps_i, n_features) arrays
     def _check_X(self, X: Any, reset: bool) -> Padded:
         owner = type(self).__name__
         if _is_table(X):
-            table = validate_data(
-                self, X, reset=reset, dtype="numeric", ensure_all_finite=False
-            )
+            table = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
             padded = as_padded(table[:, :, None], missing=self.missing)
             n_features, n_steps = 1, table.shape[1]
         else:
@@ -418,9 +416,7 @@ or a list of (n_timesteps_i, n_features) arrays
 
     def _source(self, examples: Examples) -> training.ArraySource:
         inputs = _inputs(examples.padded, self._variable_length_)
-        return training.ArraySource(
-            inputs, self._trained_target(examples.target), examples.weight
-        )
+        return training.ArraySource(inputs, self._trained_target(examples.target), examples.weight)
 
     # -- prediction --------------------------------------------------------------------------
 
@@ -441,7 +437,7 @@ def _is_table(X: Any) -> bool:
         sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
         return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
     if getattr(X, "ndim", 2) == 1:
-        return getattr(X, "dtype", None) != object or not all(np.ndim(row) for row in X)
+        return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
     return getattr(X, "ndim", 2) != 3
 
 

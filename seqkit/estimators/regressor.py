@@ -146,9 +146,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call.
         """
         going_on = self.__sklearn_is_fitted__()
-        return self._guarded(
-            self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True
-        )
+        return self._guarded(self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True)
 
     def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
         if y is None:

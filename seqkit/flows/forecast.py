@@ -108,7 +108,7 @@ class ForecastFlow(Flow):
         scores = rolled.evaluate(recipe.metrics, recipe.baselines)
         document = summarize("forecasting", {"test": scores})
         figures = {
-            **_pictures(rolled, np.max(estimator.context_length)),
+            **_pictures(rolled),
             "horizon": HorizonErrorDisplay.from_summary(scores),
             "history": HistoryDisplay.from_estimator(estimator),
         }
@@ -143,7 +143,7 @@ def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
     """Return a row for each series, window, step and target of a backtest."""
     import pandas as pd
 
-    n_series, n_windows, horizon, n_targets = rolled.truth.shape
+    n_targets = rolled.truth.shape[-1]
     series, window, step, target = np.indices(rolled.truth.shape)
     data = rolled.data
     names = getattr(data, "targets", ("y",) if n_targets == 1 else tuple(range(n_targets)))
@@ -164,36 +164,13 @@ def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
     return rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
 
 
-def _pictures(rolled: Backtest, context: int) -> dict[str, ForecastDisplay]:
-    """Return the last window of the first series, the baselines beside it."""
-    pictures = {}
-    for i in np.flatnonzero(rolled.origins[:, -1] >= 0)[:MOST_PICTURES]:
-        end = int(rolled.origins[i, -1]) + 1
-        start = max(0, end - 2 * context)
-        quantiles = rolled.answer.quantiles
-        pictures[f"forecast_{len(pictures) + 1}" if pictures else "forecast"] = ForecastDisplay(
-            rolled.data.values[i][start:end, 0],
-            rolled.answer.values[i, -1, :, 0],
-            truth=rolled.truth[i, -1, :, 0],
-            quantiles=None if quantiles is None else quantiles[i, -1, :, 0],
-            levels=rolled.answer.levels,
-            time=_stamps(rolled, i, start, end + rolled.truth.shape[2]),
-            name=str(rolled.data.ids[i]) if len(rolled.data.ids) > 1 else None,
-            label=str(getattr(rolled.data, "targets", ("value",))[0]),
+def _pictures(rolled: Backtest) -> dict[str, ForecastDisplay]:
+    """Return the last window of the first series, a baseline beside each."""
+    baselines, _ = rolled.baselines(["seasonal_naive" if rolled.season > 1 else "naive"])
+    shown = np.flatnonzero(rolled.origins[:, -1] >= 0)[:MOST_PICTURES]
+    return {
+        f"forecast_{n + 1}" if n else "forecast": ForecastDisplay.from_backtest(
+            rolled, int(series), baselines=baselines
         )
-    return pictures
-
-
-def _stamps(rolled: Backtest, series: int, start: int, stop: int) -> Any:
-    """Return the time stamps of some steps of a series, or None where there are none."""
-    import pandas as pd
-
-    data: Any = rolled.data
-    if getattr(data, "time", None) is None:
-        return None
-    rows = np.flatnonzero(data.code == series)
-    rows = rows[np.argsort(data.place[rows])][start:stop]
-    stamps = data.frame[data.time].iloc[rows]
-    if pd.api.types.is_numeric_dtype(stamps):
-        return stamps.to_numpy()
-    return pd.to_datetime(stamps).to_numpy()
+        for n, series in enumerate(shown)
+    }

@@ -312,7 +312,7 @@ peephole_constraint, gate_constraint : optional
         )
         cast = self.compute_dtype
         return kernels.Weights(
-            *(None if w is None else keras.ops.convert_to_tensor(w, dtype=cast) for w in given)
+            *(None if w is None else tf.cast(tf.convert_to_tensor(w.value), cast) for w in given)
         )
 
     def call(
@@ -443,7 +443,8 @@ peephole_constraint, gate_constraint : optional
                     f"{len(given)} tensors",
                 )
             )
-        cast = [keras.ops.convert_to_tensor(s, dtype=self.compute_dtype) for s in given]
+        given = [s.value if isinstance(s, keras.Variable) else s for s in given]
+        cast = [tf.cast(tf.convert_to_tensor(s), self.compute_dtype) for s in given]
         return tuple(tf.ensure_shape(s, [None, self.units]) for s in cast)
 
     def _drop(self, ones: Tensor, rate: float) -> Tensor:

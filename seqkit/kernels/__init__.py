@@ -8,6 +8,8 @@ Kernels are made of stock TensorFlow operations, so a saved model loads without 
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -128,7 +130,7 @@ def choose(
     """
     if gpu is None:
         gpu = bool(tf.config.list_physical_devices("GPU"))
-    refused = {}
+    refused: dict[str, str] = {}
     for kernel in KERNELS.values():
         reason = kernel.refuses(cell, dtype, recurrent_dropout > 0, gpu)
         if not reason:
@@ -148,21 +150,33 @@ def n_shards(batch: int | None, directions: int = 1) -> int:
     return max(1, min(wanted, 4, 2 if batch is None else batch // 8))
 
 
+@functools.lru_cache(maxsize=64)
+def _keras_layer(
+    name: str, units: int, n_features: int, sequences: bool, use_bias: bool, dtype: str
+) -> Any:
+    """Return a Keras layer to be called with weights from elsewhere."""
+    import keras
+
+    kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[name]
+    with tf.init_scope():
+        layer = kind(
+            units, return_sequences=sequences, return_state=True, use_bias=use_bias, dtype=dtype
+        )
+        layer.build((None, None, n_features))
+    return layer
+
+
 def _keras(
     cell: Cell, x: Tensor, weights: Weights, initial: tuple[Tensor, ...], last: bool, n_states: int
 ) -> tuple[Tensor, ...]:
-    import keras
-
-    units = weights.recurrent_kernel.shape[0]
-    kinds = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-    layer = kinds[cell.name](
-        units,
-        return_sequences=not last,
-        return_state=True,
-        use_bias=weights.bias is not None,
-        dtype=x.dtype.name,
+    layer = _keras_layer(
+        cell.name,
+        weights.recurrent_kernel.shape[0],
+        x.shape[2],
+        not last,
+        weights.bias is not None,
+        x.dtype.name,
     )
-    layer.build((None, None, x.shape[2]))
     given = [w for w in weights if w is not None]
     fixed = [v.value for v in layer.non_trainable_variables]
     (out, *states), _ = layer.stateless_call(
@@ -219,7 +233,7 @@ def run(
         n = tf.shape(x)[0]
         cuts = [n * k // shards for k in range(shards + 1)]
         parts = []
-        for a, b in zip(cuts, cuts[1:], strict=False):
+        for a, b in itertools.pairwise(cuts):
             mask = None if recurrent_mask is None else recurrent_mask[a:b]
             parts.append(
                 run(

@@ -8,6 +8,7 @@ for the chunk just before or after its steps, not for the whole sequence.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,21 +44,18 @@ class Chunks:
 
     Parameters
     ----------
-    body : TensorArray, tensor or None
-        Chunks of equal size; where the number of steps is known only when the graph runs, the
-        single steps left over follow them in the same array, which so is never empty.
+    body : TensorArray or tensor or None
+        Chunks of equal size, and behind them single steps where the number of steps is known
+        only when the graph runs.
     tail : tensor or None
-        The steps left over: one shorter chunk.
+        Where the number of steps is known: the shorter last chunk.
     shape : TensorShape
         Of the whole sequence, as far as known.
-    n_chunks : int or tensor
-        Chunks of equal size.
     """
 
     body: Any
     tail: Any
     shape: Any
-    n_chunks: Any
 
     def whole(self) -> Tensor:
         """Return the sequence in one piece, (time, ...)."""
@@ -70,9 +68,9 @@ class Chunks:
         whole.set_shape(self.shape)
         return whole
 
-    def read(self, which: str, at: Tensor, length: int) -> Tensor:
-        """Return one chunk of the body, or one step left over."""
-        piece = self.body.read(at if which == "body" else self.n_chunks + at)
+    def read(self, at: Tensor, length: int) -> Tensor:
+        """Return the piece at an index of the body."""
+        piece = self.body.read(at)
         piece.set_shape([length, *self.shape[1:]])
         return piece
 
@@ -128,64 +126,57 @@ def scan(
         piece.set_shape([length, *tensor.shape[1:]])
         return piece
 
-    arrays: tuple[Any, ...] = ()
-    if spread:
-        arrays = tuple(
-            tf.TensorArray(
-                state[0].dtype,
-                size=n_chunks + (n_rest if static is None else 0),
-                clear_after_read=False,
-                infer_shape=False,
-            )
-            for _ in range(n_outputs)
-        )
-
-    def loop(count: Any, offset: Any, length: int, which: str) -> None:
-        nonlocal state, arrays
-        first = 0 if which == "body" else n_chunks
+    def loop(first: Any, count: Any, length: int) -> None:
+        """Do `count` turns of `length` steps; pieces number `first` and on."""
+        nonlocal state, body
+        arrays = tuple(body)
+        offset = 0 if length == size else n_chunks * size
 
         def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
             pieces = [cut(s, offset + at * length, length) for s in sequences]
-            stored = [c.read(which, at, length) for c in kept]
-            carry, outputs = chunk(carry, pieces, stored)
+            carry, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in kept])
             for new, old in zip(carry, state, strict=True):
                 new.set_shape(old.shape)
             for n, output in enumerate(outputs):
                 shapes[n] = output.shape[1:]
-            written = tuple(a.write(first + at, o) for a, o in zip(arrays, outputs, strict=True))
-            return k + 1, tuple(carry), written
+            pairs = zip(arrays, outputs, strict=True)
+            return k + 1, tuple(carry), tuple(a.write(first + at, o) for a, o in pairs)
 
-        _, state, arrays = tf.while_loop(
-            lambda k, *_: k < count, turn, (0, state, arrays), maximum_iterations=None
+        _, state, arrays = tf.while_loop(lambda k, *_: k < count, turn, (0, state, arrays))
+        body = list(arrays)
+
+    def at_once(start: int, length: int, kept: list[Tensor]) -> list[Tensor]:
+        nonlocal state
+        new, outputs = chunk(state, [cut(s, start, length) for s in sequences], kept)
+        state = tuple(new)
+        for n, output in enumerate(outputs):
+            shapes[n] = output.shape[1:]
+        return list(outputs)
+
+    if spread:
+        # One array for body and single steps: an empty one could not be put together.
+        pieces = n_chunks if static is not None else n_chunks + n_rest
+        make = functools.partial(
+            tf.TensorArray, like.dtype, size=pieces, clear_after_read=False, infer_shape=False
         )
+        body = [make() for _ in range(n_outputs)]
 
     def do_body() -> None:
-        nonlocal body, shapes, state
+        nonlocal body
         if spread:
-            loop(n_chunks, 0, size, "body")
+            loop(0, n_chunks, size)
         elif n_chunks:
-            new, outputs = chunk(
-                state, [cut(s, 0, size) for s in sequences], [c.body for c in kept]
-            )
-            state, body, shapes = tuple(new), list(outputs), [o.shape[1:] for o in outputs]
+            body = at_once(0, size, [c.body for c in kept])
 
     def do_tail() -> None:
-        nonlocal tail, state
+        nonlocal tail
         if static is None:
-            loop(n_rest, n_chunks * size, 1, "tail")
+            loop(n_chunks, n_rest, 1)
         elif n_rest:
-            start = n_chunks * size
-            new, outputs = chunk(
-                state, [cut(s, start, n_rest) for s in sequences], [c.tail for c in kept]
-            )
-            state, tail = tuple(new), list(outputs)
+            tail = at_once(n_chunks * size, n_rest, [c.tail for c in kept])
 
     for part in (do_tail, do_body) if reverse else (do_body, do_tail):
         part()
-    if spread:
-        body = list(arrays)
-    whole = [tf.TensorShape([static]).concatenate(s) for s in shapes]
-    return state, [
-        Chunks(b, t, s, n_chunks) for b, t, s in zip(body, tail, whole, strict=True)
-    ]
+    parts = zip(body, tail, shapes, strict=True)
+    return state, [Chunks(b, t, tf.TensorShape([static]).concatenate(s)) for b, t, s in parts]

@@ -1,0 +1,302 @@
+"""The layers: parity with Keras, lengths and padding, saving, states, dropout."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqkit.cells import CELLS
+from seqkit.recurrent import Bidirectional, GatedRNN
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 9, 3)).astype("float32")
+LENGTHS = np.array([9, 4, 1, 6])
+
+PARITIES = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "gru_reset_before": lambda *a, **k: keras.layers.GRU(*a, reset_after=False, **k),
+}
+
+
+def randomize(layer, seed=1):
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.normal(size=w.shape) * 0.5 for w in layer.get_weights()])
+    return layer
+
+
+def twin(cls, *args, x=X, **options):
+    layer = cls(*args, **options)
+    layer(x)
+    return randomize(layer)
+
+
+@pytest.mark.parametrize("name", PARITIES)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"return_sequences": True, "return_state": True}, {"go_backwards": True}],
+    ids=["last", "sequences", "backwards"],
+)
+def test_keras_weights_copy_over_as_they_are(name, options):
+    ours, theirs = GatedRNN(5, name, **options), PARITIES[name](5, **options)
+    ours(X), theirs(X)
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    randomize(theirs)
+    ours.set_weights(theirs.get_weights())
+
+    @tf.function
+    def compute(layer):
+        x = tf.constant(X)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            out = tf.nest.flatten(layer(x))
+            loss = sum(tf.reduce_sum(tf.sin(3.0 * o)) for o in out)
+        values = [v.value for v in layer.trainable_variables]
+        return out, tape.gradient(loss, [x, *values])
+
+    for a, b in zip(*(tf.nest.flatten(compute(k)) for k in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", PARITIES)
+def test_initial_weights_have_the_distribution_of_keras(name):
+    ours, theirs = GatedRNN(64, name), PARITIES[name](64)
+    ours(X), theirs(X)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a.std(), b.std(), rtol=0.2)
+        np.testing.assert_allclose(a.mean(), b.mean(), atol=0.06)
+
+
+def test_coupled_cell_remembers_at_first():
+    layer = GatedRNN(3, "cifg")
+    layer(X)
+    np.testing.assert_array_equal(layer.bias.numpy(), [-1, -1, -1, 0, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_lengths_are_each_series_alone(name, backwards):
+    whole = twin(GatedRNN, 4, name, return_sequences=True, return_state=True)
+    whole.go_backwards = backwards
+    last = GatedRNN(4, name, go_backwards=backwards)
+    last(X)
+    last.set_weights(whole.get_weights())
+    out, *states = (t.numpy() for t in whole(X, lengths=LENGTHS))
+    final = last(X, lengths=LENGTHS).numpy()
+    for k, n in enumerate(LENGTHS):
+        alone, *alone_states = (t.numpy()[0] for t in whole(X[k : k + 1, :n]))
+        np.testing.assert_allclose(out[k, :n], alone, atol=1e-5)
+        assert not out[k, n:].any()
+        np.testing.assert_allclose(final[k], alone[-1], atol=1e-5)
+        for a, b in zip(states, alone_states, strict=True):
+            np.testing.assert_allclose(a[k], b, atol=1e-5)
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "gru", "fgr"])
+def test_bidirectional_is_each_series_alone(name, sequences):
+    layer = twin(Bidirectional, 4, name, return_sequences=sequences)
+    out = layer(X, lengths=LENGTHS).numpy()
+    for k, n in enumerate(LENGTHS):
+        alone = layer(X[k : k + 1, :n]).numpy()[0]
+        np.testing.assert_allclose(out[k, :n] if sequences else out[k], alone, atol=1e-5)
+
+
+def test_backward_half_is_read_at_the_first_step():
+    layer = twin(Bidirectional, 4, return_sequences=True)
+    last = Bidirectional(4)
+    last(X)
+    last.set_weights(layer.get_weights())
+    sequence = layer(X).numpy()
+    expected = np.concatenate([sequence[:, -1, :4], sequence[:, 0, 4:]], -1)
+    np.testing.assert_allclose(last(X), expected, atol=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(extra=st.integers(0, 12), name=st.sampled_from(["lstm", "gru", "cifg"]), seed=st.integers())
+def test_padding_changes_no_answer_and_no_gradient(extra, name, seed):
+    layer = LAYERS.setdefault(name, twin(Bidirectional, 4, name))
+    noise = np.random.default_rng(seed % 2**32).normal(size=(4, extra, 3)).astype("float32")
+
+    def compute(x):
+        with tf.GradientTape() as tape:
+            out = layer(x, lengths=LENGTHS)
+            loss = tf.reduce_sum(tf.sin(out))
+        return [out, *tape.gradient(loss, layer.trainable_variables)]
+
+    padded = compute(np.concatenate([X, noise], 1))
+    for a, b in zip(compute(X), padded, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+LAYERS: dict = {}
+
+
+def test_length_zero_leaves_the_initial_state():
+    layer = twin(GatedRNN, 4)
+    start = [RNG.normal(size=(4, 4)).astype("float32") for _ in "hc"]
+    out = layer(X, lengths=np.array([0, 1, 2, 3]), initial_state=start)
+    np.testing.assert_array_equal(out[0], start[0][0])
+
+
+@pytest.mark.parametrize("name", PARITIES)
+def test_wrapped_in_keras_bidirectional_under_a_mask(name):
+    mask = tf.sequence_mask(LENGTHS, 9)
+    ours = twin(keras.layers.Bidirectional, GatedRNN(5, name, return_sequences=True))
+    theirs = keras.layers.Bidirectional(PARITIES[name](5, return_sequences=True))
+    theirs(X)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(X), theirs(X), atol=1e-5)
+    np.testing.assert_allclose(ours(X, mask=mask), theirs(X, mask=mask), atol=1e-5)
+
+
+def test_mask_travels_through_a_stack():
+    padded = X.copy()
+    padded[1, 4:] = 0
+    model = keras.Sequential(
+        [
+            keras.layers.Masking(0.0),
+            keras.layers.Bidirectional(GatedRNN(4, return_sequences=True)),
+            Bidirectional(4, "gru", return_sequences=True),
+            GatedRNN(4, "vanilla"),
+        ]
+    )
+    out = model(padded).numpy()
+    np.testing.assert_allclose(out[1], model(X[1:2, :4]).numpy()[0], atol=1e-6)
+
+
+def test_mask_with_a_hole_is_refused():
+    mask = np.ones((4, 9), bool)
+    mask[2, 3] = False
+    layer = GatedRNN(4)
+    with pytest.raises(ValueError, match="mask must be right-padded"):
+        layer(X, mask=mask)
+    compiled = tf.function(lambda m: layer(X, mask=m))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="right-padded"):
+        compiled(tf.constant(mask))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_saved_and_loaded(name, tmp_path):
+    inputs = keras.Input((None, 3))
+    lengths = keras.Input((), dtype="int32")
+    h = Bidirectional(3, name, return_sequences=True, recurrent_dropout=0.1, seed=3)(
+        inputs, lengths=lengths
+    )
+    h = GatedRNN(4, name, kernel_regularizer="l2", recurrent_constraint="unit_norm")(
+        h, lengths=lengths
+    )
+    model = keras.Model([inputs, lengths], h)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    # through JSON, for a loaded tuple is a list
+    assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
+    np.testing.assert_array_equal(model([X, LENGTHS]), loaded([X, LENGTHS]))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "fgr"])
+def test_saved_model_needs_no_seqkit(name, tmp_path):
+    model = keras.Sequential([keras.Input((None, 3)), Bidirectional(3, name)])
+    model.export(str(tmp_path), verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(loaded.serve(X), model(X), atol=1e-6)
+
+
+def test_stateful_goes_on_where_it_stopped():
+    layer = GatedRNN(4, stateful=True)
+    first, second = layer(X[:, :5]).numpy(), layer(X[:, 5:]).numpy()
+    plain = GatedRNN(4)
+    plain(X)
+    plain.set_weights(layer.get_weights()[:3])
+    np.testing.assert_allclose(first, plain(X[:, :5]), atol=1e-6)
+    np.testing.assert_allclose(second, plain(X), atol=1e-6)
+    layer.reset_state()
+    np.testing.assert_array_equal(layer(X[:, :5]), first)
+
+
+def test_initial_state_is_the_state_handed_on():
+    layer = twin(GatedRNN, 4, "vanilla", return_state=True)
+    _, *states = layer(X[:, :5])
+    np.testing.assert_allclose(layer(X[:, 5:], initial_state=states)[0], layer(X)[0], atol=1e-6)
+    with pytest.raises(ValueError, match="the 2 states"):
+        layer(X, initial_state=states[:1])
+
+
+def test_dropout_in_training_only_and_one_mask_a_sequence():
+    ones = np.ones((2, 6, 8), "float32")
+    layer = GatedRNN(8, "simple_rnn", dropout=0.5, return_sequences=True, seed=1)
+    layer(ones)
+    layer.set_weights([np.eye(8), np.zeros((8, 8)), np.zeros(8)])
+    out = layer(ones, training=True).numpy()
+    assert set(np.round(np.unique(out), 4)) == {0.0, np.round(np.tanh(np.float32(2)), 4)}
+    assert (out == out[:, :1]).all()
+    np.testing.assert_array_equal(layer(ones), layer(ones))
+
+
+def test_recurrent_dropout_scales_so_that_the_mean_stays():
+    layer = GatedRNN(512, "simple_rnn", recurrent_dropout=0.25, seed=1)
+    x = np.full((1, 2, 1), 1e-3, "float32")
+    layer(x)
+    layer.set_weights([np.ones((1, 512)), np.eye(512), np.zeros(512)])
+    out = layer(x, training=True).numpy() / 1e-3
+    np.testing.assert_allclose(np.unique(out.round(3)), [1, 1 + 1 / 0.75], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
+def test_other_precisions(dtype):
+    policy = keras.DTypePolicy(dtype)
+    layer = GatedRNN(4, dtype=policy)
+    out = layer(X)
+    assert keras.backend.standardize_dtype(out.dtype) == policy.compute_dtype
+    reference = GatedRNN(4)
+    reference(X)
+    reference.set_weights(layer.get_weights())
+    np.testing.assert_allclose(tf.cast(out, "float32"), reference(X), atol=2e-2)
+
+
+def test_regularizers_add_losses_and_constraints_hold():
+    layer = GatedRNN(4, "vanilla", kernel_regularizer="l2", peephole_constraint="non_neg")
+    model = keras.Sequential([keras.Input((9, 3)), layer])
+    assert len(model.losses) == 1
+    model.compile("sgd", "mse")
+    model.fit(X, np.ones((4, 4)), verbose=0)
+    assert (layer.peephole_kernel.numpy() >= 0).all()
+
+
+def test_inspect_yields_the_gates():
+    layer = twin(GatedRNN, 4, "vanilla", return_sequences=True)
+    rows = layer.inspect(X)
+    assert set(rows) == {"state_h", "state_c", "i", "f", "c", "o"}
+    np.testing.assert_allclose(rows["state_h"], layer(X), atol=1e-6)
+    np.testing.assert_allclose(rows["o"] * np.tanh(rows["state_c"]), rows["state_h"], atol=1e-6)
+
+
+def test_kernel_is_shown_and_can_be_asked_for():
+    assert GatedRNN(4).kernel_report().name == "fused"
+    assert "float32" in str(GatedRNN(4, dtype="float64").kernel_report())
+    assert Bidirectional(4, "gru").kernel_report().name == "loop"
+    layer = twin(GatedRNN, 4, kernel="reference")
+    np.testing.assert_allclose(layer(X), twin(GatedRNN, 4)(X), atol=1e-6)
+    with pytest.raises(ValueError, match="kernel must be one that serves"):
+        GatedRNN(4, "gru", kernel="fused").kernel_report()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"units": 0}, "units must be a positive integer"),
+        ({"units": 4, "cell": "lsmt"}, "did you mean 'lstm'"),
+        ({"units": 4, "dropout": 1.0}, r"dropout must be in \[0, 1\)"),
+        ({"units": 4, "kernel": "magic"}, "kernel must be 'auto' or one of"),
+    ],
+)
+def test_arguments_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        GatedRNN(**options)

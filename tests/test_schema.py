@@ -124,7 +124,7 @@ SIGNATURES = [
     ("seqkit.estimators.forecaster:SequenceForecaster", "forecasting", True),
     ("seqkit.builders:build_classifier", "classification", False),
     ("seqkit.builders:build_regressor", "regression", False),
-    ("seqkit.builders:build_forecaster", "forecasting", False),
+    ("seqkit.forecast_model:build_forecaster", "forecasting", False),
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {

@@ -20,6 +20,7 @@ __all__ = ["recipe_text", "write_recipe"]
 
 FEW_SERIES = 20  # below it a validation part would say nothing
 FEW_OF_A_CLASS = 4  # below it not every part can hold each class
+FEW_WINDOWS = 1000  # below it a large network learns them by heart
 MANY_WINDOWS = 20_000  # above it an epoch is a number of random batches
 LISTED = 30  # columns named one by one
 LONGEST_LINE = 90  # beyond it the reason goes above
@@ -229,6 +230,8 @@ def _forecasting_data(look: Look) -> Iterator[Line]:
     if others and len(others) <= LISTED:
         yield Line(1, "# past_covariates", others, "known up to now only; may help")
     yield from _missing(look)
+    why_all = "nothing held back: the falling rate stops the training"
+    yield Line(1, "split", {"validation": 0}, why_all)
 
 
 def _forecasting_rest(look: Look) -> Iterator[Line]:
@@ -236,8 +239,10 @@ def _forecasting_rest(look: Look) -> Iterator[Line]:
     windows = look.n_series * max((look.shortest + look.longest) // 2 - context - horizon, 1)
     yield Line(0, "model", heading=True)
     yield Line(1, "cell", "gru", "seqkit list cells")
-    many = windows > MANY_WINDOWS
-    yield Line(1, "units", 128 if many else 64, "a list is a stack of layers")
+    many, few = windows > MANY_WINDOWS, windows < FEW_WINDOWS
+    yield Line(1, "units", 128 if many else 32 if few else 64, "a list is a stack of layers")
+    if few:
+        yield Line(1, "dropout", 0.2, "against learning by heart")
     if season >= 12 and context >= 4 * season:
         yield Line(1, "patch", season, "a season is folded into one step of the recurrence")
     yield Line(1, "normalize", "standard", "each window by its own mean and spread")
@@ -249,8 +254,8 @@ def _forecasting_rest(look: Look) -> Iterator[Line]:
         yield Line(1, "steps_per_epoch", 100, f"some {windows} windows: batches at random")
         yield Line(1, "batch_size", 256)
     else:
-        yield Line(1, "epochs", 100, "at most")
-        yield Line(1, "batch_size", 16 if windows < 1000 else 64, f"for some {windows} windows")
+        yield Line(1, "epochs", 60)
+        yield Line(1, "batch_size", 16 if few else 64, f"for some {windows} windows")
     yield Line(1, "learning_rate", 2e-3)
     yield Line(1, "schedule", "cosine", "falls to 0 at the end")
     yield Line(1, "patience", 0, "the falling rate is what stops the training")

@@ -37,6 +37,8 @@ class Task:
         What the model is always shown beside.
     trained_output : str or None
         Layer whose output the loss sees; ``None`` means the model's own output.
+    more_baselines : tuple of str
+        Baselines that are shown where a recipe names them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Task:
     default_metrics: tuple[str, ...]
     baselines: tuple[str, ...]
     trained_output: str | None = None
+    more_baselines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.default_metrics) - set(self.metrics)
@@ -72,6 +75,11 @@ TASKS: dict[str, Task] = {
                 "accuracy",
                 "balanced_accuracy",
                 "f1_macro",
+                "f1_micro",
+                "f1_weighted",
+                "precision_macro",
+                "recall_macro",
+                "matthews",
                 "log_loss",
                 "roc_auc",
             ),
@@ -86,7 +94,7 @@ TASKS: dict[str, Task] = {
             target="number",
             loss="mse",
             losses=("mse", "mae", "huber"),
-            metrics=("mae", "rmse", "r2"),
+            metrics=("mae", "rmse", "mse", "median_absolute_error", "r2"),
             default_metrics=("mae", "rmse", "r2"),
             baselines=("mean",),
             trained_output="standardized",
@@ -101,6 +109,7 @@ TASKS: dict[str, Task] = {
             metrics=(
                 "mae",
                 "rmse",
+                "mse",
                 "mape",
                 "smape",
                 "mase",
@@ -113,6 +122,7 @@ TASKS: dict[str, Task] = {
             ),
             default_metrics=("mae", "rmse", "smape", "mase", "rmsse"),
             baselines=("naive", "seasonal_naive", "drift"),
+            more_baselines=("naive2", "auto_ets", "auto_theta"),
         ),
     )
 }

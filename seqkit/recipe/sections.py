@@ -31,7 +31,6 @@ from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
-    "MORE_BASELINES",
     "OPTIMIZERS",
     "Backtest",
     "ClassificationData",
@@ -52,8 +51,6 @@ __all__ = [
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
 EXPORT_FORMATS = ("keras", "saved_model")
-# Forecasters that are shown beside the model when a recipe asks for them.
-MORE_BASELINES = ("naive2", "auto_ets", "auto_theta")
 CALENDAR = (
     "minute",
     "hour",
@@ -435,7 +432,7 @@ class ForecastingEvaluate(Section):
     )
     baselines: (
         names(  # type: ignore[valid-type]
-            (*TASKS["forecasting"].baselines, *MORE_BASELINES)
+            (*TASKS["forecasting"].baselines, *TASKS["forecasting"].more_baselines)
         )
         | None
     ) = setting(  # type: ignore[valid-type]

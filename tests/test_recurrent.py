@@ -26,6 +26,11 @@ PARITIES = {
 }
 
 
+def several(names, *fast):
+    """All names, those not among `fast` only with the slow tests."""
+    return [n if n in fast else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
 def randomize(layer, seed=1):
     rng = np.random.default_rng(seed)
     layer.set_weights([rng.normal(size=w.shape) * 0.5 for w in layer.get_weights()])
@@ -41,8 +46,12 @@ def twin(cls, *args, x=X, **options):
 @pytest.mark.parametrize("name", PARITIES)
 @pytest.mark.parametrize(
     "options",
-    [{}, {"return_sequences": True, "return_state": True}, {"go_backwards": True}],
-    ids=["last", "sequences", "backwards"],
+    [
+        {"return_sequences": True, "return_state": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"go_backwards": True}, marks=pytest.mark.slow),
+    ],
+    ids=["sequences", "last", "backwards"],
 )
 def test_keras_weights_copy_over_as_they_are(name, options):
     ours, theirs = GatedRNN(5, name, **options), PARITIES[name](5, **options)
@@ -80,7 +89,7 @@ def test_coupled_cell_remembers_at_first():
     np.testing.assert_array_equal(layer.bias.numpy(), [-1, -1, -1, 0, 0, 0, 0, 0, 0])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", several(CELLS, "lstm", "gru"))
 @pytest.mark.parametrize("backwards", [False, True])
 def test_lengths_are_each_series_alone(name, backwards):
     whole = twin(GatedRNN, 4, name, return_sequences=True, return_state=True)
@@ -100,7 +109,7 @@ def test_lengths_are_each_series_alone(name, backwards):
 
 
 @pytest.mark.parametrize("sequences", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "fgr"])
+@pytest.mark.parametrize("name", several(["lstm", "gru", "fgr"], "gru"))
 def test_bidirectional_is_each_series_alone(name, sequences):
     layer = twin(Bidirectional, 4, name, return_sequences=sequences)
     out = layer(X, lengths=LENGTHS).numpy()
@@ -119,7 +128,7 @@ def test_backward_half_is_read_at_the_first_step():
     np.testing.assert_allclose(last(X), expected, atol=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(extra=st.integers(0, 12), name=st.sampled_from(["lstm", "gru", "cifg"]), seed=st.integers())
 def test_padding_changes_no_answer_and_no_gradient(extra, name, seed):
     layer = LAYERS.setdefault(name, twin(Bidirectional, 4, name))
@@ -146,7 +155,7 @@ def test_length_zero_leaves_the_initial_state():
     np.testing.assert_array_equal(out[0], start[0][0])
 
 
-@pytest.mark.parametrize("name", PARITIES)
+@pytest.mark.parametrize("name", several(PARITIES, "lstm", "gru"))
 def test_wrapped_in_keras_bidirectional_under_a_mask(name):
     mask = tf.sequence_mask(LENGTHS, 9)
     ours = twin(keras.layers.Bidirectional, GatedRNN(5, name, return_sequences=True))
@@ -183,7 +192,7 @@ def test_mask_with_a_hole_is_refused():
         compiled(tf.constant(mask))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", several(CELLS, "lstm", "gru", "fgr"))
 def test_saved_and_loaded(name, tmp_path):
     inputs = keras.Input((None, 3))
     lengths = keras.Input((), dtype="int32")
@@ -201,7 +210,7 @@ def test_saved_and_loaded(name, tmp_path):
     np.testing.assert_array_equal(model([X, LENGTHS]), loaded([X, LENGTHS]))
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "fgr"])
+@pytest.mark.parametrize("name", several(["lstm", "gru", "fgr"], "lstm", "gru"))
 def test_saved_model_needs_no_seqkit(name, tmp_path):
     model = keras.Sequential([keras.Input((None, 3)), Bidirectional(3, name)])
     model.export(str(tmp_path), verbose=False)

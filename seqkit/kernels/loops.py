@@ -18,7 +18,7 @@ with x and what is kept of shape (steps, batch, ...), and an upstream gradient d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import tensorflow as tf
 
@@ -134,14 +134,14 @@ def _gru_after(cell: Cell, mask: Tensor | None) -> Scheme:
         K_steps, z_steps = tf.unstack(K), tf.unstack(z)
         D = [tf.unstack(d) for d in arriving]
         R_T = tf.transpose(w.recurrent_kernel)  # (3 * units, units)
-        total: list[Any] = [None] * len(z_steps)
-        for t in reversed(range(len(total))):
+        arrived: list[Any] = [None] * len(z_steps)
+        for t in reversed(range(len(arrived))):
             if D:
                 dh = dh + D[0][t]
-            total[t] = dh
+            arrived[t] = dh
             dA = tf.reshape(dh[:, None] * K_steps[t], [-1, 3 * units])
             dh = _masked(tf.matmul(dA, R_T), mask) + dh * z_steps[t]
-        total = tf.stack(total)
+        total = tf.stack(arrived)
         dA = tf.reshape(total[:, :, None] * K, [x.shape[0], -1, 3 * units])
         dWx = tf.concat([dA[..., : 2 * units], total * K_n], -1)
         sums = tf.stack([tf.reduce_sum(dWx, [0, 1]), tf.reduce_sum(dA, [0, 1])])
@@ -235,15 +235,18 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
         )
 
     def forward(w: Weights, carry: tuple, x: Tensor) -> Any:
-        h, c, *gates = carry
+        h, c, *before = carry
         p = peephole_rows(w)
-        gates = tf.concat(gates, 1) if recurrent_gates else None
-        G = spread_gate_kernel(w) if recurrent_gates else None
+        gates, R = None, w.recurrent_kernel
+        if recurrent_gates:
+            gates = tf.concat(before, 1)
+            R = tf.concat([R, spread_gate_kernel(w)], 0)  # (4 * units, 4 * units)
         rows, after = [], []
         for Wx in _project(x, w.kernel, w.bias):
-            A = Wx + tf.matmul(_masked(h, mask), w.recurrent_kernel)
-            if G is not None:
-                A += tf.matmul(gates, G)
+            fed = _masked(h, mask)
+            if recurrent_gates:
+                fed = tf.concat([fed, gates], 1)
+            A = Wx + tf.matmul(fed, R)
             A = dict(zip(cell.gates, tf.split(A, n_blocks, axis=1), strict=True))
             row = {"h": h, "c": c, "gates": gates, "c_": g_of(A["c"])}
             for k in ("i", "f"):
@@ -268,11 +271,11 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
         kept = [tf.stack(s) for s in zip(*rows, strict=True)]
         hs, cs, gs = zip(*after, strict=True)
         states = [tf.stack(hs), tf.stack(cs)]
-        carry = [h, c]
+        final = [h, c]
         if recurrent_gates:
             states += tf.split(tf.stack(gs), 3, axis=-1)
-            carry += tf.split(gates, 3, axis=1)
-        return tuple(carry), states, kept
+            final += tf.split(gates, 3, axis=1)
+        return tuple(final), states, kept
 
     def backward(w: Weights, carry: tuple, x: Tensor, arriving: list, kept: list) -> Any:
         dh, dc, *dgates = carry
@@ -280,7 +283,7 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
         v = dict(zip([*(f"{k}_" for k in cell.gates), *names[n_blocks:]], kept, strict=True))
         p = peephole_rows(w)
         a, c_before = v["a"], v["c"]
-        i, f, g, o = (v.get(k) for k in ("i_", "f_", "c_", "o_"))
+        i, f, g, o = (cast(Any, v.get(k)) for k in ("i_", "f_", "c_", "o_"))
         slope_a = 1 - a * a if cell.output_activation == "tanh" else None
         slope_g = 1 - g * g if cell.input_activation == "tanh" else None
         slopes = {k: s * (1 - s) for k, s in (("i", i), ("f", f), ("o", o)) if s is not None}
@@ -306,36 +309,36 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
         D = [tf.unstack(d) for d in arriving]
         R_T = tf.transpose(w.recurrent_kernel)
         if recurrent_gates:
-            G = spread_gate_kernel(w)
-            G_T = tf.transpose(G)
-            slope_steps = tf.unstack(tf.concat([slopes[k] for k in recurrent_gates], -1))
-            dgates = tf.concat(dgates, 1)
+            # One product gives the gradient of h and of the gates before; what then arrives at a
+            # gate also reaches c by its peephole.
+            R_T = tf.concat([R_T, tf.transpose(spread_gate_kernel(w))], 1)
+            nothing = tf.zeros_like(dc)
+            zeros = tf.zeros_like(g)
+            S = tf.unstack(tf.stack([slopes.get(k, zeros) for k in cell.gates], axis=2))
+            P = {k: tf.unstack(p[k] * slopes[k]) for k in recurrent_gates}
         dA: list[Any] = [None] * len(K_steps)
         for t in reversed(range(len(dA))):
             if D:
                 dh = dh + D[0][t]
             if len(D) > 1:
                 dc = dc + D[1][t]
-            dc = dc + dh * K_c[t]
-            E: dict[str, Tensor] = {}
             if recurrent_gates:
                 if len(D) > 2:
-                    dgates = dgates + tf.concat([d[t] for d in D[2:]], 1)
-                E = dict(
-                    zip(recurrent_gates, tf.split(dgates * slope_steps[t], 3, axis=1), strict=True)
-                )
-                dc = dc + p["o"] * E["o"]
+                    dgates = [d + arrived[t] for d, arrived in zip(dgates, D[2:], strict=True)]
+                by_gate = dict(zip(recurrent_gates, dgates, strict=True))
+                dc = tf.add_n([dc, dh * K_c[t], by_gate["o"] * P["o"][t]])
+            else:
+                dc = dc + dh * K_c[t]
             sources = tf.stack([dh if k == "o" else dc for k in cell.gates], 1)
             dA_t = sources * K_steps[t]  # (batch, blocks, units)
             dc = dc * K_back[t]
             if recurrent_gates:
-                E["c"] = tf.zeros_like(dc)
-                dA_t = dA_t + tf.stack([E[k] for k in cell.gates], 1)
-                dc = dc + p["i"] * E["i"] + p["f"] * E["f"]
+                dA_t += tf.stack([by_gate.get(k, nothing) for k in cell.gates], 1) * S[t]
+                dc = tf.add_n([dc, by_gate["i"] * P["i"][t], by_gate["f"] * P["f"][t]])
             dA[t] = tf.reshape(dA_t, [-1, n_blocks * units])
-            dh = _masked(tf.matmul(dA[t], R_T), mask)
-            if recurrent_gates:
-                dgates = tf.matmul(dA[t], G_T)
+            back = tf.matmul(dA[t], R_T)
+            dh, *dgates = tf.split(back, 4, axis=1) if recurrent_gates else (back,)
+            dh = _masked(dh, mask)
         dA = tf.stack(dA)
         grads = Weights(
             kernel=_outer(x, dA),
@@ -354,7 +357,7 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
         if recurrent_gates:
             fed = tf.concat([blocks[k] for k in recurrent_gates], -1)
             grads = grads._replace(gate_kernel=_outer(v["gates"], fed))
-            back += tf.split(dgates, 3, axis=1)
+            back += dgates
         return tuple(back), dA, grads
 
     return Scheme(forward, backward, len(names))

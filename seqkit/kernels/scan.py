@@ -135,13 +135,13 @@ def scan(
         def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
             pieces = [cut(s, offset + at * length, length) for s in sequences]
-            carry, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in kept])
-            for new, old in zip(carry, state, strict=True):
+            found, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in kept])
+            for new, old in zip(found, state, strict=True):
                 new.set_shape(old.shape)
             for n, output in enumerate(outputs):
                 shapes[n] = output.shape[1:]
             pairs = zip(arrays, outputs, strict=True)
-            return k + 1, tuple(carry), tuple(a.write(first + at, o) for a, o in pairs)
+            return k + 1, tuple(found), tuple(a.write(first + at, o) for a, o in pairs)
 
         _, state, arrays = tf.while_loop(lambda k, *_: k < count, turn, (0, state, arrays))
         body = list(arrays)

@@ -1,4 +1,4 @@
-"""Recurrent layers: one layer for every cell, and its bidirectional pair."""
+"""One recurrent layer for every cell."""
 
 from __future__ import annotations
 
@@ -10,58 +10,16 @@ import tensorflow as tf
 from seqkit import kernels
 from seqkit.cells import Cell, find_cell
 from seqkit.errors import explain
+from seqkit.recurrent.bias import CellBias
 
-__all__ = ["Bidirectional", "CellBias", "GatedRNN"]
+__all__ = ["GatedRNN", "mask_to_lengths"]
 
 Tensor = Any
 
 _ROLES = ("kernel", "recurrent", "bias", "peephole", "gate")
 
 
-@keras.saving.register_keras_serializable(package="seqkit")
-class CellBias(keras.initializers.Initializer):
-    """Initialise the bias of a cell: an initialiser, and 1 for the forget gate if wanted.
-
-    Parameters
-    ----------
-    cell : str
-        Name of the cell.
-    bias_initializer : str or keras.initializers.Initializer, default="zeros"
-        For the other blocks.
-    unit_forget_bias : bool, default=True
-        Whether the forget gate starts at 1 (Jozefowicz et al. 2015); a coupled cell's input
-        gate starts at -1, which is the same.
-    """
-
-    def __init__(
-        self, cell: str, bias_initializer: Any = "zeros", unit_forget_bias: bool = True
-    ) -> None:
-        self.cell = cell
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.unit_forget_bias = unit_forget_bias
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """Return the bias, of shape (blocks * units,) or (2, blocks * units)."""
-        bias = self.bias_initializer(shape, dtype=dtype)
-        cell = find_cell(self.cell)
-        if not self.unit_forget_bias or cell.forget_bias is None:
-            return bias
-        gate, value = cell.forget_bias
-        blocks = keras.ops.split(bias, len(cell.gates), axis=-1)
-        n = cell.gates.index(gate)
-        blocks[n] = keras.ops.full_like(blocks[n], value)
-        return keras.ops.concatenate(blocks, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {
-            "cell": self.cell,
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "unit_forget_bias": self.unit_forget_bias,
-        }
-
-
-def _mask_to_lengths(mask: Tensor) -> Tensor:
+def mask_to_lengths(mask: Tensor) -> Tensor:
     """Return the lengths of a right-padded mask; an error where it is not right-padded."""
     mask = tf.cast(mask, tf.bool)
     lengths = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
@@ -348,12 +306,12 @@ peephole_constraint, gate_constraint : optional
             If `mask` is not right-padded, or `initial_state` has not the cell's states.
             (Inside a graph: tf.errors.InvalidArgumentError.)
         """
-        out, states = self._time_major(sequences, lengths, mask, initial_state, training)
+        out, states = self.time_major(sequences, lengths, mask, initial_state, training)
         if self.return_sequences:
             out = tf.transpose(out, [1, 0, 2])
         return (out, *states) if self.return_state else out
 
-    def _time_major(
+    def time_major(
         self,
         sequences: Tensor,
         lengths: Tensor | None,
@@ -368,7 +326,7 @@ peephole_constraint, gate_constraint : optional
         if lengths is None and mask is not None:
             mask = mask[0] if isinstance(mask, list | tuple) else mask
             if mask is not None:
-                lengths = _mask_to_lengths(tf.convert_to_tensor(mask))
+                lengths = mask_to_lengths(tf.convert_to_tensor(mask))
         if lengths is not None:
             lengths = tf.cast(tf.convert_to_tensor(lengths), tf.int32)
 
@@ -401,7 +359,7 @@ peephole_constraint, gate_constraint : optional
             n_states=1 if kernel == "keras" and not last else n_states,
             recurrent_mask=recurrent_mask,
             training=bool(training),
-            shards=kernels.n_shards(batch, self.directions) if training else 1,
+            shards=kernels.n_shards(batch, self.units, self.directions) if training else 1,
         )
         if last:
             final = list(rows)
@@ -510,118 +468,3 @@ peephole_constraint, gate_constraint : optional
             ):
                 config[f"{role}_{kind}"] = module.serialize(getattr(self, f"{role}_{kind}"))
         return {**super().get_config(), **config}
-
-
-@keras.saving.register_keras_serializable(package="seqkit")
-class Bidirectional(keras.layers.Layer):
-    """Two `GatedRNN` over the same series, one from each end, side by side.
-
-    Unlike reading a bidirectional sequence at its last step, where the backward half has seen
-    one step only, the output without `return_sequences` is the last forward state beside the
-    backward state at the first step, at each series' own length.
-
-    Parameters
-    ----------
-    units : int
-        Size of one direction.
-    cell : str, default="lstm"
-    return_sequences : bool, default=False
-        Whether to return every step, (batch, time, 2 * units), aligned in time; else
-        (batch, 2 * units).
-    **kwargs
-        Of `GatedRNN`, for both directions; name, dtype and trainable.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> Bidirectional(4, "gru")(np.ones((2, 5, 3), "float32")).shape
-    TensorShape([2, 8])
-    """
-
-    def __init__(
-        self, units: int, cell: str = "lstm", return_sequences: bool = False, **kwargs: Any
-    ) -> None:
-        base = ("name", "dtype", "trainable", "activity_regularizer")
-        own = {k: kwargs.pop(k) for k in base if k in kwargs}
-        super().__init__(**own)
-        for name in ("return_state", "stateful", "go_backwards"):
-            if kwargs.pop(name, False):
-                raise ValueError(
-                    explain("Bidirectional", name, "False", True, "Use two GatedRNN of your own.")
-                )
-        common = {"cell": cell, "return_sequences": return_sequences, "dtype": self.dtype_policy}
-        seed = kwargs.pop("seed", None)
-        other = None if seed is None else seed + 1
-        self.forward_layer = GatedRNN(units, **common, **kwargs, seed=seed, name="forward")
-        self.backward_layer = GatedRNN(
-            units, **common, **kwargs, seed=other, go_backwards=True, name="backward"
-        )
-        for layer in (self.forward_layer, self.backward_layer):
-            layer.directions = 2
-        self.units = units
-        self.cell = self.forward_layer.cell
-        self.return_sequences = return_sequences
-        self.supports_masking = True
-        self.supports_jit = False
-        self.input_spec = keras.layers.InputSpec(ndim=3)
-
-    def build(self, sequences_shape: Any, lengths_shape: Any = None) -> None:
-        """Make the weights of both directions."""
-        for layer in (self.forward_layer, self.backward_layer):
-            layer.build(sequences_shape)
-
-    def kernel_report(self) -> kernels.Choice:
-        """Return which kernel computes this layer, and why not a faster one."""
-        return self.forward_layer.kernel_report()
-
-    def call(
-        self,
-        sequences: Tensor,
-        lengths: Tensor | None = None,
-        mask: Tensor | None = None,
-        training: bool | None = None,
-    ) -> Tensor:
-        """Compute both directions.
-
-        Parameters
-        ----------
-        sequences : tensor of shape (batch, time, n_features)
-        lengths : tensor of int of shape (batch,), optional
-        mask : tensor of bool of shape (batch, time), optional
-            Right-padded.
-        training : bool, optional
-
-        Returns
-        -------
-        tensor of shape (batch, time, 2 * units) or (batch, 2 * units)
-        """
-        if lengths is None and mask is not None:
-            lengths = _mask_to_lengths(tf.convert_to_tensor(mask))
-        forward, _ = self.forward_layer._time_major(sequences, lengths, None, None, training)
-        backward, _ = self.backward_layer._time_major(sequences, lengths, None, None, training)
-        if not self.return_sequences:
-            return tf.concat([forward, backward], -1)
-        if lengths is None:
-            backward = tf.reverse(backward, [0])
-        else:
-            lengths = tf.cast(tf.convert_to_tensor(lengths), tf.int32)
-            backward = tf.reverse_sequence(backward, lengths, seq_axis=0, batch_axis=1)
-        return tf.transpose(tf.concat([forward, backward], -1), [1, 0, 2])
-
-    def compute_output_shape(self, sequences_shape: Any, lengths_shape: Any = None) -> Any:
-        """Return (batch, time, 2 * units) or (batch, 2 * units)."""
-        batch, time = sequences_shape[0], sequences_shape[1]
-        columns = 2 * self.units
-        return (batch, time, columns) if self.return_sequences else (batch, columns)
-
-    def compute_mask(self, _: Any, mask: Any) -> Any:
-        """Hand the mask on where there is a sequence to mask."""
-        return mask if self.return_sequences else None
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        inner = self.forward_layer.get_config()
-        own = super().get_config()
-        for name in (*own, "return_state", "stateful", "go_backwards"):
-            inner.pop(name, None)
-        return {**own, **inner}

@@ -11,6 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-docs", action="store_true", help="write measured tables into docs/")
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Folder of the real data sets (see docs/data.md); skips where there is none."""

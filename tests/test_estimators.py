@@ -142,6 +142,23 @@ def test_unequal_lengths_and_padding_invariance(vowels):
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"cell": "gru", "bidirectional": True}, {"cell": "simple_rnn", "pooling": "mean_max"}],
+)
+@pytest.mark.parametrize("unequal", [False, True])
+def test_a_row_has_one_answer_whatever_is_asked_with_it(settings, unequal):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 9, 2))
+    if unequal:
+        X = [x[: 3 + i % 7] for i, x in enumerate(X)]
+    model = SequenceRegressor(units=5, **{**QUICK, "epochs": 1}, **settings)
+    together = model.fit(X, rng.normal(size=40)).predict(X)
+    alone = np.concatenate([model.predict(X[i : i + 1]) for i in range(40)])
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(model.predict(X[::-1])[::-1], together)
+
+
 def test_a_model_of_equal_lengths_serves_unequal_ones(fitted, gunpoint):
     X_test = gunpoint[2]
     mixed = [X_test[0], X_test[1][:100], X_test[2][:37]]

@@ -38,7 +38,7 @@ def assemble(
             offsets,
             ids,
             names,
-            "a number",
+            "a number, not NaN",
             where,
             "Set missing to interpolate or indicator, or fill the values first.",
         )

@@ -73,9 +73,10 @@ class ForecastReader:
             return panel_from_frame(X, like=self.columns, where="X")
         X, n_features, _ = _features(X)
         if n_features != self.n_features:
+            reshape = " Reshape your data: a row is a time step." if np.ndim(X[0]) == 0 else ""
             raise ValueError(
                 f"X has {n_features} features, but {self.owner} is expecting {self.n_features} "
-                "features as input."
+                f"features as input.{reshape}"
             )
         if not self.target_inputs:
             X = _joined([np.zeros((len(p), len(self.targets))) for p in _parts(X)], X)
@@ -124,6 +125,11 @@ def read_training(
                         "Give a long data frame.")
             )  # fmt: skip
     X, n_features, names = _features(X)
+    if not isinstance(X, list) and len(X) < 2:
+        raise DataError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of 2 is "
+            f"required by {owner}: one to see and one to forecast."
+        )
 
     def places(wanted: Any) -> tuple[int, ...]:
         wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
@@ -187,7 +193,7 @@ def _features(X: Any) -> tuple[Any, int, np.ndarray | None]:
         names = None
         if columns is not None and all(isinstance(name, str) for name in columns):
             names = np.asarray(list(columns), object)
-        X = np.asarray(X)
+        X = _numbers(np.asarray(X))
         return X, X.shape[1] if X.ndim == 2 else 1, names
     if isinstance(X, (list, tuple)) and len(X) and np.ndim(X[0]):
         X = [np.asarray(part) for part in X]
@@ -201,8 +207,21 @@ def _features(X: Any) -> tuple[Any, int, np.ndarray | None]:
             X = [np.asarray(part) for part in X]
         elif X.ndim == 0:
             raise ValueError(explain("X", "data", "an array of time steps", X.item()))
+        else:
+            X = _numbers(X)
     first = _parts(X)[0]
     return X, 1 if first.ndim == 1 else first.shape[-1], None
+
+
+def _numbers(X: np.ndarray) -> np.ndarray:
+    """Return one series as numbers; the words of the errors are those of scikit-learn."""
+    if X.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported\n{X}\n")
+    if X.ndim == 2 and X.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
+        )
+    return X.astype(np.float64) if X.dtype == object else X
 
 
 def _truths(X: Any, y: Any, missing: str) -> tuple[list[np.ndarray], bool]:

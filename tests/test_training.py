@@ -9,11 +9,13 @@ import pytest
 import tensorflow as tf
 
 from seqkit import training
+from seqkit.cells import CELLS
 from seqkit.errors import TrainingError
+from seqkit.recurrent import Bidirectional, GatedRNN
 from seqkit.training import ArraySource, StreamSource, TrainingState
 from seqkit.training.engine import POOL, EnginePool
 from seqkit.training.run import PLATEAU_FACTOR, PLATEAU_PATIENCE
-from seqkit.training.sources import shuffled
+from seqkit.training.sources import Shuffle, shuffled
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(22, 7, 2)).astype("float32")
@@ -196,6 +198,17 @@ def test_steps_per_epoch_draws_batches():
     drawn = shuffled(22, 1, 0, draws=16)
     assert len(drawn) == 16
     assert equal(fitted.weights, fit_plain(steps_per_epoch=2, epochs=2).weights)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1000, 4097])
+def test_computed_shuffle_is_a_permutation_that_looks_random(n):
+    orders = [Shuffle(n, np.random.default_rng(seed)) for seed in (0, 1)]
+    first, second = (np.concatenate([o[: n // 3], o[n // 3 :]]) for o in orders)
+    assert np.array_equal(np.sort(first), np.arange(n))
+    assert np.array_equal(np.sort(second), np.arange(n))
+    if n >= 1000:  # rank correlations of independent orders have standard deviation n ** -0.5
+        for other in (np.arange(n), second, np.roll(first, 1)):
+            assert abs(np.corrcoef(first, other)[0, 1]) < 4 / np.sqrt(n)
 
 
 # --- determinism
@@ -454,6 +467,8 @@ def test_predict_uses_the_weights_it_is_given():
         lambda: keras.layers.SimpleRNN(4, bias_initializer="random_normal"),
         lambda: keras.layers.Bidirectional(keras.layers.LSTM(4)),
         lambda: keras.layers.TimeDistributed(keras.layers.Dense(3)),
+        *[lambda cell=cell: GatedRNN(4, cell=cell) for cell in CELLS],
+        lambda: Bidirectional(4, "lstm"),
         lambda: keras.layers.BatchNormalization(),
         lambda: keras.layers.LayerNormalization(),
         lambda: keras.layers.SeparableConv1D(3, 2),
@@ -467,6 +482,7 @@ def test_initial_weights_are_those_of_a_fresh_model(layer):
     one = model()
     first = training.initial_weights(one, 7)
     assert equal(first, training.initial_weights(model(), 7))
+    assert equal(first, training.initial_weights(one, 7, fresh=one.get_weights()))
     other, fresh, again = training.initial_weights(one, 8), model().get_weights(), model()
     for a, b, c, d in zip(first, other, fresh, again.get_weights(), strict=True):
         if np.array_equal(c, d):  # a constant

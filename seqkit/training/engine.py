@@ -85,6 +85,7 @@ class Engine:
             )
         weights = {id(variable) for variable in self.model.weights}
         self.weights = [variable.value for variable in self.model.weights]
+        self.fresh = [variable.numpy() for variable in self.model.weights]
         self.seed_states = [v.value for v in self.model.variables if id(v) not in weights]
         self.pace = Pace()  # of prediction
         self.held: list[np.ndarray] | None = None

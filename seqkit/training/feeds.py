@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqkit.training.sources import Source
+from seqkit.training.sources import Shuffle, Source
 from seqkit.training.streams import StreamSource
 
 __all__ = ["ArrayFeed", "Batch", "Feed", "Pace", "StreamFeed", "batch_rows", "feed_of"]
@@ -79,7 +79,7 @@ class ArrayFeed:
         return tuple(_tensor(array) for array in self.source.tensors.values())
 
     def orders(
-        self, order: np.ndarray | None, batch_size: int, key: tuple[int, int] | None
+        self, order: np.ndarray | Shuffle | None, batch_size: int, key: tuple[int, int] | None
     ) -> Callable[[int, int], tf.Tensor]:
         """Return the function that gives the graph's first argument for steps start to stop."""
 
@@ -123,7 +123,7 @@ class StreamFeed:
         return ()
 
     def orders(
-        self, order: np.ndarray | None, batch_size: int, key: tuple[int, int] | None
+        self, order: np.ndarray | Shuffle | None, batch_size: int, key: tuple[int, int] | None
     ) -> Callable[[int, int], Any]:
         """Return the function that gives the iterator of this pass."""
         iterator = iter(self.source.dataset(batch_size, key))

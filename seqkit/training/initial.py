@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,19 +67,25 @@ def _draw(initializer: Any, variable: Any, seed: int) -> np.ndarray:
     return np.array(initializer(tuple(variable.shape), dtype=variable.dtype))
 
 
-def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
+def initial_weights(
+    model: keras.Model, seed: int, fresh: Sequence[np.ndarray] | None = None
+) -> list[np.ndarray]:
     """Return the weights that a fresh model of this architecture has for a seed.
 
     A layer may answer for itself with a method ``initial_weights(seed) -> {weight name: array}``.
-    Else the initialisers that Keras layers keep as ``<weight>_initializer`` are drawn from, each
-    with a seed of its own (one given by the user stands). Weights without one come from a copy of
-    the model, built while Python's generator, where Keras takes its seeds, is seeded.
+    Else the initialisers that layers keep as ``<weight>_initializer`` are drawn from, each with a
+    seed of its own (one given by the user stands). What they do not tell (a forget bias, a weight
+    without such an attribute) comes from a copy of the model, built while Python's generator, where
+    Keras takes its seeds, is seeded.
 
     Parameters
     ----------
     model : keras.Model
         Built; its own weights are neither read nor changed.
     seed : int
+    fresh : list of ndarray, optional
+        The model's weights as they were when it was built, if known: constants come from there,
+        which saves the copy.
 
     Returns
     -------
@@ -108,10 +114,11 @@ def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
         initializer = _initializer(layer, variable.name)
         if initializer is None:
             continue
-        value = _draw(initializer, variable, derived_seed(seed, place))
-        if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
-            value[layer.units : 2 * layer.units] = 1.0  # gates in Keras order: i, f, c, o
-        values[place] = value
+        told = variable.name != "bias" or not getattr(layer, "unit_forget_bias", False)
+        if fresh is not None and "seed" not in initializer.get_config():
+            values[place] = fresh[place]
+        elif told:
+            values[place] = _draw(initializer, variable, derived_seed(seed, place))
     if len(values) < len(position):
         with python_seed(derived_seed(seed, len(position))):
             copy = keras.models.clone_model(model)

@@ -65,7 +65,9 @@ def _fresh_state(
 ) -> TrainingState:
     engine = program.engine
     values = (
-        initial_weights(engine.model, seed) if weights is None else [np.asarray(w) for w in weights]
+        initial_weights(engine.model, seed, engine.fresh)
+        if weights is None
+        else [np.asarray(w) for w in weights]
     )
     paths = [variable.path for variable in engine.model.weights]
     for path, value in (constants or {}).items():

@@ -90,7 +90,7 @@ class Run:
     def epoch(self) -> dict[str, float]:
         """Run one epoch; return its loss and metrics."""
         epoch, batch, steps = self.state.epoch, self.batch_size, self.steps
-        order = None
+        order: Any = None
         if isinstance(self.feed, ArrayFeed):
             draws = None if self.steps_per_epoch is None else steps * batch
             order = shuffled(self.source.n_examples, self.state.seed, epoch, draws=draws)

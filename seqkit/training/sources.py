@@ -9,7 +9,7 @@ import numpy as np
 
 from seqkit.errors import DataError, explain
 
-__all__ = ["ArraySource", "Source", "shuffled"]
+__all__ = ["ArraySource", "Shuffle", "Source", "shuffled"]
 
 Tree = Any
 """A tensor, or a dictionary of tensors by input name."""
@@ -59,19 +59,70 @@ def _plain(array: Any, where: str, what: str) -> np.ndarray:
     )
 
 
-def shuffled(n: int, seed: int, epoch: int, part: int = 0, draws: int | None = None) -> np.ndarray:
+LISTED = 1 << 20
+"""Up to so many examples a shuffle is a list; beyond, a formula, so that it takes no memory."""
+
+
+def shuffled(
+    n: int, seed: int, epoch: int, part: int = 0, draws: int | None = None
+) -> np.ndarray | Shuffle:
     """Return the numbers below `n` in the order of an epoch, or `draws` of them with replacement.
 
     Depends on the arguments alone, so an interrupted fit goes on with the same batches.
 
     Examples
     --------
-    >>> sorted(shuffled(4, seed=0, epoch=3).tolist())
+    >>> sorted(shuffled(4, seed=0, epoch=3)[0:4].tolist())
     [0, 1, 2, 3]
     """
     words = [int(word) & 0xFFFFFFFFFFFFFFFF for word in (seed, epoch, part)]
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
-    return generator.permutation(n) if draws is None else generator.integers(n, size=draws)
+    if draws is not None:
+        return generator.integers(n, size=draws)
+    return generator.permutation(n) if n <= LISTED else Shuffle(n, generator)
+
+
+class Shuffle:
+    """A permutation of the numbers below `n` that is computed where it is looked at.
+
+    A Feistel network permutes the numbers of an even count of bits (Luby and Rackoff 1988);
+    results of `n` and more go through it again until they are below (Black and Rogaway 2002).
+
+    Examples
+    --------
+    >>> order = Shuffle(10, np.random.default_rng(0))
+    >>> sorted(order[0:6].tolist() + order[6:10].tolist()) == list(range(10))
+    True
+    """
+
+    ROUNDS = 6
+
+    def __init__(self, n: int, generator: np.random.Generator) -> None:
+        self.n = n
+        self.half = np.uint64(max(1, -(-(n - 1).bit_length() // 2)))
+        self.keys = generator.integers(1 << 63, size=self.ROUNDS, dtype=np.uint64)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(self.n)
+        found = self._network(np.arange(start, stop, dtype=np.uint64))
+        while True:
+            outside = np.flatnonzero(found >= self.n)
+            if not len(outside):
+                return found.astype(np.int64)
+            found[outside] = self._network(found[outside])
+
+    def _network(self, numbers: np.ndarray) -> np.ndarray:
+        mask = np.uint64((1 << int(self.half)) - 1)
+        left, right = numbers >> self.half, numbers & mask
+        for key in self.keys:
+            mixed = (right ^ key) * np.uint64(0x9E3779B97F4A7C15)  # wraps: Fibonacci hashing
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= np.uint64(0xBF58476D1CE4E5B9)
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
+        return (left << self.half) | right
 
 
 class ArraySource:

@@ -151,13 +151,16 @@ class StreamSource:
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield batches in the shuffled order of ``key = (seed, epoch)``; None = as stored."""
         n_blocks = len(self.block_rows)
-        blocks = np.arange(n_blocks) if key is None else shuffled(n_blocks, *key, part=-1)
+        blocks = (
+            np.arange(n_blocks) if key is None else shuffled(n_blocks, *key, part=-1)[:n_blocks]
+        )
         rest: dict[str, np.ndarray] = {}
         for part, start in enumerate(range(0, n_blocks, self.mix)):
             read = [ArraySource(*self.read(int(i))).tensors for i in blocks[start:][: self.mix]]
             rows = {name: np.concatenate([r[name] for r in read]) for name in self._fields}
             if key is not None:
-                order = shuffled(len(next(iter(rows.values()))), *key, part=part)
+                n = len(next(iter(rows.values())))
+                order = shuffled(n, *key, part=part)[:n]
                 rows = {name: array[order] for name, array in rows.items()}
             if rest:
                 rows = {name: np.concatenate([rest[name], a]) for name, a in rows.items()}

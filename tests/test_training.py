@@ -28,7 +28,7 @@ def build(dropout: float = 0.2, recurrent: bool = False) -> keras.Model:
     """Dense, because the loop does not care and tracing a recurrent layer takes seconds."""
     x = keras.Input((7, 2))
     if recurrent:
-        h = keras.layers.Bidirectional(keras.layers.LSTM(5, dropout=dropout))(x)
+        h = Bidirectional(5, recurrent_dropout=dropout)(x)
     else:
         h = keras.layers.Dense(6, activation="tanh")(keras.layers.Flatten()(x))
     h = keras.layers.Dropout(dropout, name="drop")(h)
@@ -152,6 +152,14 @@ def test_cosine_falls_from_the_rate_to_zero_over_all_steps():
     weights, _ = eager(keras.optimizers.Adam(1e-3), 1.0, rates=rates)
     fitted = fit_plain(schedule="cosine", epochs=2)
     close(fitted.weights, weights)
+
+
+def test_an_optimizer_keeps_its_own_schedule():
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=3, decay_rate=0.5)
+    weights, _ = eager(keras.optimizers.RMSprop(schedule), 1.0)
+    fitted = fit_plain(optimizer=keras.optimizers.RMSprop(schedule), epochs=2)
+    close(fitted.weights, weights)
+    assert fitted.history["learning_rate"] == pytest.approx([5e-4, 2.5e-4])
 
 
 def test_plateau_halves_the_rate_after_its_patience():

@@ -4,7 +4,7 @@ from seqkit.training.engine import trace_count
 from seqkit.training.initial import initial_weights
 from seqkit.training.loop import Fitted, fit, predict
 from seqkit.training.run import SCHEDULES
-from seqkit.training.sources import ArraySource, Source
+from seqkit.training.sources import ArraySource, Source, aligned
 from seqkit.training.state import TrainingState
 from seqkit.training.streams import StreamSource
 
@@ -15,6 +15,7 @@ __all__ = [
     "Source",
     "StreamSource",
     "TrainingState",
+    "aligned",
     "fit",
     "initial_weights",
     "predict",

@@ -188,6 +188,7 @@ def fit(
 
     Examples
     --------
+    >>> from seqkit.training import ArraySource
     >>> def build():
     ...     return keras.Sequential([keras.Input((4, 1)), keras.layers.LSTM(2),
     ...                              keras.layers.Dense(1)])
@@ -258,7 +259,7 @@ def _epochs(
             logs.update(run.evaluate())
             hooks.call("on_test_end", logs)
         left = hooks.learning_rate() if hooks else None
-        logs["learning_rate"] = state.learning_rate
+        logs["learning_rate"] = run.learning_rate()
         if not all(math.isfinite(logs.get(k, 0.0)) for k in ("loss", "val_loss")):
             if hooks.terminates_on_nan(run.steps, logs["loss"]):
                 run.load(run.state_before(state.epoch))
@@ -290,7 +291,7 @@ def _divergence(state: TrainingState, logs: dict[str, float]) -> str:
     where = "validation loss" if math.isfinite(logs["loss"]) else "loss"
     return (
         f"fit: the {where} became {logs['val_loss' if where[0] == 'v' else 'loss']} in epoch "
-        f"{state.epoch + 1}. Try a lower learning_rate (it was {state.learning_rate:g}), "
+        f"{state.epoch + 1}. Try a lower learning_rate (it was {logs['learning_rate']:g}), "
         "clipnorm=1.0 or less, or scale the data (scale='standard')."
     )
 

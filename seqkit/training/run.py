@@ -75,6 +75,12 @@ class Run:
         self.best: Sequence[Any] | None = self.state.best_weights
         self.remember()
 
+    def learning_rate(self) -> float:
+        """Return the rate of the epoch: the state's, or what a schedule object says by now."""
+        if self.program.scheduled:
+            return float(self.program.optimizer.learning_rate)
+        return self.state.learning_rate
+
     def load(self, state: TrainingState) -> None:
         """Set weights, optimizer and random state of the engine."""
         self.engine.held = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqkit.errors import DataError, explain
 
-__all__ = ["ArraySource", "Shuffle", "Source", "shuffled"]
+__all__ = ["ArraySource", "Shuffle", "Source", "aligned", "shuffled"]
 
 Tree = Any
 """A tensor, or a dictionary of tensors by input name."""
@@ -123,6 +123,26 @@ class Shuffle:
             mixed *= np.uint64(0xBF58476D1CE4E5B9)
             left, right = right, left ^ ((mixed >> np.uint64(32)) & mask)
         return (left << self.half) | right
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Return the array on a 64-byte boundary, copied if it is not.
+
+    TensorFlow shares the memory of large arrays that begin there, and copies others: worth it for
+    data that fill a good part of the memory.
+
+    Examples
+    --------
+    >>> aligned(np.ones(5)).ctypes.data % 64
+    0
+    """
+    if array.ctypes.data % 64 == 0 and array.flags.c_contiguous:
+        return array
+    buffer = np.empty(array.nbytes + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    view = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
 
 
 class ArraySource:

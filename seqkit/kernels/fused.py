@@ -4,7 +4,7 @@ Forward is ``tf.raw_ops.BlockLSTMV2``. Its registered gradient is wrong (it call
 the first version, whose gates are ordered i, c, f, o), and the right one,
 ``BlockLSTMGradV2``, multiplies matrices slowly and adds up the weight gradient step by step.
 So backward is our own: ``LSTMBlockCellGrad`` for all elementwise work of a step in one
-operation, one matrix product a step for the recurrence, and one product over all steps for
+operation, one matrix product a step for the recurrence, and one product a chunk of steps for
 each weight gradient. (That operation's peephole terms disagree with automatic differentiation,
 so cells with peepholes go back by the loop of `seqkit.kernels.loops`.)
 """
@@ -113,9 +113,9 @@ def fused_lstm(
                 for d in arriving:
                     d.set_shape(shape)
             c_before = tf.concat([c0[None], c[:-1]], 0)
+            h_before = tf.concat([h0[None], h[:-1]], 0)
             if peephole:
                 by_name = {"i": i, "f": f, "c": g, "o": o}
-                h_before = tf.concat([h0[None], h[:-1]], 0)
                 kept = [*(by_name[k] for k in cell.gates), a, h_before, c_before]
                 return walk_back(scheme_of(cell), w, x, list(carry), arriving, kept)
 
@@ -127,7 +127,8 @@ def fused_lstm(
             no_w = tf.zeros([units, 4 * units], x.dtype)
 
             def chunk(carry: tuple, sequences: list, _kept: list) -> Any:
-                dh, dc = carry
+                dh, dc, *totals = carry
+                x, h_before, *sequences = sequences
                 steps = [tf.unstack(s) for s in sequences]
                 dA = [None] * len(steps[0])
                 for t in reversed(range(len(dA))):
@@ -145,23 +146,22 @@ def fused_lstm(
                     dA[t] = out.dicfo  # (batch, 4 * units)
                     dc = out.cs_prev_grad
                     dh = tf.matmul(dA[t], recurrent_T)  # (batch, units)
-                return (dh, dc), [tf.stack(dA)]
+                flat = tf.reshape(tf.stack(dA), [-1, 4 * units])
+                rows = (tf.reshape(s, [-1, s.shape[2]]) for s in (x, h_before))
+                found = [tf.matmul(r, flat, transpose_a=True) for r in rows]
+                found.append(tf.reduce_sum(flat, 0))
+                dx = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(x))
+                return (dh, dc, *(a + b for a, b in zip(totals, found, strict=True))), [dx]
 
-            (dh0, dc0), (dA,) = scan(
-                chunk, x, [i, c, f, o, g, a, c_before, *arriving], [], carry, 1, reverse=True
+            totals = [tf.zeros_like(v) for v in (kernel, recurrent, fused_bias)]
+            sequences = [x, h_before, i, c, f, o, g, a, c_before, *arriving]
+            (dh0, dc0, *totals), (dx,) = scan(
+                chunk, x, sequences, [], [*carry, *totals], 1, reverse=True
             )
-            dA = dA.whole()  # (time, batch, 4 * units)
-            flat = tf.reshape(dA, [-1, 4 * units])
-            n_features = x.shape[2]
-            dx = tf.reshape(tf.matmul(flat, kernel, transpose_b=True), tf.shape(x))
-            dkernel = tf.matmul(tf.reshape(x, [-1, n_features]), flat, transpose_a=True)
-            before, after = tf.reshape(h[:-1], [-1, units]), tf.reshape(dA[1:], [-1, 4 * units])
-            drecurrent = tf.matmul(before, after, transpose_a=True)
-            drecurrent += tf.matmul(h0, dA[0], transpose_a=True)
-            grads = [_own_columns(cell, dkernel), _own_columns(cell, drecurrent)]
-            if w.bias is not None:
-                grads.append(_own_columns(cell, tf.reduce_sum(flat, 0)))
-            return (dx, dh0, dc0, *grads)
+            grads = [_own_columns(cell, total) for total in totals]
+            if w.bias is None:
+                grads.pop()
+            return (dx.whole(), dh0, dc0, *grads)
 
         states = (h, c)[:n_states]
         return tuple(s[-1] for s in states) if last else states, grad

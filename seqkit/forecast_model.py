@@ -484,15 +484,15 @@ def build_forecaster(
     ):
         if value < 1:
             raise ValueError(explain(owner, name, "at least 1", value))
-    for name, value, known in (
+    for name, choice, known in (
         ("decoder", decoder, DECODERS),
         ("normalize", normalize, NORMALIZE),
         ("departure_from", departure_from, DEPARTURES),
         ("channels", channels, CHANNELS),
     ):
-        if value not in known:
+        if choice not in known:
             expected = f"one of {', '.join(known)}"
-            raise ValueError(explain(owner, name, expected, value, suggest(value, known)))
+            raise ValueError(explain(owner, name, expected, choice, suggest(choice, known)))
     if not 0 <= dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
     head, _, n_parameters = head_of(quantiles, distribution, owner)

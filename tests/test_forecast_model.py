@@ -123,8 +123,8 @@ def test_a_network_that_says_nothing_is_the_naive_forecast(decoder, normalize, d
     )  # fmt: skip
     given = inputs_of(model)
     trainable = {id(v) for v in model.trainable_variables}
-    model.set_weights([w * 0 if id(v) in trainable else w
-                       for v, w in zip(model.weights, model.get_weights(), strict=True)])  # fmt: skip
+    pairs = zip(model.weights, model.get_weights(), strict=True)
+    model.set_weights([w * 0 if id(v) in trainable else w for v, w in pairs])
     x = given["x"]
     naive = [x[:, -1] if departure == "last" else x[:, L - season + h % season] for h in range(H)]
     np.testing.assert_allclose(answer(model, given), np.stack(naive, 1), rtol=1e-5, atol=1e-5)
@@ -240,7 +240,8 @@ def test_an_ensemble_is_the_median_of_its_members():
 
     contexts = (6, L, 8)
     members = [member(c, i) for i, c in enumerate(contexts)]
-    whole = build_ensemble([lambda c=c, i=i: member(c, i) for i, c in enumerate(contexts)], contexts)
+    builds = [lambda c=c, i=i: member(c, i) for i, c in enumerate(contexts)]
+    whole = build_ensemble(builds, contexts)
     given = inputs_of(whole)
     given["lengths"] = np.array([L, 7, 2], np.int32)
     own = [

@@ -113,7 +113,7 @@ def panel_from_frame(
     times = None
     clock = columns.clock
     if columns.time is not None:
-        times, zone, stated = parse_stamps(table[columns.time], columns.time)
+        times, zone = parse_stamps(table[columns.time], columns.time)
         if clock is not None and clock.zone is not None and zone is None:
             raise DataError(
                 explain(
@@ -125,7 +125,7 @@ def panel_from_frame(
             )
         _ordered(times, offsets, ids, where)
         if clock is None:
-            clock = Clock.infer(times, offsets, zone, frequency or stated)
+            clock = Clock.infer(times, offsets, zone, frequency)
             if frequency is None:
                 notes.append(f"frequency {clock.frequency!r} was inferred from the time stamps")
         before = len(values)

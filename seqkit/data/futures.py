@@ -112,7 +112,7 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
         keep = step < horizon
         values[series[order[keep]], step[keep]] = table[order[keep]]
     else:
-        times, _, _ = parse_stamps(future[columns.time], columns.time)
+        times, _ = parse_stamps(future[columns.time], columns.time)
         wanted = panel.future_times(horizon)
         assert wanted is not None
         key = pd.MultiIndex.from_arrays([np.repeat(np.arange(len(panel)), horizon), wanted.ravel()])

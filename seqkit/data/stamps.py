@@ -33,7 +33,7 @@ class Cycle:
 
     name: str
     period: float
-    position: Callable[[pd.DatetimeIndex], Any]
+    position: Callable[[Any], Any]
 
 
 CALENDAR: dict[str, Cycle] = {
@@ -77,7 +77,7 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
     out = np.empty((len(distinct), 2 * len(names)), np.float32)
     for column, name in enumerate(names):
         cycle = CALENDAR[name]
-        angle = 2 * np.pi * np.asarray(cycle.position(distinct), float) / cycle.period
+        angle = 2 * np.pi * np.asarray(cycle.position(distinct), np.float64) / cycle.period
         out[:, 2 * column] = np.sin(angle)
         out[:, 2 * column + 1] = np.cos(angle)
     return out[codes]
@@ -93,14 +93,14 @@ def check_calendar(names: Sequence[str], where: str = "calendar") -> tuple[str, 
     return names
 
 
-def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | None, str | None]:
+def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | None]:
     """Read a column of stamps.
 
     Parameters
     ----------
     column : pandas.Series or index
-        Stamps with or without a zone, periods, text that reads as dates, dates written as the
-        integers yyyymmdd, or integer steps.
+        Stamps with or without a zone, periods (stamped by their start), text that reads as
+        dates, dates written as the integers yyyymmdd, or integer steps.
     name : str
         Name of the column in messages.
 
@@ -109,22 +109,11 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
     values : numpy.ndarray
         ``datetime64[us]`` (UTC where zoned) or int64.
     zone : str or None
-    frequency : str or None
-        Where the column states it (periods).
     """
     if isinstance(column, pd.PeriodIndex):
         column = pd.Series(column)
     if isinstance(column.dtype, pd.PeriodDtype):
-        frequency = pd.PeriodDtype(column.dtype.freq).freq.rule_code  # type: ignore[attr-defined]
-        starts = pd.DatetimeIndex(pd.PeriodIndex(column).to_timestamp(how="start"))
-        # A period is stamped by its start; the frequency is the one that keeps starts as starts.
-        starts_of = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS"}
-        head, _, anchor = frequency.partition("-")
-        head = starts_of.get(head[:1], head) if head in {"M", "ME", "Q", "QE", "Y", "YE"} else head
-        if head == "QS" or head == "YS":
-            anchor = ""
-        frequency = f"{head}-{anchor}" if anchor and head not in {"MS"} else head
-        return starts.to_numpy().astype(UNIT), None, None if head == "W" else frequency
+        column = pd.Series(pd.PeriodIndex(column).to_timestamp(how="start"))
     if pd.api.types.is_integer_dtype(column.dtype):
         if column.isna().any():
             _fail_stamp(name, column, column.isna())
@@ -134,8 +123,8 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
                 pd.Series(integers.astype(str)), format="%Y%m%d", errors="coerce"
             )
             if not dates.isna().any():
-                return dates.to_numpy().astype(UNIT), None, None
-        return integers, None, None
+                return dates.to_numpy().astype(UNIT), None
+        return integers, None
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         if pd.api.types.is_float_dtype(column.dtype):
             raise DataError(
@@ -157,7 +146,7 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
     zone = None if index.tz is None else str(index.tz)
     if zone is not None:
         index = index.tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype(UNIT), zone, None
+    return index.to_numpy().astype(UNIT), zone
 
 
 def _has_zones(column: Any) -> bool:

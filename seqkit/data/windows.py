@@ -121,24 +121,18 @@ class WindowSource:
         if normalize is not None:
             self.tensors["offset"] = np.asarray(offset, np.float32)
             self.tensors["scale"] = np.asarray(scale, np.float32)
-
-    @property
-    def signature(self) -> Hashable:
-        """All that changes the trace, besides types and trailing shapes of the tensors."""
-        return (
-            "windows",
-            self.context_length,
-            self.horizon,
-            self.step,
+        # all that changes the trace, besides types and trailing shapes of the tensors
+        self.signature: Hashable = (
+            context_length,
+            horizon,
+            step,
             self.n_targets,
             self.n_future,
-            self.normalize,
+            normalize,
             self.with_lengths,
             self.padded,
-            self.with_age,
-            self.target_inputs,
-            self.with_targets,
-            tuple(sorted(self.tensors)),
+            target_inputs,
+            targets,
         )
 
     def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -176,7 +176,8 @@ def main():
     for name, row in medians.items():
         print(f"{name:16}" + "".join(f"{value:>10.2f}" for value in row.values()))
     target = ROOT / "benchmarks" / "results" / "forecast_speed.json"
-    target.write_text(json.dumps({"steps": options.steps, "median": medians, "runs": found}, indent=1))
+    document = {"steps": options.steps, "median": medians, "runs": found}
+    target.write_text(json.dumps(document, indent=1))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from seqkit.errors import DataError
 
 FREQUENCIES = [
     "s", "min", "5min", "15min", "30min", "h", "2h", "6h", "D", "2D", "B", "W-SUN", "W-WED",
-    "2W-MON", "MS", "ME", "2MS", "BME", "BMS", "QS-JAN", "QE-DEC", "QE-NOV", "BQE-DEC", "YS-JAN", "YE-DEC", "YE-JUN",
-    "SMS-15", "SME-15", "100ms",
+    "2W-MON", "MS", "ME", "2MS", "BME", "BMS", "QS-JAN", "QE-DEC", "QE-NOV", "BQE-DEC",
+    "YS-JAN", "YE-DEC", "YE-JUN", "SMS-15", "SME-15", "100ms",
 ]  # fmt: skip
 
 

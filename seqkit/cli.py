@@ -36,6 +36,9 @@ class _Failure(click.ClickException):
         if self.as_json:
             faults = list(getattr(self.error, "faults", ())) or [self.message]
             _print_json({"error": type(self.error).__name__, "messages": faults})
+        elif isinstance(self.error, RecipeError):
+            # one fault a line and nothing else, as compilers do it and editors read it
+            click.echo(self.message, err=True)
         else:
             click.echo(f"Error: {self.message}", err=True)
 

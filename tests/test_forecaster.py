@@ -199,7 +199,7 @@ def test_failed_fits_leave_nothing(fitted):
         ({"decoder": "direkt"}, "decoder"),
         ({"loss": "pinball"}, "loss"),
         ({"quantiles": [0.1], "loss": "mse"}, "loss must be auto or pinball"),
-        ({"validation": 2, "patience": 2}, "validation must be at least the horizon"),
+        ({"validation": 2, "patience": 2}, "validation must be 0 or at least horizon"),
         ({"patience": 3}, "patience"),
         ({"target": "x7"}, "x7"),
         ({"time": "ds"}, "left out with arrays"),

@@ -4,11 +4,11 @@
     python benchmarks/train_step.py --threads 1,2        # intra_op=1, inter_op=2, as seqkit sets
     python benchmarks/train_step.py --units 64 --time 50 # part of the grid
 
-A step is forward, loss, backward, clipping by nothing, Adam. The three frameworks live in
+A step is forward, loss, backward, Adam. The three frameworks live in
 processes of their own that take turns (the others sleep meanwhile), so that neither waiting
 threads of one nor a busy spell of the machine falls on one side only. PyTorch has two threads.
-Stock Keras runs as a graph
-step in both its settings (`implementation` 2 and 1), of which the faster counts. Medians; ratios above 1 mean seqkit is faster.
+Stock Keras runs as a graph step in both its settings (`implementation` 2 and 1), of which the
+faster counts. Medians; ratios above 1 mean seqkit is faster.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from seqkit.training.run import SCHEDULES
 from seqkit.training.sources import ArraySource, Source, aligned
 from seqkit.training.state import TrainingState
 from seqkit.training.streams import StreamSource
+from seqkit.training.workers import follow_joblib
 
 __all__ = [
     "SCHEDULES",
@@ -21,3 +22,5 @@ __all__ = [
     "predict",
     "trace_count",
 ]
+
+follow_joblib()  # TensorFlow starts its threads with its first operation

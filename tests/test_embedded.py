@@ -11,7 +11,7 @@ from seqkit.data.embedded import DATASETS, load
 from seqkit.errors import DataError
 
 
-@pytest.mark.parametrize("row", DATASETS.values(), ids=str)
+@pytest.mark.parametrize("row", DATASETS.values(), ids=lambda row: row.name)
 def test_every_row_loads_and_says_where_it_comes_from(row):
     loaded = load(row.name)
     assert row.source

@@ -138,8 +138,6 @@ def _random(
 def _stratified(
     sequences: Sequences, index: Index, fraction: float, rng: np.random.Generator, what: str
 ) -> Index:
-    from sklearn.model_selection import StratifiedShuffleSplit
-
     count = _count(index.size, fraction, what)
     if not count:
         return index[:0]
@@ -160,10 +158,20 @@ def _stratified(
         expected = f"such that both sides hold one series of each of the {classes.size} classes"
         mend = f"Use a fraction of at least {classes.size / index.size:.2f}, or method: random."
         raise DataError(explain("data.split", what, expected, fraction, mend))
-    seed = int(rng.integers(2**31))
-    splitter = StratifiedShuffleSplit(n_splits=1, test_size=count, random_state=seed)
-    _, held = next(splitter.split(np.zeros(index.size), y[index]))
-    return index[held]
+    # Every class gives its share, rounded so that the shares add up (largest remainders first), one
+    # series at least, and keeps one. scikit-learn's splitter does the same but takes a second to
+    # import, which is more than a look at the data may cost.
+    share = sizes * count / index.size
+    given = np.clip(share.astype(int), 1, sizes - 1)
+    while (short := count - given.sum()) != 0:
+        rest = np.where(given < sizes - 1, share - given, -np.inf) if short > 0 else given - share
+        if short < 0:
+            rest = np.where(given > 1, rest, -np.inf)
+        given[np.argmax(rest)] += np.sign(short)
+    held = [
+        rng.permutation(np.flatnonzero(y[index] == c))[:n] for c, n in zip(classes, given, strict=True)
+    ]
+    return index[np.sort(np.concatenate(held))]
 
 
 def _group(

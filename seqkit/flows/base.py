@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from seqkit.estimators.saving import estimator_class
 from seqkit.tasks import TASKS
-from seqkit.training import TrainingState
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +89,8 @@ class Flow:
 
     def load_state(self, path: Path) -> Any:
         """Return the training state of a checkpoint."""
+        from seqkit.training import TrainingState
+
         return TrainingState.load(path)
 
 

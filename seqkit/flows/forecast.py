@@ -1,4 +1,7 @@
-"""Forecasting: the end of every series is the test part."""
+"""Forecasting: the end of every series is the test part.
+
+What judges and draws is imported where it is used, so that a look at the data stays quick.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.readers import find_files, read_frame
 from seqkit.errors import DataError
-from seqkit.evaluation.backtest import Backtest, backtest
-from seqkit.evaluation.summary import summarize
 from seqkit.flows.base import Assessment, Flow, Parts, heard
-from seqkit.report.plots import ForecastDisplay, HistoryDisplay, HorizonErrorDisplay
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from seqkit.evaluation.backtest import Backtest
+    from seqkit.report.plots import ForecastDisplay
 
 __all__ = ["ForecastFlow"]
 
@@ -95,6 +98,10 @@ class ForecastFlow(Flow):
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Forecast the test part from rolling origins, beside the baselines."""
+        from seqkit.evaluation.backtest import backtest
+        from seqkit.evaluation.summary import summarize
+        from seqkit.report.plots import HistoryDisplay, HorizonErrorDisplay
+
         recipe = self.recipe.evaluate
         rolled = backtest(
             estimator,
@@ -166,6 +173,8 @@ def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
 
 def _pictures(rolled: Backtest) -> dict[str, ForecastDisplay]:
     """Return the last window of the first series, a baseline beside each."""
+    from seqkit.report.plots import ForecastDisplay
+
     baselines, _ = rolled.baselines(["seasonal_naive" if rolled.season > 1 else "naive"])
     shown = np.flatnonzero(rolled.origins[:, -1] >= 0)[:MOST_PICTURES]
     return {

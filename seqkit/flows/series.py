@@ -1,4 +1,7 @@
-"""Labelled series: each maps to a class or to a number."""
+"""Labelled series: each maps to a class or to a number.
+
+What judges and draws is imported where it is used, so that a look at the data stays quick.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,12 @@ from seqkit.data.embedded import load as load_embedded
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError
-from seqkit.evaluation.baselines import SeriesProblem, run_baselines
-from seqkit.evaluation.metrics import Predictions
-from seqkit.evaluation.summary import evaluate, summarize
 from seqkit.flows.base import Assessment, Flow, Parts, heard
-from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["SeriesFlow"]
 
@@ -111,6 +112,9 @@ class SeriesFlow(Flow):
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
+        from seqkit.evaluation.baselines import SeriesProblem, run_baselines
+        from seqkit.evaluation.summary import evaluate, summarize
+
         classes = getattr(estimator, "classes_", None)
         scores: dict[str, Any] = {}
         notes: list[str] = []
@@ -141,6 +145,8 @@ class SeriesFlow(Flow):
         return Assessment(document, self._frame(estimator, shown), figures)
 
     def _figures(self, estimator: Any, part: Any, answer: Any) -> dict[str, Any]:
+        from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
+
         figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
         if self.task.target == "label":
             figures["confusion"] = ConfusionDisplay.from_predictions(
@@ -151,6 +157,8 @@ class SeriesFlow(Flow):
         return figures
 
     def _answer(self, estimator: Any, part: Any) -> Predictions:
+        from seqkit.evaluation.metrics import Predictions
+
         if self.task.target == "label":
             probabilities = estimator.predict_proba(part.X)
             labels = estimator.classes_[probabilities.argmax(axis=1)]

@@ -210,6 +210,9 @@ TASKS: dict[str, Task] = {
 
 
 def _fitted(settings: dict[str, Any], X: Any) -> tuple[SequenceForecaster, float]:
+    """Fit on arrays: the recipe's names of columns are those of its file."""
+    named = ("series_id", "time", "target", "frequency")
+    settings = {k: v for k, v in settings.items() if k not in named}
     begun = time.perf_counter()
     model = SequenceForecaster(**settings).fit(X)
     return model, time.perf_counter() - begun

@@ -36,6 +36,8 @@ FORECAST_MODEL_SETTINGS = (
     "scale", "decoder", "normalize", "departure_from", "channels", "season", "quantiles",
     "distribution", "horizon",
 )  # fmt: skip
+# Windows overlap: an epoch of all of them would say the same thing many times over.
+MOST_BATCHES = 100
 
 
 class SequenceForecaster(ForecastAnswers):
@@ -70,7 +72,9 @@ class SequenceForecaster(ForecastAnswers):
         What absent stamps and NaN are: an error; filled in a straight line; the last value held
         and marked by a further channel. They never count in the loss.
     epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
-        Training, as in :class:`SequenceClassifier`; an example is a window.
+        Training, as in :class:`SequenceClassifier`; an example is a window. Without
+        ``steps_per_epoch`` an epoch is a full pass, or 100 batches drawn at random where that is
+        less.
     loss : {"auto", "mae", "mse", "huber", "pinball", "nll"}, default="auto"
         Of the normalised target; ``auto`` is mae, with quantiles pinball, with a distribution nll.
     ensemble : int, default=1
@@ -305,6 +309,10 @@ class SequenceForecaster(ForecastAnswers):
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        most = MOST_BATCHES * self.batch_size
+        if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
+            loop["steps_per_epoch"] = MOST_BATCHES
+            notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
         start: list[dict[str, Any]] = [{} for _ in contexts]
         if going_on and len(contexts) == 1:
             start = [self._going_on()]
@@ -374,6 +382,13 @@ class SequenceForecaster(ForecastAnswers):
     def _normalize(self) -> str:
         return self.normalize if self._reader.target_inputs else "none"
 
+    @property
+    def _patch(self) -> int:
+        """Steps in a patch; by default a season, where the shortest context holds two."""
+        if self.patch is not None:
+            return self.patch
+        return self.season if 2 * self.season <= min(self._contexts) else 1
+
     # --- the model -----------------------------------------------------------------------------
 
     def _sizes(self) -> dict[str, Any]:
@@ -392,6 +407,7 @@ class SequenceForecaster(ForecastAnswers):
         """Return what builds a network of the ensemble."""
         settings = {name: getattr(self, name) for name in FORECAST_MODEL_SETTINGS}
         settings["normalize"] = self._normalize
+        settings["patch"] = self._patch
         return partial(
             build_forecaster,
             context_length=context,

@@ -39,8 +39,9 @@ def prepared(name: str, folder: Path) -> bool:
     if script is None:
         (folder / target).symlink_to((DATA / source).resolve())
         return True
-    command = [sys.executable, ROOT / "recipes" / "prepare" / script, DATA / source, folder / target]
-    subprocess.run([str(c) for c in command], check=True, capture_output=True)
+    program = ROOT / "recipes" / "prepare" / script
+    command = [sys.executable, str(program), str(DATA / source), str(folder / target)]
+    subprocess.run(command, check=True, capture_output=True)
     return True
 
 
@@ -75,7 +76,8 @@ def main(names: list[str]) -> None:
                     for who, scores in part["baselines"].items()
                     if scores.get(metric) is not None
                 )
-                print(f"  {metric:24s} {'-' if value is None else format(value, '.4g'):>8s}   {beside}")
+                shown = "-" if value is None else f"{value:.4g}"
+                print(f"  {metric:24s} {shown:>8s}   {beside}")
     path = ROOT / "benchmarks" / "results" / "recipes.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps({**known, **results}, indent=2) + "\n")

@@ -32,7 +32,7 @@ _HOME = {
     "run": "seqkit.experiment",
 }
 
-__all__ = [  # noqa: RUF022 - plain sorted order, as the test demands
+__all__ = [
     "BacktestSplit",
     "Bidirectional",
     "DataError",

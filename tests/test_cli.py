@@ -173,8 +173,9 @@ def test_exported_model_is_served_without_seqkit(call, table, tmp_path):
 def test_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
     """SIGKILL at any moment; the resumed run has the weights of an uninterrupted one."""
     common = [sys.executable, "-m", "seqkit.cli", "fit"]
-    recipe = [str(RECIPES / "gunpoint.yaml"), "--set", "train.epochs=250", "--set",
-              "train.patience=0", "--set", "model.units=16", "--set", "model.dropout=0.1"]  # fmt: skip
+    recipe = [str(RECIPES / "gunpoint.yaml")]
+    for setting in ("train.epochs=250", "model.units=16", "model.dropout=0.1"):
+        recipe += ["--set", setting]
     environment = {**os.environ, "PYTHONPATH": str(RECIPES.parent)}
 
     def weights(folder):

@@ -22,6 +22,7 @@ ORDER = (
     "builders",
     "forecast_heads",
     "forecast_layers",
+    "forecast_decoders",
     "forecast_model",
     "forecast_ensemble",
     "training",

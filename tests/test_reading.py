@@ -16,6 +16,7 @@ from seqkit.recipe import positions
 from seqkit.recipe.positions import YamlFault, parse, plain
 from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.schema import RECIPES
+from seqkit.recipe.types import listing
 from seqkit.recipe.writing import flow
 from seqkit.tasks import TASKS
 
@@ -26,6 +27,7 @@ data: {dataset: airline}
 forecast: {context_length: 24, horizon: 12}
 """
 CELL_NAMES = ", ".join(CELLS)
+METRIC_NAMES = listing(TASKS["classification"].metrics, "and")
 
 # YAML, then the faults without the file's name: every kind of fault, at its exact place.
 FAULTS = {
@@ -133,9 +135,8 @@ FAULTS = {
     ),
     "a metric of the task": (
         CLASSIFY + "evaluate: {metrics: [accuracy, f1_marco]}\n",
-        ["3:32: evaluate.metrics must be null or a list of names out of accuracy, "
-         "balanced_accuracy, f1_macro, log_loss and roc_auc; got [accuracy, f1_marco]. "
-         "Did you mean 'f1_macro'?"],
+        [f"3:32: evaluate.metrics must be null or a list of names out of {METRIC_NAMES}; got "
+         "[accuracy, f1_marco]. Did you mean 'f1_macro'?"],
     ),
     "a name twice": (
         CLASSIFY + "export: [keras, keras]\n",

@@ -169,7 +169,8 @@ def _stratified(
             rest = np.where(given > 1, rest, -np.inf)
         given[np.argmax(rest)] += np.sign(short)
     held = [
-        rng.permutation(np.flatnonzero(y[index] == c))[:n] for c, n in zip(classes, given, strict=True)
+        rng.permutation(np.flatnonzero(y[index] == c))[:n]
+        for c, n in zip(classes, given, strict=True)
     ]
     return index[np.sort(np.concatenate(held))]
 

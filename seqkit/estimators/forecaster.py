@@ -37,7 +37,7 @@ FORECAST_MODEL_SETTINGS = (
     "distribution", "horizon",
 )  # fmt: skip
 # Windows overlap: an epoch of all of them would say the same thing many times over.
-MOST_BATCHES = 100
+MOST_BATCHES = 250
 
 
 class SequenceForecaster(ForecastAnswers):
@@ -73,7 +73,7 @@ class SequenceForecaster(ForecastAnswers):
         and marked by a further channel. They never count in the loss.
     epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
         Training, as in :class:`SequenceClassifier`; an example is a window. Without
-        ``steps_per_epoch`` an epoch is a full pass, or 100 batches drawn at random where that is
+        ``steps_per_epoch`` an epoch is a full pass, or 250 batches drawn at random where that is
         less.
     loss : {"auto", "mae", "mse", "huber", "pinball", "nll"}, default="auto"
         Of the normalised target; ``auto`` is mae, with quantiles pinball, with a distribution nll.

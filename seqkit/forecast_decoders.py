@@ -225,12 +225,18 @@ class SegmentQueries(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         channel = self.width // 2 if self.n_channels > 1 else 0
+        self.position_initializer = keras.initializers.RandomNormal()
+        self.channel_initializer = keras.initializers.RandomNormal()
         self.position = self.add_weight(
-            shape=(self.n_segments, self.width - channel), initializer="normal", name="position"
+            shape=(self.n_segments, self.width - channel),
+            initializer=self.position_initializer,
+            name="position",
         )
         if channel:
             self.channel = self.add_weight(
-                shape=(self.n_channels, channel), initializer="normal", name="channel"
+                shape=(self.n_channels, channel),
+                initializer=self.channel_initializer,
+                name="channel",
             )
 
     def call(self, like: Tensor) -> Tensor:

@@ -108,12 +108,18 @@ class WindowStatistics(keras.layers.Layer):
         self.kind = kind
         self.n_targets = n_targets
 
+    # Named as Keras layers name them, so that a fit knows its first weights without a copy.
+    offset_initializer = keras.initializers.Zeros()
+    scale_initializer = keras.initializers.Ones()
+
     def build(self, *shapes: Any) -> None:
         shape = (self.n_targets,)
         self.offset = self.add_weight(
-            shape=shape, initializer="zeros", trainable=False, name="offset"
+            shape=shape, initializer=self.offset_initializer, trainable=False, name="offset"
         )
-        self.scale = self.add_weight(shape=shape, initializer="ones", trainable=False, name="scale")
+        self.scale = self.add_weight(
+            shape=shape, initializer=self.scale_initializer, trainable=False, name="scale"
+        )
 
     def call(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if x.shape[-1] < self.n_targets:  # the targets' own past is not an input

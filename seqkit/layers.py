@@ -35,12 +35,18 @@ def valid_steps(x: Any, lengths: Any) -> Any:
 class _Affine(keras.layers.Layer):
     """A fixed offset and scale a feature, kept as weights and never trained."""
 
+    # Named as Keras layers name them, so that a fit knows its first weights without a copy.
+    offset_initializer = keras.initializers.Zeros()
+    scale_initializer = keras.initializers.Ones()
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = (input_shape[-1],)
         self.offset = self.add_weight(
-            shape=shape, initializer="zeros", trainable=False, name="offset"
+            shape=shape, initializer=self.offset_initializer, trainable=False, name="offset"
         )
-        self.scale = self.add_weight(shape=shape, initializer="ones", trainable=False, name="scale")
+        self.scale = self.add_weight(
+            shape=shape, initializer=self.scale_initializer, trainable=False, name="scale"
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -207,15 +213,18 @@ class AttentionPooling(keras.layers.Layer):
     def __init__(self, units: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = units
+        self.kernel_initializer = keras.initializers.GlorotUniform()
+        self.bias_initializer = keras.initializers.Zeros()
+        self.query_initializer = keras.initializers.GlorotUniform()
 
     def build(self, x_shape: tuple[int | None, ...], lengths_shape: Any = None) -> None:
         features = x_shape[-1]
         units = self.units or features
-        self.kernel = self.add_weight(
-            shape=(features, units), initializer="glorot_uniform", name="kernel"
+        shapes = {"kernel": (features, units), "bias": (units,), "query": (units, 1)}
+        self.kernel, self.bias, self.query = (
+            self.add_weight(shape=shape, initializer=getattr(self, f"{name}_initializer"), name=name)
+            for name, shape in shapes.items()
         )
-        self.bias = self.add_weight(shape=(units,), initializer="zeros", name="bias")
-        self.query = self.add_weight(shape=(units, 1), initializer="glorot_uniform", name="query")
 
     def call(self, x: Any, lengths: Any = None) -> Any:
         score = ops.matmul(ops.tanh(ops.matmul(x, self.kernel) + self.bias), self.query)

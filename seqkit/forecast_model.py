@@ -44,6 +44,11 @@ class Normalize(keras.layers.Layer):
         return normalize_window(targets, center, spread, lengths)
 
 
+def default_patch(season: int, context_length: int) -> int:
+    """Return the patch where none is set: a season where the context holds two, else 1."""
+    return season if 2 * season <= context_length else 1
+
+
 def build_forecaster(
     context_length: int,
     horizon: int,
@@ -68,7 +73,7 @@ def build_forecaster(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
-    patch: int = 1,
+    patch: int | None = None,
     dense: Sequence[int] = (),
     scale: str = "standard",
 ) -> keras.Model:
@@ -108,8 +113,9 @@ def build_forecaster(
         Forecast the departure from that naive forecast of the same window.
     channels : {"joint", "independent"}, default="joint"
         Several targets together, or each as a window of its own with shared weights.
-    patch : int, default=1
-        Steps folded into one before the recurrence, counted from the end of the window.
+    patch : int or None, default=None
+        Steps folded into one before the recurrence, counted from the end of the window; ``None``
+        is a season where the context holds two, else 1.
     cell, units, bidirectional, dropout, recurrent_dropout, residual, dense, scale
         As in :func:`seqkit.build_classifier`; ``scale`` is for the covariates, and for the
         targets where they are not normalised by window.
@@ -134,6 +140,8 @@ def build_forecaster(
     (None, 24, 1, 3)
     """
     owner = "build_forecaster"
+    if patch is None:
+        patch = default_patch(season, context_length)
     for name, value in (
         ("context_length", context_length),
         ("horizon", horizon),

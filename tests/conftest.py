@@ -21,4 +21,4 @@ def data_folder() -> Path:
     folder = Path(os.environ.get("SEQKIT_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data sets at {folder}; set SEQKIT_DATA to run this test")
-    return folder
+    return folder.resolve()

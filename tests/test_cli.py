@@ -331,7 +331,7 @@ BAD_SERIES = {
     "unsorted stamps": (lambda: series()[::-1], "2024|ascend|sort"),
     "NaN": (lambda: series(load=lambda f: f.load.where(f.index != 17)), "NaN|missing"),
     "infinity": (lambda: series(load=lambda f: f.load.where(f.index != 17, np.inf)), "inf"),
-    "too short": (lambda: series(16), "16|8"),
+    "too short": (lambda: series(12), r"\b4 steps|4\b.*horizon|length"),
     "unknown column": (lambda: series().rename(columns={"load": "lode"}), "load"),
 }
 

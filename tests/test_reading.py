@@ -185,7 +185,7 @@ FAULTS = {
          "Keep one of the two."],
     ),
     "segments of one step": (
-        FORECAST + "model: {decoder: segment}\n",
+        FORECAST + "model: {decoder: segment, patch: 1}\n",
         ["4:18: model.decoder must be direct or recursive when model.patch is 1; got 'segment'. "
          "Set model.patch to the length of a segment, for example 24."],
     ),
@@ -534,6 +534,8 @@ def recipes(draw):
             **some(quantiles=st.sets(st.floats(0.01, 0.99), min_size=1, max_size=5).map(sorted)),
         }
         recipe["evaluate"] |= some(season=st.integers(1, 8))
+        if recipe["train"].get("patience"):
+            recipe["data"]["split"] = {"validation": draw(st.floats(0.01, 0.4))}
     else:
         recipe["data"] |= some(features=columns(1))
         recipe["data"]["split"] = some(validation=st.floats(0.01, 0.4), test=st.floats(0, 0.4))

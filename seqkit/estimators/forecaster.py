@@ -27,7 +27,7 @@ from seqkit.estimators.forecast_preparing import (
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
 from seqkit.forecast_ensemble import build_ensemble
 from seqkit.forecast_heads import ForecastLoss
-from seqkit.forecast_model import build_forecaster
+from seqkit.forecast_model import build_forecaster, default_patch
 
 __all__ = ["SequenceForecaster"]
 
@@ -79,7 +79,7 @@ class SequenceForecaster(ForecastAnswers):
         Of the normalised target; ``auto`` is mae, with quantiles pinball, with a distribution nll.
     ensemble : int, default=1
         Networks trained with different seeds and combined by the median.
-    validation : int or float, default=0.15
+    validation : int or float, default=0
         Time steps, or share, of the end of every series kept for early stopping; 0 for none.
     warm_start : bool, default=False
         Continue from the last fit instead of starting anew.
@@ -132,7 +132,7 @@ class SequenceForecaster(ForecastAnswers):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
-        patch: int = 1,
+        patch: int | None = None,
         dense: Sequence[int] = (),
         scale: str = "standard",
         series_id: str | None = None,
@@ -148,13 +148,13 @@ class SequenceForecaster(ForecastAnswers):
         batch_size: int = 32,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
         loss: str = "auto",
-        patience: int = 10,
+        patience: int = 0,
         ensemble: int = 1,
-        validation: float = 0.15,
+        validation: float = 0,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -387,7 +387,7 @@ class SequenceForecaster(ForecastAnswers):
         """Steps in a patch; by default a season, where the shortest context holds two."""
         if self.patch is not None:
             return self.patch
-        return self.season if 2 * self.season <= min(self._contexts) else 1
+        return default_patch(self.season, min(self._contexts))
 
     # --- the model -----------------------------------------------------------------------------
 

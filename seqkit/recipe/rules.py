@@ -183,13 +183,15 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         (PATCH, CONTEXT),
-        lambda patch, context: context is None or patch <= min(_layers(context)),
+        lambda patch, context: (
+            context is None or patch is None or patch <= min(_layers(context))
+        ),
         "no longer than {context_length}",
         "Lower it.",
     ),
     Rule(
         (DECODER, PATCH),
-        lambda decoder, patch: decoder != "segment" or patch > 1,
+        lambda decoder, patch: decoder != "segment" or patch is None or patch > 1,
         "direct or recursive when {patch} is 1",
         "Set {patch} to the length of a segment, for example 24.",
     ),

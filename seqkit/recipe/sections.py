@@ -153,7 +153,7 @@ class ForecastingSplit(Section):
         "time", "Forecasting splits in time: the end of every series is the test part."
     )
     validation: Annotated[Tail, TAIL_WORDS] = setting(
-        0.15,
+        0,
         "Tail before the test part, held back for early stopping: a number of time steps, or a "
         "fraction of each series. 0 = none.",
     )
@@ -304,6 +304,12 @@ class SequenceModel(ModelSection):
 class ForecastingModel(ModelSection):
     """The network."""
 
+    patch: Count | None = setting(  # type: ignore[assignment]
+        None,
+        "Time steps folded into one before the first recurrent layer: shorter recurrences. "
+        "Default: a season, where the shortest context holds two, else 1.",
+        "time steps",
+    )
     decoder: Literal["direct", "recursive", "segment"] = setting(
         "direct",
         "How the horizon is produced: all steps from the final state; patch after patch, its own "
@@ -384,6 +390,24 @@ class ClassificationTrain(TrainSection):
 class ForecastingTrain(TrainSection):
     """How the network is trained."""
 
+    schedule: Literal["constant", "cosine", "plateau"] = setting(
+        "cosine",
+        "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "
+        "when the validation loss stands still.",
+    )
+    steps_per_epoch: Count | None = setting(
+        None,
+        "Batches of windows drawn at random make an epoch. Default: a full pass, of at most 250 "
+        "batches.",
+        "gradient steps",
+    )
+    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
+        0,
+        "Epochs without a better validation loss before training stops and the best weights are "
+        "restored; 0 = never. The end of a series that is held back is missed in training, so "
+        "nothing is held back unless asked for.",
+        "epochs",
+    )
     loss: losses("forecasting") = setting(  # type: ignore[valid-type]
         "auto",
         f"What training minimises; auto is {TASKS['forecasting'].loss}, or pinball with "

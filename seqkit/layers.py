@@ -222,7 +222,9 @@ class AttentionPooling(keras.layers.Layer):
         units = self.units or features
         shapes = {"kernel": (features, units), "bias": (units,), "query": (units, 1)}
         self.kernel, self.bias, self.query = (
-            self.add_weight(shape=shape, initializer=getattr(self, f"{name}_initializer"), name=name)
+            self.add_weight(
+                shape=shape, initializer=getattr(self, f"{name}_initializer"), name=name
+            )
             for name, shape in shapes.items()
         )
 

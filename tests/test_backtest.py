@@ -26,9 +26,7 @@ from seqkit.evaluation.summary import score_table, summarize
 class SeasonalNaive(BaseEstimator):
     """The least a forecaster does: the value ``lag`` steps back; it notes what it was shown."""
 
-    def __init__(
-        self, context_length=4, horizon=3, lag=1, quantiles=None, future_covariates=()
-    ):
+    def __init__(self, context_length=4, horizon=3, lag=1, quantiles=None, future_covariates=()):
         self.context_length = context_length
         self.horizon = horizon
         self.lag = lag

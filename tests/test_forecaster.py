@@ -34,9 +34,7 @@ def long_frame(lengths=(60, 40, 50), freq="D", **columns):
     parts = []
     for i, n in enumerate(lengths):
         stamps = pd.date_range("2024-01-01", periods=n, freq=freq)
-        parts.append(
-            pd.DataFrame({"unique_id": f"s{i}", "ds": stamps, "y": 10.0**i * wave(n, i)})
-        )
+        parts.append(pd.DataFrame({"unique_id": f"s{i}", "ds": stamps, "y": 10.0**i * wave(n, i)}))
     frame = pd.concat(parts, ignore_index=True)
     for name, value in columns.items():
         frame[name] = value(frame)
@@ -435,5 +433,3 @@ def test_airline_from_the_embedded_set():
     y = frame.passengers.to_numpy(float)
     mase = np.abs(made.passengers.to_numpy() - y[-12:]).mean() / np.abs(y[12:-12] - y[:-24]).mean()
     assert mase < 1.2  # the seasonal naive forecast has 1.571
-
-

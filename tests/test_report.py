@@ -66,9 +66,7 @@ def forecasting_run(tmp_path):
         "conformal": {"level": 0.8, "coverage": 0.79, "mean_width": 41.2, "n_calibration": 60,
                       "n_measured": 24},
     }  # fmt: skip
-    summary = summarize(
-        "forecasting", {"test": part}, backtest={**part, **extra}, notes=notes
-    )
+    summary = summarize("forecasting", {"test": part}, backtest={**part, **extra}, notes=notes)
     write(
         folder, run__json=RECORD, metrics__json=summary, log__txt=LOG,
         history__csv="epoch,loss,val_loss\n1,0.5,0.6\n2,0.4,0.5\n",

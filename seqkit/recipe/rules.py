@@ -183,9 +183,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         (PATCH, CONTEXT),
-        lambda patch, context: (
-            context is None or patch is None or patch <= min(_layers(context))
-        ),
+        lambda patch, context: context is None or patch is None or patch <= min(_layers(context)),
         "no longer than {context_length}",
         "Lower it.",
     ),

@@ -3,8 +3,8 @@
     python benchmarks/grid_search.py [--rounds 3] [--series train|all] [--no-memory]
 
 GunPoint (150 steps, 1 feature, 2 classes; ``train`` are its 50 training series, ``all`` its 200),
-an LSTM, two learning rates, two sizes, two dropout rates, three folds, 20 epochs, batches of 16,
-Adam, accuracy, no refit. The contenders take turns. Every search is the first of its process, so it
+an LSTM, two learning rates, two sizes, two dropout rates, three folds, 20 epochs, batches of 16
+(``--batch-size``), Adam, accuracy, no refit. The contenders take turns. Every search is the first of its process, so it
 pays for its own tracing and for starting its own workers; imports are not counted. ``again`` is a
 second search in the same process. ``n_jobs`` 1 and 2 are tried (processes by loky, threads for
 seqkit); the best of each contender is compared as well.
@@ -31,7 +31,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RATES, SIZES, DROPOUTS = (1e-3, 1e-2), (32, 64), (0.0, 0.2)
-EPOCHS, BATCH, FOLDS, N_STEPS = 20, 16, 3, 150
+EPOCHS, FOLDS = 20, 3
 FLOORS = {"skorch": (1.3, 2.0), "keras": (4.0, 6.0)}  # at least, aimed at
 WAYS = {
     "seqkit": (("none", 1), ("threading", 2), ("loky", 2)),
@@ -40,33 +40,33 @@ WAYS = {
 }
 
 
-def seqkit_search() -> tuple[Any, dict[str, list[Any]]]:
+def seqkit_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from seqkit import SequenceClassifier
 
     net = SequenceClassifier(
-        epochs=EPOCHS, batch_size=BATCH, clipnorm=None, validation=0.0, patience=0, random_state=0
+        epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0, random_state=0
     )
     return net, {"learning_rate": RATES, "units": SIZES, "dropout": DROPOUTS}
 
 
-def skorch_search() -> tuple[Any, dict[str, list[Any]]]:
+def skorch_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     import torch
     from skorch import NeuralNetClassifier
     from torch_lstm import LastState
 
     torch.manual_seed(0)
     net = NeuralNetClassifier(
-        LastState, max_epochs=EPOCHS, batch_size=BATCH, optimizer=torch.optim.Adam,
+        LastState, max_epochs=EPOCHS, batch_size=batch_size, optimizer=torch.optim.Adam,
         criterion=torch.nn.CrossEntropyLoss, iterator_train__shuffle=True, train_split=None,
         verbose=0,
     )  # fmt: skip
     return net, {"lr": RATES, "module__units": SIZES, "module__dropout": DROPOUTS}
 
 
-def keras_search() -> tuple[Any, dict[str, list[Any]]]:
+def keras_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from stock_keras import KerasLSTM
 
-    net = KerasLSTM(epochs=EPOCHS, batch_size=BATCH)
+    net = KerasLSTM(epochs=EPOCHS, batch_size=batch_size)
     return net, {"learning_rate": RATES, "units": SIZES, "dropout": DROPOUTS}
 
 
@@ -85,12 +85,14 @@ def data(series: str) -> tuple[Any, Any]:
     return X.astype(np.float32), (y == y[0]).astype(np.int64)
 
 
-def one(name: str, backend: str, n_jobs: int, series: str) -> dict[str, Any]:
+def one(
+    name: str, backend: str, n_jobs: int, series: str, batch_size: int
+) -> dict[str, Any]:  # fmt: skip
     """Run the search twice in this process."""
     from joblib import parallel_config
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-    net, grid = CONTENDERS[name]()
+    net, grid = CONTENDERS[name](batch_size)
     X, y = data(series)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     seconds = []
@@ -116,11 +118,11 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def memory(series: str, fits: int) -> dict[str, float]:
+def memory(series: str, fits: int, batch_size: int) -> dict[str, float]:
     """Fit one clone after the other over the grid, as a search does; return MB by fits."""
     from sklearn.base import clone
 
-    net, grid = seqkit_search()
+    net, grid = seqkit_search(batch_size)
     X, y = data(series)
     found = {}
     settings = itertools.cycle(itertools.product(*grid.values()))
@@ -181,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--series", choices=("train", "all"), default="train")
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--only", nargs="*", default=list(WAYS))
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--no-memory", action="store_true")
@@ -190,17 +193,17 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         name, backend, n_jobs = options.one
-        print(json.dumps(one(name, backend, int(n_jobs), options.series)))
+        print(json.dumps(one(name, backend, int(n_jobs), options.series, options.batch_size)))
         return
     if options.memory:
-        print(json.dumps(memory(options.series, options.fits)))
+        print(json.dumps(memory(options.series, options.fits, options.batch_size)))
         return
+    same = ["--series", options.series, "--batch-size", str(options.batch_size)]
     runs = []
     for turn in range(options.rounds):
         for name in options.only:
             for backend, n_jobs in WAYS[name]:
-                found = in_a_process("--one", name, backend, str(n_jobs), "--series",
-                                     options.series)  # fmt: skip
+                found = in_a_process("--one", name, backend, str(n_jobs), *same)
                 runs.append({"name": name, "backend": backend, "n_jobs": n_jobs, **found})
                 print(f"round {turn + 1} {name:8}{backend:10}{n_jobs} {found}", flush=True)
     rows = summary(runs)
@@ -216,7 +219,7 @@ def main() -> None:
               + f"; at least {floor}, aimed at {target}")  # fmt: skip
     held = None
     if not options.no_memory:
-        held = in_a_process("--memory", "--series", options.series, "--fits", str(options.fits))
+        held = in_a_process("--memory", *same, "--fits", str(options.fits))
         few, many = held["20"], held[str(options.fits)]
         print(f"resident after 20 fits {few:.0f} MB, after {options.fits} {many:.0f} MB: "
               f"{many - few:+.1f} MB (bound 50)")  # fmt: skip
@@ -225,7 +228,8 @@ def main() -> None:
         for name in ("tensorflow", "keras", "torch", "skorch", "scikit-learn", "numpy")
     }
     result = {
-        "benchmark": "grid_search", "series": options.series, "host": platform.processor(),
+        "benchmark": "grid_search", "series": options.series,
+        "batch_size": options.batch_size, "host": platform.processor(),
         "cores": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version(),
         "versions": versions, "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": rows, "ratios": times, "resident_mb": held, "runs": runs,

@@ -4,9 +4,9 @@
 
 GunPoint (150 steps, 1 feature, 2 classes; ``train`` are its 50 training series, ``all`` its 200),
 an LSTM, two learning rates, two sizes, two dropout rates, three folds, 20 epochs, batches of 16
-(``--batch-size``), Adam, accuracy, no refit. The contenders take turns. Every search is the first of its process, so it
-pays for its own tracing and for starting its own workers; imports are not counted. ``again`` is a
-second search in the same process. ``n_jobs`` 1 and 2 are tried (processes by loky, threads for
+(``--batch-size``), Adam, accuracy, no refit. The contenders take turns. Every search is the first
+of its process, so it pays for its own tracing and for starting its own workers; imports are not
+counted. ``again`` is a second search in the same process. ``n_jobs`` 1 and 2 are tried (processes by loky, threads for
 seqkit); the best of each contender is compared as well.
 
 Resident memory: that of a seqkit process after 20 and after 200 fits over the same grid.
@@ -44,8 +44,9 @@ def seqkit_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from seqkit import SequenceClassifier
 
     net = SequenceClassifier(
-        epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0, random_state=0
-    )
+        epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0,
+        random_state=0,
+    )  # fmt: skip
     return net, {"learning_rate": RATES, "units": SIZES, "dropout": DROPOUTS}
 
 

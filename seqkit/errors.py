@@ -18,7 +18,16 @@ __all__ = [
 
 
 class DataError(ValueError):
-    """A file or an array does not hold what the task needs."""
+    """A file or an array does not hold what the task needs.
+
+    Examples
+    --------
+    >>> from seqkit.data.embedded import load
+    >>> load("gunpiont")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    seqkit.errors.DataError: data: dataset must be one of ...; got 'gunpiont'. ...
+    """
 
 
 class RecipeError(ValueError):
@@ -32,6 +41,16 @@ class RecipeError(ValueError):
     Attributes
     ----------
     faults : tuple of str
+
+    Examples
+    --------
+    >>> from seqkit import read_recipe
+    >>> try:
+    ...     read_recipe({"task": "classification", "data": {"dataset": "gunpoint"},
+    ...                  "model": {"units": -3, "dropuot": 0.2}})
+    ... except RecipeError as error:
+    ...     len(error.faults)
+    2
     """
 
     def __init__(self, faults: Iterable[str] | str) -> None:
@@ -40,7 +59,17 @@ class RecipeError(ValueError):
 
 
 class RunError(ValueError):
-    """A run folder is missing a part, is damaged, or was written by a newer version."""
+    """A run folder is missing a part, is damaged, or was written by a newer version.
+
+    Examples
+    --------
+    >>> from seqkit import load_run
+    >>> try:
+    ...     load_run("runs/no-such-run")
+    ... except RunError:
+    ...     print("there is no such run")
+    there is no such run
+    """
 
 
 class TrainingError(RuntimeError):
@@ -52,6 +81,13 @@ class TrainingError(RuntimeError):
         What had been recorded until then.
     state : object or None
         The training state at the end of the last good epoch, where there is one.
+
+    Examples
+    --------
+    >>> raise TrainingError("fit: the loss became nan in epoch 3.", {"loss": [0.7, 0.9]})
+    Traceback (most recent call last):
+        ...
+    seqkit.errors.TrainingError: fit: the loss became nan in epoch 3.
     """
 
     def __init__(
@@ -63,7 +99,15 @@ class TrainingError(RuntimeError):
 
 
 class ExportError(RuntimeError):
-    """A model could not be written in the wanted format."""
+    """A model could not be written in the wanted format.
+
+    Examples
+    --------
+    >>> raise ExportError("export: onnx needs the package tf2onnx. Install it.")
+    Traceback (most recent call last):
+        ...
+    seqkit.errors.ExportError: export: onnx needs the package tf2onnx. Install it.
+    """
 
 
 def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> str:

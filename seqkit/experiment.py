@@ -144,6 +144,18 @@ def run(
         If the recipe or the data are not what they must be; nothing is written then.
     seqkit.errors.TrainingError
         If training diverged; the run folder is kept and marked failed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from seqkit import load_run, run
+    >>> recipe = {"task": "classification", "seed": 0, "data": {"dataset": "gunpoint"},
+    ...           "model": {"cell": "gru", "units": 4, "patch": 10}, "train": {"epochs": 2}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(recipe, out=folder, name="tiny")
+    ...     estimator = load_run(result.document["run"])
+    >>> estimator.predict(np.zeros((3, 150, 1))).shape
+    (3,)
     """
     resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
     flow = flow_of(resolved)
@@ -343,6 +355,16 @@ def load_run(run: str | os.PathLike[str]) -> Any:
     ------
     seqkit.errors.RunError
         If the folder is missing, damaged, incomplete or of a newer version.
+
+    Examples
+    --------
+    Of a run of ``seqkit fit``, ``load_run("runs/20260901-1412-gait-3f2a").predict(X)``; that of
+    :func:`run` is loaded in its example.
+
+    >>> load_run("runs/no-such-run")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    seqkit.errors.RunError: ...
     """
     return _open(Path(run))[1]
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN = [ROOT / "README.md", ROOT / "docs" / "training.md"]
+RUN = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("scikit-learn.md", "training.md"))]
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda p: p.name)

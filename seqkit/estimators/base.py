@@ -121,8 +121,9 @@ class BaseSequenceEstimator(BaseEstimator):
         self.n_iter_ = fitted.epochs_run
         self.best_epoch_ = fitted.best_epoch
         self.__dict__.pop("_model_", None)
-        # twice the size of the weights, so it is kept only where a fit may go on
-        self._state_ = fitted.state if keep_state else None
+        # Twice the size of the weights, so it is kept only where a fit may go on; the weights
+        # themselves are in it no second time.
+        self._state_ = replace(fitted.state, weights=[], best_weights=None) if keep_state else None
 
     def _going_on(self) -> dict[str, Any]:
         """Return the arguments of a fit that goes on from the weights reached.

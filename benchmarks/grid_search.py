@@ -6,8 +6,8 @@ GunPoint (150 steps, 1 feature, 2 classes; ``train`` are its 50 training series,
 an LSTM, two learning rates, two sizes, two dropout rates, three folds, 20 epochs, batches of 16
 (``--batch-size``), Adam, accuracy, no refit. The contenders take turns. Every search is the first
 of its process, so it pays for its own tracing and for starting its own workers; imports are not
-counted. ``again`` is a second search in the same process. ``n_jobs`` 1 and 2 are tried (processes by loky, threads for
-seqkit); the best of each contender is compared as well.
+counted. ``again`` is a second search in the same process. ``n_jobs`` 1 and 2 are tried (processes
+by loky, and threads but for Keras); the best of each contender is compared as well.
 
 Resident memory: that of a seqkit process after 20 and after 200 fits over the same grid.
 """

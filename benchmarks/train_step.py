@@ -1,10 +1,12 @@
 """Time a training step of seqkit's recurrent layers against PyTorch and stock Keras.
 
-    python benchmarks/train_step.py                      # the whole grid, TensorFlow's own threads
-    python benchmarks/train_step.py --threads 1,2        # intra_op=1, inter_op=2, as seqkit sets
+    python benchmarks/train_step.py                      # the whole grid
+    python benchmarks/train_step.py --threads own        # TensorFlow's own threads
     python benchmarks/train_step.py --units 64 --time 50 # part of the grid
 
-A step is forward, loss, backward, Adam. The three frameworks live in
+A step is forward, loss, backward, Adam (of each side's own training loop). TensorFlow has one
+thread inside an operation and as many operations at a time as there are processors, as seqkit's
+command line sets them; both seqkit and Keras are faster so. The three frameworks live in
 processes of their own that take turns (the others sleep meanwhile), so that neither waiting
 threads of one nor a busy spell of the machine falls on one side only. PyTorch has two threads.
 Stock Keras runs as a graph step in both its settings (`implementation` 2 and 1), of which the
@@ -49,10 +51,10 @@ def flops(cell: str, layers: int, directions: int, units: int, batch: int, time:
     return 3.0 * total  # forward, gradient of the inputs, gradient of the weights
 
 
-def tensorflow_steps(side: str, threads: str | None):
+def tensorflow_steps(side: str, threads: str):
     import tensorflow as tf
 
-    if threads:
+    if threads != "own":
         intra, inter = (int(n) for n in threads.split(","))
         tf.config.threading.set_intra_op_parallelism_threads(intra)
         tf.config.threading.set_inter_op_parallelism_threads(inter)
@@ -76,6 +78,15 @@ def tensorflow_steps(side: str, threads: str | None):
         optimizer = keras.optimizers.Adam()
         optimizer.build(model.trainable_variables)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        update = optimizer.apply
+        if side == "seqkit":  # as its training loop does
+            from seqkit.training.optimizing import apply_gradients
+
+            rate = tf.constant(optimizer.learning_rate)
+
+            def update(gradients, variables):
+                apply_gradients(optimizer, gradients, variables, rate, None)
+
         rng = np.random.default_rng(0)
         x = tf.constant(rng.normal(size=(batch, time, FEATURES)), tf.float32)
         y = tf.constant(rng.integers(0, CLASSES, batch))
@@ -85,7 +96,7 @@ def tensorflow_steps(side: str, threads: str | None):
             with tf.GradientTape() as tape:
                 value = loss(y, model(x, training=True))
             gradients = tape.gradient(value, model.trainable_variables)
-            optimizer.apply(gradients, model.trainable_variables)
+            update(gradients, model.trainable_variables)
             return value
 
         return lambda: step().numpy()
@@ -119,7 +130,7 @@ def torch_steps():
     return build
 
 
-def worker(side: str, threads: str | None, pipe) -> None:
+def worker(side: str, threads: str, pipe) -> None:
     """Answer the questions of the parent: build a case, time a step of it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     make = torch_steps() if side == "torch" else tensorflow_steps(side, threads)
@@ -214,7 +225,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, values in GRID.items():
         parser.add_argument(f"--{name}", nargs="+", default=values, type=type(values[0]))
-    parser.add_argument("--threads", help="intra,inter for TensorFlow; default: its own")
+    parser.add_argument(
+        "--threads",
+        default=f"1,{os.cpu_count()}",
+        help="intra,inter for TensorFlow, or own for what it takes by itself; default %(default)s",
+    )
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     parser.add_argument("--seconds", type=float, default=1.5, help="about, a case")
     parser.add_argument("--output", type=Path)
@@ -226,7 +241,7 @@ def main() -> None:
     ]
     sides = tuple(s for s in SIDES if s in args.sides)
     peak = product_peak()
-    print(f"{versions()}  product peak {peak / 1e9:.0f} GFLOP/s  threads {args.threads or 'own'}")
+    print(f"{versions()}  product peak {peak / 1e9:.0f} GFLOP/s  threads {args.threads}")
     others = [s for s in sides if s != "seqkit"]
     head = [*names, *(f"{s} ms" for s in sides), *(f"x {s}" for s in others), "% of peak"]
     print("  ".join(f"{h:>10}" for h in head))
@@ -255,7 +270,7 @@ def main() -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "versions": versions(),
-        "threads": args.threads or "default",
+        "threads": args.threads,
         "product_peak_gflops": peak / 1e9,
         "summary": summary,
         "rows": rows,

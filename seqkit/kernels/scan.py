@@ -120,11 +120,18 @@ def scan(
     shapes: list[Any] = [None] * n_outputs
     spread = static is None or n_chunks > 1
 
-    def cut(tensor: Tensor, start: Any, length: int) -> Tensor:
-        rest = [0] * (tensor.shape.rank - 1)
-        piece = tf.slice(tensor, [start, *rest], [length] + [-1 for _ in rest])
-        piece.set_shape([length, *tensor.shape[1:]])
-        return piece
+    def cut(tensors: Sequence[Tensor], start: Any, length: int) -> list[Tensor]:
+        corners: dict[int, Any] = {}  # a slice's vectors by rank: three operations less for each
+        pieces = []
+        for tensor in tensors:
+            rest = [0] * (tensor.shape.rank - 1)
+            if len(rest) not in corners:
+                extent = tf.constant([length] + [-1 for _ in rest])
+                corners[len(rest)] = tf.stack([start, *rest]), extent
+            piece = tf.slice(tensor, *corners[len(rest)])
+            piece.set_shape([length, *tensor.shape[1:]])
+            pieces.append(piece)
+        return pieces
 
     def loop(first: Any, count: Any, length: int) -> None:
         """Do `count` turns of `length` steps; pieces number `first` and on."""
@@ -134,7 +141,7 @@ def scan(
 
         def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
-            pieces = [cut(s, offset + at * length, length) for s in sequences]
+            pieces = cut(sequences, offset + at * length, length)
             found, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in kept])
             for new, old in zip(found, state, strict=True):
                 new.set_shape(old.shape)
@@ -148,7 +155,7 @@ def scan(
 
     def at_once(start: int, length: int, kept: list[Tensor]) -> list[Tensor]:
         nonlocal state
-        new, outputs = chunk(state, [cut(s, start, length) for s in sequences], kept)
+        new, outputs = chunk(state, cut(sequences, start, length), kept)
         state = tuple(new)
         for n, output in enumerate(outputs):
             shapes[n] = output.shape[1:]

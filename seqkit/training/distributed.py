@@ -58,23 +58,42 @@ def distributed_step(program: Any, batch: Batch, rate: Any, clipnorm: Any, state
                 part = tf.cast(n, tf.float32) / tf.cast(batch.size, tf.float32)
             loss = loss * part + extra / replicas
         gradients = tape.gradient(loss, variables)
-        present = [g for g in gradients if g is not None]
-        summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
-        gradients = [None if g is None else next(summed) for g in gradients]
-        apply_gradients(
-            program.optimizer, gradients, program.variables, rate, clipnorm, replicas=replicas
-        )
         shown = tf.ones(tf.shape(y)[:1]) if weight is None else weight
         found = program._update_metrics(state, y, prediction, shown * counts)
         change = tf.nest.map_structure(lambda a, b: a - b, found, state)
-        return tf.cast(loss, tf.float64), change
+        gradients, loss, change = _sum_over_replicas(context, (gradients, loss, change))
+        apply_gradients(
+            program.optimizer, gradients, program.variables, rate, clipnorm, replicas=replicas
+        )
+        return loss, change
 
-    loss, change = strategy.run(replica, args=(rate, state))
-    total = tf.distribute.ReduceOp.SUM
-
-    def summed(value: Any) -> Any:
-        return strategy.reduce(total, value, axis=None)
-
-    state = tf.nest.map_structure(lambda a, b: a + summed(b), state, change)
+    # Every replica holds the same sums: one of them tells.
+    loss, change = tf.nest.map_structure(
+        lambda value: strategy.experimental_local_results(value)[0],
+        strategy.run(replica, args=(rate, state)),
+    )
+    state = tf.nest.map_structure(lambda a, b: a + b, state, change)
     n = tf.cast(batch.size, tf.float64)
-    return summed(loss) * n, n, state
+    return tf.cast(loss, tf.float64) * n, n, state
+
+
+def _sum_over_replicas(context: Any, values: Any) -> Any:
+    """Return a structure of tensors (or None), each summed over the replicas.
+
+    All travel as one vector: with several sums under way at a time two workers may start them in
+    different order and wait for each other for ever.
+    """
+    leaves = tf.nest.flatten(values)
+    there = [leaf for leaf in leaves if leaf is not None]
+    whole = context.all_reduce(
+        tf.distribute.ReduceOp.SUM,
+        tf.concat([tf.reshape(tf.cast(leaf, tf.float32), [-1]) for leaf in there], 0),
+    )
+    parts = tf.split(whole, [tf.size(leaf) for leaf in there], num=len(there))
+    summed = iter(
+        tf.cast(tf.reshape(part, tf.shape(leaf)), leaf.dtype)
+        for part, leaf in zip(parts, there, strict=True)
+    )
+    return tf.nest.pack_sequence_as(
+        values, [None if leaf is None else next(summed) for leaf in leaves]
+    )

@@ -19,6 +19,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +131,11 @@ def _rolling(
         frame = read()
         frame = frame.iloc[:-test] if validation else frame
         season = settings["season"]
-        forecaster = SequenceForecaster(**settings)
+        named = {k: v for k, v in settings.items() if k != "auto_baselines"}
+        forecaster = SequenceForecaster(**named)
         found = backtest(forecaster, frame, windows=windows, step=step, season=season)
         names = ["naive", "seasonal_naive"]
-        if not settings["quantiles"] and os.environ.get("SEQKIT_AUTO_BASELINES"):
+        if settings["auto_baselines"]:  # no seed changes them
             names += ["auto_ets", "auto_theta"]
         part = found.evaluate(list(metrics), names)
         scores = dict(part["model"])
@@ -211,7 +213,7 @@ TASKS: dict[str, Task] = {
 
 def _fitted(settings: dict[str, Any], X: Any) -> tuple[SequenceForecaster, float]:
     """Fit on arrays: the recipe's names of columns are those of its file."""
-    named = ("series_id", "time", "target", "frequency")
+    named = ("series_id", "time", "target", "frequency", "auto_baselines")
     settings = {k: v for k, v in settings.items() if k not in named}
     begun = time.perf_counter()
     model = SequenceForecaster(**settings).fit(X)
@@ -223,6 +225,9 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--set", action="append", default=[], help="override, train.epochs=2")
+    parser.add_argument(
+        "--auto-baselines", action="store_true", help="AutoETS and AutoTheta beside single series"
+    )
     parser.add_argument("--validation", action="store_true", help="score the validation part")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/forecasting.json")
     options = parser.parse_args()
@@ -236,10 +241,11 @@ def main() -> None:
         task = TASKS[name]
         path = ROOT / "recipes" / "benchmarks" / f"{task.recipe}.yaml"
         settings = read_recipe(path, options.set).recipe.parameters()
-        runs = [
-            task.run({**settings, "random_state": seed}, options.validation)
-            for seed in range(options.seeds)
-        ]
+        runs = []
+        for seed in range(options.seeds):
+            auto = options.auto_baselines and not settings["quantiles"] and seed == 0
+            given = {**settings, "random_state": seed, "auto_baselines": auto}
+            runs.append(task.run(given, options.validation))
         table = pd.DataFrame(runs).astype(float)
         mean, spread = table.mean(), table.std(ddof=0)
         for score in [c for c in table.columns if c not in ("seconds", "predict")]:
@@ -260,6 +266,7 @@ def main() -> None:
                 "runs": runs,
                 "host": f"{platform.machine()}, {os.cpu_count()} processors",
             }
+            kept["versions"] = {k: version(k) for k in ("tensorflow", "keras", "numpy", "pandas")}
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(kept, indent=1))
 

@@ -9,6 +9,8 @@ of its process, so it pays for its own tracing and for starting its own workers;
 counted. ``again`` is a second search in the same process. ``n_jobs`` 1 and 2 are tried (processes
 by loky, and threads but for Keras); the best of each contender is compared as well.
 
+TensorFlow has one thread inside an operation, as docs/training.md advises; PyTorch its default.
+
 Resident memory: that of a seqkit process after 20 and after 200 fits over the same grid.
 """
 
@@ -42,7 +44,9 @@ WAYS = {
 
 def seqkit_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from seqkit import SequenceClassifier
+    from seqkit.experiment import set_threads
 
+    set_threads()
     net = SequenceClassifier(
         epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0,
         random_state=0,
@@ -67,6 +71,9 @@ def skorch_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
 def keras_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from stock_keras import KerasLSTM
 
+    from seqkit.experiment import set_threads
+
+    set_threads()  # Keras is not slower so
     net = KerasLSTM(epochs=EPOCHS, batch_size=batch_size)
     return net, {"learning_rate": RATES, "units": SIZES, "dropout": DROPOUTS}
 

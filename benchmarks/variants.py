@@ -22,7 +22,11 @@ sys.path.insert(0, str(HERE.parent))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", help="intra,inter for TensorFlow; default: its own")
+    parser.add_argument(
+        "--threads",
+        default=f"1,{os.cpu_count()}",
+        help="intra,inter for TensorFlow, or own for what it takes by itself; default %(default)s",
+    )
     parser.add_argument("--units", nargs="+", type=int, default=[32, 64, 128])
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--time", type=int, default=100)
@@ -32,7 +36,7 @@ def main() -> None:
     import numpy as np
     import tensorflow as tf
 
-    if args.threads:
+    if args.threads != "own":
         intra, inter = (int(n) for n in args.threads.split(","))
         tf.config.threading.set_intra_op_parallelism_threads(intra)
         tf.config.threading.set_inter_op_parallelism_threads(inter)
@@ -62,7 +66,7 @@ def main() -> None:
         return layer, lambda: step().numpy()
 
     rows = []
-    print(f"{versions()}  threads {args.threads or 'own'}")
+    print(f"{versions()}  threads {args.threads}")
     for units in args.units:
         built = {cell: build(cell, units) for cell in (args.cells or CELLS)}
         if "lstm" not in built:
@@ -97,7 +101,7 @@ def main() -> None:
     print(f"worst: {worst['cell']} at {worst['units']} units, {worst['relative']:.2f} x lstm")
     output = HERE / "results" / "variants.json"
     output.parent.mkdir(parents=True, exist_ok=True)
-    shape = {"batch": args.batch, "time": args.time, "threads": args.threads or "default"}
+    shape = {"batch": args.batch, "time": args.time, "threads": args.threads}
     output.write_text(json.dumps({"versions": versions(), **shape, "rows": rows}, indent=1) + "\n")
 
 

@@ -161,3 +161,28 @@ def test_air_quality_gets_one_column_of_hours(tmp_path, data_folder):
     assert "no column year" in prepare(
         "air_quality", tmp_path / "other.csv", tmp_path / "x.csv", status=1
     )
+
+
+def test_m4_hourly_puts_the_test_steps_behind_the_training_steps(tmp_path):
+    (tmp_path / "train.csv").write_text('"V1","V2","V3","V4"\n"H2","1","2","3"\n"H1","7",,\n')
+    (tmp_path / "test.csv").write_text('"V1","V2"\n"H1","8"\n"H2","4"\n')
+    out = tmp_path / "new" / "m4.parquet"
+    said = prepare("m4_hourly", tmp_path / "train.csv", tmp_path / "test.csv", out)
+    assert "2 series, 6 rows" in said
+    table = pd.read_parquet(out)
+    assert table["unique_id"].tolist() == ["H1"] * 2 + ["H2"] * 4
+    assert table["ds"].tolist() == [1, 2, 1, 2, 3, 4]
+    assert table["y"].tolist() == [7, 8, 1, 2, 3, 4]
+    (tmp_path / "test.csv").write_text('"V1","V2"\n"H1","8"\n')
+    said = prepare("m4_hourly", tmp_path / "train.csv", tmp_path / "test.csv", out, status=1)
+    assert "series H2" in said
+
+
+def test_exchange_rates_get_names(tmp_path):
+    (tmp_path / "rates.txt").write_text("1,2,3,4,5,6,7,8\n2,3,4,5,6,7,8,9\n")
+    prepare("exchange_rate", tmp_path / "rates.txt", tmp_path / "rates.csv")
+    table = read_frame(tmp_path / "rates.csv")
+    assert list(table.columns) == [f"r{k}" for k in range(8)]
+    (tmp_path / "rates.txt").write_text("1,2\n")
+    said = prepare("exchange_rate", tmp_path / "rates.txt", tmp_path / "rates.csv", status=1)
+    assert "2 columns, expected 8" in said

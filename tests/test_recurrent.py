@@ -11,6 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit import kernels
 from seqkit.cells import CELLS
 from seqkit.recurrent import Bidirectional, GatedRNN
 
@@ -146,6 +147,16 @@ def test_padding_changes_no_answer_and_no_gradient(extra, name, seed):
 
 
 LAYERS: dict = {}
+
+
+def test_on_a_gpu_every_state_of_a_sequence_is_told_too(monkeypatch):
+    # Keras's kernel knows c of the last step only
+    layer = twin(GatedRNN, 4, return_sequences=True, return_state=True)
+    expected = layer(X, lengths=LENGTHS)
+    choice = kernels.Choice("keras", "as if there was a GPU", {})
+    monkeypatch.setattr(GatedRNN, "kernel_report", lambda self: choice)
+    for ours, theirs in zip(layer(X, lengths=LENGTHS), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_length_zero_leaves_the_initial_state():

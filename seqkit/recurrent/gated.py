@@ -348,6 +348,9 @@ peephole_constraint, gate_constraint : optional
         last = not self.return_sequences and lengths is None
         wants_states = self.return_state or self.stateful
         n_states = len(row.states) if wants_states else 1
+        if kernel == "keras" and not last and n_states > 1:
+            # Keras tells h of every step but c of the last one only
+            kernel = kernels.choose(row, dtype, self.recurrent_dropout, gpu=False).name
         batch = x.shape[0]
         rows = kernels.run(
             kernel,
@@ -356,7 +359,7 @@ peephole_constraint, gate_constraint : optional
             self.weights_as_given(),
             initial,
             last=last,
-            n_states=1 if kernel == "keras" and not last else n_states,
+            n_states=n_states,
             recurrent_mask=recurrent_mask,
             training=bool(training),
             shards=kernels.n_shards(batch, self.units, self.directions) if training else 1,

@@ -92,7 +92,6 @@ class Engine:
         self.programs: OrderedDict[Hashable, Any] = OrderedDict()
         self.functions: OrderedDict[Hashable, Any] = OrderedDict()
         self._views: dict[str | None, keras.Model] = {None: self.model}
-        self._assigners: dict[Hashable, Any] = {}
 
     @property
     def distributed(self) -> bool:
@@ -137,22 +136,10 @@ class Engine:
             del self.functions[name]
 
     def assign(self, variables: Sequence[tf.Variable], values: Sequence[Any]) -> None:
-        """Set variables in one graph call."""
-        key = tuple(id(variable) for variable in variables)
-        if key not in self._assigners:
-
-            def function(*tensors: tf.Tensor) -> None:
-                for variable, tensor in zip(variables, tensors, strict=True):
-                    variable.assign(tensor)
-
-            specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
-            with BUILD_LOCK, self.strategy.scope():
-                self._assigners[key] = tf.function(function, autograph=False).get_concrete_function(
-                    *specs
-                )
-        self._assigners[key](
-            *[tf.convert_to_tensor(x, v.dtype) for x, v in zip(values, variables, strict=True)]
-        )
+        """Set variables."""
+        with self.strategy.scope():
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
     def hold(self, weights: Sequence[np.ndarray]) -> None:
         """Load weights, unless these very arrays are loaded and cannot have been changed."""

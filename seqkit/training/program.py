@@ -84,7 +84,6 @@ class Program:
         self.state_variables = [*engine.weights, *self.optimizer_variables, *engine.seed_states]
         self.pace = Pace()
         self.evaluation_pace = Pace()
-        self._snapshots: dict[int, Any] = {}
         self._metric_start: list[list[tf.Tensor]] = []
 
     def compile(self) -> None:
@@ -97,12 +96,7 @@ class Program:
     def snapshot(self, weights_only: bool = False) -> list[tf.Tensor]:
         """Return weights, optimizer variables and seed states as they are (copied on write)."""
         n = len(self.engine.weights) if weights_only else len(self.state_variables)
-        if n not in self._snapshots:
-            with BUILD_LOCK, self.engine.strategy.scope():
-                self._snapshots[n] = tf.function(
-                    lambda: [tf.identity(v) for v in self.state_variables[:n]], autograph=False
-                ).get_concrete_function()
-        return self._snapshots[n]()
+        return [tf.identity(v) for v in self.state_variables[:n]]
 
     def _make_metrics(self, y: Any, prediction: Any) -> list[keras.metrics.Metric]:
         if self.metrics is None:

@@ -189,6 +189,9 @@ TASKS: dict[str, Task] = {
     "airline_default": Task(
         "airline_default", _rolling(_airline, 1, 12, 12, *POINT), "defaults, season 12", "mase"
     ),
+    "airline_default_rolling": Task(
+        "airline_default", _rolling(_airline, 13, 1, 24, *POINT), "defaults, season 12", "mase"
+    ),
     "pollution": Task(
         "pollution",
         _rolling(_pollution, 364, 24, 8760, "mae", "weighted_quantile_loss", "coverage"),

@@ -59,7 +59,8 @@ class SequenceForecaster(ForecastAnswers):
     decoder, normalize, departure_from, channels, season
         As in :func:`seqkit.build_forecaster`.
     cell, units, bidirectional, dropout, recurrent_dropout, residual, patch, dense, scale
-        The network, as in :class:`SequenceClassifier`.
+        The network, as in :class:`SequenceClassifier`; a GRU of 128 units by default, which did
+        better than the LSTM on the validation parts of M4 Hourly and the airline series.
     series_id, time, target, past_covariates, future_covariates, static_covariates
         Columns of a long frame; ``unique_id``, ``ds`` and ``y`` are found by name. Features of an
         array are called x0, x1, ...
@@ -126,8 +127,8 @@ class SequenceForecaster(ForecastAnswers):
         departure_from: str = "none",
         channels: str = "joint",
         season: int = 1,
-        cell: str = "lstm",
-        units: int | Sequence[int] = 64,
+        cell: str = "gru",
+        units: int | Sequence[int] = 128,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,

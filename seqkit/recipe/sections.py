@@ -93,7 +93,9 @@ Columns = Annotated[
     list[Column], AfterValidator(_distinct), Words("a list of different columns' names")
 ]
 Target = Column | Annotated[Columns, MinLen(1)]
-Widths = Count | Annotated[list[Count], MinLen(1)]
+Counts = Count | Annotated[list[Count], MinLen(1)]
+Widths = Annotated[Counts, Words("a positive integer or a list of them")]
+CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Label = str | int | float | bool
 Quantiles = Annotated[
     list[Probability],
@@ -258,12 +260,8 @@ class ForecastingData(DataSection):
 class ModelSection(Section):
     """The network."""
 
-    cell: Annotated[str, OneOf((*CELLS, *ALIASES))] = setting(
-        "lstm", "Recurrent cell; `seqkit list cells` describes each."
-    )
-    units: Annotated[Widths, Words("a positive integer or a list of them")] = setting(
-        64, "Width of the recurrent layer; a list is a stack of layers."
-    )
+    cell: CellName = setting("lstm", "Recurrent cell; `seqkit list cells` describes each.")
+    units: Widths = setting(64, "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         False, "Run every layer in both directions and join the results."
     )
@@ -304,6 +302,8 @@ class SequenceModel(ModelSection):
 class ForecastingModel(ModelSection):
     """The network."""
 
+    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
+    units: Widths = setting(128, "Width of the recurrent layer; a list is a stack of layers.")
     patch: Count | None = setting(  # type: ignore[assignment]
         None,
         "Time steps folded into one before the first recurrent layer: shorter recurrences. "
@@ -425,7 +425,7 @@ class ForecastSection(Section):
     """What is forecast."""
 
     context_length: Annotated[
-        Widths, Words("a positive integer, or a list of them with train.ensemble")
+        Counts, Words("a positive integer, or a list of them with train.ensemble")
     ] = setting(
         ...,
         "Past steps the model sees; a list gives the networks of an ensemble different ones.",

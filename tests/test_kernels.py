@@ -121,6 +121,23 @@ def test_kernel_agrees_with_reference(kernel, name, dtype, last):
     assert_same(outputs_and_gradients(kernel, *given, **options), theirs, dtype)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "name", "dtype"),
+    [pytest.param(*c, marks=[pytest.mark.slow] if c[2] == "float64" else []) for c in SERVED],
+)
+@pytest.mark.parametrize("shards", [1, 2])
+def test_last_states_after_a_sequence(kernel, name, dtype, shards):
+    cell, x, weights, states = make(name, 5, 17, 2, 4, dtype)
+    theirs = outputs_and_gradients("reference", cell, x, weights, states, ends=True)
+    by_time = tf.transpose(x, [1, 0, 2])
+    ours = outputs_and_gradients(
+        kernel, cell, by_time, weights, states, ends=True, time_major=True, shards=shards
+    )
+    gradient_of_x = 1 + len(states)
+    ours[gradient_of_x] = ours[gradient_of_x].transpose(1, 0, 2)
+    assert_same(ours, theirs, dtype)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "name", "dtype"), SERVED)
 @pytest.mark.parametrize("time", [1, 20, 31])

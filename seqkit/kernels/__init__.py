@@ -223,6 +223,8 @@ def run(
     recurrent_mask: Tensor | None = None,
     training: bool = True,
     shards: int = 1,
+    ends: bool = False,
+    time_major: bool = False,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence with a kernel.
 
@@ -245,33 +247,43 @@ def run(
         Whether a gradient will be asked for.
     shards : int, default=1
         In how many parts the batch is computed side by side.
+    ends : bool, default=False
+        Whether all states of the last step follow the sequences (not of the kernel `keras`).
+    time_major : bool, default=False
+        Whether x is (time, batch, n_features) already.
 
     Returns
     -------
-    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`;
+    with `ends` one more of shape (batch, units) for every state of the cell
     """
     if kernel not in KERNELS:
         raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
     if shards > 1:
-        n = tf.shape(x)[0]
+        n = tf.shape(x)[1 if time_major else 0]
         cuts = [n * k // shards for k in range(shards + 1)]
         parts = []
         for a, b in itertools.pairwise(cuts):
             mask = None if recurrent_mask is None else recurrent_mask[a:b]
             parts.append(
                 run(
-                    kernel, cell, x[a:b], weights, tuple(s[a:b] for s in initial),
-                    last=last, n_states=n_states, recurrent_mask=mask, training=training,
+                    kernel, cell, x[:, a:b] if time_major else x[a:b], weights,
+                    tuple(s[a:b] for s in initial), last=last, n_states=n_states,
+                    recurrent_mask=mask, training=training, ends=ends, time_major=time_major,
                 )
             )  # fmt: skip
-        axis = 0 if last else 1
-        return tuple(tf.concat(p, axis) for p in zip(*parts, strict=True))
-    by_time = tf.transpose(x, [1, 0, 2])
+        return tuple(tf.concat(p, p[0].shape.rank - 2) for p in zip(*parts, strict=True))
+    by_time = x if time_major else tf.transpose(x, [1, 0, 2])
     if kernel == "keras":
         return _keras(cell, by_time, weights, initial, last, n_states)
     if kernel == "fused":
-        return fused_lstm(cell, by_time, weights, initial, last, n_states)
+        return fused_lstm(cell, by_time, weights, initial, last, n_states, ends)
     if kernel == "loop":
-        return looped(cell, by_time, weights, initial, last, n_states, recurrent_mask, training)
+        return looped(
+            cell, by_time, weights, initial, last, n_states, recurrent_mask, training, ends
+        )
     states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
-    return tuple(s[-1] if last else s for s in states[:n_states])
+    final = tuple(s[-1] for s in states)
+    if last:
+        return final[:n_states]
+    return (*states[:n_states], *(final if ends else ()))

@@ -61,6 +61,7 @@ def fused_lstm(
     initial: tuple[Tensor, ...],
     last: bool,
     n_states: int,
+    ends: bool = False,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence of an LSTM whose activations are sigmoid and tanh, in float32.
 
@@ -74,10 +75,13 @@ def fused_lstm(
         Whether only the last step is wanted.
     n_states : int
         1 for h, 2 for h and c.
+    ends : bool, default=False
+        Whether h and c of the last step follow the sequences.
 
     Returns
     -------
-    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`;
+    with `ends` two more of shape (batch, units)
     """
     present = [w is not None for w in weights]
     units = weights.recurrent_kernel.shape[0]
@@ -117,7 +121,8 @@ def fused_lstm(
                 carry = (upstream[0], upstream[1] if n_states > 1 else zeros)
                 arriving: list[Tensor] = []
             else:
-                carry, arriving = (zeros, zeros), list(upstream)
+                arriving = list(upstream[:n_states])
+                carry = tuple(upstream[n_states:]) if ends else (zeros, zeros)
                 for d in arriving:
                     d.set_shape(shape)
             c_before = tf.concat([c0[None], c[:-1]], 0)
@@ -129,9 +134,12 @@ def fused_lstm(
             n_features = x.shape[2]
             if n_features + units <= SMALL:
                 nothing = tf.zeros_like(h)
-                if last:
-                    at_end = [tf.concat([nothing[1:], d[None]], 0) for d in carry[:n_states]]
-                dh, dc = [*(at_end if last else arriving), nothing][:2]
+                dh, dc = [*arriving, nothing, nothing][:2]
+                if last or ends:
+                    dh, dc = (
+                        tf.concat([d[:-1], d[-1:] + end[None]], 0)
+                        for d, end in zip((dh, dc), carry, strict=True)
+                    )
                 back = tf.raw_ops.BlockLSTMGradV2(
                     **inputs, i=i, cs=c, f=f, o=o, ci=g, co=a, h=h, h_grad=dh, cs_grad=dc
                 )
@@ -191,6 +199,8 @@ def fused_lstm(
             return (dx.whole(), dh0, dc0, *grads)
 
         states = (h, c)[:n_states]
-        return tuple(s[-1] for s in states) if last else states, grad
+        if last:
+            return tuple(s[-1] for s in states), grad
+        return (*states, h[-1], c[-1]) if ends else states, grad
 
     return tuple(compute(x, *initial, *(w for w in weights if w is not None)))

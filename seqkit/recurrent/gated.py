@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from seqkit import kernels
 from seqkit.cells import Cell, find_cell
 from seqkit.errors import explain
+from seqkit.recurrent import pieces
 from seqkit.recurrent.bias import CellBias
 
 __all__ = ["GatedRNN", "mask_to_lengths"]
@@ -308,7 +310,7 @@ peephole_constraint, gate_constraint : optional
         """
         out, states = self.time_major(sequences, lengths, mask, initial_state, training)
         if self.return_sequences:
-            out = tf.transpose(out, [1, 0, 2])
+            out = pieces.hand_on(out, tf.transpose(out, [1, 0, 2]))
         return (out, *states) if self.return_state else out
 
     def time_major(
@@ -352,18 +354,23 @@ peephole_constraint, gate_constraint : optional
             # Keras tells h of every step but c of the last one only
             kernel = kernels.choose(row, dtype, self.recurrent_dropout, gpu=False).name
         batch = x.shape[0]
-        rows = kernels.run(
+        beside = self.directions
+        in_pieces: list[Tensor] = []
+        if training and lengths is None and kernel != "keras":
+            in_pieces = pieces.of_input(self, sequences, x)
+            beside = 2 if in_pieces else beside
+        compute = functools.partial(
+            kernels.run,
             kernel,
             row,
-            x,
-            self.weights_as_given(),
-            initial,
-            last=last,
-            n_states=n_states,
+            weights=self.weights_as_given(),
             recurrent_mask=recurrent_mask,
             training=bool(training),
-            shards=kernels.n_shards(batch, self.units, self.directions) if training else 1,
+            shards=kernels.n_shards(batch, self.units, beside) if training else 1,
         )
+        if in_pieces:
+            return pieces.walk(compute, in_pieces, initial, last)
+        rows = compute(x, initial=initial, last=last, n_states=n_states)
         if last:
             final = list(rows)
         elif lengths is None:

@@ -130,6 +130,9 @@ def torch_steps():
     return build
 
 
+WARM, TURN = 0.02, 0.08  # seconds a side computes before it is timed, and while it is
+
+
 def worker(side: str, threads: str, pipe) -> None:
     """Answer the questions of the parent: build a case, time a step of it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -150,6 +153,9 @@ def worker(side: str, threads: str, pipe) -> None:
             pipe.send(min(once))
         else:
             taken = []
+            begun = time.perf_counter()  # untimed: caches and threads are still another's
+            while time.perf_counter() - begun < WARM:
+                steps[best]()
             for _ in range(value):
                 start = time.perf_counter()
                 steps[best]()
@@ -204,8 +210,8 @@ def measure(cases, sides, threads, seconds, on_case) -> list[dict]:
             pipe.send(("case", tuple(case.values())))
             once[side] = pipe.recv()
         taken: dict[str, list[float]] = {side: [] for side in sides}
-        rounds = max(3, min(15, int(seconds / max(sum(once.values()), 1e-4) / 2)))
-        repeats = {s: max(1, min(10, int(0.03 / max(once[s], 1e-4)))) for s in sides}
+        rounds = max(3, min(9, int(seconds / max(sum(once.values()), TURN))))
+        repeats = {s: max(1, min(30, int(TURN / max(once[s], 1e-4)))) for s in sides}
         for n in range(rounds):
             for side in sides if n % 2 else reversed(sides):
                 pipes[side].send(("time", repeats[side]))

@@ -312,3 +312,12 @@ def test_same_bits_every_time():
 @pytest.mark.parametrize("n_steps", [1, 13, 50, 97, 168, 200])
 def test_chunks_are_of_useful_size(n_steps):
     assert 1 <= chunk_size(n_steps) <= min(13, n_steps)
+
+
+def test_parts_side_by_side_are_no_more_than_tensorflow_has_threads_for(monkeypatch):
+    cores = kernels.n_side_by_side()
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "1")
+    assert kernels.n_side_by_side() == 1
+    assert kernels.n_shards(64, 256) == 1
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores + 1))
+    assert kernels.n_side_by_side() == cores

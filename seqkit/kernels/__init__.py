@@ -139,6 +139,17 @@ def choose(
     raise AssertionError("the reference serves every cell")
 
 
+def n_side_by_side() -> int:
+    """Return how many operations TensorFlow can compute at a time: by cores and its own threads."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        cores = os.cpu_count() or 1
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    threads = threads or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0)
+    return min(cores, threads) if threads > 0 else cores
+
+
 SHARD_FLOOR = 1024
 """Numbers in a state (batch times units) below which two shards cost more than they gain."""
 
@@ -164,13 +175,9 @@ def n_shards(batch: int | None, units: int, directions: int = 1) -> int:
     >>> n_shards(16, 32)
     1
     """
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
     series = 32 if batch is None else batch
     by_work = series * units // (SHARD_FLOOR // 2)
-    return max(1, min(cores // directions, 4, by_work, series // 4))
+    return max(1, min(n_side_by_side() // directions, 4, by_work, series // 4))
 
 
 @functools.lru_cache(maxsize=64)

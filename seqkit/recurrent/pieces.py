@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from seqkit.kernels import n_side_by_side
 from seqkit.kernels.scan import chunk_size
 
 __all__ = ["hand_on", "of_input", "walk"]
@@ -41,7 +42,7 @@ def of_input(layer: Any, sequences: Tensor, x: Tensor) -> list[Tensor]:
     -------
     list of tensors of shape (time, batch, n_features)
     """
-    if tf.executing_eagerly() or not _forward_only(layer):
+    if tf.executing_eagerly() or n_side_by_side() < 2 or not _forward_only(layer):
         return []
     below = getattr(sequences, _ATTRIBUTE, None)
     if below is not None and not layer.dropout:

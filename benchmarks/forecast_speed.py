@@ -49,8 +49,8 @@ def run_seqkit(steps):
     set_threads()
     train = read("Hourly-train.csv")
     settings = {
-        "context_length": CONTEXT, "horizon": HORIZON, "units": [UNITS] * LAYERS,
-        "batch_size": BATCH, "validation": 0, "patience": 0, "random_state": 0,
+        "context_length": CONTEXT, "horizon": HORIZON, "cell": "lstm", "units": [UNITS] * LAYERS,
+        "patch": 1, "batch_size": BATCH, "validation": 0, "patience": 0, "random_state": 0,
     }  # fmt: skip
     SequenceForecaster(**settings, epochs=1, steps_per_epoch=1).fit(train)
     ready = time.perf_counter() - begun

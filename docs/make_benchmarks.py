@@ -51,6 +51,7 @@ FORECASTS = {  # task -> its score, what it is called, the naive figures beside 
     "airline_24": ("mase", "airline, last 24 months, MASE"),
     "airline_rolling": ("mase", "airline, 13 origins, MASE"),
     "airline_default": ("mase", "airline, last 12 months, MASE, defaults"),
+    "airline_default_rolling": ("mase", "airline, 13 origins, MASE, defaults"),
     "pollution": ("weighted_quantile_loss", "PM2.5, 24 hours, weighted quantile loss"),
     "sunspots": ("mase", "sunspots, MASE"),
     "co2": ("mase", "weekly CO2, MASE"),

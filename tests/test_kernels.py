@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqkit import kernels
 from seqkit.cells import CELLS
-from seqkit.kernels import Weights, choose, fused
+from seqkit.kernels import Weights, choose
 from seqkit.kernels.scan import chunk_size
 
 
@@ -23,7 +21,7 @@ def several(names, *fast):
 
 
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
-FAST = ("loop", "fused", "fused_large")  # the latter goes back as layers of many units do
+FAST = ("compiled", "loop", "fused")
 
 
 def make(name, batch, time, features, units, dtype="float64", seed=0):
@@ -56,23 +54,20 @@ def outputs_and_gradients(kernel, cell, x, weights, states, dynamic=False, **opt
         with tf.GradientTape() as tape:
             tape.watch(mine)
             start = tuple(mine[1 : 1 + len(states)])
-            out = kernels.run(kernel.split("_")[0], cell, x, w, start, **options)
+            out = kernels.run(kernel, cell, x, w, start, **options)
             loss = 0.0
             for k, s in enumerate(out):
                 n = tf.cast(tf.reshape(tf.range(tf.size(s)), tf.shape(s)), s.dtype)
                 loss += tf.reduce_sum(s * tf.sin((k + 1) * n / 7))
         return out, tape.gradient(loss, mine)
 
-    small = 0 if kernel == "fused_large" else fused.SMALL
     if dynamic:
         free = [tf.TensorSpec([None] * (x.shape.rank - 1) + x.shape[-1:], x.dtype)]
-        with mock.patch.object(fused, "SMALL", small):
-            compute = compute.get_concrete_function(
+        compute = compute.get_concrete_function(
             *free, *(tf.TensorSpec([None, *g.shape[1:]] if k < len(states) else g.shape, g.dtype)
                      for k, g in enumerate(given[1:]))
         )  # fmt: skip
-    with mock.patch.object(fused, "SMALL", small):
-        return [t.numpy() for t in tf.nest.flatten(compute(*given))]
+    return [t.numpy() for t in tf.nest.flatten(compute(*given))]
 
 
 def assert_same(ours, theirs, dtype):
@@ -100,8 +95,7 @@ SERVED = [
     for name, cell in CELLS.items()
     for kernel in FAST
     for dtype in ("float32", "float64")
-    if not kernels.KERNELS[kernel.split("_")[0]].refuses(cell, dtype, False, False)
-    and not (kernel == "fused_large" and cell.peepholes)  # these have one way back
+    if not kernels.KERNELS[kernel].refuses(cell, dtype, False, False, True)
 ]
 
 
@@ -119,23 +113,6 @@ def test_kernel_agrees_with_reference(kernel, name, dtype, last):
     options = {"last": last, "n_states": len(given[3])}
     theirs = outputs_and_gradients("reference", *given, **options)
     assert_same(outputs_and_gradients(kernel, *given, **options), theirs, dtype)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "name", "dtype"),
-    [pytest.param(*c, marks=[pytest.mark.slow] if c[2] == "float64" else []) for c in SERVED],
-)
-@pytest.mark.parametrize("shards", [1, 2])
-def test_last_states_after_a_sequence(kernel, name, dtype, shards):
-    cell, x, weights, states = make(name, 5, 17, 2, 4, dtype)
-    theirs = outputs_and_gradients("reference", cell, x, weights, states, ends=True)
-    by_time = tf.transpose(x, [1, 0, 2])
-    ours = outputs_and_gradients(
-        kernel, cell, by_time, weights, states, ends=True, time_major=True, shards=shards
-    )
-    gradient_of_x = 1 + len(states)
-    ours[gradient_of_x] = ours[gradient_of_x].transpose(1, 0, 2)
-    assert_same(ours, theirs, dtype)
 
 
 @pytest.mark.slow
@@ -171,17 +148,22 @@ def test_shards_larger_than_the_batch_change_nothing(kernel, batch):
 
 
 @pytest.mark.parametrize("name", several(CELLS, "lstm", "gru", "gru_reset_before"))
-def test_recurrent_mask(name):
-    cell, x, weights, states = make(name, 3, 9, 2, 4)
-    mask = tf.constant(np.random.default_rng(1).integers(0, 2, (3, 4)) * 2.0)
+@pytest.mark.parametrize(("kernel", "dtype"), [("loop", "float64"), ("compiled", "float32")])
+def test_recurrent_mask(name, kernel, dtype):
+    cell, x, weights, states = make(name, 3, 9, 2, 4, dtype)
+    mask = tf.constant(np.random.default_rng(1).integers(0, 2, (3, 4)) * 2.0, dtype)
     options = {"recurrent_mask": mask, "n_states": len(states)}
     theirs = outputs_and_gradients("reference", cell, x, weights, states, **options)
-    ours = outputs_and_gradients("loop", cell, x, weights, states, **options)
-    assert_same(ours, theirs, "float64")
+    ours = outputs_and_gradients(kernel, cell, x, weights, states, **options)
+    assert_same(ours, theirs, dtype)
 
 
-@pytest.mark.parametrize("name", ["vanilla", "fgr", "gru", "gru_reset_before"])
+@pytest.mark.parametrize("name", ["simple_rnn", "vanilla", "fgr", "gru", "gru_reset_before"])
 def test_without_bias_and_in_inference(name):
+    cell, x, weights, states = make(name, 3, 9, 2, 4, "float32")
+    given = (cell, x, weights._replace(bias=None), states)
+    theirs = outputs_and_gradients("reference", *given)
+    assert_same(outputs_and_gradients("compiled", *given), theirs, "float32")
     cell, x, weights, states = make(name, 3, 9, 2, 4)
     given = (cell, x, weights._replace(bias=None), states)
     theirs = outputs_and_gradients("reference", *given)
@@ -290,12 +272,15 @@ def test_kernel_for_graphics_processors_is_keras_own_layer(name):
 
 
 def test_choice_tells_why_not_a_faster_one():
-    assert choose(CELLS["lstm"], gpu=False).name == "fused"
+    assert choose(CELLS["lstm"], gpu=False).name == "compiled"
+    assert choose(CELLS["lstm"], gpu=False, training=False).name == "fused"
+    assert "float64" in choose(CELLS["lstm"], "float64", gpu=False).not_faster["compiled"]
     for choice, reason in (
-        (choose(CELLS["cifg"], gpu=False), "couple"),
+        (choose(CELLS["cifg"], gpu=False, training=False), "couple"),
         (choose(CELLS["lstm"], "float64", gpu=False), "float32"),
-        (choose(CELLS["lstm"], recurrent_dropout=0.1, gpu=False), "recurrent_dropout"),
-    ):
+        (choose(CELLS["lstm"], recurrent_dropout=0.1, gpu=False, training=False),
+         "recurrent_dropout"),
+    ):  # fmt: skip
         assert choice.name == "loop"
         assert reason in choice.not_faster["fused"]
         assert reason in str(choice)
@@ -303,9 +288,9 @@ def test_choice_tells_why_not_a_faster_one():
 
 def test_same_bits_every_time():
     given = make("lstm", 6, 30, 3, 8, "float32")
-    first = outputs_and_gradients("fused", *given, shards=2)
+    first = outputs_and_gradients("compiled", *given, shards=2)
     for _ in range(3):
-        again = outputs_and_gradients("fused", *given, shards=2)
+        again = outputs_and_gradients("compiled", *given, shards=2)
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
 
 
@@ -318,6 +303,6 @@ def test_parts_side_by_side_are_no_more_than_tensorflow_has_threads_for(monkeypa
     cores = kernels.n_side_by_side()
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "1")
     assert kernels.n_side_by_side() == 1
-    assert kernels.n_shards(64, 256) == 1
+    assert kernels.n_shards(64, 256, 100) == 1
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores + 1))
     assert kernels.n_side_by_side() == cores

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from unittest import mock
 
 import keras
 import numpy as np
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqkit import kernels
 from seqkit.cells import CELLS
-from seqkit.recurrent import Bidirectional, GatedRNN, pieces
+from seqkit.recurrent import Bidirectional, GatedRNN
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 9, 3)).astype("float32")
@@ -193,59 +192,6 @@ def test_mask_travels_through_a_stack():
     np.testing.assert_allclose(out[1], model(X[1:2, :4]).numpy()[0], atol=1e-6)
 
 
-STACKS = {
-    "three layers": lambda x, layer: layer()(layer(last=False)(layer(last=False)(x))),
-    "every step": lambda x, layer: layer(last=False)(layer(last=False)(x)),
-    "states too": lambda x, layer: keras.layers.Concatenate()(
-        layer(return_state=True)(layer(last=False)(x))
-    ),
-    "residual": lambda x, layer: layer()(_and_itself(layer(last=False)(x), layer)),
-    "dropout": lambda x, layer: layer()(layer(last=False, dropout=0.5, seed=3)(x)),
-}
-
-
-def _and_itself(x, layer):
-    return keras.layers.Add()([x, layer(last=False)(layer(last=False)(x))])
-
-
-@pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("name", several(CELLS, "lstm", "gru"))
-def test_layers_side_by_side_compute_what_they_do_in_turn(name, stack, shards, monkeypatch):
-    monkeypatch.setattr(kernels, "n_shards", lambda *_: shards)
-    x = tf.constant(np.random.default_rng(0).normal(size=(5, 29, 3)), tf.float32)
-
-    def outputs_and_gradients():
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((29, 3))
-
-        def layer(last=True, **options):
-            return GatedRNN(4, name, return_sequences=not last, **options)
-
-        model = keras.Model(inputs, STACKS[stack](inputs, layer))
-
-        @tf.function
-        def compute():
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                out = model(x, training=True)
-                loss = tf.reduce_sum(tf.sin(3 * out))
-            return out, tape.gradient(loss, [x, *model.trainable_variables])
-
-        return [t.numpy() for t in tf.nest.flatten(compute())]
-
-    walked = mock.Mock(wraps=pieces.walk)
-    monkeypatch.setattr(pieces, "walk", walked)
-    side_by_side = outputs_and_gradients()
-    assert walked.call_count >= 2
-    monkeypatch.setattr(pieces, "SHORTEST", 100)
-    walked.reset_mock()
-    in_turn = outputs_and_gradients()
-    assert not walked.called
-    for ours, theirs in zip(side_by_side, in_turn, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-5 * (1 + np.abs(theirs).max()))
-
-
 def test_mask_with_a_hole_is_refused():
     mask = np.ones((4, 9), bool)
     mask[2, 3] = False
@@ -353,9 +299,9 @@ def test_inspect_yields_the_gates():
 
 
 def test_kernel_is_shown_and_can_be_asked_for():
-    assert GatedRNN(4).kernel_report().name == "fused"
+    assert GatedRNN(4).kernel_report().name == "compiled"
     assert "float32" in str(GatedRNN(4, dtype="float64").kernel_report())
-    assert Bidirectional(4, "gru").kernel_report().name == "loop"
+    assert Bidirectional(4, "gru", dtype="float64").kernel_report().name == "loop"
     layer = twin(GatedRNN, 4, kernel="reference")
     np.testing.assert_allclose(layer(X), twin(GatedRNN, 4)(X), atol=1e-6)
     with pytest.raises(ValueError, match="kernel must be one that serves"):

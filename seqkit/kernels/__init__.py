@@ -3,7 +3,8 @@
 `choose` says which kernel serves a layer, and why not a faster one; `run` computes. Every
 kernel is tested against `seqkit.kernels.reference` in outputs and gradients.
 
-Kernels are made of stock TensorFlow operations, so a saved model loads without seqkit.
+All but `compiled`, which serves training steps only, are made of stock TensorFlow operations, so a
+saved model loads without seqkit.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 from seqkit.cells import Cell
 from seqkit.errors import explain
+from seqkit.kernels.compiled import compiled_sequence
 from seqkit.kernels.fused import fused_lstm
 from seqkit.kernels.loops import looped
 from seqkit.kernels.reference import Weights, gates_over_time, reference, step
@@ -48,12 +50,13 @@ class Kernel:
     what : str
         How it works, in a sentence.
     refuses : callable
-        ``refuses(cell, dtype, recurrent_dropout, gpu)`` returns why it cannot serve, or ``""``.
+        ``refuses(cell, dtype, recurrent_dropout, gpu, training)`` returns why it cannot serve, or
+        ``""``.
     """
 
     name: str
     what: str
-    refuses: Callable[[Cell, str, bool, bool], str]
+    refuses: Callable[[Cell, str, bool, bool, bool], str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class Choice:
         return f"{self.name} ({self.why}{'; ' + refused if refused else ''})"
 
 
-def _keras_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+def _keras_refuses(
+    cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
+) -> str:
     if cell.name not in ("lstm", "gru"):
         return f"Keras has no cell {cell.name}"
     if recurrent_dropout:
@@ -77,7 +82,23 @@ def _keras_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -
     return "" if gpu else "there is no GPU"
 
 
-def _fused_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+def _compiled_refuses(
+    cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
+) -> str:
+    if not training:
+        return "a saved model has none of seqkit's machine code"
+    if gpu:
+        return "the machine code is not for a GPU"
+    if dtype != "float32":
+        return f"the machine code computes in float32, not {dtype}"
+    if cell.gate_activation != "sigmoid":
+        return f"the machine code has sigmoid gates, not {cell.gate_activation}"
+    return ""
+
+
+def _fused_refuses(
+    cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
+) -> str:
     if cell.family != "lstm":
         return f"the operation computes LSTMs, not {cell.name}"
     if cell.coupled:
@@ -91,7 +112,9 @@ def _fused_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -
     return "" if dtype == "float32" else f"the operation computes in float32, not {dtype}"
 
 
-def _never_refuses(cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool) -> str:
+def _never_refuses(
+    cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
+) -> str:
     return ""
 
 
@@ -99,6 +122,11 @@ KERNELS: dict[str, Kernel] = {
     k.name: k
     for k in (
         Kernel("keras", "Keras's own layer, cuDNN on a GPU", _keras_refuses),
+        Kernel(
+            "compiled",
+            "a training step in machine code, other answers by stock operations",
+            _compiled_refuses,
+        ),
         Kernel("fused", "one operation a sequence forward, a lean loop backward", _fused_refuses),
         Kernel("loop", "a loop over chunks of steps, gradient derived by hand", _never_refuses),
         Kernel("reference", "the plain step, gradient by TensorFlow", _never_refuses),
@@ -108,7 +136,11 @@ KERNELS: dict[str, Kernel] = {
 
 
 def choose(
-    cell: Cell, dtype: str = "float32", recurrent_dropout: float = 0.0, gpu: bool | None = None
+    cell: Cell,
+    dtype: str = "float32",
+    recurrent_dropout: float = 0.0,
+    gpu: bool | None = None,
+    training: bool = True,
 ) -> Choice:
     """Return the kernel for a layer, and why not a faster one.
 
@@ -121,18 +153,21 @@ def choose(
         Fraction in [0, 1).
     gpu : bool, optional
         Whether there is a GPU; default: what TensorFlow sees.
+    training : bool, default=True
+        Whether for training steps.
 
     Examples
     --------
     >>> from seqkit.cells import CELLS
     >>> print(choose(CELLS["lstm"], gpu=False))
-    fused (one operation a sequence forward, a lean loop backward; not keras: there is no GPU)
+    compiled (a training step in machine code, other answers by stock operations; not keras: \
+there is no GPU)
     """
     if gpu is None:
         gpu = bool(tf.config.list_physical_devices("GPU"))
     refused: dict[str, str] = {}
     for kernel in KERNELS.values():
-        reason = kernel.refuses(cell, dtype, recurrent_dropout > 0, gpu)
+        reason = kernel.refuses(cell, dtype, recurrent_dropout > 0, gpu, training)
         if not reason:
             return Choice(kernel.name, kernel.what, refused)
         refused[kernel.name] = reason
@@ -150,33 +185,31 @@ def n_side_by_side() -> int:
     return min(cores, threads) if threads > 0 else cores
 
 
-SHARD_FLOOR = 1024
-"""Numbers in a state (batch times units) below which two shards cost more than they gain."""
+SHARD_FLOOR = 20_000
+"""Series times steps times units of a part below which it costs more than it gains."""
 
 
-def n_shards(batch: int | None, units: int, directions: int = 1) -> int:
+def n_shards(batch: int | None, units: int, n_steps: int | None, directions: int = 1) -> int:
     """Return in how many parts a training batch is computed side by side.
 
-    Operations of a step are too small to be shared between cores, so whole parts of the batch
-    go to different cores. Two directions are side by side already. A part has its own
-    operations to launch: measured at 16 series and 32 units, two shards take 1.4 times the
-    processor time of one, at 16 and 64 1.2 times, at 64 and 128 1.05 times.
+    The operations of a step are too small to be shared between cores, so whole parts of the batch
+    go to different cores. Two directions are side by side already.
 
     Parameters
     ----------
-    batch : int or None
-        Series in a batch, None where it is known only when the graph runs.
+    batch, n_steps : int or None
+        Series in a batch and their length, None where it is known only when the graph runs.
     units : int
     directions : int, default=1
         Layers that run side by side.
 
     Examples
     --------
-    >>> n_shards(16, 32)
+    >>> n_shards(16, 32, 50)
     1
     """
     series = 32 if batch is None else batch
-    by_work = series * units // (SHARD_FLOOR // 2)
+    by_work = series * units * (100 if n_steps is None else n_steps) // SHARD_FLOOR
     return max(1, min(n_side_by_side() // directions, 4, by_work, series // 4))
 
 
@@ -230,8 +263,6 @@ def run(
     recurrent_mask: Tensor | None = None,
     training: bool = True,
     shards: int = 1,
-    ends: bool = False,
-    time_major: bool = False,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence with a kernel.
 
@@ -254,43 +285,34 @@ def run(
         Whether a gradient will be asked for.
     shards : int, default=1
         In how many parts the batch is computed side by side.
-    ends : bool, default=False
-        Whether all states of the last step follow the sequences (not of the kernel `keras`).
-    time_major : bool, default=False
-        Whether x is (time, batch, n_features) already.
 
     Returns
     -------
-    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`;
-    with `ends` one more of shape (batch, units) for every state of the cell
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
     """
     if kernel not in KERNELS:
         raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
     if shards > 1:
-        n = tf.shape(x)[1 if time_major else 0]
+        n = tf.shape(x)[0]
         cuts = [n * k // shards for k in range(shards + 1)]
         parts = []
         for a, b in itertools.pairwise(cuts):
             mask = None if recurrent_mask is None else recurrent_mask[a:b]
             parts.append(
                 run(
-                    kernel, cell, x[:, a:b] if time_major else x[a:b], weights,
-                    tuple(s[a:b] for s in initial), last=last, n_states=n_states,
-                    recurrent_mask=mask, training=training, ends=ends, time_major=time_major,
+                    kernel, cell, x[a:b], weights, tuple(s[a:b] for s in initial), last=last,
+                    n_states=n_states, recurrent_mask=mask, training=training,
                 )
             )  # fmt: skip
         return tuple(tf.concat(p, p[0].shape.rank - 2) for p in zip(*parts, strict=True))
-    by_time = x if time_major else tf.transpose(x, [1, 0, 2])
+    by_time = tf.transpose(x, [1, 0, 2])
     if kernel == "keras":
         return _keras(cell, by_time, weights, initial, last, n_states)
+    if kernel == "compiled":
+        return compiled_sequence(cell, by_time, weights, initial, last, n_states, recurrent_mask)
     if kernel == "fused":
-        return fused_lstm(cell, by_time, weights, initial, last, n_states, ends)
+        return fused_lstm(cell, by_time, weights, initial, last, n_states)
     if kernel == "loop":
-        return looped(
-            cell, by_time, weights, initial, last, n_states, recurrent_mask, training, ends
-        )
+        return looped(cell, by_time, weights, initial, last, n_states, recurrent_mask, training)
     states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
-    final = tuple(s[-1] for s in states)
-    if last:
-        return final[:n_states]
-    return (*states[:n_states], *(final if ends else ()))
+    return tuple(s[-1] if last else s for s in states[:n_states])

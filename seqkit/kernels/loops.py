@@ -429,7 +429,6 @@ def looped(
     n_states: int,
     recurrent_mask: Tensor | None = None,
     training: bool = True,
-    ends: bool = False,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence of any cell in any floating point precision.
 
@@ -448,13 +447,10 @@ def looped(
     training : bool, default=True
         Whether to keep what the gradient needs. Without, a gradient is still right: the
         sequence is then computed again.
-    ends : bool, default=False
-        Whether all states of the last step follow the sequences.
 
     Returns
     -------
-    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`;
-    with `ends` one more of shape (batch, units) for every state of the cell
+    tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
     """
     scheme = scheme_of(cell, recurrent_mask)
     present = [w is not None for w in weights]
@@ -482,15 +478,14 @@ def looped(
         def grad(*upstream: Tensor) -> Any:
             stored = kept if training else run(True)[2]
             zeros = [tf.zeros_like(s) for s in initial]
-            arriving = [] if last else list(upstream[:n_states])
-            carry = list(upstream[len(arriving) :])
-            carry += zeros[len(carry) :]
+            arriving = [] if last else list(upstream)
+            carry = [*upstream, *zeros[n_states:]] if last else zeros
             for d in arriving:
                 d.set_shape([x.shape[0], *initial[0].shape])
             return walk_back(scheme, w, x, carry, arriving, stored)
 
         if last:
             return tuple(final[:n_states]), grad
-        return (*(s.whole() for s in states), *(final if ends else ())), grad
+        return tuple(s.whole() for s in states), grad
 
     return tuple(compute(x, *initial, *(w for w in weights if w is not None)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import keras
@@ -11,7 +10,6 @@ import tensorflow as tf
 from seqkit import kernels
 from seqkit.cells import Cell, find_cell
 from seqkit.errors import explain
-from seqkit.recurrent import pieces
 from seqkit.recurrent.bias import CellBias
 
 __all__ = ["GatedRNN", "mask_to_lengths"]
@@ -236,12 +234,12 @@ peephole_constraint, gate_constraint : optional
             ]
 
     def kernel_report(self) -> kernels.Choice:
-        """Return which kernel computes this layer, and why not a faster one."""
+        """Return which kernel trains this layer, and why not a faster one."""
         row, dtype = self._row, self.compute_dtype
         if self.kernel_choice == "auto":
             return kernels.choose(row, dtype, self.recurrent_dropout)
         reason = kernels.KERNELS[self.kernel_choice].refuses(
-            row, dtype, self.recurrent_dropout > 0, True
+            row, dtype, self.recurrent_dropout > 0, self.kernel_choice == "keras", True
         )
         if reason:
             raise ValueError(
@@ -310,7 +308,7 @@ peephole_constraint, gate_constraint : optional
         """
         out, states = self.time_major(sequences, lengths, mask, initial_state, training)
         if self.return_sequences:
-            out = pieces.hand_on(out, tf.transpose(out, [1, 0, 2]))
+            out = tf.transpose(out, [1, 0, 2])
         return (out, *states) if self.return_state else out
 
     def time_major(
@@ -347,30 +345,30 @@ peephole_constraint, gate_constraint : optional
         if self.go_backwards:
             x = backwards(x)
         kernel = self.kernel_report().name
+        if kernel == "compiled" and not training:
+            kernel = kernels.choose(row, dtype, self.recurrent_dropout, training=False).name
         last = not self.return_sequences and lengths is None
         wants_states = self.return_state or self.stateful
         n_states = len(row.states) if wants_states else 1
         if kernel == "keras" and not last and n_states > 1:
             # Keras tells h of every step but c of the last one only
-            kernel = kernels.choose(row, dtype, self.recurrent_dropout, gpu=False).name
+            kernel = kernels.choose(
+                row, dtype, self.recurrent_dropout, gpu=False, training=False
+            ).name
         batch = x.shape[0]
-        beside = self.directions
-        in_pieces: list[Tensor] = []
-        if training and lengths is None and kernel != "keras":
-            in_pieces = pieces.of_input(self, sequences, x)
-            beside = 2 if in_pieces else beside
-        compute = functools.partial(
-            kernels.run,
+        shards = kernels.n_shards(batch, self.units, x.shape[1], self.directions)
+        rows = kernels.run(
             kernel,
             row,
-            weights=self.weights_as_given(),
+            x,
+            self.weights_as_given(),
+            initial,
+            last=last,
+            n_states=n_states,
             recurrent_mask=recurrent_mask,
             training=bool(training),
-            shards=kernels.n_shards(batch, self.units, beside) if training else 1,
+            shards=shards if training else 1,
         )
-        if in_pieces:
-            return pieces.walk(compute, in_pieces, initial, last)
-        rows = compute(x, initial=initial, last=last, n_states=n_states)
         if last:
             final = list(rows)
         elif lengths is None:

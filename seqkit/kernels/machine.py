@@ -83,7 +83,7 @@ def _tile(rows: int) -> Any:
     def tile(
         _context: Any, a: Any, row: Any, step: Any, panel: Any, depth: Any, out: Any, wide: Any
     ) -> Any:
-        """Add to `out` what `a` (rows, depth) times the panel (depth, width) is.
+        """Add to `out` what `a` (rows, depth) times the panel (depth, width) is, depth above 0.
 
         Addresses in bytes; from one row of `a` to the next `row`, from one column to the next
         `step` floats, from one row of `out` to the next `wide`.
@@ -226,6 +226,8 @@ def _product(a: int, row: int, step: int, panels: np.ndarray, out: np.ndarray, f
     """
     n, depth, _ = panels.shape
     rows, wide = out.shape
+    if depth == 0:
+        return
     for p in range(n):
         panel = panels.ctypes.data + p * depth * _WIDTH * 4
         place = out.ctypes.data + 4 * (first + p * _WIDTH)
@@ -404,6 +406,8 @@ def _outer(
     """
     count, n, strips = rows.shape[0], _n_panels(last - first), (a.shape[1] + _ROWS - 1) // _ROWS
     middle = n * count * _WIDTH
+    if count == 0:
+        return
     panels = memory[:middle].reshape((n, count, _WIDTH))
     across = memory[middle : middle + strips * count * _ROWS].reshape((strips, count, _ROWS))
     _lay_out(rows, first, last, panels)

@@ -185,8 +185,9 @@ def n_side_by_side() -> int:
     return min(cores, threads) if threads > 0 else cores
 
 
-SHARD_FLOOR = 20_000
-"""Series times steps times units of a part below which it costs more than it gains."""
+SHARD_FLOOR = 1_700_000
+"""Work of a part, in multiplications of a gate, below which a part costs more than it gains: some
+0.3 ms to be called, there and back."""
 
 
 def n_shards(batch: int | None, units: int, n_steps: int | None, directions: int = 1) -> int:
@@ -209,7 +210,8 @@ def n_shards(batch: int | None, units: int, n_steps: int | None, directions: int
     1
     """
     series = 32 if batch is None else batch
-    by_work = series * units * (100 if n_steps is None else n_steps) // SHARD_FLOOR
+    steps = 100 if n_steps is None else n_steps
+    by_work = series * steps * units * (units + 32) // SHARD_FLOOR  # 32: what is no product
     return max(1, min(n_side_by_side() // directions, 4, by_work, series // 4))
 
 
@@ -292,6 +294,11 @@ def run(
     """
     if kernel not in KERNELS:
         raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
+    if kernel == "compiled":
+        by_time = tf.transpose(x, [1, 0, 2])
+        return compiled_sequence(
+            cell, by_time, weights, initial, last, n_states, recurrent_mask, shards
+        )
     if shards > 1:
         n = tf.shape(x)[0]
         cuts = [n * k // shards for k in range(shards + 1)]
@@ -308,8 +315,6 @@ def run(
     by_time = tf.transpose(x, [1, 0, 2])
     if kernel == "keras":
         return _keras(cell, by_time, weights, initial, last, n_states)
-    if kernel == "compiled":
-        return compiled_sequence(cell, by_time, weights, initial, last, n_states, recurrent_mask)
     if kernel == "fused":
         return fused_lstm(cell, by_time, weights, initial, last, n_states)
     if kernel == "loop":

@@ -34,18 +34,24 @@ FED = ("i", "f", "o")
 
 
 class Scheme(NamedTuple):
-    """A sequence in three functions of tensors.
+    """How the cells of a family are handed to machine code; arrays in, arrays out.
 
-    - ``forward(w, x, mask, initial) -> kept``;
-    - ``states(kept) -> list`` of (time, batch, units) in the order of ``cell.states``;
-    - ``backward(w, x, mask, initial, kept, arriving, carry) -> dz, initial states', weights'``
-      gradients, dz of W x + b (time, batch, columns), `arriving` those of the states at every
-      step, `carry` those of the last states.
+    - ``weights(w)`` are the tensors that stand for the weights, nothing missing;
+    - ``run(x, weights, mask, initial) -> kept``, whose first arrays are states with one step more;
+    - ``states(kept)`` are the tensors (time, batch, units) in the order of ``cell.states``;
+    - ``run_back(x, weights, mask, kept, arriving, carry, dz, found, d_initial)`` fills gradients:
+      `dz` of W x + b (time, batch, columns), `found` of `shapes(weights)`, `d_initial` (states,
+      batch, units); `arriving` are those of each step's states, `carry` those of the last states;
+    - ``gradients(found)`` are the `Weights` they make.
     """
 
-    forward: Callable[..., Any]
-    states: Callable[..., Any]
-    backward: Callable[..., Any]
+    weights: Callable[[Weights], list[Tensor]]
+    n_kept: int
+    run: Callable[..., list[Array]]
+    states: Callable[[Sequence[Tensor]], list[Tensor]]
+    run_back: Callable[..., None]
+    shapes: Callable[[Sequence[Any]], list[Any]]
+    gradients: Callable[[Sequence[Tensor]], Weights]
 
 
 class Memory:
@@ -61,6 +67,7 @@ class Memory:
     """Floats below which an array is not worth the trouble."""
 
     def __init__(self) -> None:
+        self._lent: dict[int, tuple[Any, Array]] = {}
         self._idle: OrderedDict[int, list[Array]] = OrderedDict()  # by size
         self._bytes = 0
         self._lock = threading.RLock()
@@ -73,7 +80,8 @@ class Memory:
         block = self._take(n + ALIGNMENT // 4)
         first = -block.ctypes.data % ALIGNMENT // 4
         found = block[first : first + n].reshape(shape)
-        weakref.finalize(found, self._give, block).atexit = False
+        end = weakref.ref(found, self._give)
+        self._lent[id(end)] = end, block
         return found
 
     def _take(self, size: int) -> Array:
@@ -83,7 +91,8 @@ class Memory:
                 return blocks.pop()
         return np.empty(size, np.float32)
 
-    def _give(self, block: Array) -> None:
+    def _give(self, end: Any) -> None:
+        _, block = self._lent.pop(id(end))
         with self._lock:
             self._idle.setdefault(block.size, []).append(block)
             self._idle.move_to_end(block.size)
@@ -99,13 +108,10 @@ class Memory:
 _room = Memory().room
 
 
-def _call(function: Callable[..., Any], given: Sequence[Any], shapes: Sequence[Any]) -> Any:
-    """Return the arrays that a function of arrays gives, as tensors of these shapes."""
-    found = tf.numpy_function(function, given, [tf.float32] * len(shapes), stateful=False)
-    found = found if isinstance(found, list | tuple) else [found]  # eager, of one
-    for tensor, shape in zip(found, shapes, strict=True):
-        tensor.set_shape(shape)
-    return found
+def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Tensor]:
+    """Return the arrays that a function of arrays gives, as tensors."""
+    found = tf.numpy_function(function, given, [tf.float32] * n, stateful=False)
+    return list(found) if isinstance(found, list | tuple) else [found]  # eager, of one
 
 
 def _or_nothing(tensor: Tensor | None, rank: int = 2) -> Tensor:
@@ -116,169 +122,145 @@ def _bias(w: Weights) -> Tensor:
     return tf.zeros([w.kernel.shape[1]]) if w.bias is None else w.bias
 
 
-def _kept_shape(x: Tensor, initial: Sequence[Tensor]) -> list[Any]:
-    """Return the shape of a state of every step and before the first."""
-    n_steps = x.shape[0]
-    return [None if n_steps is None else n_steps + 1, *initial[0].shape]
-
-
 def _lstm(cell: Cell) -> Scheme:
     blocks = tuple(cell.gates.index(k) if k in cell.gates else -1 for k in "ifco")
     seen = tuple(cell.peepholes.index(k) if k in cell.peepholes else -1 for k in FED)
     linear = (cell.input_activation == "linear", cell.output_activation == "linear")
     settings = (blocks, seen, linear, cell.coupled)
     recurrent = bool(cell.gate_recurrence)
+    nothing, no_steps = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32)
 
-    def run(x: Array, *given: Array) -> list[Array]:
+    def weights(w: Weights) -> list[Tensor]:
+        more = [_or_nothing(w.peephole_kernel), _or_nothing(w.gate_kernel)]
+        return [w.kernel, w.recurrent_kernel, _bias(w), *more]
+
+    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
         from seqkit.kernels import machine
 
-        *weights, mask, h0, c0, gates0 = given
+        h0, c0, *gates0 = initial
         h, c = (_room(len(x) + 1, *h0.shape) for _ in range(2))
-        g = _room(*x.shape[:2], weights[1].shape[1])
-        gates = _room(len(h) if recurrent else 0, len(h0), gates0.shape[1])
-        machine.lstm_forward(x, *weights, mask, h0, c0, gates0, *settings, h, c, g, gates)
-        return [h, c, g, gates]
+        g = _room(*x.shape[:2], w[1].shape[1])
+        gates = _room(len(h), len(h0), w[4].shape[1]) if recurrent else no_steps
+        first = np.concatenate(gates0, 1) if recurrent else nothing
+        machine.lstm_forward(x, *w, mask, h0, c0, first, *settings, h, c, g, gates)
+        return [h, c, g, gates] if recurrent else [h, c, g]
 
-    def run_back(x: Array, R: Array, P: Array, G: Array, mask: Array, *given: Array) -> list[Array]:
+    def run_back(
+        x: Array,
+        w: Sequence[Array],
+        mask: Array,
+        kept: Sequence[Array],
+        arriving: Sequence[Array],
+        carry: Sequence[Array],
+        dz: Array,
+        found: Sequence[Array],
+        d_initial: Array,
+    ) -> None:
         from seqkit.kernels import machine
 
-        h = given[0]
-        dA, d_h, d_c = (_room(*shape) for shape in (given[2].shape, h.shape[1:], h.shape[1:]))
-        found = [_room(x.shape[2], R.shape[1]), _room(*R.shape), _room(R.shape[1])]
-        found += [_room(*P.shape), _room(*G.shape), d_h, d_c, _room(*given[-1].shape)]
-        machine.lstm_backward(x, R, P, G, mask, *given, *settings, dA, *found)
-        return [dA, *found]
-
-    def side(gates: Sequence[Tensor], axis: int) -> Tensor:
-        """Return the recurrent gates side by side."""
-        return tf.concat(gates, axis) if gates else tf.zeros([0] * (axis + 1))
-
-    def forward(w: Weights, x: Tensor, mask: Tensor | None, initial: Sequence[Tensor]) -> Any:
-        peepholes, G = _or_nothing(w.peephole_kernel), _or_nothing(w.gate_kernel)
-        given = [x, w.kernel, w.recurrent_kernel, _bias(w), peepholes, G, _or_nothing(mask)]
-        kept = _kept_shape(x, initial)
-        of_gates = [*kept[:2], 3 * kept[2]] if recurrent else [0, None, 0]
-        shapes = [kept, kept, [*x.shape[:2], w.kernel.shape[1]], of_gates]
-        return _call(run, [*given, *initial[:2], side(initial[2:], 1)], shapes)
+        coming, last, d_gates, gates = no_steps, nothing, nothing, no_steps
+        if recurrent:
+            gates, last = kept[3], np.concatenate(carry[2:], 1)
+            coming = np.concatenate(arriving[2:], 2) if arriving[2].size else coming
+            d_gates = np.empty_like(last)
+        machine.lstm_backward(
+            x, w[1], w[3], w[4], mask, *kept[:3], gates, *arriving[:2], coming, *carry[:2], last,
+            *settings, dz, *found, d_initial[0], d_initial[1], d_gates,
+        )  # fmt: skip
+        for k in range(2, len(d_initial)):
+            units = d_initial.shape[2]
+            d_initial[k] = d_gates[:, (k - 2) * units : (k - 1) * units]
 
     def states(kept: Sequence[Tensor]) -> list[Tensor]:
-        h, c, _, gates = kept
-        return [h[1:], c[1:], *(tf.split(gates[1:], 3, axis=2) if recurrent else ())]
+        return [kept[0][1:], kept[1][1:], *(tf.split(kept[3][1:], 3, 2) if recurrent else ())]
 
-    def backward(
-        w: Weights,
-        x: Tensor,
-        mask: Tensor | None,
-        initial: Sequence[Tensor],
-        kept: Sequence[Tensor],
-        arriving: Sequence[Tensor],
-        carry: Sequence[Tensor],
-    ) -> Any:
-        peepholes, G = _or_nothing(w.peephole_kernel), _or_nothing(w.gate_kernel)
-        given = [x, w.recurrent_kernel, peepholes, G, _or_nothing(mask), *kept]
-        given += [*arriving[:2], *[tf.zeros([0, 0, 0])] * (2 - len(arriving[:2]))]
-        given += [side(arriving[2:], 2), *carry[:2], side(carry[2:], 1)]
-        like = [kept[2], w.kernel, w.recurrent_kernel, tf.zeros([w.kernel.shape[1]]), peepholes, G]
-        like += [initial[0], initial[1], given[-1]]
-        dA, dW, dR, db, dP, dG, dh, dc, d_gates = _call(run_back, given, [t.shape for t in like])
-        d_initial = [dh, dc, *(tf.split(d_gates, 3, axis=1) if recurrent else ())]
-        return dA, d_initial, Weights(dW, dR, db, dP, dG)
+    def shapes(w: Sequence[Any]) -> list[Any]:
+        return [t.shape for t in w]
 
-    return Scheme(forward, states, backward)
+    n_kept = 4 if recurrent else 3
+    return Scheme(weights, n_kept, run, states, run_back, shapes, lambda found: Weights(*found))
 
 
 def _gru(cell: Cell) -> Scheme:
     after = cell.reset == "after"
 
-    def run(x: Array, *given: Array) -> list[Array]:
-        from seqkit.kernels import machine
-
-        R, h0 = given[1], given[-1]
-        h, g = _room(len(x) + 1, *h0.shape), _room(*x.shape[:2], R.shape[1])
-        q = _room(len(x), *h0.shape)
-        machine.gru_forward(x, *given, after, h, g, q)
-        return [h, g, q]
-
-    def run_back(x: Array, R: Array, mask: Array, h: Array, g: Array, *given: Array) -> Any:
-        from seqkit.kernels import machine
-
-        dX, dW, dR = _room(*g.shape), _room(x.shape[2], R.shape[1]), _room(*R.shape)
-        db, dh = _room(2, R.shape[1]), _room(*h.shape[1:])
-        machine.gru_backward(x, R, mask, h, g, *given, after, dX, dW, dR, db, dh)
-        return [dX, dW, dR, db, dh]
-
-    def forward(w: Weights, x: Tensor, mask: Tensor | None, initial: Sequence[Tensor]) -> Any:
+    def weights(w: Weights) -> list[Tensor]:
         units = w.recurrent_kernel.shape[0]
         bias, d = _bias(w), tf.zeros([units])
         if after and w.bias is not None:  # only the candidate's second row is reset
-            d = w.bias[1, 2 * units :]
-            bias = tf.concat(
-                [w.bias[0, : 2 * units] + w.bias[1, : 2 * units], w.bias[0, 2 * units :]], 0
-            )
-        given = [x, w.kernel, w.recurrent_kernel, bias, d, _or_nothing(mask), *initial]
-        shapes = [_kept_shape(x, initial), [*x.shape[:2], 3 * units], [*x.shape[:2], units]]
-        return _call(run, given, shapes)
+            first, second = tf.split(w.bias[0], [2 * units, units])
+            pair, d = tf.split(w.bias[1], [2 * units, units])
+            bias = tf.concat([first + pair, second], 0)
+        return [w.kernel, w.recurrent_kernel, bias, d]
 
-    def states(kept: Sequence[Tensor]) -> list[Tensor]:
-        return [kept[0][1:]]
+    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
+        from seqkit.kernels import machine
 
-    def backward(
-        w: Weights,
-        x: Tensor,
-        mask: Tensor | None,
-        initial: Sequence[Tensor],
-        kept: Sequence[Tensor],
-        arriving: Sequence[Tensor],
-        carry: Sequence[Tensor],
-    ) -> Any:
-        (coming,) = arriving or (tf.zeros([0, 0, 0]),)
-        given = [x, w.recurrent_kernel, _or_nothing(mask), *kept, coming, *carry]
-        like = [kept[1], w.kernel, w.recurrent_kernel, tf.zeros([2, w.kernel.shape[1]]), *initial]
-        dX, dW, dR, db, dh = _call(run_back, given, [t.shape for t in like])
-        return dX, [dh], Weights(dW, dR, db if after else db[0])
+        (h0,) = initial
+        h, g = _room(len(x) + 1, *h0.shape), _room(*x.shape[:2], w[1].shape[1])
+        q = _room(len(x), *h0.shape)
+        machine.gru_forward(x, *w, mask, h0, after, h, g, q)
+        return [h, g, q]
 
-    return Scheme(forward, states, backward)
+    def run_back(
+        x: Array,
+        w: Sequence[Array],
+        mask: Array,
+        kept: Sequence[Array],
+        arriving: Sequence[Array],
+        carry: Sequence[Array],
+        dz: Array,
+        found: Sequence[Array],
+        d_initial: Array,
+    ) -> None:
+        from seqkit.kernels import machine
+
+        given = [x, w[1], mask, *kept, arriving[0], carry[0]]
+        machine.gru_backward(*given, after, dz, *found, d_initial[0])
+
+    def shapes(w: Sequence[Any]) -> list[Any]:
+        return [w[0].shape, w[1].shape, (2, w[1].shape[1])]
+
+    def gradients(found: Sequence[Tensor]) -> Weights:
+        dW, dR, db = found
+        return Weights(dW, dR, db if after else db[0])
+
+    return Scheme(weights, 3, run, lambda kept: [kept[0][1:]], run_back, shapes, gradients)
 
 
 def _simple(cell: Cell) -> Scheme:
-    def run(x: Array, *given: Array) -> list[Array]:
+    def weights(w: Weights) -> list[Tensor]:
+        return [w.kernel, w.recurrent_kernel, _bias(w)]
+
+    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
         from seqkit.kernels import machine
 
-        h = _room(len(x) + 1, *given[-1].shape)
-        machine.simple_forward(x, *given, h)
+        h = _room(len(x) + 1, *initial[0].shape)
+        machine.simple_forward(x, *w, mask, initial[0], h)
         return [h]
 
-    def run_back(x: Array, R: Array, mask: Array, h: Array, *given: Array) -> list[Array]:
+    def run_back(
+        x: Array,
+        w: Sequence[Array],
+        mask: Array,
+        kept: Sequence[Array],
+        arriving: Sequence[Array],
+        carry: Sequence[Array],
+        dz: Array,
+        found: Sequence[Array],
+        d_initial: Array,
+    ) -> None:
         from seqkit.kernels import machine
 
-        dA, dW, dR = _room(*x.shape[:2], len(R)), _room(x.shape[2], len(R)), _room(*R.shape)
-        db, dh = _room(len(R)), _room(*h.shape[1:])
-        machine.simple_backward(x, R, mask, h, *given, dA, dW, dR, db, dh)
-        return [dA, dW, dR, db, dh]
+        given = [x, w[1], mask, kept[0], arriving[0], carry[0]]
+        machine.simple_backward(*given, dz, *found, d_initial[0])
 
-    def forward(w: Weights, x: Tensor, mask: Tensor | None, initial: Sequence[Tensor]) -> Any:
-        given = [x, w.kernel, w.recurrent_kernel, _bias(w), _or_nothing(mask), *initial]
-        return _call(run, given, [_kept_shape(x, initial)])
+    def shapes(w: Sequence[Any]) -> list[Any]:
+        return [t.shape for t in w]
 
-    def states(kept: Sequence[Tensor]) -> list[Tensor]:
-        return [kept[0][1:]]
-
-    def backward(
-        w: Weights,
-        x: Tensor,
-        mask: Tensor | None,
-        initial: Sequence[Tensor],
-        kept: Sequence[Tensor],
-        arriving: Sequence[Tensor],
-        carry: Sequence[Tensor],
-    ) -> Any:
-        (coming,) = arriving or (tf.zeros([0, 0, 0]),)
-        given = [x, w.recurrent_kernel, _or_nothing(mask), *kept, coming, *carry]
-        like = [kept[0][1:], w.kernel, w.recurrent_kernel, tf.zeros([w.kernel.shape[1]]), *initial]
-        dA, dW, dR, db, dh = _call(run_back, given, [t.shape for t in like])
-        return dA, [dh], Weights(dW, dR, db)
-
-    return Scheme(forward, states, backward)
+    return Scheme(
+        weights, 1, run, lambda kept: [kept[0][1:]], run_back, shapes, lambda found: Weights(*found)
+    )
 
 
 SCHEMES = {"lstm": _lstm, "gru": _gru, "simple": _simple}
@@ -292,6 +274,7 @@ def compiled_sequence(
     last: bool,
     n_states: int,
     recurrent_mask: Tensor | None = None,
+    shards: int = 1,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence of any cell in float32, by machine code.
 
@@ -307,6 +290,8 @@ def compiled_sequence(
         How many of the cell's states are wanted, in its order: 1, or all.
     recurrent_mask : tensor of shape (batch, units), optional
         A constant: no gradient goes to it.
+    shards : int, default=1
+        In how many parts the batch is computed side by side.
 
     Returns
     -------
@@ -314,31 +299,86 @@ def compiled_sequence(
     """
     scheme = SCHEMES[cell.family](cell)
     present = [w is not None for w in weights]
-    n_initial = len(initial)
+    n_initial, units = len(initial), weights.recurrent_kernel.shape[0]
 
     @tf.custom_gradient
     @_as_written
     def compute(x: Tensor, *tensors: Tensor) -> Any:
         initial, given = tensors[:n_initial], iter(tensors[n_initial:])
         w = Weights(*(next(given) if there else None for there in present))
-        kept = scheme.forward(w, x, recurrent_mask, initial)
-        states = scheme.states(kept)
-        for state in states:
-            state.set_shape([*x.shape[:2], initial[0].shape[1]])
+        dense = scheme.weights(w)
+        a, b, c = 1 + len(dense), 2 + len(dense), 2 + len(dense) + scheme.n_kept
+        n = tf.shape(x)[1]
+        edges = [n * k // shards for k in range(shards + 1)]
+
+        def share(tensor: Tensor, part: int, axis: int) -> Tensor:
+            """Return a part of the batch."""
+            if shards == 1:
+                return tensor
+            cut = slice(edges[part], edges[part + 1])
+            return tensor[cut] if axis == 0 else tensor[:, cut]
+
+        def run(x: Array, *arrays: Array) -> list[Array]:
+            return scheme.run(x, arrays[: a - 1], arrays[a - 1], arrays[b - 1 :])
+
+        def run_back(*arrays: Array) -> list[Array]:
+            kept, rest = arrays[b:c], arrays[c:]
+            arriving, carry = rest[:n_initial], rest[n_initial:]
+            shapes = [tuple(s) for s in scheme.shapes(arrays[1:a])]
+            flat = _room(sum(map(math.prod, shapes)))
+            found, start = [], 0
+            for shape in shapes:
+                found.append(flat[start : start + math.prod(shape)].reshape(shape))
+                start += math.prod(shape)
+            dz = _room(*arrays[0].shape[:2], arrays[2].shape[1])
+            d_initial = _room(n_initial, *carry[0].shape)
+            scheme.run_back(
+                arrays[0], arrays[1:a], arrays[a], kept, arriving, carry, dz, found, d_initial
+            )
+            return [flat, d_initial, dz]
+
+        parts = []
+        for part in range(shards):
+            mask = None if recurrent_mask is None else share(recurrent_mask, part, 0)
+            told = [share(x, part, 1), *dense, _or_nothing(mask)]
+            kept = _call(run, [*told, *(share(s, part, 0) for s in initial)], scheme.n_kept)
+            for tensor in kept:
+                tensor.set_shape([None, None, None])
+            parts.append((told, kept))
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:
-            arriving = [] if last else list(upstream)
             zeros = [tf.zeros_like(s) for s in initial]
+            arriving = [] if last else list(upstream)
             carry = [*upstream, *zeros[n_states:]] if last else zeros
-            dz, d_initial, found = scheme.backward(
-                w, x, recurrent_mask, initial, kept, arriving, carry
-            )
-            dz_flat = tf.reshape(dz, [-1, dz.shape[2]])
-            dx = tf.reshape(tf.matmul(dz_flat, w.kernel, transpose_b=True), tf.shape(x))
+            nothing = [_or_nothing(None, 3)] * (n_initial - len(arriving))
+            sums, starts, dx = [], [], []
+            for part, (told, kept) in enumerate(parts):
+                coming = [*(share(d, part, 1) for d in arriving), *nothing]
+                ending = [share(d, part, 0) for d in carry]
+                flat, d_initial, dz = _call(run_back, [*told, *kept, *coming, *ending], 3)
+                sums.append(flat)
+                starts.append(d_initial)
+                rows = tf.matmul(
+                    tf.reshape(dz, [-1, dense[1].shape[1]]), w.kernel, transpose_b=True
+                )
+                dx.append(tf.reshape(rows, tf.shape(told[0])))
+            shapes = [tuple(s) for s in scheme.shapes(dense)]
+            flat = tf.add_n(sums)
+            flat.set_shape([sum(map(math.prod, shapes))])
+            cut = tf.split(flat, [math.prod(s) for s in shapes])
+            found = scheme.gradients([tf.reshape(d, s) for d, s in zip(cut, shapes, strict=True)])
             wanted = [d for d, there in zip(found, present, strict=True) if there]
-            return (dx, *d_initial, *wanted)
+            d_initial = tf.ensure_shape(tf.concat(starts, 1), [n_initial, None, units])
+            return (tf.concat(dx, 1), *tf.unstack(d_initial), *wanted)
 
-        return tuple(s[-1] if last else s for s in states[:n_states]), grad
+        of_parts = [scheme.states(kept)[:n_states] for _, kept in parts]
+        outputs = []
+        for states in zip(*of_parts, strict=True):
+            rows = [s[-1] if last else s for s in states]
+            out = rows[0] if shards == 1 else tf.concat(rows, 0 if last else 1)
+            out.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
+            outputs.append(out)
+        return tuple(outputs), grad
 
     return tuple(compute(x, *initial, *(w for w in weights if w is not None)))

@@ -131,6 +131,7 @@ def torch_steps():
 
 
 WARM, TURN = 0.02, 0.08  # seconds a side computes before it is timed, and while it is
+STEADY = 0.15  # a case gets up to three times its turns until no side's times spread further
 
 
 def worker(side: str, threads: str, pipe) -> None:
@@ -167,6 +168,13 @@ def median(values):
     values = sorted(values)
     middle = len(values) // 2
     return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def spread(values):
+    """Return how far the middle half of the times reaches, as a part of their median."""
+    values = sorted(values)
+    quarter = len(values) // 4
+    return (values[-1 - quarter] - values[quarter]) / median(values)
 
 
 def geometric_mean(values):
@@ -212,7 +220,9 @@ def measure(cases, sides, threads, seconds, on_case) -> list[dict]:
         taken: dict[str, list[float]] = {side: [] for side in sides}
         rounds = max(3, min(9, int(seconds / max(sum(once.values()), TURN))))
         repeats = {s: max(1, min(30, int(TURN / max(once[s], 1e-4)))) for s in sides}
-        for n in range(rounds):
+        for n in range(3 * rounds):
+            if n >= rounds and max(map(spread, taken.values())) < STEADY:
+                break
             for side in sides if n % 2 else reversed(sides):
                 pipes[side].send(("time", repeats[side]))
                 taken[side] += pipes[side].recv()

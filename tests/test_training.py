@@ -128,6 +128,17 @@ def test_recurrent_epochs_equal_a_plain_loop_of_keras():
     np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-6)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_epochs_nobody_watches_run_together_and_end_alike(schedule):
+    settings = {"epochs": 7, "schedule": schedule, "metrics": ["mae"]}
+    for _ in range(2):  # the first fit does not know yet how long a step takes
+        together = fit_plain(**settings)
+    watched = fit_plain(**settings, on_epoch=lambda *_: None)
+    assert together.history == watched.history
+    assert len(together.history["mae"]) == 7
+    assert all(np.array_equal(a, b) for a, b in zip(together.weights, watched.weights, strict=True))
+
+
 def test_weighted_last_partial_batch_counts_by_its_rows():
     weights, losses = eager(keras.optimizers.Adam(1e-3), 1.0, weight=WEIGHT)
     fitted = fit_plain(epochs=2, source=ArraySource(X, Y, WEIGHT))

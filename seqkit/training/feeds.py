@@ -157,14 +157,17 @@ class Pace:
     def __init__(self) -> None:
         self.seconds_an_example = 0.0
 
+    def steps(self, batch_size: int) -> int:
+        """Return how many steps take about a second, at least one."""
+        seconds = self.seconds_an_example * batch_size
+        # Short at first: nobody knows yet how long a step takes.
+        return max(1, int(CHUNK_SECONDS / seconds)) if seconds else 16
+
     def chunks(self, n_steps: int, batch_size: int) -> Iterator[tuple[int, int]]:
         """Yield ``(start, stop)`` of chunks that take about a second each."""
         start = 0
         while start < n_steps:
-            seconds = self.seconds_an_example * batch_size
-            # Short at first: nobody knows yet how long a step takes.
-            count = max(1, int(CHUNK_SECONDS / seconds)) if seconds else 16
-            stop = min(n_steps, start + count)
+            stop = min(n_steps, start + self.steps(batch_size))
             began = time.perf_counter()
             yield start, stop
             spent = time.perf_counter() - began

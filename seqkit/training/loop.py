@@ -249,11 +249,14 @@ def _epochs(
     hooks.call("on_train_begin", {})
     state.epoch = hooks.first_epoch or state.epoch
     logs: dict[str, float] = {}
+    ahead: list[dict[str, float]] = []  # epochs that have been run and are still to be told
+    watched = hooks or verbose or on_epoch or run.progress or run.validation is not None
     while state.epoch < run.epochs and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
             run.follow(hooks, left)
-        logs = run.epoch()
+        ahead = ahead or run.run_epochs(1 if watched else run.at_once())
+        logs = ahead.pop(0)
         if run.validation is not None and math.isfinite(logs["loss"]):
             hooks.call("on_test_begin", {})
             logs.update(run.evaluate())
@@ -275,7 +278,7 @@ def _epochs(
             left = hooks.learning_rate()
         state.epoch += 1
         # Callbacks may have changed anything, and running again would not bring that back.
-        if hooks or time.perf_counter() - run.kept[0] > KEEP_SECONDS:
+        if hooks or (not ahead and time.perf_counter() - run.kept[0] > KEEP_SECONDS):
             run.remember()
         if verbose:
             shown = " ".join(f"{k}={v:.4g}" for k, v in logs.items())

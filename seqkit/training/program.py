@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from seqkit.training.distributed import distributed_step
 from seqkit.training.engine import Engine
-from seqkit.training.feeds import Batch, Pace, feed_of
+from seqkit.training.feeds import Batch, Pace, StreamFeed, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizing import apply_gradients
 from seqkit.training.sources import Source
@@ -162,10 +162,12 @@ class Program:
         return tf.cast(loss, tf.float64) * n, n, state
 
     def train_function(self, source: Source, clips: bool) -> Any:
-        """Return the graph that runs any number of training steps.
+        """Return the graph that runs any number of training steps, or of whole epochs.
 
         Its arguments are the order of the examples (or the iterator of a stream), the learning
-        rate of every step, the batch size, the bound on the gradient, and what was summed so far.
+        rate of every step, the batch size, the bound on the gradient, the number of epochs that
+        order and rates are of, and what was summed so far in the first of them. It returns the
+        sums of every epoch, the metrics' state in the last one, and the metrics of every epoch.
         """
         feed = feed_of(source)
         step_of = self._gradient_step
@@ -177,29 +179,63 @@ class Program:
             rates: tf.Tensor,
             batch: tf.Tensor,
             clipnorm: tf.Tensor,
+            epochs: tf.Tensor,
             total: tf.Tensor,
             count: tf.Tensor,
             state: Any,
             *flat: tf.Tensor,
         ) -> Any:
-            fetch = feed.fetcher(order, batch, flat)
-            n_steps = tf.size(rates)
+            n_steps = tf.size(rates) // epochs
 
-            def body(step: tf.Tensor, total: tf.Tensor, count: tf.Tensor, state: Any) -> Any:
-                loss, n, state = step_of(
-                    fetch(step), rates[step], clipnorm if clips else None, state
+            def steps(
+                order: Any, rates: tf.Tensor, total: tf.Tensor, count: Any, state: Any
+            ) -> Any:
+                fetch = feed.fetcher(order, batch, flat)
+
+                def body(step: tf.Tensor, total: tf.Tensor, count: tf.Tensor, state: Any) -> Any:
+                    loss, n, state = step_of(
+                        fetch(step), rates[step], clipnorm if clips else None, state
+                    )
+                    return step + 1, total + loss, count + n, state
+
+                _, total, count, state = tf.while_loop(
+                    lambda step, *_: step < n_steps,
+                    body,
+                    (tf.constant(0), total, count, state),
+                    parallel_iterations=1,
                 )
-                return step + 1, total + loss, count + n, state
+                return total, count, state, self._results(state)
 
-            _, total, count, state = tf.while_loop(
-                lambda step, *_: step < n_steps,
-                body,
-                (tf.constant(0), total, count, state),
-                parallel_iterations=1,
-            )
+            def one(epoch: tf.Tensor, _sums: Any, state: Any, arrays: Any) -> Any:
+                rows = tf.size(order) // epochs
+                first, later = epoch * rows, epoch > 0
+                *sums, state, found = steps(
+                    order[first : first + rows],
+                    rates[epoch * n_steps : (epoch + 1) * n_steps],
+                    tf.where(later, tf.zeros_like(total), total),
+                    tf.where(later, tf.zeros_like(count), count),
+                    tf.nest.map_structure(partial(tf.where, later), begin, state),
+                )
+                kept = [a.write(epoch, v) for a, v in zip(arrays, [*sums, *found], strict=True)]
+                return epoch + 1, sums, state, kept
+
+            if isinstance(feed, StreamFeed):  # passed through once
+                total, count, state, found = steps(order, rates, total, count, state)
+                per_epoch = [v[None] for v in (total, count, *found)]
+            else:
+                arrays = [tf.TensorArray(tf.float64, epochs) for _ in range(2 + len(begin))]
+                _, _, state, arrays = tf.while_loop(
+                    lambda epoch, *_: epoch < epochs,
+                    one,
+                    (tf.constant(0), [total, count], state, arrays),
+                    parallel_iterations=1,
+                )
+                per_epoch = [a.stack() for a in arrays]
             if not self.scheduled:
-                self.learning_rate.value.assign(rates[n_steps - 1])
-            return total, count, state, self._results(state)
+                self.learning_rate.value.assign(rates[-1])
+            return per_epoch[0], per_epoch[1], state, per_epoch[2:]
+
+        begin = self.metric_start(source)
 
         double = tf.TensorSpec((), tf.float64)
         return self.engine.traced(
@@ -210,9 +246,10 @@ class Program:
                 tf.TensorSpec((None,), tf.float32),
                 tf.TensorSpec((), tf.int64),
                 tf.TensorSpec((), tf.float32),
+                tf.TensorSpec((), tf.int32),
                 double,
                 double,
-                _specs_of(self.metric_start(source)),
+                _specs_of(begin),
                 *feed.specs,
             ],
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -93,39 +92,51 @@ class Run:
         """Keep the state as it is now; a diverging fit goes back to it."""
         self.kept = (time.perf_counter(), self.copy_state())
 
-    def epoch(self) -> dict[str, float]:
-        """Run one epoch; return its loss and metrics."""
-        epoch, batch, steps = self.state.epoch, self.batch_size, self.steps
-        order: Any = None
+    def at_once(self) -> int:
+        """Return how many epochs, at least one, take no longer than a chunk of steps may."""
+        alone = self.schedule == "plateau" or self.program.scheduled or self.engine.distributed
+        if alone or not isinstance(self.feed, ArrayFeed):
+            return 1
+        steps = self.program.pace.steps(self.batch_size)
+        return max(1, min(steps // self.steps, self.epochs - self.state.epoch))
+
+    def run_epochs(self, n: int = 1) -> list[dict[str, float]]:
+        """Run epochs; return loss and metrics of each. Several, as `at_once` says, are one call."""
+        first, batch, steps = self.state.epoch, self.batch_size, self.steps
+        orders: list[Any] = [None]
         if isinstance(self.feed, ArrayFeed):
             draws = None if self.steps_per_epoch is None else steps * batch
-            order = shuffled(self.source.n_examples, self.state.seed, epoch, draws=draws)
-        part = self.feed.orders(order, batch, (self.state.seed, epoch))
+            seed, n_examples = self.state.seed, self.source.n_examples
+            orders = [shuffled(n_examples, seed, first + k, draws=draws) for k in range(n)]
+        if n > 1:
+            orders = [np.concatenate([order[: steps * batch] for order in orders])]
+        part = self.feed.orders(orders[0], batch, (self.state.seed, first))
         rates = SCHEDULES[self.schedule](
             self.state.learning_rate,
-            np.arange(epoch * steps, (epoch + 1) * steps),
+            np.arange(first * steps, (first + n) * steps),
             self.epochs * steps,
         )
-        total, count, state, results = self.zero, self.zero, self.start, None
-        for start, stop in self.program.pace.chunks(steps, batch):
-            total, count, state, results = self.train(
+        total, count, state, results = self.zero, self.zero, self.start, []
+        for start, stop in self.program.pace.chunks(n * steps, batch):
+            totals, counts, state, results = self.train(
                 part(start, stop),
                 tf.constant(rates[start:stop]),
                 self.batch,
                 self.clip,
+                tf.constant(n),
                 total,
                 count,
                 state,
                 *self.tensors,
             )
-            loss = float(total) / float(count)
+            losses = totals.numpy() / counts.numpy()
+            total, count = totals[-1], counts[-1]
             if self.progress is not None:
-                self.progress(epoch, stop, steps)
-            if not math.isfinite(loss):
+                self.progress(first, stop, steps)
+            if not np.isfinite(losses).all():
                 break
-        logs = {"loss": loss}
-        logs.update({k: float(v) for k, v in zip(self.names, results or (), strict=True)})
-        return logs
+        columns = {"loss": losses, **dict(zip(self.names, map(np.array, results), strict=True))}
+        return [{name: float(column[k]) for name, column in columns.items()} for k in range(n)]
 
     def evaluate(self) -> dict[str, float]:
         """Return loss and metrics on the validation examples, named ``val_...``."""
@@ -206,7 +217,7 @@ class Run:
         self.load(kept)
         for self.state.epoch in range(kept.epoch, epoch):
             self.state.learning_rate = rates[self.state.epoch]
-            self.epoch()
+            self.run_epochs()
         self.state = final
         return self.current_state()
 

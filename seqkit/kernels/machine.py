@@ -397,21 +397,23 @@ def _project(
 @_compiled
 def _outer(
     a: np.ndarray, rows: np.ndarray, first: int, last: int, memory: np.ndarray, out: np.ndarray,
-    column: int,
+    column: int, same_a: bool, same_rows: bool,
 ) -> None:  # fmt: skip
     """Add the sum over rows of the outer products of a's with columns first to last of the others'.
 
     Shapes (rows, depth) and (rows, columns); `out` (whole tiles of depth, ...), from the column
-    `column` on; `memory` has room for both in whole panels and tiles.
+    `column` on; `memory` has room for both in whole panels and tiles. What is the same as the time
+    before is there already.
     """
     count, n, strips = rows.shape[0], _n_panels(last - first), (a.shape[1] + _ROWS - 1) // _ROWS
-    middle = n * count * _WIDTH
     if count == 0:
         return
-    panels = memory[:middle].reshape((n, count, _WIDTH))
-    across = memory[middle : middle + strips * count * _ROWS].reshape((strips, count, _ROWS))
-    _lay_out(rows, first, last, panels)
-    _lay_out(a, 0, a.shape[1], across)
+    panels = memory[: n * count * _WIDTH].reshape((n, count, _WIDTH))
+    across = memory[memory.size - strips * count * _ROWS :].reshape((strips, count, _ROWS))
+    if not same_rows:
+        _lay_out(rows, first, last, panels)
+    if not same_a:
+        _lay_out(a, 0, a.shape[1], across)
     wide = out.shape[1]
     for p in range(n):
         panel = panels.ctypes.data + p * count * _WIDTH * 4
@@ -743,12 +745,22 @@ def lstm_backward(
             _product(dA[t].ctypes.data + 4 * 3 * units, columns, 1, back_o, fed, 0)
         if t % at_once == 0:
             rows = _rows_of(dA[t:end])
-            _outer(_rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0)
-            _outer(_rows_of(_all_masked(h[t:end], mask)), rows, 0, columns, memory, of_R, 0)
+            _outer(_rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0, False, False)
+            _outer(
+                _rows_of(_all_masked(h[t:end], mask)),
+                rows,
+                0,
+                columns,
+                memory,
+                of_R,
+                0,
+                False,
+                True,
+            )
             if recurrent:
                 before_rows = _rows_of(gates[t:end])
-                _outer(before_rows, rows, 0, 2 * units, memory, of_G, 0)
-                _outer(before_rows, rows, 3 * units, columns, memory, of_G, 2 * units)
+                _outer(before_rows, rows, 0, 2 * units, memory, of_G, 0, False, False)
+                _outer(before_rows, rows, 3 * units, columns, memory, of_G, 2 * units, True, False)
             _sum_rows(rows, chunk, d_bias)
             end = t
     dW[:] = of_W[:n_features, :columns]
@@ -960,15 +972,15 @@ def gru_backward(
         _gru_state_back(g[t], mask, later, work, after, d_h)
         if t % at_once == 0:
             rows, masked = _rows_of(dX[t:end]), _rows_of(_all_masked(h[t:end], mask))
-            _outer(_rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0)
-            _outer(masked, rows, 0, pair, memory, of_R, 0)
+            _outer(_rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0, False, False)
+            _outer(masked, rows, 0, pair, memory, of_R, 0, False, False)
             _sum_rows(rows, chunk, d_bias[0])
             if after:
                 rows_q = _rows_of(of_q[: end - t])
-                _outer(masked, rows_q, 0, units, memory, of_R, pair)
+                _outer(masked, rows_q, 0, units, memory, of_R, pair, True, False)
                 _sum_rows(rows_q, chunk_q, d_bias[1, pair:])
             else:
-                _outer(_rows_of(q[t:end]), rows, pair, columns, memory, of_R, pair)
+                _outer(_rows_of(q[t:end]), rows, pair, columns, memory, of_R, pair, False, False)
             end = t
     d_bias[1, :pair] = d_bias[0, :pair]
     dW[:] = of_W[:n_features, :columns]
@@ -1057,8 +1069,10 @@ def simple_backward(
             _scale(_block(work[b], 0, units), mask[b])
         if t % at_once == 0:
             rows = _rows_of(dA[t:end])
-            _outer(_rows_of(x[t:end]), rows, 0, units, memory, of_W, 0)
-            _outer(_rows_of(_all_masked(h[t:end], mask)), rows, 0, units, memory, of_R, 0)
+            _outer(_rows_of(x[t:end]), rows, 0, units, memory, of_W, 0, False, False)
+            _outer(
+                _rows_of(_all_masked(h[t:end], mask)), rows, 0, units, memory, of_R, 0, False, True
+            )
             _sum_rows(rows, chunk, d_bias)
             end = t
     dW[:] = of_W[:n_features, :units]

@@ -30,6 +30,10 @@ _as_written = tf.autograph.experimental.do_not_convert
 ALIGNMENT = 64
 """Bytes: arrays that start at a multiple of this are handed to TensorFlow without a copy."""
 
+FEW = 1 << 16
+"""Weights below which their gradients are handed over in one array: each array costs some 8
+microseconds, cutting one up as much as copying it."""
+
 FED = ("i", "f", "o")
 
 
@@ -307,6 +311,8 @@ def compiled_sequence(
         initial, given = tensors[:n_initial], iter(tensors[n_initial:])
         w = Weights(*(next(given) if there else None for there in present))
         dense = scheme.weights(w)
+        shapes = [tuple(s) for s in scheme.shapes(dense)]
+        together = sum(map(math.prod, shapes)) < FEW
         a, b, c = 1 + len(dense), 2 + len(dense), 2 + len(dense) + scheme.n_kept
         n = tf.shape(x)[1]
         edges = [n * k // shards for k in range(shards + 1)]
@@ -324,18 +330,19 @@ def compiled_sequence(
         def run_back(*arrays: Array) -> list[Array]:
             kept, rest = arrays[b:c], arrays[c:]
             arriving, carry = rest[:n_initial], rest[n_initial:]
-            shapes = [tuple(s) for s in scheme.shapes(arrays[1:a])]
-            flat = _room(sum(map(math.prod, shapes)))
-            found, start = [], 0
-            for shape in shapes:
-                found.append(flat[start : start + math.prod(shape)].reshape(shape))
-                start += math.prod(shape)
+            if together:
+                found, start, flat = [], 0, np.empty(sum(map(math.prod, shapes)), np.float32)
+                for shape in shapes:
+                    found.append(flat[start : start + math.prod(shape)].reshape(shape))
+                    start += math.prod(shape)
+            else:
+                found = [_room(*shape) for shape in shapes]
             dz = _room(*arrays[0].shape[:2], arrays[2].shape[1])
             d_initial = _room(n_initial, *carry[0].shape)
             scheme.run_back(
                 arrays[0], arrays[1:a], arrays[a], kept, arriving, carry, dz, found, d_initial
             )
-            return [flat, d_initial, dz]
+            return [*([flat] if together else found), d_initial, dz]
 
         parts = []
         for part in range(shards):
@@ -356,19 +363,22 @@ def compiled_sequence(
             for part, (told, kept) in enumerate(parts):
                 coming = [*(share(d, part, 1) for d in arriving), *nothing]
                 ending = [share(d, part, 0) for d in carry]
-                flat, d_initial, dz = _call(run_back, [*told, *kept, *coming, *ending], 3)
-                sums.append(flat)
+                given = [*told, *kept, *coming, *ending]
+                n_found = 1 if together else len(shapes)
+                *found, d_initial, dz = _call(run_back, given, n_found + 2)
+                sums.append(found)
                 starts.append(d_initial)
                 rows = tf.matmul(
                     tf.reshape(dz, [-1, dense[1].shape[1]]), w.kernel, transpose_b=True
                 )
                 dx.append(tf.reshape(rows, tf.shape(told[0])))
-            shapes = [tuple(s) for s in scheme.shapes(dense)]
-            flat = tf.add_n(sums)
-            flat.set_shape([sum(map(math.prod, shapes))])
-            cut = tf.split(flat, [math.prod(s) for s in shapes])
-            found = scheme.gradients([tf.reshape(d, s) for d, s in zip(cut, shapes, strict=True)])
-            wanted = [d for d, there in zip(found, present, strict=True) if there]
+            found = [tf.add_n(parts) for parts in zip(*sums, strict=True)]
+            if together:
+                found[0].set_shape([sum(map(math.prod, shapes))])
+                found = tf.split(found[0], [math.prod(s) for s in shapes])
+            shaped = [tf.reshape(d, s) for d, s in zip(found, shapes, strict=True)]
+            gradients = scheme.gradients(shaped)
+            wanted = [d for d, there in zip(gradients, present, strict=True) if there]
             d_initial = tf.ensure_shape(tf.concat(starts, 1), [n_initial, None, units])
             return (tf.concat(dx, 1), *tf.unstack(d_initial), *wanted)
 

@@ -204,10 +204,13 @@ def _lay_out(matrix: np.ndarray, first: int, last: int, out: np.ndarray) -> None
 def _transposed_panels(matrix: np.ndarray, first: int, last: int) -> np.ndarray:
     """Return columns first to last of a matrix, transposed, in panels."""
     out = np.zeros((_n_panels(matrix.shape[0]), last - first, _WIDTH), np.float32)
-    for i in range(matrix.shape[0]):
-        p, j = i // _WIDTH, i % _WIDTH
-        for k in range(first, last):
-            out[p, k - first, j] = matrix[i, k]
+    for p in range(out.shape[0]):
+        for start in range(first, last, _LANES):  # both sides of a block stay in the cache
+            stop = min(last, start + _LANES)
+            for j in range(min(_WIDTH, matrix.shape[0] - p * _WIDTH)):
+                row = matrix[p * _WIDTH + j]
+                for k in range(start, stop):
+                    out[p, k - first, j] = row[k]
     return out
 
 
@@ -701,7 +704,10 @@ def lstm_backward(
     work, fed = _room(batch, back.shape[0]), _room(batch, back_if.shape[0])
     at_once = _steps_at_once(batch, columns)
     memory = _room_for_outer(at_once * batch, max(units, n_features, G.shape[0]), columns)
-    of_W, of_R = _tall_room(n_features, _n_panels(columns)), _tall_room(units, _n_panels(columns))
+    dR[:] = _f(0)
+    fits = units % _ROWS == 0 and columns % _WIDTH == 0  # whole tiles and panels
+    of_W = _tall_room(n_features, _n_panels(columns))
+    of_R = dR if fits else _tall_room(units, _n_panels(columns))
     of_G = _tall_room(G.shape[0], _n_panels(G.shape[1]) + 1)
     ones = np.ones((2, units), np.float32)  # and room for a row
     chunk = np.empty(columns, np.float32)
@@ -764,7 +770,8 @@ def lstm_backward(
             _sum_rows(rows, chunk, d_bias)
             end = t
     dW[:] = of_W[:n_features, :columns]
-    dR[:] = of_R[:units, :columns]
+    if not fits:
+        dR[:] = of_R[:units, :columns]
     d_h[:] = work[:, :units]
     if recurrent:
         dG[:] = of_G[: 3 * units, : 3 * units]

@@ -276,6 +276,12 @@ def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, prob
 @click.option(
     "--future", metavar="FILE", help="The future covariates over the horizon, where there are any."
 )
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Add an interval meant to hold this share of true values, from errors on the test part.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
 def forecast(
     run: Path,
@@ -284,11 +290,14 @@ def forecast(
     as_json: bool,
     horizon: int | None,
     future: str | None,
+    interval: float | None,
     output: Path | None,
 ) -> None:
     """Forecast what comes after the end of every series."""
     _answer(
-        _experiment().forecast(run, data, horizon=horizon, future=future, output=output),
+        _experiment().forecast(
+            run, data, horizon=horizon, future=future, interval=interval, output=output
+        ),
         quiet,
         as_json,
     )

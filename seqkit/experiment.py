@@ -406,11 +406,12 @@ def forecast(
     *,
     horizon: int | None = None,
     future: str | None = None,
+    interval: float | None = None,
     output: Path | None = None,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
     flow, estimator, _ = _open(Path(run))
-    frame = flow.forecast(estimator, data, horizon=horizon, future=future)
+    frame = flow.forecast(estimator, data, horizon=horizon, future=future, interval=interval)
     if output is not None:
         return _written(frame, output)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))

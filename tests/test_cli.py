@@ -148,6 +148,12 @@ def test_a_forecasting_run_through_every_command(call, tmp_path):
     assert len(rows) == 15
     assert str(rows[0]["month"]).startswith("1961-01")
     assert "1961" in call("forecast", run)
+    rows = json.loads(call("forecast", run, "--json", "--interval", "0.8"))["forecast"]
+    middle = [(row["passengers_low80"] + row["passengers_high80"]) / 2 for row in rows]
+    np.testing.assert_allclose(middle, [row["passengers"] for row in rows], rtol=1e-6)
+    assert all(row["passengers_low80"] < row["passengers_high80"] for row in rows)
+    error = call("forecast", run, "--interval", "0.8", "--horizon", "15", status=2)
+    assert "leave out --horizon or --interval" in error
     assert json.loads(call("evaluate", run, "--json"))["metrics"]["parts"]["test"]
     call("export", run, "--format", "saved_model", "-o", "served")
 

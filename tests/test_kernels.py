@@ -288,6 +288,13 @@ def test_choice_tells_why_not_a_faster_one():
         assert reason in str(choice)
 
 
+def test_without_numba_the_stock_operations_train(monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    choice = choose(CELLS["lstm"], gpu=False)
+    assert choice.name == "fused"
+    assert "NUMBA_DISABLE_JIT" in choice.not_faster["compiled"]
+
+
 def test_same_bits_every_time():
     given = make("lstm", 6, 30, 3, 8, "float32")
     first = outputs_and_gradients("compiled", *given, shards=2)

@@ -98,20 +98,11 @@ class ForecastFlow(Flow):
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Forecast the test part from rolling origins, beside the baselines."""
-        from seqkit.evaluation.backtest import backtest
         from seqkit.evaluation.summary import summarize
         from seqkit.report.plots import HistoryDisplay, HorizonErrorDisplay
 
         recipe = self.recipe.evaluate
-        rolled = backtest(
-            estimator,
-            parts.test,
-            windows=recipe.backtest.windows,
-            step=recipe.backtest.step,
-            season=recipe.season,
-            prefit=not recipe.backtest.refit,
-            refit=recipe.backtest.refit,
-        )
+        rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
         scores = rolled.evaluate(recipe.metrics, recipe.baselines)
         document = summarize("forecasting", {"test": scores})
         figures = {
@@ -120,6 +111,21 @@ class ForecastFlow(Flow):
             "history": HistoryDisplay.from_estimator(estimator),
         }
         return Assessment(document, _forecast_rows(rolled), figures)
+
+    def _rolled(self, estimator: Any, frame: pd.DataFrame, refit: bool) -> Backtest:
+        """Forecast the test part from the rolling origins of the recipe."""
+        from seqkit.evaluation.backtest import backtest
+
+        recipe = self.recipe.evaluate
+        return backtest(
+            estimator,
+            frame,
+            windows=recipe.backtest.windows,
+            step=recipe.backtest.step,
+            season=recipe.season,
+            prefit=not refit,
+            refit=refit,
+        )
 
     def predict(
         self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
@@ -130,12 +136,69 @@ class ForecastFlow(Flow):
         return estimator.predict(self._read(data, []))
 
     def forecast(
-        self, estimator: Any, data: str | None, *, horizon: int | None, future: str | None
+        self,
+        estimator: Any,
+        data: str | None,
+        *,
+        horizon: int | None,
+        future: str | None,
+        interval: float | None = None,
     ) -> pd.DataFrame:
-        """Return what comes after the end of every series."""
+        """Return what comes after the end of every series.
+
+        With `interval` there are columns ``{target}_low80`` and ``{target}_high80`` (for 0.8) as
+        well: split-conformal, from the errors on the rolling origins of the run's own test part.
+        """
         frame = self.load(data).test
         coming = None if future is None else read_frame(future)
-        return estimator.forecast(frame, horizon=horizon, future=coming)
+        answer = estimator.forecast(frame, horizon=horizon, future=coming)
+        if interval is not None:
+            self._widen(estimator, frame, answer, horizon, coming, interval)
+        return answer
+
+    def _widen(
+        self,
+        estimator: Any,
+        frame: pd.DataFrame,
+        answer: pd.DataFrame,
+        horizon: int | None,
+        coming: pd.DataFrame | None,
+        level: float,
+    ) -> None:
+        """Add conformal intervals to a forecast."""
+        from seqkit.evaluation.forecast_errors import Undefined, naive_scale
+        from seqkit.evaluation.rolling_data import rolling_data
+
+        n_steps = horizon or estimator.horizon
+        if n_steps > estimator.horizon:
+            raise DataError(
+                f"--interval: errors are known for {estimator.horizon} steps, not for {n_steps}; "
+                "leave out --horizon or --interval."
+            )
+        rolled = self._rolled(estimator, self.load().test, refit=False)
+        try:
+            fitted = rolled.conformal(level)
+        except Undefined as reason:
+            raise DataError(f"--interval {level:g}: {reason}.") from reason
+        series = rolling_data(frame, None, estimator)
+        whose = np.zeros(len(answer) // n_steps, dtype=np.int64)
+        series_id = self._series_id(frame)
+        if series_id is not None:
+            place = {name: i for i, name in enumerate(series.ids)}
+            whose = np.array([place[name] for name in answer[series_id][::n_steps]])
+        scale = naive_scale(series.values, rolled.season)[whose]  # (n_series, n_targets)
+        scale[~np.isfinite(scale) | (scale <= 0)] = 1.0  # as where the widths come from
+        ends = None
+        if rolled.answer.quantiles is not None and len(rolled.answer.levels) > 1:
+            outer = [min(rolled.answer.levels), max(rolled.answer.levels)]
+            ends = estimator.forecast_quantiles(frame, horizon, coming, outer)
+            ends = np.reshape(ends, (len(whose), n_steps, -1, 2))
+        for k, name in enumerate(series.targets):
+            point = answer[name].to_numpy().reshape(-1, n_steps)
+            low, high = (point, point) if ends is None else (ends[:, :, k, 0], ends[:, :, k, 1])
+            away = fitted.width[:n_steps, k] * scale[:, k, None]
+            answer[f"{name}_low{100 * level:g}"] = (low - away).ravel()
+            answer[f"{name}_high{100 * level:g}"] = (high + away).ravel()
 
 
 def _places(frame: pd.DataFrame, series_id: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -87,6 +87,8 @@ def _compiled_refuses(
 ) -> str:
     if not training:
         return "a saved model has none of seqkit's machine code"
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return "Numba is told to compile nothing (NUMBA_DISABLE_JIT)"
     if gpu:
         return "the machine code is not for a GPU"
     if dtype != "float32":

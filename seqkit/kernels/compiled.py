@@ -64,7 +64,7 @@ class Memory:
     A block is given back when the array on it ends, which may be at any time and in any thread.
     """
 
-    BYTES = 1 << 27
+    BYTES = 1 << 29
     """Kept at most while nobody uses them, the last used."""
 
     SMALL = 1 << 13

@@ -19,6 +19,7 @@ file a function is in, not those that it calls into.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import llvmlite.binding
@@ -44,18 +45,38 @@ _WIDTH = 2 * _LANES  # of a panel
 _ROWS = 8 if _WIDE else 4  # as many as there are registers for
 
 _f = np.float32
+_config: Any = numba.config
 _CHUNK = 1 << 16  # floats of a chunk of steps that are meant to stay in the cache
 _LARGEST = _f(7.90531110763549805)  # from here on tanh is 1 in float32
+
+
+def _cache_folder() -> str:
+    """Return the user's cache folder of seqkit; nothing if it cannot be written."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = os.path.join(base, "seqkit")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return ""
+    return folder if os.access(folder, os.W_OK) else ""
 
 
 def _compiled(function: Any) -> Any:
     """Compile without the interpreter's lock; keep the code on disk where that is possible."""
     # contract: a product and a sum in one instruction; nothing that treats NaN as impossible
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    folder = _config.CACHE_DIR or _cache_folder()
+    if not folder:
+        return numba.njit(**options)(function)
+    # Where the cache is is looked up here and now. Not in the package's folder, Numba's own choice:
+    # what an uninstaller does not know of it leaves, and a folder that is left hides the next
+    # installation.
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = folder
     try:
         return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(**options)(function)
+    finally:
+        _config.CACHE_DIR = before
 
 
 def _without_count(_context: Any, array: Any) -> Any:

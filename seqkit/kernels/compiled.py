@@ -126,6 +126,10 @@ def _bias(w: Weights) -> Tensor:
     return tf.zeros([w.kernel.shape[1]]) if w.bias is None else w.bias
 
 
+def _shapes(w: Sequence[Any]) -> list[Any]:
+    return [t.shape for t in w]
+
+
 def _lstm(cell: Cell) -> Scheme:
     blocks = tuple(cell.gates.index(k) if k in cell.gates else -1 for k in "ifco")
     seen = tuple(cell.peepholes.index(k) if k in cell.peepholes else -1 for k in FED)
@@ -178,11 +182,8 @@ def _lstm(cell: Cell) -> Scheme:
     def states(kept: Sequence[Tensor]) -> list[Tensor]:
         return [kept[0][1:], kept[1][1:], *(tf.split(kept[3][1:], 3, 2) if recurrent else ())]
 
-    def shapes(w: Sequence[Any]) -> list[Any]:
-        return [t.shape for t in w]
-
     n_kept = 4 if recurrent else 3
-    return Scheme(weights, n_kept, run, states, run_back, shapes, lambda found: Weights(*found))
+    return Scheme(weights, n_kept, run, states, run_back, _shapes, lambda found: Weights(*found))
 
 
 def _gru(cell: Cell) -> Scheme:
@@ -259,11 +260,14 @@ def _simple(cell: Cell) -> Scheme:
         given = [x, w[1], mask, kept[0], arriving[0], carry[0]]
         machine.simple_backward(*given, dz, *found, d_initial[0])
 
-    def shapes(w: Sequence[Any]) -> list[Any]:
-        return [t.shape for t in w]
-
     return Scheme(
-        weights, 1, run, lambda kept: [kept[0][1:]], run_back, shapes, lambda found: Weights(*found)
+        weights,
+        1,
+        run,
+        lambda kept: [kept[0][1:]],
+        run_back,
+        _shapes,
+        lambda found: Weights(*found),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -18,13 +19,18 @@ single = np.float32
 _config: Any = numba.config
 
 
+@functools.cache
 def _cache_folder() -> str:
-    """Return the user's cache folder of seqkit; nothing if it cannot be written."""
+    """Return the folder of this machine code; nothing if it cannot be written.
+
+    Not in the package's folder, Numba's own choice: what an uninstaller does not know of it leaves,
+    and a folder that is left hides the next installation.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     # Numba looks for changes in the file a function is in, not in those that it calls into.
     files = sorted(Path(__file__).parent.glob("*.py"))
     state = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
-    folder = os.path.join(base, "seqkit", state)
+    folder = os.path.join(_config.CACHE_DIR or os.path.join(base, "seqkit"), state)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError:
@@ -36,14 +42,11 @@ def compiled(function: Any) -> Any:
     """Compile without the interpreter's lock; keep the code on disk where that is possible."""
     # contract: a product and a sum in one instruction; nothing that treats NaN as impossible
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-    folder = _config.CACHE_DIR or _cache_folder()
+    folder = _cache_folder()
     if not folder:
         return numba.njit(**options)(function)
-    # Where the cache is is looked up here and now. Not in the package's folder, Numba's own choice:
-    # what an uninstaller does not know of it leaves, and a folder that is left hides the next
-    # installation.
     before = _config.CACHE_DIR
-    _config.CACHE_DIR = folder
+    _config.CACHE_DIR = folder  # looked up here and now
     try:
         return numba.njit(cache=True, **options)(function)
     finally:

@@ -56,7 +56,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        from seqkit.collection import collection_paused
+
+        with collection_paused():
+            return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'seqkit' has no attribute {name!r}")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from seqkit import __version__
+from seqkit.collection import collection_paused
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
 
 __all__ = ["cli", "main"]
@@ -326,13 +327,14 @@ def _experiment() -> Any:
     # TensorFlow greets on the file descriptor itself, before any setting of it is read
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
-    try:
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
-    from seqkit import experiment
+    with collection_paused():
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nothing)
+        from seqkit import experiment
 
     experiment.set_threads()
     return experiment

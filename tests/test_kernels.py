@@ -312,6 +312,6 @@ def test_parts_side_by_side_are_no_more_than_tensorflow_has_threads_for(monkeypa
     cores = kernels.n_side_by_side()
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "1")
     assert kernels.n_side_by_side() == 1
-    assert kernels.n_shards(64, 256, 100) == 1
+    assert kernels.n_shards(64, 100, 256) == 1
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores + 1))
     assert kernels.n_side_by_side() == cores

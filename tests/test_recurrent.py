@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import keras
@@ -296,6 +297,63 @@ def test_inspect_yields_the_gates():
     assert set(rows) == {"state_h", "state_c", "i", "f", "c", "o"}
     np.testing.assert_allclose(rows["state_h"], layer(X), atol=1e-6)
     np.testing.assert_allclose(rows["o"] * np.tanh(rows["state_c"]), rows["state_h"], atol=1e-6)
+
+
+def _under_a_tape(f, x, weights):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = f(x)
+    return tape.gradient(y, [x, *weights])
+
+
+def _twice(f):
+    """Return the sum of f over the turns of a loop, which is a graph of its own."""
+    return lambda x: tf.while_loop(lambda i, _: i < 2, lambda i, s: (i + 1, s + f(x)), (0, 0.0))[1]
+
+
+PLACES = {
+    "eager": _under_a_tape,
+    "around a graph": lambda f, x, w: _under_a_tape(tf.function(f), x, w),
+    "within a graph": lambda f, x, w: tf.function(lambda x: _under_a_tape(f, x, w))(x),
+    "around a loop": lambda f, x, w: tf.function(lambda x: _under_a_tape(_twice(f), x, w))(x),
+    "around a graph with a loop": lambda f, x, w: _under_a_tape(tf.function(_twice(f)), x, w),
+    "computed again": lambda f, x, w: _under_a_tape(tf.recompute_grad(f), x, w),
+    "without a tape": lambda f, x, w: tf.function(lambda x: tf.gradients(f(x), [x, *w]))(x),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_input_gradient_arrives_wherever_it_is_asked_for(place):
+    """The machine code leaves it out only where nobody can ask."""
+
+    def found(kernel):
+        first = twin(GatedRNN, 4, return_sequences=True, kernel=kernel)
+        second = twin(
+            GatedRNN, 5, "gru", x=first(X), kernel="auto" if kernel != "reference" else kernel
+        )
+        weights = [v.value for layer in (first, second) for v in layer.trainable_variables]
+        loss = lambda x: tf.reduce_sum(second(first(x, training=True), training=True) ** 2)  # noqa: E731
+        return PLACES[place](loss, tf.constant(X), weights)
+
+    for ours, theirs in zip(found("compiled"), found("reference"), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_input_gradient_is_left_out_where_only_weights_are_watched():
+    layer = twin(GatedRNN, 4)
+    weights = [v.value for v in layer.trainable_variables]
+
+    def gradients(promise):
+        with tf.GradientTape(watch_accessed_variables=False) as tape, promise:
+            tape.watch(weights)
+            y = tf.reduce_sum(layer(X, training=True) ** 2)
+        return tape.gradient(y, weights)
+
+    graph = tf.function(lambda: gradients(kernels.only_watched())).get_concrete_function()
+    back = [op for op in graph.graph.get_operations() if "PyFunc" in op.type][1]
+    assert len(back.outputs) == 2  # of the weights and the first states
+    for ours, theirs in zip(graph(), gradients(contextlib.nullcontext()), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_kernel_is_shown_and_can_be_asked_for():

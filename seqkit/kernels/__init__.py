@@ -20,10 +20,11 @@ import tensorflow as tf
 
 from seqkit.cells import Cell
 from seqkit.errors import explain
-from seqkit.kernels.compiled import compiled_sequence
+from seqkit.kernels.compiled import compiled_sequence, only_watched
 from seqkit.kernels.fused import fused_lstm
 from seqkit.kernels.loops import looped
 from seqkit.kernels.reference import Weights, gates_over_time, reference, step
+from seqkit.kernels.shards import n_shards, n_side_by_side
 
 __all__ = [
     "KERNELS",
@@ -32,6 +33,9 @@ __all__ = [
     "Weights",
     "choose",
     "gates_over_time",
+    "n_shards",
+    "n_side_by_side",
+    "only_watched",
     "reference",
     "run",
     "step",
@@ -176,47 +180,6 @@ there is no GPU)
     raise AssertionError("the reference serves every cell")
 
 
-def n_side_by_side() -> int:
-    """Return how many operations TensorFlow can compute at a time: by cores and its own threads."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
-    threads = tf.config.threading.get_inter_op_parallelism_threads()
-    threads = threads or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0)
-    return min(cores, threads) if threads > 0 else cores
-
-
-SHARD_FLOOR = 1_700_000
-"""Work of a part, in multiplications of a gate, below which a part costs more than it gains: some
-0.3 ms to be called, there and back."""
-
-
-def n_shards(batch: int | None, units: int, n_steps: int | None, directions: int = 1) -> int:
-    """Return in how many parts a training batch is computed side by side.
-
-    The operations of a step are too small to be shared between cores, so whole parts of the batch
-    go to different cores. Two directions are side by side already.
-
-    Parameters
-    ----------
-    batch, n_steps : int or None
-        Series in a batch and their length, None where it is known only when the graph runs.
-    units : int
-    directions : int, default=1
-        Layers that run side by side.
-
-    Examples
-    --------
-    >>> n_shards(16, 32, 50)
-    1
-    """
-    series = 32 if batch is None else batch
-    steps = 100 if n_steps is None else n_steps
-    by_work = series * steps * units * (units + 32) // SHARD_FLOOR  # 32: what is no product
-    return max(1, min(n_side_by_side() // directions, 4, by_work, series // 4))
-
-
 @functools.lru_cache(maxsize=64)
 def _keras_layer(
     name: str, units: int, n_features: int, sequences: bool, use_bias: bool, dtype: str
@@ -266,7 +229,8 @@ def run(
     n_states: int = 1,
     recurrent_mask: Tensor | None = None,
     training: bool = True,
-    shards: int = 1,
+    shards: int | None = 1,
+    directions: int = 1,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence with a kernel.
 
@@ -287,8 +251,10 @@ def run(
         Multiplies h_{t-1} in the recurrent products.
     training : bool, default=True
         Whether a gradient will be asked for.
-    shards : int, default=1
-        In how many parts the batch is computed side by side.
+    shards : int or None, default=1
+        In how many parts the batch is computed side by side; None = as many as pay.
+    directions : int, default=1
+        Layers that run side by side; shards share the cores with them.
 
     Returns
     -------
@@ -296,11 +262,19 @@ def run(
     """
     if kernel not in KERNELS:
         raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
+    units = weights.recurrent_kernel.shape[0]
     if kernel == "compiled":
         by_time = tf.transpose(x, [1, 0, 2])
+        known = n_side_by_side()  # there and back must agree
+
+        def how_many(batch: int, n_steps: int) -> int:
+            return shards or n_shards(batch, n_steps, units, directions, known)
+
         return compiled_sequence(
-            cell, by_time, weights, initial, last, n_states, recurrent_mask, shards
+            cell, by_time, weights, initial, last, n_states, recurrent_mask, how_many
         )
+    if shards is None:
+        shards = n_shards(x.shape[0], x.shape[1], units, directions) if training else 1
     if shards > 1:
         n = tf.shape(x)[0]
         cuts = [n * k // shards for k in range(shards + 1)]

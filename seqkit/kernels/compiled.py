@@ -1,26 +1,32 @@
 """Training steps by machine code: `seqkit.kernels.machine` as two operations, there and back.
 
-The gradient of the input is left to TensorFlow: nobody asks for that of a first layer, and then it
-is not computed. No saved model has any of this: where no gradient is to come, a sequence is
-computed by stock operations.
+One operation computes a whole batch, parts of it side by side in threads of their own. No saved
+model has any of this: where no gradient is to come, a sequence is computed by stock operations.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from seqkit.cells import Cell
+from seqkit.collection import collection_paused
 from seqkit.kernels.reference import Weights
 
-__all__ = ["compiled_sequence"]
+__all__ = ["compiled_sequence", "only_watched"]
 
 Tensor = Any
 Array = np.ndarray
@@ -30,29 +36,27 @@ _as_written = tf.autograph.experimental.do_not_convert
 ALIGNMENT = 64
 """Bytes: arrays that start at a multiple of this are handed to TensorFlow without a copy."""
 
-FEW = 1 << 16
-"""Weights below which their gradients are handed over in one array: each array costs some 8
-microseconds, cutting one up as much as copying it."""
-
 FED = ("i", "f", "o")
 
 
 class Scheme(NamedTuple):
-    """How the cells of a family are handed to machine code; arrays in, arrays out.
+    """How the cells of a family are handed to machine code; arrays in, arrays filled.
 
     - ``weights(w)`` are the tensors that stand for the weights, nothing missing;
-    - ``run(x, weights, mask, initial) -> kept``, whose first arrays are states with one step more;
-    - ``states(kept)`` are the tensors (time, batch, units) in the order of ``cell.states``;
-    - ``run_back(x, weights, mask, kept, arriving, carry, dz, found, d_initial)`` fills gradients:
-      `dz` of W x + b (time, batch, columns), `found` of `shapes(weights)`, `d_initial` (states,
-      batch, units); `arriving` are those of each step's states, `carry` those of the last states;
+    - ``kept(n_steps, w)`` are steps and columns of what a sequence keeps for its gradient;
+    - ``run(x, w, mask, initial, kept)`` fills arrays (steps, batch, columns) of those shapes;
+    - ``states(kept)`` are the states of all steps in the order of ``cell.states``;
+    - ``run_back(x, w, mask, kept, arriving, carry, place, dx, found, d_initial)`` fills gradients:
+      `dx` of the input from the series `place` on (of no steps: not wanted), `found` of
+      `shapes(w)`, `d_initial` (states, batch, units); `arriving` are those of each step's states,
+      `carry` those of the last states;
     - ``gradients(found)`` are the `Weights` they make.
     """
 
     weights: Callable[[Weights], list[Tensor]]
-    n_kept: int
-    run: Callable[..., list[Array]]
-    states: Callable[[Sequence[Tensor]], list[Tensor]]
+    kept: Callable[[int, Sequence[Array]], list[tuple[int, int]]]
+    run: Callable[..., None]
+    states: Callable[[Sequence[Array]], list[Array]]
     run_back: Callable[..., None]
     shapes: Callable[[Sequence[Any]], list[Any]]
     gradients: Callable[[Sequence[Tensor]], Weights]
@@ -112,10 +116,70 @@ class Memory:
 _room = Memory().room
 
 
+@functools.cache
+def _machine() -> Any:
+    """Return the machine code; Numba is imported where something is trained, not before."""
+    with collection_paused():
+        from seqkit.kernels import machine
+    return machine
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="seqkit")
+
+
+def _side_by_side(function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return what a function gives for each list of arguments; the first in this very thread."""
+    others = [_threads().submit(function, *arguments) for arguments in calls[1:]]
+    return [function(*calls[0]), *(other.result() for other in others)]
+
+
+def _parts(batch: int, n: int) -> list[tuple[int, int, int]]:
+    """Return number, start and stop of each of n parts of a batch."""
+    return [(k, batch * k // n, batch * (k + 1) // n) for k in range(n)]
+
+
 def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Tensor]:
     """Return the arrays that a function of arrays gives, as tensors."""
     found = tf.numpy_function(function, given, [tf.float32] * n, stateful=False)
     return list(found) if isinstance(found, list | tuple) else [found]  # eager, of one
+
+
+def _part(array: Array, start: int, stop: int) -> Array:
+    """Return some series of an array (time, batch, ...), one after the other."""
+    return np.ascontiguousarray(array[:, start:stop])
+
+
+def _cut(flat: Array, shapes: Sequence[tuple[int, ...]], start: float = 0) -> Iterator[Array]:
+    """Yield arrays of these shapes, which lie one after the other in a flat one."""
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        yield flat[start:stop].reshape(shape)
+        start = stop
+
+
+_GRAPH: ContextVar[Any] = ContextVar("graph whose tapes alone ask for gradients", default=None)
+
+
+@contextmanager
+def only_watched() -> Iterator[None]:
+    """Promise that in this graph gradients are asked for of what a tape watches by now, only.
+
+    Those of other inputs are then not computed. In general nobody knows: the tape may be outside
+    of a function or a loop that is being traced.
+    """
+    token = _GRAPH.set(tf.compat.v1.get_default_graph())
+    try:
+        yield
+    finally:
+        _GRAPH.reset(token)
+
+
+def _is_asked_for(x: Tensor) -> bool:
+    """Return whether the gradient of an input may be asked for."""
+    promised = not tf.executing_eagerly() and _GRAPH.get() is tf.compat.v1.get_default_graph()
+    return not promised or record.should_record_backprop([x])
 
 
 def _or_nothing(tensor: Tensor | None, rank: int = 2) -> Tensor:
@@ -130,6 +194,10 @@ def _shapes(w: Sequence[Any]) -> list[Any]:
     return [t.shape for t in w]
 
 
+def _h(kept: Sequence[Array]) -> list[Array]:
+    return [kept[0][1:]]
+
+
 def _lstm(cell: Cell) -> Scheme:
     blocks = tuple(cell.gates.index(k) if k in cell.gates else -1 for k in "ifco")
     seen = tuple(cell.peepholes.index(k) if k in cell.peepholes else -1 for k in FED)
@@ -142,16 +210,18 @@ def _lstm(cell: Cell) -> Scheme:
         more = [_or_nothing(w.peephole_kernel), _or_nothing(w.gate_kernel)]
         return [w.kernel, w.recurrent_kernel, _bias(w), *more]
 
-    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
-        from seqkit.kernels import machine
+    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
+        units, columns = w[1].shape
+        more = [(n_steps + 1, w[4].shape[1])] if recurrent else []
+        return [(n_steps + 1, units), (n_steps + 1, units), (n_steps, columns), *more]
 
+    def run(
+        x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
+    ) -> None:
         h0, c0, *gates0 = initial
-        h, c = (_room(len(x) + 1, *h0.shape) for _ in range(2))
-        g = _room(*x.shape[:2], w[1].shape[1])
-        gates = _room(len(h), len(h0), w[4].shape[1]) if recurrent else no_steps
         first = np.concatenate(gates0, 1) if recurrent else nothing
-        machine.lstm_forward(x, *w, mask, h0, c0, first, *settings, h, c, g, gates)
-        return [h, c, g, gates] if recurrent else [h, c, g]
+        gates = kept[3] if recurrent else no_steps
+        _machine().lstm_forward(x, *w, mask, h0, c0, first, *settings, *kept[:3], gates)
 
     def run_back(
         x: Array,
@@ -160,30 +230,30 @@ def _lstm(cell: Cell) -> Scheme:
         kept: Sequence[Array],
         arriving: Sequence[Array],
         carry: Sequence[Array],
-        dz: Array,
+        place: int,
+        dx: Array,
         found: Sequence[Array],
         d_initial: Array,
     ) -> None:
-        from seqkit.kernels import machine
-
         coming, last, d_gates, gates = no_steps, nothing, nothing, no_steps
         if recurrent:
             gates, last = kept[3], np.concatenate(carry[2:], 1)
             coming = np.concatenate(arriving[2:], 2) if arriving[2].size else coming
             d_gates = np.empty_like(last)
-        machine.lstm_backward(
-            x, w[1], w[3], w[4], mask, *kept[:3], gates, *arriving[:2], coming, *carry[:2], last,
-            *settings, dz, *found, d_initial[0], d_initial[1], d_gates,
+        _machine().lstm_backward(
+            x, w[0], w[1], w[3], w[4], mask, *kept[:3], gates, *arriving[:2], coming, *carry[:2],
+            last, *settings, place, dx, *found, d_initial[0], d_initial[1], d_gates,
         )  # fmt: skip
         for k in range(2, len(d_initial)):
             units = d_initial.shape[2]
             d_initial[k] = d_gates[:, (k - 2) * units : (k - 1) * units]
 
-    def states(kept: Sequence[Tensor]) -> list[Tensor]:
-        return [kept[0][1:], kept[1][1:], *(tf.split(kept[3][1:], 3, 2) if recurrent else ())]
+    def states(kept: Sequence[Array]) -> list[Array]:
+        return [kept[0][1:], kept[1][1:], *(np.split(kept[3][1:], 3, 2) if recurrent else ())]
 
-    n_kept = 4 if recurrent else 3
-    return Scheme(weights, n_kept, run, states, run_back, _shapes, lambda found: Weights(*found))
+    return Scheme(
+        weights, kept, run, states, run_back, _shapes, lambda found: Weights(*found)
+    )  # fmt: skip
 
 
 def _gru(cell: Cell) -> Scheme:
@@ -198,14 +268,14 @@ def _gru(cell: Cell) -> Scheme:
             bias = tf.concat([first + pair, second], 0)
         return [w.kernel, w.recurrent_kernel, bias, d]
 
-    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
-        from seqkit.kernels import machine
+    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
+        units, columns = w[1].shape
+        return [(n_steps + 1, units), (n_steps, columns), (n_steps, units)]
 
-        (h0,) = initial
-        h, g = _room(len(x) + 1, *h0.shape), _room(*x.shape[:2], w[1].shape[1])
-        q = _room(len(x), *h0.shape)
-        machine.gru_forward(x, *w, mask, h0, after, h, g, q)
-        return [h, g, q]
+    def run(
+        x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
+    ) -> None:
+        _machine().gru_forward(x, *w, mask, initial[0], after, *kept)
 
     def run_back(
         x: Array,
@@ -214,14 +284,13 @@ def _gru(cell: Cell) -> Scheme:
         kept: Sequence[Array],
         arriving: Sequence[Array],
         carry: Sequence[Array],
-        dz: Array,
+        place: int,
+        dx: Array,
         found: Sequence[Array],
         d_initial: Array,
     ) -> None:
-        from seqkit.kernels import machine
-
-        given = [x, w[1], mask, *kept, arriving[0], carry[0]]
-        machine.gru_backward(*given, after, dz, *found, d_initial[0])
+        given = [x, w[0], w[1], mask, *kept, arriving[0], carry[0]]
+        _machine().gru_backward(*given, after, place, dx, *found, d_initial[0])
 
     def shapes(w: Sequence[Any]) -> list[Any]:
         return [w[0].shape, w[1].shape, (2, w[1].shape[1])]
@@ -230,19 +299,20 @@ def _gru(cell: Cell) -> Scheme:
         dW, dR, db = found
         return Weights(dW, dR, db if after else db[0])
 
-    return Scheme(weights, 3, run, lambda kept: [kept[0][1:]], run_back, shapes, gradients)
+    return Scheme(weights, kept, run, _h, run_back, shapes, gradients)
 
 
 def _simple(cell: Cell) -> Scheme:
     def weights(w: Weights) -> list[Tensor]:
         return [w.kernel, w.recurrent_kernel, _bias(w)]
 
-    def run(x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array]) -> list[Array]:
-        from seqkit.kernels import machine
+    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
+        return [(n_steps + 1, w[1].shape[0])]
 
-        h = _room(len(x) + 1, *initial[0].shape)
-        machine.simple_forward(x, *w, mask, initial[0], h)
-        return [h]
+    def run(
+        x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
+    ) -> None:
+        _machine().simple_forward(x, *w, mask, initial[0], *kept)
 
     def run_back(
         x: Array,
@@ -251,24 +321,15 @@ def _simple(cell: Cell) -> Scheme:
         kept: Sequence[Array],
         arriving: Sequence[Array],
         carry: Sequence[Array],
-        dz: Array,
+        place: int,
+        dx: Array,
         found: Sequence[Array],
         d_initial: Array,
     ) -> None:
-        from seqkit.kernels import machine
+        given = [x, w[0], w[1], mask, kept[0], arriving[0], carry[0]]
+        _machine().simple_backward(*given, place, dx, *found, d_initial[0])
 
-        given = [x, w[1], mask, kept[0], arriving[0], carry[0]]
-        machine.simple_backward(*given, dz, *found, d_initial[0])
-
-    return Scheme(
-        weights,
-        1,
-        run,
-        lambda kept: [kept[0][1:]],
-        run_back,
-        _shapes,
-        lambda found: Weights(*found),
-    )
+    return Scheme(weights, kept, run, _h, run_back, _shapes, lambda found: Weights(*found))
 
 
 SCHEMES = {"lstm": _lstm, "gru": _gru, "simple": _simple}
@@ -282,7 +343,7 @@ def compiled_sequence(
     last: bool,
     n_states: int,
     recurrent_mask: Tensor | None = None,
-    shards: int = 1,
+    shards: Callable[[int, int], int] = lambda batch, n_steps: 1,
 ) -> tuple[Tensor, ...]:
     """Compute a sequence of any cell in float32, by machine code.
 
@@ -298,8 +359,8 @@ def compiled_sequence(
         How many of the cell's states are wanted, in its order: 1, or all.
     recurrent_mask : tensor of shape (batch, units), optional
         A constant: no gradient goes to it.
-    shards : int, default=1
-        In how many parts the batch is computed side by side.
+    shards : callable, optional
+        In how many parts a batch is computed side by side, by its size and number of steps.
 
     Returns
     -------
@@ -308,6 +369,7 @@ def compiled_sequence(
     scheme = SCHEMES[cell.family](cell)
     present = [w is not None for w in weights]
     n_initial, units = len(initial), weights.recurrent_kernel.shape[0]
+    asked = _is_asked_for(x)
 
     @tf.custom_gradient
     @_as_written
@@ -316,46 +378,79 @@ def compiled_sequence(
         w = Weights(*(next(given) if there else None for there in present))
         dense = scheme.weights(w)
         shapes = [tuple(s) for s in scheme.shapes(dense)]
-        together = sum(map(math.prod, shapes)) < FEW
-        a, b, c = 1 + len(dense), 2 + len(dense), 2 + len(dense) + scheme.n_kept
-        n = tf.shape(x)[1]
-        edges = [n * k // shards for k in range(shards + 1)]
+        sizes = [math.prod(s) for s in shapes]
+        told = [x, *dense, _or_nothing(recurrent_mask), *initial]
+        n_kept = len(scheme.kept(1, dense))
 
-        def share(tensor: Tensor, part: int, axis: int) -> Tensor:
-            """Return a part of the batch."""
-            if shards == 1:
-                return tensor
-            cut = slice(edges[part], edges[part + 1])
-            return tensor[cut] if axis == 0 else tensor[:, cut]
+        def views(flat: Sequence[Array], x: Array, w: Any, start: int, stop: int) -> list[Array]:
+            """Return what a part of the batch keeps: parts lie one after the other."""
+            return [
+                next(_cut(array, [(steps, stop - start, n)], steps * n * start))
+                for array, (steps, n) in zip(flat, scheme.kept(len(x), w), strict=True)
+            ]
 
         def run(x: Array, *arrays: Array) -> list[Array]:
-            return scheme.run(x, arrays[: a - 1], arrays[a - 1], arrays[b - 1 :])
+            *w, mask = arrays[: len(dense) + 1]
+            initial = arrays[len(dense) + 1 :]
+            n_steps, batch, _ = x.shape
+            kept = [_room(steps * batch * n) for steps, n in scheme.kept(n_steps, w)]
+            shape = (batch, units) if last else (n_steps, batch, units)
+            parts = _parts(batch, shards(batch, n_steps))
+            out = [_room(*shape) for _ in range(n_states)]
 
-        def run_back(*arrays: Array) -> list[Array]:
-            kept, rest = arrays[b:c], arrays[c:]
-            arriving, carry = rest[:n_initial], rest[n_initial:]
-            if together:
-                found, start, flat = [], 0, np.empty(sum(map(math.prod, shapes)), np.float32)
-                for shape in shapes:
-                    found.append(flat[start : start + math.prod(shape)].reshape(shape))
-                    start += math.prod(shape)
-            else:
-                found = [_room(*shape) for shape in shapes]
-            dz = _room(*arrays[0].shape[:2], arrays[2].shape[1])
-            d_initial = _room(n_initial, *carry[0].shape)
-            scheme.run_back(
-                arrays[0], arrays[1:a], arrays[a], kept, arriving, carry, dz, found, d_initial
+            def part(_: int, start: int, stop: int) -> None:
+                seen, found = slice(start, stop), views(kept, x, w, start, stop)
+                masked = mask[seen] if len(mask) else mask
+                scheme.run(_part(x, start, stop), w, masked, [s[seen] for s in initial], found)
+                for whole, state in zip(out, scheme.states(found), strict=False):
+                    if last:
+                        whole[seen] = state[-1]
+                    else:
+                        whole[:, seen] = state
+
+            _side_by_side(part, parts)
+            return [*out, *kept]
+
+        def run_back(x: Array, *arrays: Array) -> list[Array]:
+            arrays_of = iter(arrays)
+            w, (mask,), kept, arriving, carry = (
+                list(itertools.islice(arrays_of, n))
+                for n in (len(dense), 1, n_kept, n_initial, n_initial)
             )
-            return [*([flat] if together else found), d_initial, dz]
+            n_steps, batch, _ = x.shape
+            parts = _parts(batch, shards(batch, n_steps))
+            found = [_room(sum(sizes)) for _ in parts]
+            d_initial = _room(n_initial, batch, units)
+            dx = _room(*x.shape) if asked else np.empty((0, 0, 0), np.float32)
 
-        parts = []
-        for part in range(shards):
-            mask = None if recurrent_mask is None else share(recurrent_mask, part, 0)
-            told = [share(x, part, 1), *dense, _or_nothing(mask)]
-            kept = _call(run, [*told, *(share(s, part, 0) for s in initial)], scheme.n_kept)
-            for tensor in kept:
-                tensor.set_shape([None, None, None])
-            parts.append((told, kept))
+            def part(k: int, start: int, stop: int) -> None:
+                seen = slice(start, stop)
+                d_first = np.empty((n_initial, stop - start, units), np.float32)
+                scheme.run_back(
+                    _part(x, start, stop),
+                    w,
+                    mask[seen] if len(mask) else mask,
+                    views(kept, x, w, start, stop),
+                    [_part(d, start, stop) for d in arriving],
+                    [d[seen] for d in carry],
+                    start,
+                    dx,
+                    list(_cut(found[k], shapes)),
+                    d_first,
+                )
+                d_initial[:, seen] = d_first
+
+            _side_by_side(part, parts)
+            for more in found[1:]:
+                found[0] += more
+            return [found[0], d_initial, *([dx] if asked else [])]
+
+        found = _call(run, told, n_states + n_kept)
+        out, kept = found[:n_states], found[n_states:]
+        for tensor in out:
+            tensor.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
+        for tensor in kept:
+            tensor.set_shape([None])
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:
@@ -363,36 +458,19 @@ def compiled_sequence(
             arriving = [] if last else list(upstream)
             carry = [*upstream, *zeros[n_states:]] if last else zeros
             nothing = [_or_nothing(None, 3)] * (n_initial - len(arriving))
-            sums, starts, dx = [], [], []
-            for part, (told, kept) in enumerate(parts):
-                coming = [*(share(d, part, 1) for d in arriving), *nothing]
-                ending = [share(d, part, 0) for d in carry]
-                given = [*told, *kept, *coming, *ending]
-                n_found = 1 if together else len(shapes)
-                *found, d_initial, dz = _call(run_back, given, n_found + 2)
-                sums.append(found)
-                starts.append(d_initial)
-                rows = tf.matmul(
-                    tf.reshape(dz, [-1, dense[1].shape[1]]), w.kernel, transpose_b=True
-                )
-                dx.append(tf.reshape(rows, tf.shape(told[0])))
-            found = [tf.add_n(parts) for parts in zip(*sums, strict=True)]
-            if together:
-                found[0].set_shape([sum(map(math.prod, shapes))])
-                found = tf.split(found[0], [math.prod(s) for s in shapes])
-            shaped = [tf.reshape(d, s) for d, s in zip(found, shapes, strict=True)]
-            gradients = scheme.gradients(shaped)
+            given = [*told[: len(dense) + 2], *kept, *arriving, *nothing, *carry]
+            together, d_initial, *dx = _call(run_back, given, 3 if asked else 2)
+            together.set_shape([sum(sizes)])
+            d_initial.set_shape([n_initial, x.shape[1], units])
+            for tensor in dx:
+                tensor.set_shape(x.shape)
+            found = [
+                tf.reshape(d, s) for d, s in zip(tf.split(together, sizes), shapes, strict=True)
+            ]
+            gradients = scheme.gradients(found)
             wanted = [d for d, there in zip(gradients, present, strict=True) if there]
-            d_initial = tf.ensure_shape(tf.concat(starts, 1), [n_initial, None, units])
-            return (tf.concat(dx, 1), *tf.unstack(d_initial), *wanted)
+            return (dx[0] if asked else None, *tf.unstack(d_initial), *wanted)
 
-        of_parts = [scheme.states(kept)[:n_states] for _, kept in parts]
-        outputs = []
-        for states in zip(*of_parts, strict=True):
-            rows = [s[-1] if last else s for s in states]
-            out = rows[0] if shards == 1 else tf.concat(rows, 0 if last else 1)
-            out.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
-            outputs.append(out)
-        return tuple(outputs), grad
+        return tuple(out), grad
 
     return tuple(compute(x, *initial, *(w for w in weights if w is not None)))

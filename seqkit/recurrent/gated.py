@@ -356,7 +356,6 @@ peephole_constraint, gate_constraint : optional
                 row, dtype, self.recurrent_dropout, gpu=False, training=False
             ).name
         batch = x.shape[0]
-        shards = kernels.n_shards(batch, self.units, x.shape[1], self.directions)
         rows = kernels.run(
             kernel,
             row,
@@ -367,7 +366,8 @@ peephole_constraint, gate_constraint : optional
             n_states=n_states,
             recurrent_mask=recurrent_mask,
             training=bool(training),
-            shards=shards if training else 1,
+            shards=None,
+            directions=self.directions,
         )
         if last:
             final = list(rows)

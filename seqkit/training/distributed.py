@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from seqkit.kernels import only_watched
 from seqkit.training.feeds import Batch
 from seqkit.training.optimizing import apply_gradients
 
@@ -44,7 +45,7 @@ def distributed_step(program: Any, batch: Batch, rate: Any, clipnorm: Any, state
         counts = tf.cast(n > 0, tf.float32)
         inputs, y, weight = batch.take(share)
         variables = [v.value for v in program.variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, only_watched():
             for variable in variables:
                 tape.watch(variable)
             prediction = program.model(inputs, training=True)

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from seqkit.collection import collection_paused
 from seqkit.errors import explain, suggest
 from seqkit.training.feeds import ArrayFeed, Pace, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
@@ -71,7 +72,7 @@ class Engine:
         self.key = key
         self.strategy = tf.distribute.get_strategy()
         # Layers that draw their own seeds while they are built see the same generator every time.
-        with python_seed(0):
+        with python_seed(0), collection_paused():
             self.model = build()
         if not self.model.built:
             raise ValueError(
@@ -121,7 +122,7 @@ class Engine:
         """Return the graph of ``function`` kept under ``key``; trace it if there is none."""
         found = self.functions.get(key)
         if found is None:
-            with BUILD_LOCK, self.strategy.scope():
+            with BUILD_LOCK, self.strategy.scope(), collection_paused():
                 found = tf.function(function, autograph=False).get_concrete_function(*specs)
                 _count_trace()
             self.functions[key] = found

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqkit.kernels import only_watched
 from seqkit.training.distributed import distributed_step
 from seqkit.training.engine import Engine
 from seqkit.training.feeds import Batch, Pace, StreamFeed, feed_of
@@ -149,7 +150,7 @@ class Program:
         """Take one step; return the summed loss, the number of examples and the metrics' state."""
         inputs, y, weight = batch.all()
         variables = [v.value for v in self.variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, only_watched():
             for variable in variables:
                 tape.watch(variable)
             prediction = self.model(inputs, training=True)

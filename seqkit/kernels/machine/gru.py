@@ -7,6 +7,7 @@ import numpy as np
 from seqkit.kernels.machine.compiling import bare, compiled, single
 from seqkit.kernels.machine.products import (
     all_masked,
+    input_gradient,
     n_panels,
     outer,
     panels,
@@ -190,6 +191,7 @@ def _gru_state_back(
 @compiled
 def gru_backward(
     x: np.ndarray,
+    W: np.ndarray,
     R: np.ndarray,
     mask: np.ndarray,
     h: np.ndarray,
@@ -198,13 +200,17 @@ def gru_backward(
     arriving: np.ndarray,
     last: np.ndarray,
     after: bool,
-    dX: np.ndarray,
+    place: int,
+    dx: np.ndarray,
     dW: np.ndarray,
     dR: np.ndarray,
     d_bias: np.ndarray,
     d_h: np.ndarray,
 ) -> None:
-    """Fill the gradients: dX of W x + b, and of W, R, both rows of bias, and h0."""
+    """Fill the gradients of the input, of W, R, both rows of bias, and h0.
+
+    `dx` (time, series, n_features) is filled for the series from `place` on, or has no steps.
+    """
     n_steps, batch, n_features = x.shape
     units, columns = R.shape
     pair = 2 * units
@@ -212,6 +218,9 @@ def gru_backward(
     work, later = room(batch, back_h.shape[0]), room(batch, back_h.shape[0])
     at_once = steps_at_once(batch, columns)
     memory = room_for_outer(at_once * batch, max(units, n_features), columns)
+    dX = np.empty((at_once, batch, columns), np.float32)  # gradient of W x + b, a chunk of it
+    back_W = transposed_panels(W, 0, columns if dx.shape[0] else 0)
+    of_x = room(at_once * batch if dx.shape[0] else 0, back_W.shape[0])
     of_W, of_R = (
         tall_room(n_features, n_panels(columns)),
         tall_room(units, n_panels(columns) + 1),
@@ -223,19 +232,20 @@ def gru_backward(
     end = n_steps
     for s in range(n_steps):
         t = n_steps - 1 - s
-        d_q = of_q[t % at_once]
-        _gru_step_back(g[t], q[t], h[t], arriving[t : t + 1], d_h, after, dX[t], d_q)
+        dX_t, d_q = dX[t % at_once], of_q[t % at_once]
+        _gru_step_back(g[t], q[t], h[t], arriving[t : t + 1], d_h, after, dX_t, d_q)
         later[:] = single(0)
         if after:
             product(d_q.ctypes.data, units, 1, back_h, later, 0)
         else:
-            product(dX[t].ctypes.data + 4 * pair, columns, 1, back_h, later, 0)
-            _gru_reset_back(g[t], h[t], mask, later, dX[t])
+            product(dX_t.ctypes.data + 4 * pair, columns, 1, back_h, later, 0)
+            _gru_reset_back(g[t], h[t], mask, later, dX_t)
         work[:] = single(0)
-        product(dX[t].ctypes.data, columns, 1, back_zr, work, 0)
+        product(dX_t.ctypes.data, columns, 1, back_zr, work, 0)
         _gru_state_back(g[t], mask, later, work, after, d_h)
         if t % at_once == 0:
-            rows, masked = rows_of(dX[t:end]), rows_of(all_masked(h[t:end], mask))
+            rows, masked = rows_of(dX[: end - t]), rows_of(all_masked(h[t:end], mask))
+            input_gradient(rows, back_W, of_x, batch, t, place, dx)
             outer(rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0, False, False)
             outer(masked, rows, 0, pair, memory, of_R, 0, False, False)
             sum_rows(rows, chunk, d_bias[0])

@@ -7,6 +7,7 @@ import numpy as np
 from seqkit.kernels.machine.compiling import bare, compiled, single
 from seqkit.kernels.machine.products import (
     all_masked,
+    input_gradient,
     is_whole,
     n_panels,
     outer,
@@ -245,6 +246,7 @@ def _lstm_step_back(
 @compiled
 def lstm_backward(
     x: np.ndarray,
+    W: np.ndarray,
     R: np.ndarray,
     peepholes: np.ndarray,
     G: np.ndarray,
@@ -263,7 +265,8 @@ def lstm_backward(
     seen: tuple[int, int, int],
     linear: tuple[bool, bool],
     coupled: bool,
-    dA: np.ndarray,
+    place: int,
+    dx: np.ndarray,
     dW: np.ndarray,
     dR: np.ndarray,
     d_bias: np.ndarray,
@@ -273,8 +276,9 @@ def lstm_backward(
     d_c: np.ndarray,
     d_gates: np.ndarray,
 ) -> None:
-    """Fill the gradients: dA of W x + b, and of weights and initial states.
+    """Fill the gradients of the input, the weights and the initial states.
 
+    `dx` (time, series, n_features) is filled for the series from `place` on, or has no steps.
     `arriving_...` are the gradients of every step's states (no steps where there are none, the
     three gates side by side), `last_...` those of the last.
     """
@@ -288,6 +292,9 @@ def lstm_backward(
     work, fed = room(batch, back.shape[0]), room(batch, back_if.shape[0])
     at_once = steps_at_once(batch, columns)
     memory = room_for_outer(at_once * batch, max(units, n_features, G.shape[0]), columns)
+    dA = np.empty((at_once, batch, columns), np.float32)  # gradient of W x + b, a chunk of it
+    back_W = transposed_panels(W, 0, columns if dx.shape[0] else 0)
+    of_x = room(at_once * batch if dx.shape[0] else 0, back_W.shape[0])
     dR[:] = single(0)
     fits = is_whole(units, columns)
     of_W = tall_room(n_features, n_panels(columns))
@@ -304,6 +311,7 @@ def lstm_backward(
     end = n_steps
     for s in range(n_steps):
         t = n_steps - 1 - s
+        dA_t = dA[t % at_once]
         _lstm_step_back(
             g[t],
             c[t],
@@ -320,21 +328,22 @@ def lstm_backward(
             work,
             fed,
             d_c,
-            dA[t],
+            dA_t,
             d_peepholes,
             seen,
             ones,
         )
         work[:] = single(0)
-        product(dA[t].ctypes.data, columns, 1, back, work, 0)
+        product(dA_t.ctypes.data, columns, 1, back, work, 0)
         for b in range(mask.shape[0]):
             scale(block(work[b], 0, units), mask[b])
         if recurrent:
             fed[:] = single(0)
-            product(dA[t].ctypes.data, columns, 1, back_if, fed, 0)
-            product(dA[t].ctypes.data + 4 * 3 * units, columns, 1, back_o, fed, 0)
+            product(dA_t.ctypes.data, columns, 1, back_if, fed, 0)
+            product(dA_t.ctypes.data + 4 * 3 * units, columns, 1, back_o, fed, 0)
         if t % at_once == 0:
-            rows = rows_of(dA[t:end])
+            rows = rows_of(dA[: end - t])
+            input_gradient(rows, back_W, of_x, batch, t, place, dx)
             outer(rows_of(x[t:end]), rows, 0, columns, memory, of_W, 0, False, False)
             outer(
                 rows_of(all_masked(h[t:end], mask)),

@@ -16,6 +16,7 @@ from seqkit.kernels.machine.rows import multiply
 
 __all__ = [
     "all_masked",
+    "input_gradient",
     "is_whole",
     "lay_out",
     "n_panels",
@@ -227,6 +228,28 @@ def project(
     for r in range(out.shape[0]):
         out[r, : bias.shape[0]] = bias
     product(x[first].ctypes.data, x.shape[2], 1, panels, out, 0)
+
+
+@compiled
+def input_gradient(
+    rows: np.ndarray, back: np.ndarray, memory: np.ndarray, batch: int, first: int, place: int,
+    dx: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the gradient of the input of the steps from `first` on, of a batch from `place` on.
+
+    `rows` (steps * batch, columns) are those of W x + b, `back` the panels of W transposed,
+    `memory` (rows at least as many, whole panels) is written over. Nothing is done where `dx`
+    (time, series, n_features) has no steps.
+    """
+    if dx.shape[0] == 0:
+        return
+    out = memory[: rows.shape[0]]
+    out[:] = single(0)
+    product(rows.ctypes.data, rows.shape[1], 1, back, out, 0)
+    for r in range(rows.shape[0]):
+        found, row = dx[first + r // batch, place + r % batch], out[r]
+        for j in range(found.shape[0]):
+            found[j] = row[j]
 
 
 @compiled

@@ -7,6 +7,7 @@ import numpy as np
 from seqkit.kernels.machine.compiling import bare, compiled, single
 from seqkit.kernels.machine.products import (
     all_masked,
+    input_gradient,
     n_panels,
     outer,
     panels,
@@ -81,24 +82,32 @@ def simple_forward(
 @compiled
 def simple_backward(
     x: np.ndarray,
+    W: np.ndarray,
     R: np.ndarray,
     mask: np.ndarray,
     h: np.ndarray,
     arriving: np.ndarray,
     last: np.ndarray,
-    dA: np.ndarray,
+    place: int,
+    dx: np.ndarray,
     dW: np.ndarray,
     dR: np.ndarray,
     d_bias: np.ndarray,
     d_h: np.ndarray,
 ) -> None:
-    """Fill the gradients: dA of W x + b, and of weights and h0."""
+    """Fill the gradients of the input, the weights and h0.
+
+    `dx` (time, series, n_features) is filled for the series from `place` on, or has no steps.
+    """
     n_steps, batch, n_features = x.shape
     units = R.shape[0]
     back = transposed_panels(R, 0, units)
     work = room(batch, back.shape[0])
     at_once = steps_at_once(batch, units)
     memory = room_for_outer(at_once * batch, max(units, n_features), units)
+    dA = np.empty((at_once, batch, units), np.float32)  # gradient of W x + b, a chunk of it
+    back_W = transposed_panels(W, 0, units if dx.shape[0] else 0)
+    of_x = room(at_once * batch if dx.shape[0] else 0, back_W.shape[0])
     of_W, of_R = tall_room(n_features, n_panels(units)), tall_room(units, n_panels(units))
     chunk = np.empty(units, np.float32)
     d_bias[:] = single(0)
@@ -106,13 +115,15 @@ def simple_backward(
     end = n_steps
     for s in range(n_steps):
         t = n_steps - 1 - s
-        _simple_step_back(h[t + 1], arriving[t : t + 1], work, dA[t])
+        dA_t = dA[t % at_once]
+        _simple_step_back(h[t + 1], arriving[t : t + 1], work, dA_t)
         work[:] = single(0)
-        product(dA[t].ctypes.data, units, 1, back, work, 0)
+        product(dA_t.ctypes.data, units, 1, back, work, 0)
         for b in range(mask.shape[0]):
             scale(block(work[b], 0, units), mask[b])
         if t % at_once == 0:
-            rows = rows_of(dA[t:end])
+            rows = rows_of(dA[: end - t])
+            input_gradient(rows, back_W, of_x, batch, t, place, dx)
             outer(rows_of(x[t:end]), rows, 0, units, memory, of_W, 0, False, False)
             outer(rows_of(all_masked(h[t:end], mask)), rows, 0, units, memory, of_R, 0, False, True)
             sum_rows(rows, chunk, d_bias)

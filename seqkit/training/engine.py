@@ -177,13 +177,16 @@ class Engine:
                 inputs, _, _ = fetch(step).all()
                 return keras.tree.flatten(model(inputs, training=False))
 
-            first = one(tf.constant(0))
+            known = getattr(model, "outputs", None)  # of functional models
+            first = [] if known else one(tf.constant(0))
             arrays = [
                 tf.TensorArray(
                     t.dtype, n_steps, infer_shape=False, element_shape=[None, *t.shape[1:]]
-                ).write(0, t)
-                for t in first
+                )
+                for t in known or first
             ]
+            for place, answer in enumerate(first):
+                arrays[place] = arrays[place].write(0, answer)
 
             def body(step: tf.Tensor, arrays: list[tf.TensorArray]) -> Any:
                 return step + 1, [a.write(step, t) for a, t in zip(arrays, one(step), strict=True)]
@@ -191,7 +194,7 @@ class Engine:
             _, arrays = tf.while_loop(
                 lambda step, _: step < n_steps,
                 body,
-                (tf.constant(1), arrays),
+                (tf.constant(len(first) and 1), arrays),
                 parallel_iterations=1,
             )
             return [a.concat() for a in arrays]

@@ -7,7 +7,6 @@ model has any of this: where no gradient is to come, a sequence is computed by s
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import threading
 import weakref
@@ -42,9 +41,10 @@ FED = ("i", "f", "o")
 class Scheme(NamedTuple):
     """How the cells of a family are handed to machine code; arrays in, arrays filled.
 
-    - ``weights(w)`` are the tensors that stand for the weights, nothing missing;
-    - ``kept(n_steps, w)`` are steps and columns of what a sequence keeps for its gradient;
-    - ``run(x, w, mask, initial, kept)`` fills arrays (steps, batch, columns) of those shapes;
+    - ``weights(w)`` are the tensors that stand for the weights, or the rank of one that is absent;
+    - ``kept(w)`` are, for each array that a sequence keeps for its gradient, its steps beyond those
+      of the sequence and its columns;
+    - ``run(x, w, mask, initial, kept)`` fills those arrays (steps, batch, columns);
     - ``states(kept)`` are the states of all steps in the order of ``cell.states``;
     - ``run_back(x, w, mask, kept, arriving, carry, place, dx, found, d_initial)`` fills gradients:
       `dx` of the input from the series `place` on (of no steps: not wanted), `found` of
@@ -54,7 +54,7 @@ class Scheme(NamedTuple):
     """
 
     weights: Callable[[Weights], list[Tensor]]
-    kept: Callable[[int, Sequence[Array]], list[tuple[int, int]]]
+    kept: Callable[[Sequence[Any]], list[tuple[int, int]]]
     run: Callable[..., None]
     states: Callable[[Sequence[Array]], list[Array]]
     run_back: Callable[..., None]
@@ -131,8 +131,9 @@ def _threads() -> ThreadPoolExecutor:
 
 def _side_by_side(function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
     """Return what a function gives for each list of arguments; the first in this very thread."""
-    others = [_threads().submit(function, *arguments) for arguments in calls[1:]]
-    return [function(*calls[0]), *(other.result() for other in others)]
+    with collection_paused():  # machine code may be loaded
+        others = [_threads().submit(function, *arguments) for arguments in calls[1:]]
+        return [function(*calls[0]), *(other.result() for other in others)]
 
 
 def _parts(batch: int, n: int) -> list[tuple[int, int, int]]:
@@ -141,8 +142,20 @@ def _parts(batch: int, n: int) -> list[tuple[int, int, int]]:
 
 
 def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Tensor]:
-    """Return the arrays that a function of arrays gives, as tensors."""
-    found = tf.numpy_function(function, given, [tf.float32] * n, stateful=False)
+    """Return the n arrays that a function of arrays gives, as tensors.
+
+    For a number among `given`, the function is given an array of that rank with nothing in it.
+    """
+    nothing = {
+        k: np.zeros([0] * rank, np.float32) for k, rank in enumerate(given) if isinstance(rank, int)
+    }
+
+    def filled(*arrays: Array) -> list[Array]:
+        here = iter(arrays)
+        return function(*[nothing[k] if k in nothing else next(here) for k in range(len(given))])
+
+    present = [tensor for k, tensor in enumerate(given) if k not in nothing]
+    found = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)
     return list(found) if isinstance(found, list | tuple) else [found]  # eager, of one
 
 
@@ -151,12 +164,14 @@ def _part(array: Array, start: int, stop: int) -> Array:
     return np.ascontiguousarray(array[:, start:stop])
 
 
-def _cut(flat: Array, shapes: Sequence[tuple[int, ...]], start: float = 0) -> Iterator[Array]:
-    """Yield arrays of these shapes, which lie one after the other in a flat one."""
+def _cut(flat: Array, shapes: Sequence[tuple[int, ...]], start: int = 0) -> list[Array]:
+    """Return arrays of these shapes, which lie one after the other in a flat one."""
+    found = []
     for shape in shapes:
         stop = start + math.prod(shape)
-        yield flat[start:stop].reshape(shape)
+        found.append(flat[start:stop].reshape(shape))
         start = stop
+    return found
 
 
 _GRAPH: ContextVar[Any] = ContextVar("graph whose tapes alone ask for gradients", default=None)
@@ -182,8 +197,9 @@ def _is_asked_for(x: Tensor) -> bool:
     return not promised or record.should_record_backprop([x])
 
 
-def _or_nothing(tensor: Tensor | None, rank: int = 2) -> Tensor:
-    return tf.zeros([0] * rank) if tensor is None else tensor
+def _or_rank(tensor: Tensor | None, rank: int = 2) -> Any:
+    """Return the tensor, or the rank of the one that is absent."""
+    return rank if tensor is None else tensor
 
 
 def _bias(w: Weights) -> Tensor:
@@ -191,7 +207,7 @@ def _bias(w: Weights) -> Tensor:
 
 
 def _shapes(w: Sequence[Any]) -> list[Any]:
-    return [t.shape for t in w]
+    return [(0,) * t if isinstance(t, int) else t.shape for t in w]
 
 
 def _h(kept: Sequence[Array]) -> list[Array]:
@@ -207,13 +223,13 @@ def _lstm(cell: Cell) -> Scheme:
     nothing, no_steps = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32)
 
     def weights(w: Weights) -> list[Tensor]:
-        more = [_or_nothing(w.peephole_kernel), _or_nothing(w.gate_kernel)]
+        more = [_or_rank(w.peephole_kernel), _or_rank(w.gate_kernel)]
         return [w.kernel, w.recurrent_kernel, _bias(w), *more]
 
-    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
+    def kept(w: Sequence[Any]) -> list[tuple[int, int]]:
         units, columns = w[1].shape
-        more = [(n_steps + 1, w[4].shape[1])] if recurrent else []
-        return [(n_steps + 1, units), (n_steps + 1, units), (n_steps, columns), *more]
+        more = [(1, w[4].shape[1])] if recurrent else []
+        return [(1, units), (1, units), (0, columns), *more]
 
     def run(
         x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
@@ -268,9 +284,9 @@ def _gru(cell: Cell) -> Scheme:
             bias = tf.concat([first + pair, second], 0)
         return [w.kernel, w.recurrent_kernel, bias, d]
 
-    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
+    def kept(w: Sequence[Any]) -> list[tuple[int, int]]:
         units, columns = w[1].shape
-        return [(n_steps + 1, units), (n_steps, columns), (n_steps, units)]
+        return [(1, units), (0, columns), (0, units)]
 
     def run(
         x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
@@ -306,8 +322,8 @@ def _simple(cell: Cell) -> Scheme:
     def weights(w: Weights) -> list[Tensor]:
         return [w.kernel, w.recurrent_kernel, _bias(w)]
 
-    def kept(n_steps: int, w: Sequence[Array]) -> list[tuple[int, int]]:
-        return [(n_steps + 1, w[1].shape[0])]
+    def kept(w: Sequence[Any]) -> list[tuple[int, int]]:
+        return [(1, w[1].shape[0])]
 
     def run(
         x: Array, w: Sequence[Array], mask: Array, initial: Sequence[Array], kept: Sequence[Array]
@@ -378,28 +394,24 @@ def compiled_sequence(
         w = Weights(*(next(given) if there else None for there in present))
         dense = scheme.weights(w)
         shapes = [tuple(s) for s in scheme.shapes(dense)]
-        sizes = [math.prod(s) for s in shapes]
-        told = [x, *dense, _or_nothing(recurrent_mask), *initial]
-        n_kept = len(scheme.kept(1, dense))
+        sizes, n_dense = [math.prod(s) for s in shapes], len(dense)
+        told = [x, *dense, _or_rank(recurrent_mask), *initial]
+        keeps = scheme.kept(dense)
 
-        def views(flat: Sequence[Array], x: Array, w: Any, start: int, stop: int) -> list[Array]:
+        def of_part(kept: Array, n_steps: int, start: int, stop: int) -> list[Array]:
             """Return what a part of the batch keeps: parts lie one after the other."""
-            return [
-                next(_cut(array, [(steps, stop - start, n)], steps * n * start))
-                for array, (steps, n) in zip(flat, scheme.kept(len(x), w), strict=True)
-            ]
+            place = start * sum((n_steps + more) * n for more, n in keeps)
+            return _cut(kept, [(n_steps + more, stop - start, n) for more, n in keeps], place)
 
         def run(x: Array, *arrays: Array) -> list[Array]:
-            *w, mask = arrays[: len(dense) + 1]
-            initial = arrays[len(dense) + 1 :]
+            w, mask, initial = arrays[:n_dense], arrays[n_dense], arrays[n_dense + 1 :]
             n_steps, batch, _ = x.shape
-            kept = [_room(steps * batch * n) for steps, n in scheme.kept(n_steps, w)]
+            kept = _room(batch * sum((n_steps + more) * n for more, n in keeps))
             shape = (batch, units) if last else (n_steps, batch, units)
-            parts = _parts(batch, shards(batch, n_steps))
             out = [_room(*shape) for _ in range(n_states)]
 
             def part(_: int, start: int, stop: int) -> None:
-                seen, found = slice(start, stop), views(kept, x, w, start, stop)
+                seen, found = slice(start, stop), of_part(kept, n_steps, start, stop)
                 masked = mask[seen] if len(mask) else mask
                 scheme.run(_part(x, start, stop), w, masked, [s[seen] for s in initial], found)
                 for whole, state in zip(out, scheme.states(found), strict=False):
@@ -408,16 +420,17 @@ def compiled_sequence(
                     else:
                         whole[:, seen] = state
 
-            _side_by_side(part, parts)
-            return [*out, *kept]
+            _side_by_side(part, _parts(batch, shards(batch, n_steps)))
+            return [*out, kept]
 
         def run_back(x: Array, *arrays: Array) -> list[Array]:
-            arrays_of = iter(arrays)
-            w, (mask,), kept, arriving, carry = (
-                list(itertools.islice(arrays_of, n))
-                for n in (len(dense), 1, n_kept, n_initial, n_initial)
-            )
+            w, both = arrays[:n_dense], arrays[n_dense + 2 :]
+            mask, kept = arrays[n_dense : n_dense + 2]
             n_steps, batch, _ = x.shape
+            arriving = both[:n_initial]
+            carry = [
+                d if len(d) else np.zeros((batch, units), np.float32) for d in both[n_initial:]
+            ]
             parts = _parts(batch, shards(batch, n_steps))
             found = [_room(sum(sizes)) for _ in parts]
             d_initial = _room(n_initial, batch, units)
@@ -430,12 +443,12 @@ def compiled_sequence(
                     _part(x, start, stop),
                     w,
                     mask[seen] if len(mask) else mask,
-                    views(kept, x, w, start, stop),
+                    of_part(kept, n_steps, start, stop),
                     [_part(d, start, stop) for d in arriving],
                     [d[seen] for d in carry],
                     start,
                     dx,
-                    list(_cut(found[k], shapes)),
+                    _cut(found[k], shapes),
                     d_first,
                 )
                 d_initial[:, seen] = d_first
@@ -445,20 +458,17 @@ def compiled_sequence(
                 found[0] += more
             return [found[0], d_initial, *([dx] if asked else [])]
 
-        found = _call(run, told, n_states + n_kept)
-        out, kept = found[:n_states], found[n_states:]
+        *out, kept = _call(run, told, n_states + 1)
         for tensor in out:
             tensor.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
-        for tensor in kept:
-            tensor.set_shape([None])
+        kept.set_shape([None])
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:
-            zeros = [tf.zeros_like(s) for s in initial]
-            arriving = [] if last else list(upstream)
-            carry = [*upstream, *zeros[n_states:]] if last else zeros
-            nothing = [_or_nothing(None, 3)] * (n_initial - len(arriving))
-            given = [*told[: len(dense) + 2], *kept, *arriving, *nothing, *carry]
+            absent = [2] * (n_initial - n_states)
+            each = [3] * n_initial if last else [*upstream, *(3 for _ in absent)]
+            ends = [*upstream, *absent] if last else [2] * n_initial
+            given = [*told[: n_dense + 2], kept, *each, *ends]  # but the initial states
             together, d_initial, *dx = _call(run_back, given, 3 if asked else 2)
             together.set_shape([sum(sizes)])
             d_initial.set_shape([n_initial, x.shape[1], units])

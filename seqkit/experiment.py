@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.evaluation.summary import as_tables
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
+from seqkit.kernels import choose, is_ready
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.report.html import write_report
 from seqkit.report.plots import save_displays
@@ -256,6 +258,9 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
+        cell = find_cell(flow.recipe.model.cell)
+        if choose(cell).name == "compiled" and not is_ready(cell):
+            show.say("machine code is made for this computer, once: some 15 seconds")
         show.begin(flow.recipe.train.epochs)
     try:
         flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from seqkit.cells import Cell
 from seqkit.errors import explain
-from seqkit.kernels.compiled import compiled_sequence, only_watched
+from seqkit.kernels.compiled import compiled_sequence, is_ready, only_watched
 from seqkit.kernels.fused import fused_lstm
 from seqkit.kernels.loops import looped
 from seqkit.kernels.reference import Weights, gates_over_time, reference, step
@@ -33,6 +33,7 @@ __all__ = [
     "Weights",
     "choose",
     "gates_over_time",
+    "is_ready",
     "n_shards",
     "n_side_by_side",
     "only_watched",

@@ -25,7 +25,7 @@ from seqkit.cells import Cell
 from seqkit.collection import collection_paused
 from seqkit.kernels.reference import Weights
 
-__all__ = ["compiled_sequence", "only_watched"]
+__all__ = ["compiled_sequence", "is_ready", "only_watched"]
 
 Tensor = Any
 Array = np.ndarray
@@ -122,6 +122,14 @@ def _machine() -> Any:
     with collection_paused():
         from seqkit.kernels import machine
     return machine
+
+
+def is_ready(cell: Cell) -> bool:
+    """Return whether a cell's machine code was made before: that takes some 15 seconds, once."""
+    _machine()
+    from seqkit.kernels.machine.compiling import is_compiled
+
+    return is_compiled(cell.family)
 
 
 @functools.cache

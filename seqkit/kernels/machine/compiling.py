@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-__all__ = ["bare", "compiled", "single"]
+__all__ = ["bare", "compiled", "is_compiled", "single"]
 
 single = np.float32
 _config: Any = numba.config
@@ -36,6 +36,12 @@ def _cache_folder() -> str:
     except OSError:
         return ""
     return folder if os.access(folder, os.W_OK) else ""
+
+
+def is_compiled(family: str) -> bool:
+    """Return whether the machine code of a family of cells is on disk."""
+    folder = _cache_folder()
+    return bool(folder) and any(Path(folder).glob(f"*/{family}.{family}_backward*.nbc"))
 
 
 def compiled(function: Any) -> Any:

@@ -133,6 +133,16 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
     assert json.loads((second / "metrics.json").read_text()) == scores
 
 
+def test_machine_code_is_announced_once(call, table, tmp_path, monkeypatch):
+    from seqkit.kernels.machine import compiling
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compiling, "_cache_folder", lambda: str(tmp_path))
+        assert "machine code is made for this computer" in call("fit", table(), "--name", "a")
+        assert "machine code" not in call("fit", table(), "--json", "--name", "b")
+    assert "machine code" not in call("fit", table(), "--name", "c")
+
+
 def test_json_is_one_object_and_nothing_else(call, table):
     document = json.loads(call("fit", table(), "--json"))
     assert document["status"] == "complete"

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from seqkit.collection import collection_paused
 from seqkit.errors import explain, suggest
+from seqkit.kernels import n_side_by_side
 from seqkit.training.feeds import ArrayFeed, Pace, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.sources import Source
@@ -169,6 +170,7 @@ class Engine:
         """Return the model's answer for every example, in order."""
         model = self.view(output)
         feed = feed_of(source)
+        at_once = n_side_by_side() if isinstance(feed, ArrayFeed) else 1
 
         def function(order: Any, n_steps: tf.Tensor, batch: tf.Tensor, *flat: tf.Tensor) -> Any:
             fetch = feed.fetcher(order, batch, flat)
@@ -195,7 +197,7 @@ class Engine:
                 lambda step, _: step < n_steps,
                 body,
                 (tf.constant(len(first) and 1), arrays),
-                parallel_iterations=1,
+                parallel_iterations=at_once,
             )
             return [a.concat() for a in arrays]
 
@@ -212,6 +214,7 @@ class Engine:
         tensors = feed.tensors()
         n, order = source.n_examples, None
         if isinstance(feed, ArrayFeed):
+            batch_size = -(-min(batch_size, n) // at_once)  # batches side by side: same memory
             batch_size += -batch_size % WHOLE_VECTORS
             order = np.minimum(np.arange(n + -n % WHOLE_VECTORS), n - 1)
         part = feed.orders(order, batch_size, None)

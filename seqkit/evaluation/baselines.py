@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.dummy import DummyClassifier
-from sklearn.neighbors import KNeighborsClassifier
 
 from seqkit.data.sequences import Sequences
 from seqkit.errors import explain, suggest
@@ -206,6 +205,8 @@ def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
         steps -= mean
         steps /= deviation
     # Brute force goes through scikit-learn's chunked distances: memory stays that of the data.
+    from sklearn.neighbors import KNeighborsClassifier  # a third of a second, which few need
+
     model = KNeighborsClassifier(1, algorithm="brute").fit(known, y_train)
     return Predictions(labels=model.predict(rows)), notes
 

@@ -330,7 +330,9 @@ peephole_constraint, gate_constraint : optional
         if lengths is not None:
             lengths = tf.cast(tf.convert_to_tensor(lengths), tf.int32)
 
-        initial = self._initial(initial_state, tf.shape(x)[0])
+        # by time, as kernels look at it: the layer before then turns it for nobody
+        n_series = tf.shape(tf.transpose(x, [1, 0, 2]))[1]
+        initial = self._initial(initial_state, n_series)
         recurrent_mask = None
         if training and self.dropout:
             x *= self._drop(tf.ones_like(x[:, :1]), self.dropout)

@@ -196,6 +196,8 @@ def _lstm_step_back(
     units = c.shape[1]
     i, f, q, o = blocks
     none, a = ones[0, :0], ones[1]
+    common = min(i, f, o) >= 0 and not (coupled or linear[0] or linear[1] or fed.shape[1])
+    common = common and max(seen[0], seen[1], seen[2]) < 0
     for b in range(c.shape[0]):
         g_b, dA_b, before, after = g[b], dA[b], c_before[b], c[b]
         g_i, g_f, g_o = block(g_b, i, units), block(g_b, f, units), block(g_b, o, units)
@@ -209,6 +211,18 @@ def _lstm_step_back(
             add(dc, arriving_c[0, b])
         if arriving_gates.shape[0]:
             add(block(fed[b], 0, 3 * units), arriving_gates[0, b])
+        if common:  # the LSTM of 2000, in few loops
+            for j in range(units):
+                out = tanh(after[j])
+                d_o[j] = dh[j] * out * g_o[j] * (single(1) - g_o[j])
+                dc[j] += dh[j] * g_o[j] * (single(1) - out * out)
+            for j in range(units):
+                d_i[j] = dc[j] * g_q[j] * g_i[j] * (single(1) - g_i[j])
+                d_q[j] = dc[j] * g_i[j] * (single(1) - g_q[j] * g_q[j])
+            for j in range(units):
+                d_f[j] = dc[j] * before[j] * g_f[j] * (single(1) - g_f[j])
+                dc[j] *= g_f[j]
+            continue
         activate(a, after, linear[1])
         if o >= 0:
             gate_gradient(d_o, dh, a, block(fed[b], 2, units) if fed.shape[1] else none, g_o)

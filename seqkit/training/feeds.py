@@ -152,16 +152,27 @@ def _tensor(array: np.ndarray) -> tf.Tensor:
 
 
 class Pace:
-    """How many steps to run before looking up again, from how long the last ones took."""
+    """How many steps to run before looking up again, from how long the last ones took.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    adapts : bool, default=True
+        False keeps the number of the beginning. Several workers must: each has a clock of its own,
+        and one that returns to Python after another step than the others waits for them for ever.
+    """
+
+    FIRST = 16
+
+    def __init__(self, adapts: bool = True) -> None:
+        self.adapts = adapts
         self.seconds_an_example = 0.0
 
     def steps(self, batch_size: int) -> int:
         """Return how many steps take about a second, at least one."""
         seconds = self.seconds_an_example * batch_size
-        # Short at first: nobody knows yet how long a step takes.
-        return max(1, int(CHUNK_SECONDS / seconds)) if seconds else 16
+        if not self.adapts or not seconds:  # short: nobody knows how long a step takes
+            return self.FIRST
+        return max(1, int(CHUNK_SECONDS / seconds))
 
     def chunks(self, n_steps: int, batch_size: int) -> Iterator[tuple[int, int]]:
         """Yield ``(start, stop)`` of chunks that take about a second each."""

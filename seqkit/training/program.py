@@ -83,7 +83,7 @@ class Program:
             self.learning_rate, keras.optimizers.schedules.LearningRateSchedule
         )
         self.state_variables = [*engine.weights, *self.optimizer_variables, *engine.seed_states]
-        self.pace = Pace()
+        self.pace = Pace(adapts=not engine.distributed)
         self.evaluation_pace = Pace()
         self._metric_start: list[list[tf.Tensor]] = []
 

@@ -234,6 +234,16 @@ def test_help_and_check_are_quick_to_load():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_check_of_data_loads_no_tensorflow():
+    code = (
+        "import sys; from seqkit.cli import cli;"
+        f"cli(['check', r'{RECIPES / 'airline.yaml'}', '--data'], standalone_mode=False);"
+        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules), "
+        "'something heavy was loaded'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # -- bad input: exit status 2 and one clear message ------------------------------------------------
 
 

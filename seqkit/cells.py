@@ -18,15 +18,31 @@ This module imports no TensorFlow; `seqkit.kernels` turns the rows into computat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from seqkit.errors import explain, suggest
 
-__all__ = ["ALIASES", "CELLS", "Cell", "find_cell"]
+__all__ = ["ALIASES", "CELLS", "Cell", "Weights", "find_cell"]
 
 ACTIVATIONS = ("sigmoid", "tanh", "linear")
 RESETS = ("none", "after", "before")
 LSTM_BLOCKS = ("i", "f", "c", "o")
 GRU_BLOCKS = ("z", "r", "h")
+
+
+class Weights(NamedTuple):
+    """Weights of a cell with `units` units and G gate blocks: arrays, or tensors.
+
+    kernel (n_features, G * units), recurrent_kernel (units, G * units), bias (G * units,) or
+    (2, G * units), peephole_kernel (n_peepholes, units), gate_kernel (n_gates * units,
+    n_gates * units): rows the previous gates, columns the gates they feed. None where absent.
+    """
+
+    kernel: Any
+    recurrent_kernel: Any
+    bias: Any = None
+    peephole_kernel: Any = None
+    gate_kernel: Any = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from keras import ops
 
 from seqkit.builders import recurrent_stack
 from seqkit.cells import ALIASES, CELLS
-from seqkit.forecast_heads import HeadLayer
+from seqkit.forecast_head_layers import HeadLayer
 from seqkit.layers import GatedRNN
 
 __all__ = ["DECODERS", "Decoder", "Frame"]

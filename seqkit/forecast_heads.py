@@ -11,13 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from seqkit.errors import explain, suggest
 
-__all__ = ["HEADS", "POINT_LOSSES", "ForecastLoss", "Head", "HeadLayer", "ToUnits", "head_of"]
+__all__ = ["DISTRIBUTIONS", "HEADS", "POINT_LOSSES", "Head", "head_of"]
 
 Tensor = Any
 # Smallest scale of a distribution, in standard deviations of the window: a likelihood has no
@@ -53,12 +51,20 @@ class Head:
     source: str = ""
 
 
+def _ops() -> Any:
+    """Return Keras's operations: Keras is imported where a head is computed, not named."""
+    import keras
+
+    return keras.ops
+
+
 def _point(net: Tensor, naive: Tensor) -> Tensor:
     return net + naive[..., None]
 
 
 def _ordered(net: Tensor, naive: Tensor) -> Tensor:
     """The middle level free, the others by positive steps away from it: they cannot cross."""
+    ops = _ops()
     n_levels = net.shape[-1]
     middle = n_levels // 2
     center = net[..., middle : middle + 1] + naive[..., None]
@@ -75,6 +81,7 @@ def _ordered(net: Tensor, naive: Tensor) -> Tensor:
 
 
 def _location_scale(net: Tensor, naive: Tensor) -> Tensor:
+    ops = _ops()
     location = net[..., :1] + naive[..., None]
     scale = ops.softplus(net[..., 1:2]) + _SMALLEST
     rest = 2.0 + ops.softplus(net[..., 2:])  # degrees of freedom above 2: the variance exists
@@ -82,6 +89,7 @@ def _location_scale(net: Tensor, naive: Tensor) -> Tensor:
 
 
 def _positive(net: Tensor, naive: Tensor) -> Tensor:
+    ops = _ops()
     return ops.softplus(net) + 1e-4
 
 
@@ -93,17 +101,20 @@ def _lgamma(x: Tensor) -> Tensor:
 
 def _pinball(y: Tensor, answer: Tensor, levels: Sequence[float]) -> Tensor:
     """Pinball loss, mean over levels, times 2: for the median it is the absolute error."""
+    ops = _ops()
     error = y[..., None] - answer  # (B, H, T, Q)
     level = ops.convert_to_tensor(levels, dtype=answer.dtype)
     return 2.0 * ops.mean(ops.maximum(level * error, (level - 1.0) * error), axis=-1)
 
 
 def _normal_nll(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     location, scale = answer[..., 0], answer[..., 1]
     return 0.5 * ops.square((y - location) / scale) + ops.log(scale) + 0.5 * np.log(2 * np.pi)
 
 
 def _student_nll(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     location, scale, df = answer[..., 0], answer[..., 1], answer[..., 2]
     z = (y - location) / scale
     return (
@@ -116,12 +127,14 @@ def _student_nll(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
 
 
 def _poisson_nll(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     mean = answer[..., 0]
     return mean - y * ops.log(mean) + _lgamma(y + 1.0)
 
 
 def _negative_binomial_nll(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
     """Mean m and dispersion a: variance m + a m^2 (Salinas et al. 2020, section 3.2)."""
+    ops = _ops()
     mean, dispersion = answer[..., 0], answer[..., 1]
     size = 1.0 / dispersion
     return (
@@ -267,78 +280,18 @@ def head_of(
     return HEADS["point"], (), 1
 
 
-@keras.saving.register_keras_serializable(package="seqkit")
-class HeadLayer(keras.layers.Layer):
-    """Free numbers ``(B, H, T, P)`` and a naive forecast ``(B, H, T)`` to a head's answer."""
-
-    def __init__(self, head: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.head = head
-
-    def call(self, net: Tensor, naive: Tensor | None = None) -> Tensor:
-        if naive is None:
-            naive = ops.zeros_like(net[..., 0])
-        answer = HEADS[self.head].normalized(net, naive)
-        return answer[..., 0] if self.head == "point" else answer
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "head": self.head}
-
-
-@keras.saving.register_keras_serializable(package="seqkit")
-class ToUnits(keras.layers.Layer):
-    """A head's answer in the units of the targets: ``center + spread * answer``.
-
-    A location moves and stretches, a scale only stretches, degrees of freedom stay.
-    """
-
-    def __init__(self, head: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.head = head
-
-    def call(self, answer: Tensor, center: Tensor, spread: Tensor) -> Tensor:
-        head = HEADS[self.head]
-        if head.counts:
-            return answer
-        if self.head == "point":
-            return center + spread * answer
-        center, spread = center[..., None], spread[..., None]  # (B, 1, T, 1)
-        if self.head == "quantiles":
-            return center + spread * answer
-        parts = [center + spread * answer[..., :1], spread * answer[..., 1:2], answer[..., 2:]]
-        return ops.concatenate(parts, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "head": self.head}
-
-
-@keras.saving.register_keras_serializable(package="seqkit")
-class CountScale(keras.layers.Layer):
-    """Stretch the mean of a count distribution by the window's own mean plus one.
-
-    ``mean * (1 + mean of the window)`` (Salinas et al. 2020, eq. 4): series of thousands and of
-    single counts then ask the same of the network. Other parameters stay.
-    """
-
-    def call(self, answer: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-        if lengths is None:
-            level = ops.mean(targets, axis=1, keepdims=True)
-        else:
-            count = ops.maximum(ops.cast(lengths, "float32"), 1.0)[:, None, None]
-            level = ops.sum(targets, axis=1, keepdims=True) / count
-        level = 1.0 + ops.abs(level)[..., None]  # (B, 1, T, 1)
-        return ops.concatenate([answer[..., :1] * level, answer[..., 1:]], axis=-1)
-
-
 def _absolute(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     return ops.abs(y - answer)
 
 
 def _squared(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     return ops.square(y - answer)
 
 
 def _huber(y: Tensor, answer: Tensor, levels: Any = None) -> Tensor:
+    ops = _ops()
     error = ops.abs(y - answer)
     return ops.where(error <= 1.0, 0.5 * ops.square(error), error - 0.5)
 
@@ -348,40 +301,3 @@ POINT_LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": _squared,
     "huber": _huber,
 }
-
-
-@keras.saving.register_keras_serializable(package="seqkit")
-class ForecastLoss(keras.losses.Loss):
-    """Loss of each future value, ``(B, H, T)``, so that a weight can leave any of them out.
-
-    Parameters
-    ----------
-    head : str
-        A row of :data:`HEADS`.
-    loss : {"mae", "mse", "huber"}
-        For point forecasts; quantiles learn by the pinball loss, distributions by likelihood.
-    levels : sequence of float
-        Quantile levels.
-    """
-
-    def __init__(
-        self,
-        head: str = "point",
-        loss: str = "mae",
-        levels: Sequence[float] = (),
-        name: str = "forecast_loss",
-        reduction: str = "sum_over_batch_size",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, **kwargs)
-        self.head = head
-        self.loss = loss
-        self.levels = tuple(levels)
-
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        loss = POINT_LOSSES[self.loss] if self.head == "point" else HEADS[self.head].loss
-        return loss(y_true, y_pred, self.levels)
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"head": self.head, "loss": self.loss, "levels": list(self.levels)}
-        return {**super().get_config(), **config}

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit.window_space import naive_steps, valid_tail, window_statistics
+
 __all__ = [
     "FoldChannels",
     "LeftPatch",
@@ -20,79 +22,14 @@ __all__ = [
     "Quieten",
     "UnfoldChannels",
     "WindowStatistics",
-    "normalize_window",
-    "valid_tail",
-    "window_statistics",
 ]
 
 Tensor = Any
-# A window whose spread is below this share of its level counts as constant.
-_FLAT = 1e-4
-
-
-def valid_tail(n_steps: int, lengths: Tensor) -> Tensor:
-    """Return ``(B, n_steps, 1)`` of 1 on the last `lengths` steps and 0 on the padding."""
-    step = ops.arange(n_steps, dtype="int32")[None, :]
-    valid = step >= n_steps - ops.cast(lengths, "int32")[:, None]
-    return ops.cast(valid, "float32")[:, :, None]
-
-
-def window_statistics(
-    targets: Tensor, lengths: Tensor | None, kind: str, offset: Tensor, scale: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Center and spread that a window's targets are normalised by.
-
-    Parameters
-    ----------
-    targets : tensor (B, L, T)
-        In raw units.
-    lengths : tensor (B,) or None
-        Valid steps, None for all.
-    kind : {"none", "last", "standard"}
-        Statistics of the training part; the last value as center; mean and standard deviation of
-        the window's valid steps. A constant window has the size of its level as spread (1 for
-        zeros), so that normalising commutes with a change of units.
-    offset, scale : tensors (T,)
-        Statistics of the training part, used by ``none`` (both) and ``last`` (scale).
-
-    Returns
-    -------
-    center, spread : tensors (B, 1, T)
-    """
-    center = targets[:, -1:, :]  # (B, 1, T)
-    if kind == "none":
-        zero = ops.zeros_like(center)
-        return zero + offset, zero + scale
-    if kind == "last":
-        return center, ops.zeros_like(center) + scale
-    if lengths is None:
-        mean = ops.mean(targets, axis=1, keepdims=True)
-        variance = ops.mean(ops.square(targets - mean), axis=1, keepdims=True)
-    else:
-        valid = valid_tail(targets.shape[1], lengths)
-        count = ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
-        mean = ops.sum(targets * valid, axis=1, keepdims=True) / count
-        variance = ops.sum(ops.square(targets - mean) * valid, axis=1, keepdims=True) / count
-    spread = ops.sqrt(variance)
-    level = ops.abs(mean)
-    constant = spread <= _FLAT * level
-    spread = ops.where(constant, level, spread)
-    return mean, ops.where(spread > 0, spread, ops.ones_like(spread))
-
-
-def normalize_window(
-    targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None
-) -> Tensor:
-    """Return ``(targets - center) / spread`` with zeros on the padding."""
-    normalized = (targets - center) / spread
-    if lengths is None:
-        return normalized
-    return normalized * valid_tail(targets.shape[1], lengths)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class WindowStatistics(keras.layers.Layer):
-    """Center and spread of each window's targets; see :func:`window_statistics`.
+    """Center and spread of each window's targets, by `seqkit.window_space.window_statistics`.
 
     The statistics of the training part are weights (``offset``, ``scale``), never trained.
 
@@ -126,7 +63,7 @@ class WindowStatistics(keras.layers.Layer):
             zero = ops.zeros_like(x[:, :1, :1])
             return zero + self.offset, zero + self.scale
         targets = x[:, :, : self.n_targets]
-        return window_statistics(targets, lengths, self.kind, self.offset, self.scale)
+        return window_statistics(targets, lengths, self.kind, self.offset, self.scale, ops)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "n_targets": self.n_targets}
@@ -138,7 +75,7 @@ class Quieten(keras.layers.Layer):
 
     def call(self, x: Tensor, lengths: Tensor) -> Tensor:
         # where, not a product: padding of raw data may be NaN
-        return ops.where(valid_tail(x.shape[1], lengths) > 0, x, ops.zeros_like(x))
+        return ops.where(valid_tail(x.shape[1], lengths, ops) > 0, x, ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
@@ -165,7 +102,7 @@ class NaiveForecast(keras.layers.Layer):
         n_steps = targets.shape[1]
         if self.kind == "last":
             return ops.repeat(targets[:, -1:, :], self.horizon, axis=1)
-        step = [n_steps - self.season + h % self.season for h in range(self.horizon)]
+        step = naive_steps(n_steps, self.horizon, self.season)
         seasonal = ops.take(targets, step, axis=1)  # (B, H, T)
         if lengths is None:
             return seasonal

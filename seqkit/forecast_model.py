@@ -14,7 +14,8 @@ import keras
 from seqkit.builders import stack_units
 from seqkit.errors import explain, suggest
 from seqkit.forecast_decoders import DECODERS, Decoder, Frame
-from seqkit.forecast_heads import CountScale, Head, HeadLayer, ToUnits, head_of
+from seqkit.forecast_head_layers import CountScale, HeadLayer, ToUnits
+from seqkit.forecast_heads import Head, head_of
 from seqkit.forecast_layers import (
     FoldChannels,
     LeftPatch,
@@ -22,16 +23,19 @@ from seqkit.forecast_layers import (
     Quieten,
     UnfoldChannels,
     WindowStatistics,
-    normalize_window,
 )
 from seqkit.layers import Standardize
+from seqkit.window_space import (
+    CHANNELS,
+    DEPARTURES,
+    NORMALIZE,
+    default_patch,
+    normalize_window,
+)
 
 __all__ = ["CHANNELS", "DECODERS", "DEPARTURES", "NORMALIZE", "Decoder", "build_forecaster"]
 
 Tensor = Any
-NORMALIZE = ("none", "last", "standard")
-DEPARTURES = ("none", "last", "seasonal_naive")
-CHANNELS = ("joint", "independent")
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
@@ -41,12 +45,7 @@ class Normalize(keras.layers.Layer):
     def call(
         self, targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None = None
     ) -> Tensor:
-        return normalize_window(targets, center, spread, lengths)
-
-
-def default_patch(season: int, context_length: int) -> int:
-    """Return the patch where none is set: a season where the context holds two, else 1."""
-    return season if 2 * season <= context_length else 1
+        return normalize_window(targets, center, spread, lengths, keras.ops)
 
 
 def build_forecaster(

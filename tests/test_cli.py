@@ -134,7 +134,7 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
 
 
 def test_machine_code_is_announced_once(call, table, tmp_path, monkeypatch):
-    from seqkit.kernels.machine import compiling
+    from seqkit.machine.code import compiling
 
     with monkeypatch.context() as patch:
         patch.setattr(compiling, "_cache_folder", lambda: str(tmp_path))

@@ -6,10 +6,12 @@ import pytest
 from scipy import stats
 
 from seqkit.forecast_ensemble import Median, build_ensemble
-from seqkit.forecast_heads import DISTRIBUTIONS, HEADS, ForecastLoss, head_of
-from seqkit.forecast_layers import LeftPatch, NaiveForecast, window_statistics
+from seqkit.forecast_head_layers import ForecastLoss
+from seqkit.forecast_heads import DISTRIBUTIONS, HEADS, head_of
+from seqkit.forecast_layers import LeftPatch, NaiveForecast
 from seqkit.forecast_model import DECODERS, build_forecaster
 from seqkit.training import initial_weights
+from seqkit.window_space import window_statistics
 
 L, H = 12, 7
 # Settings that reach every path of every decoder.
@@ -137,9 +139,10 @@ def test_seasonal_naive_falls_back_on_the_last_value():
     assert np.ravel(layer(x, lengths=np.array([3]))).tolist() == [5, 3, 4, 5]
 
 
-def test_constant_windows_keep_their_size():
+@pytest.mark.parametrize("ops", [np, keras.ops])
+def test_constant_windows_keep_their_size(ops):
     x = np.array([[5.0, 5, 5], [-2e6, -2e6, -2e6], [0, 0, 0]], np.float32)[:, :, None]
-    mean, spread = window_statistics(x, None, "standard", None, None)
+    mean, spread = window_statistics(x, None, "standard", None, None, ops)
     assert np.ravel(mean).tolist() == [5, -2e6, 0]
     assert np.ravel(spread).tolist() == [5, 2e6, 1]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
+from seqkit.window_space import window_statistics
 
 __all__ = ["WindowSource", "training_panel"]
 
@@ -42,7 +43,7 @@ class WindowSource:
         With ``last``: the origin is that many steps before the end (rows ahead are appended).
     normalize : {"none", "last", "standard"}, default=None
         Give targets of the horizon in the normalised space of their window, as the model does
-        (:func:`seqkit.forecast_layers.window_statistics`); None leaves them in units.
+        (:func:`seqkit.window_space.window_statistics`); None leaves them in units.
     offset, scale : numpy.ndarray of shape (n_targets,)
         Statistics of the training part that ``none`` and ``last`` use.
     lengths : bool, default=None
@@ -192,11 +193,49 @@ class WindowSource:
             return inputs, None, None
         y = following[:, :, : self.n_targets]
         if self.normalize is not None:
-            y = self._normalized(tensors, y, x, lengths)
+            import keras
+
+            y = self._normalized(tensors, y, x, lengths, keras.ops)
         if not self.with_age:
             return inputs, y, None
         observed = tf.equal(tf.gather(tensors["age"], rows)[:, :, : self.n_targets], 0)
         return inputs, y, tf.cast(observed, tf.float32)
+
+    def take(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], Any, Any]:
+        """Return what :meth:`gather` does, as arrays."""
+        tensors = self.tensors
+        values = tensors["values"]
+        series, origin = self.rows(index)
+        start = tensors["starts"][series]
+        context = origin[:, None] + np.arange(1 - self.context_length, 1)
+        x = values[np.maximum(context, start[:, None]) if self.padded else context]
+        if self.with_age:
+            seen = origin[:, None] - tensors["age"][origin].astype(np.int64)
+            held = values[seen, np.arange(self._n_aged)][:, None, :]
+            known = np.where(context[:, :, None] <= seen[:, None, :], x[:, :, : self._n_aged], held)
+            x = np.concatenate([known, x[:, :, self._n_aged :]], -1)
+        lengths = np.minimum(origin - start + 1, self.context_length)
+        if self.padded:
+            x = np.where((context >= start[:, None])[:, :, None], x, np.float32(0))
+        inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
+        if self.with_lengths:
+            inputs["lengths"] = lengths.astype(np.int32)
+        inputs |= {n: tensors[n][series] for n in ("static", "static_codes") if n in tensors}
+        if not (self.with_targets or self.n_future):
+            return inputs, None, None
+        ahead = origin[:, None] + np.arange(1, self.horizon + 1)
+        rows = np.minimum(ahead, tensors["stops"][series][:, None] - 1)
+        following = values[rows]  # (batch, horizon, n_channels)
+        if self.n_future:
+            inputs["future"] = following[:, :, -self.n_future :]
+        if not self.with_targets:
+            return inputs, None, None
+        y = following[:, :, : self.n_targets]
+        if self.normalize is not None:
+            y = self._normalized(tensors, y, x, lengths, np)
+        if not self.with_age:
+            return inputs, y, None
+        return inputs, y, (tensors["age"][rows][:, :, : self.n_targets] == 0).astype(np.float32)
 
     def _hide_the_far_end(self, tensors: Any, x: Any, context: Any, origin: Any) -> Any:
         """Replace what was interpolated after a channel's last observation by that observation.
@@ -213,9 +252,7 @@ class WindowSource:
         known = tf.where(context[:, :, None] <= seen[:, None, :], known, held + 0 * known)
         return tf.concat([known, x[:, :, self._n_aged :]], -1)
 
-    def _normalized(self, tensors: Any, y: Any, x: Any, lengths: Any) -> Any:
-        from seqkit.forecast_layers import window_statistics
-
+    def _normalized(self, tensors: Any, y: Any, x: Any, lengths: Any, ops: Any) -> Any:
         assert self.normalize is not None
         center, spread = window_statistics(
             x[:, :, : self.n_targets],
@@ -223,6 +260,7 @@ class WindowSource:
             self.normalize,
             tensors["offset"],
             tensors["scale"],
+            ops,
         )
         return (y - center) / spread
 

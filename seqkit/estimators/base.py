@@ -2,15 +2,14 @@
 
 An estimator holds its settings, the trained weights and nothing of TensorFlow; the
 ``keras.Model`` is built when somebody asks for ``model_``. Training and prediction go through
-the shared engines of :mod:`seqkit.training`, so a second fit of the same architecture traces
-nothing.
+:mod:`seqkit.training`: plain networks need no TensorFlow, and the shared engines of the others
+trace an architecture once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,8 +23,10 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
+from seqkit.architecture import Architecture
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
 
@@ -63,8 +64,8 @@ class BaseSequenceEstimator(BaseEstimator):
 
     _task: ClassVar[str]
 
-    def _build(self) -> Callable[[], Any]:
-        """Return what makes the fitted architecture: a ``functools.partial`` of a builder."""
+    def _build(self) -> Architecture:
+        """Return what makes the fitted architecture."""
         raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -189,12 +190,12 @@ class SeriesEstimator(BaseSequenceEstimator):
         """Return a weight for each series that its target asks for."""
         return None
 
-    def _losses(self) -> tuple[Any, list[Any]]:
-        """Return the loss and the metrics shown while training, as Keras objects."""
+    def _objective(self) -> Objective:
+        """Return what is minimised."""
         raise NotImplementedError
 
-    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """Return the builder and the sizes that the data decide."""
+    def _builder(self) -> tuple[str, dict[str, Any]]:
+        """Return the builder, by name, and the sizes that the data decide."""
         raise NotImplementedError
 
     # -- scikit-learn ------------------------------------------------------------------------
@@ -303,15 +304,13 @@ or a list of (n_timesteps_i, n_features) arrays
             loop.update(epochs=1, patience=0)
         if going_on and "resume" in start:
             loop["epochs"] += start["resume"].epoch
-        loss, metrics = self._losses()
         build = self._build()
         fitted = training.fit(
             build,
             self._source(train),
-            key=architecture_key(build),
+            key=build.key,
             seed=seed,
-            loss=loss,
-            metrics=metrics,
+            loss=self._objective(),
             validation=None if held is None else self._source(held),
             callbacks=tuple(callbacks),
             constants=constants,
@@ -402,18 +401,18 @@ or a list of (n_timesteps_i, n_features) arrays
             ) from error
         return examples.take(kept), examples.take(held)
 
-    def _build(self, variable_length: bool | None = None) -> Callable[[], Any]:
+    def _build(self, variable_length: bool | None = None) -> Architecture:
         if variable_length is None:
             variable_length = self._variable_length_
         builder, sizes = self._builder()
-        return partial(
-            builder,
-            n_timesteps=None if variable_length else self._n_steps_,
-            n_features=self._n_channels_,
-            variable_length=variable_length,
+        settings = {
+            "n_timesteps": None if variable_length else self._n_steps_,
+            "n_features": self._n_channels_,
+            "variable_length": variable_length,
             **sizes,
             **{name: getattr(self, name) for name in MODEL_SETTINGS},
-        )
+        }
+        return Architecture(builder, settings)
 
     def _source(self, examples: Examples) -> training.ArraySource:
         inputs = _inputs(examples.padded, self._variable_length_)
@@ -429,7 +428,7 @@ or a list of (n_timesteps_i, n_features) arrays
         variable_length = self._variable_length_ or padded.lengths is not None
         build = self._build(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
-        return training.predict(build, self.weights_, source, key=architecture_key(build))
+        return training.predict(build, self.weights_, source, key=build.key)
 
 
 def _is_table(X: Any) -> bool:
@@ -456,16 +455,6 @@ def _inputs(padded: Padded, variable_length: bool) -> Any:
     n, n_steps = padded.values.shape[:2]
     lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
     return {"x": padded.values, "lengths": lengths}
-
-
-def architecture_key(build: Callable[[], Any]) -> Hashable:
-    """Return what names the architecture that a ``functools.partial`` of a builder makes."""
-    assert isinstance(build, partial)
-    settings = tuple(
-        (name, tuple(value) if isinstance(value, (list, tuple)) else value)
-        for name, value in sorted(build.keywords.items())
-    )
-    return build.func.__qualname__, settings
 
 
 def _seed(random_state: Any) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from seqkit.builders import build_classifier
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.objective import Objective
 
 __all__ = ["SequenceClassifier"]
 
@@ -241,11 +240,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
         return by_class[target].astype(np.float32)
 
-    def _losses(self) -> tuple[Any, list[Any]]:
-        return (
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        )
+    def _objective(self) -> Objective:
+        return Objective("crossentropy")
 
-    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        return build_classifier, {"n_classes": len(self.classes_)}
+    def _builder(self) -> tuple[str, dict[str, Any]]:
+        return "seqkit.builders:build_classifier", {"n_classes": len(self.classes_)}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from seqkit import training
+from seqkit.architecture import Architecture
 from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
-from seqkit.estimators.base import architecture_key
 
 __all__ = ["Networks", "pooled_r2"]
 
@@ -38,7 +38,7 @@ class Networks:
     """
 
     contexts: Sequence[int]
-    build: Callable[[int, bool], Callable[[], Any]]
+    build: Callable[[int, bool], Architecture]
     weights: Sequence[list[Array]]
     horizon: int
     parameter_shape: tuple[int, ...]
@@ -63,7 +63,7 @@ class Networks:
             build,
             self.weights[number],
             source,
-            key=architecture_key(build),
+            key=build.key,
             batch_size=self.batch_size,
         )
         return answer, source

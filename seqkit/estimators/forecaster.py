@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
+from seqkit.architecture import Architecture
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
     _seed,
-    architecture_key,
 )
 from seqkit.estimators.forecast_answers import ForecastAnswers
 from seqkit.estimators.forecast_preparing import (
@@ -25,9 +24,8 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
-from seqkit.forecast_ensemble import build_ensemble
-from seqkit.forecast_heads import ForecastLoss
-from seqkit.forecast_model import build_forecaster, default_patch
+from seqkit.objective import Objective
+from seqkit.window_space import default_patch
 
 __all__ = ["SequenceForecaster"]
 
@@ -293,7 +291,7 @@ class SequenceForecaster(ForecastAnswers):
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
         owner, contexts = type(self).__name__, self._contexts
-        loss = ForecastLoss(head.name, point_loss(owner, self.loss, head), levels)
+        loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
         train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
         constants = scaling_statistics(train, self.scale)
@@ -333,7 +331,7 @@ class SequenceForecaster(ForecastAnswers):
                 training.fit(
                     build,
                     source,
-                    key=architecture_key(build),
+                    key=build.key,
                     seed=seeds[number],
                     loss=loss,
                     validation=validation,
@@ -404,23 +402,21 @@ class SequenceForecaster(ForecastAnswers):
             "target_inputs": reader.target_inputs,
         }
 
-    def _member(self, context: int, variable_length: bool) -> Callable[[], Any]:
+    def _member(self, context: int, variable_length: bool) -> Architecture:
         """Return what builds a network of the ensemble."""
         settings = {name: getattr(self, name) for name in FORECAST_MODEL_SETTINGS}
         settings["normalize"] = self._normalize
         settings["patch"] = self._patch
-        return partial(
-            build_forecaster,
-            context_length=context,
-            variable_length=variable_length,
-            **self._sizes(),
-            **settings,
-        )
+        sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}
+        return Architecture("seqkit.forecast_model:build_forecaster", {**sizes, **settings})
 
-    def _build(self) -> Callable[[], Any]:
+    def _build(self) -> Architecture:
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
-        return members[0] if len(members) == 1 else partial(build_ensemble, members, contexts)
+        if len(members) == 1:
+            return members[0]
+        whole = {"members": members, "context_lengths": contexts}
+        return Architecture("seqkit.forecast_ensemble:build_ensemble", whole)
 
 
 def _derived(seed: int, number: int) -> int:

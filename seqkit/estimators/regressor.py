@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array
 
-from seqkit.builders import build_regressor
 from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import Examples, SeriesEstimator
+from seqkit.objective import Objective
 
 __all__ = ["SequenceRegressor"]
-
-_LOSSES = {
-    "mse": keras.losses.MeanSquaredError,
-    "mae": keras.losses.MeanAbsoluteError,
-    "huber": keras.losses.Huber,
-}
 
 
 class SequenceRegressor(RegressorMixin, SeriesEstimator):
@@ -178,9 +171,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         return ((target - self._offset_) / self._spread_).astype(np.float32)
 
-    def _losses(self) -> tuple[Any, list[Any]]:
-        name = self._row.loss if self.loss == "auto" else self.loss
-        return _LOSSES[name](), []
+    def _objective(self) -> Objective:
+        return Objective("number", self._row.loss if self.loss == "auto" else self.loss)
 
-    def _builder(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        return build_regressor, {"n_targets": self._n_targets_}
+    def _builder(self) -> tuple[str, dict[str, Any]]:
+        return "seqkit.builders:build_regressor", {"n_targets": self._n_targets_}

@@ -96,7 +96,8 @@ def load_estimator(description: dict[str, Any], model: Path) -> Any:
     """Return the fitted estimator that :func:`save_estimator` described."""
     import keras
 
-    import seqkit.layers  # noqa: F401  (registers the layers a .keras file names)
+    import seqkit.forecast_ensemble
+    import seqkit.forecast_model  # noqa: F401  (registers the layers a .keras file names)
 
     try:
         estimator = estimator_class(description["task"])(**decode(description["parameters"]))

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from seqkit.cells import Cell
+from seqkit.cells import Cell, Weights
 from seqkit.errors import explain
-from seqkit.kernels.compiled import compiled_sequence, is_ready, only_watched
+from seqkit.kernels.compiled import compiled_sequence, only_watched
 from seqkit.kernels.fused import fused_lstm
 from seqkit.kernels.loops import looped
-from seqkit.kernels.reference import Weights, gates_over_time, reference, step
-from seqkit.kernels.shards import n_shards, n_side_by_side
+from seqkit.kernels.reference import gates_over_time, reference, step
+from seqkit.machine.sequences import is_ready, refusal
+from seqkit.machine.shards import n_shards, n_side_by_side
 
 __all__ = [
     "KERNELS",
@@ -92,15 +92,11 @@ def _compiled_refuses(
 ) -> str:
     if not training:
         return "a saved model has none of seqkit's machine code"
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
-        return "Numba is told to compile nothing (NUMBA_DISABLE_JIT)"
     if gpu:
         return "the machine code is not for a GPU"
     if dtype != "float32":
         return f"the machine code computes in float32, not {dtype}"
-    if cell.gate_activation != "sigmoid":
-        return f"the machine code has sigmoid gates, not {cell.gate_activation}"
-    return ""
+    return refusal(cell)
 
 
 def _fused_refuses(

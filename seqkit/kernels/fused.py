@@ -11,9 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqkit.cells import Cell
+from seqkit.cells import Cell, Weights
 from seqkit.kernels.loops import scheme_of, walk_back
-from seqkit.kernels.reference import Weights
 
 __all__ = ["fused_lstm"]
 

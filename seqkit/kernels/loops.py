@@ -22,8 +22,8 @@ from typing import Any, NamedTuple, cast
 
 import tensorflow as tf
 
-from seqkit.cells import Cell
-from seqkit.kernels.reference import ACTIVATIONS, Weights
+from seqkit.cells import Cell, Weights
+from seqkit.kernels.reference import ACTIVATIONS
 from seqkit.kernels.scan import Chunks, scan
 
 __all__ = ["looped", "scheme_of", "walk_back"]

@@ -6,32 +6,17 @@ gate activations. Gradients are TensorFlow's own.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
-from seqkit.cells import Cell
+from seqkit.cells import Cell, Weights
 
 __all__ = ["ACTIVATIONS", "Weights", "gates_over_time", "reference", "split_blocks", "step"]
 
 Tensor = Any
 
 ACTIVATIONS = {"sigmoid": tf.sigmoid, "tanh": tf.tanh, "linear": tf.identity}
-
-
-class Weights(NamedTuple):
-    """Weights of a cell with `units` units and G gate blocks.
-
-    kernel (n_features, G * units), recurrent_kernel (units, G * units), bias (G * units,) or
-    (2, G * units), peephole_kernel (n_peepholes, units), gate_kernel (n_gates * units,
-    n_gates * units): rows the previous gates, columns the gates they feed. None where absent.
-    """
-
-    kernel: Tensor
-    recurrent_kernel: Tensor
-    bias: Tensor | None = None
-    peephole_kernel: Tensor | None = None
-    gate_kernel: Tensor | None = None
 
 
 def split_blocks(cell: Cell, packed: Tensor) -> dict[str, Tensor]:

@@ -22,8 +22,9 @@ import tensorflow as tf
 from seqkit.collection import collection_paused
 from seqkit.errors import explain, suggest
 from seqkit.kernels import n_side_by_side
-from seqkit.training.feeds import ArrayFeed, Pace, feed_of
+from seqkit.training.feeds import ArrayFeed, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
+from seqkit.training.pace import Pace
 from seqkit.training.sources import Source
 
 __all__ = [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,7 @@ import tensorflow as tf
 from seqkit.training.sources import Shuffle, Source
 from seqkit.training.streams import StreamSource
 
-__all__ = ["ArrayFeed", "Batch", "Feed", "Pace", "StreamFeed", "batch_rows", "feed_of"]
-
-CHUNK_SECONDS = 1.0
-"""Long work returns to Python about this often: the bar moves, Ctrl-C works."""
+__all__ = ["ArrayFeed", "Batch", "Feed", "StreamFeed", "batch_rows", "feed_of"]
 
 ZERO_COPY_BYTES = 1 << 20
 """Arrays of at least this size are shared with TensorFlow where their alignment allows it."""
@@ -149,38 +145,3 @@ def _tensor(array: np.ndarray) -> tf.Tensor:
     if aligned and array.nbytes >= ZERO_COPY_BYTES:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tf.convert_to_tensor(array)
-
-
-class Pace:
-    """How many steps to run before looking up again, from how long the last ones took.
-
-    Parameters
-    ----------
-    adapts : bool, default=True
-        False keeps the number of the beginning. Several workers must: each has a clock of its own,
-        and one that returns to Python after another step than the others waits for them for ever.
-    """
-
-    FIRST = 16
-
-    def __init__(self, adapts: bool = True) -> None:
-        self.adapts = adapts
-        self.seconds_an_example = 0.0
-
-    def steps(self, batch_size: int) -> int:
-        """Return how many steps take about a second, at least one."""
-        seconds = self.seconds_an_example * batch_size
-        if not self.adapts or not seconds:  # short: nobody knows how long a step takes
-            return self.FIRST
-        return max(1, int(CHUNK_SECONDS / seconds))
-
-    def chunks(self, n_steps: int, batch_size: int) -> Iterator[tuple[int, int]]:
-        """Yield ``(start, stop)`` of chunks that take about a second each."""
-        start = 0
-        while start < n_steps:
-            stop = min(n_steps, start + self.steps(batch_size))
-            began = time.perf_counter()
-            yield start, stop
-            spent = time.perf_counter() - began
-            self.seconds_an_example = spent / ((stop - start) * batch_size)
-            start = stop

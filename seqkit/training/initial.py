@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["BUILD_LOCK", "derived_seed", "initial_weights", "python_seed"]
+from seqkit import draws
+from seqkit.draws import derived_seed
+
+__all__ = ["BUILD_LOCK", "initial_weights", "python_seed"]
 
 BUILD_LOCK = threading.RLock()
 """Building and tracing are done by one thread at a time: both touch state of the whole process."""
@@ -30,12 +33,6 @@ def python_seed(seed: int) -> Iterator[None]:
             yield
         finally:
             random.setstate(before)
-
-
-def derived_seed(*parts: int) -> int:
-    """Return a seed in [0, 2^31) made of all the parts (NumPy's SeedSequence mixes them)."""
-    words = [int(part) & 0xFFFFFFFFFFFFFFFF for part in parts]
-    return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
 
 
 def _owners(model: keras.Model) -> Iterator[tuple[Any, Any]]:
@@ -60,11 +57,22 @@ def _initializer(layer: Any, name: str) -> Any:
     return None
 
 
+DRAWN: dict[type, Callable[[tuple[int, ...], int], np.ndarray]] = {
+    keras.initializers.GlorotUniform: draws.glorot_uniform,
+    keras.initializers.Orthogonal: draws.orthogonal,
+}
+"""Initialisers drawn in NumPy, so that a network starts the same whatever trains it."""
+
+
 def _draw(initializer: Any, variable: Any, seed: int) -> np.ndarray:
-    config = initializer.get_config()
+    config, shape = initializer.get_config(), tuple(variable.shape)
+    own = DRAWN.get(type(initializer))
+    plain = config.get("seed") is None and config.get("gain", 1.0) == 1.0 and len(shape) <= 2
+    if own is not None and plain and variable.dtype == "float32":
+        return own(shape, seed)
     if "seed" in config and config["seed"] is None:
         initializer = type(initializer).from_config({**config, "seed": seed})
-    return np.array(initializer(tuple(variable.shape), dtype=variable.dtype))
+    return np.array(initializer(shape, dtype=variable.dtype))
 
 
 def initial_weights(

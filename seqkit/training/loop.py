@@ -1,8 +1,9 @@
-"""The training loop: whole epochs inside one graph, for every model of seqkit.
+"""The training loop of every model of seqkit.
 
-``fit`` borrows an engine (see :mod:`seqkit.training.engine`), resets it, runs epochs and hands out
-weights as NumPy arrays. Same seed, same weights, bit for bit, whatever ran before; no global seed
-is touched.
+A plain network is trained natively, in machine code and NumPy, and TensorFlow is not even imported
+(:mod:`seqkit.native`). For all others ``fit`` borrows an engine (:mod:`seqkit.training.engine`),
+resets it and runs whole epochs inside one graph. Either hands out weights as NumPy arrays. Same
+seed, same weights, bit for bit, whatever ran before; no global seed is touched.
 """
 
 from __future__ import annotations
@@ -11,26 +12,31 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
+from seqkit.architecture import Architecture
+from seqkit.draws import derived_seed
 from seqkit.errors import TrainingError, explain, suggest
-from seqkit.training.callbacks import Callbacks
-from seqkit.training.engine import POOL
-from seqkit.training.initial import derived_seed, initial_weights
-from seqkit.training.program import Program, program_of, rate_of
-from seqkit.training.run import SCHEDULES, Run
+from seqkit.native import plans
+from seqkit.native.parameters import DROPOUT
+from seqkit.objective import Objective
+from seqkit.training.native_run import OPTIMIZERS, NativeRun, predict_natively
+from seqkit.training.run import SCHEDULES, NoCallbacks
 from seqkit.training.sources import Source
 from seqkit.training.state import TrainingState
 
-__all__ = ["Fitted", "fit", "predict"]
+if TYPE_CHECKING:
+    import keras
+
+    from seqkit.training.program import Program
+
+__all__ = ["Fitted", "fit", "not_native", "predict"]
 
 KEEP_SECONDS = 1.0
 """A state to go back to is kept about this often; every epoch would cost a tenth of small ones."""
-
-DROPOUT = 2  # what a derived seed is for
 
 
 @dataclasses.dataclass
@@ -56,13 +62,66 @@ class Fitted:
     best_epoch: int
 
 
-def _fresh_state(
+def not_native(
+    build: Callable[[], keras.Model],
+    loss: Any = None,
+    sources: Sequence[Any] = (),
+    optimizer: Any = "adam",
+    callbacks: Sequence[Any] = (),
+    output: str | None = None,
+) -> str:
+    """Return why a network is not trained (or asked) natively, or nothing if it is."""
+    if not isinstance(build, Architecture):
+        return "it is a model of one's own"
+    if callbacks:
+        return "callbacks are given a keras.Model"
+    if loss is not None and not isinstance(loss, Objective):
+        return "the loss is an object of Keras"
+    if optimizer not in tuple(OPTIMIZERS):
+        return f"the optimizer {optimizer!r} is Keras's"
+    if not all(hasattr(source, "take") for source in sources):
+        return "the examples are a stream"
+    return plans.refusal(build.builder, build.settings)
+
+
+def _with_constants(
+    values: list[np.ndarray],
+    constants: Mapping[str, np.ndarray] | None,
+    paths: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+) -> list[np.ndarray]:
+    """Return first weights with the constants in their places, all shapes checked."""
+    for path, value in (constants or {}).items():
+        if path not in paths:
+            raise ValueError(
+                explain(
+                    "fit",
+                    "constants",
+                    f"by the path of a weight {list(paths)}",
+                    path,
+                    suggest(path, paths),
+                )
+            )
+        place = paths.index(path)
+        values[place] = np.asarray(value, values[place].dtype).reshape(values[place].shape)
+    if [np.shape(v) for v in values] != list(shapes):
+        raise ValueError(
+            explain(
+                "fit", "initial_weights", f"of the shapes {list(shapes)}", [v.shape for v in values]
+            )
+        )
+    return values
+
+
+def _fresh_graph_state(
     program: Program,
     seed: int,
     rate: float,
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
+    from seqkit.training.initial import initial_weights
+
     engine = program.engine
     values = (
         initial_weights(engine.model, seed, engine.fresh)
@@ -70,24 +129,8 @@ def _fresh_state(
         else [np.asarray(w) for w in weights]
     )
     paths = [variable.path for variable in engine.model.weights]
-    for path, value in (constants or {}).items():
-        if path not in paths:
-            raise ValueError(
-                explain(
-                    "fit",
-                    "constants",
-                    f"by the path of a weight {paths}",
-                    path,
-                    suggest(path, paths),
-                )
-            )
-        place = paths.index(path)
-        values[place] = np.asarray(value, values[place].dtype).reshape(values[place].shape)
     shapes = [tuple(variable.shape) for variable in engine.model.weights]
-    if [np.shape(v) for v in values] != shapes:
-        raise ValueError(
-            explain("fit", "initial_weights", f"of the shapes {shapes}", [v.shape for v in values])
-        )
+    values = _with_constants(values, constants, paths, shapes)
     variables = [np.array(v) for v in program.fresh_optimizer]
     if not program.scheduled:
         place = next(
@@ -98,6 +141,28 @@ def _fresh_state(
         np.array([derived_seed(seed, DROPOUT, i), 0]).astype(v.dtype.as_numpy_dtype)
         for i, v in enumerate(engine.seed_states)
     ]
+    return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
+
+
+def _fresh_native_state(
+    network: Any,
+    optimizer: str,
+    seed: int,
+    rate: float,
+    constants: Mapping[str, np.ndarray] | None,
+    weights: Sequence[np.ndarray] | None,
+) -> TrainingState:
+    """Return what `_fresh_graph_state` does for the same settings."""
+    parameters = network.parameters
+    values = parameters.initial(seed) if weights is None else [np.asarray(w) for w in weights]
+    paths = [p.path for p in parameters.all]
+    values = _with_constants(values, constants, paths, [p.shape for p in parameters.all])
+    variables: list[np.ndarray] = [np.array(0, np.int64), np.array(rate, np.float32)]
+    for p in parameters.all:
+        if p.trainable:
+            moments = OPTIMIZERS[optimizer].moments
+            variables += [np.zeros(p.shape, np.float32) for _ in range(moments)]
+    seeds = parameters.first_seeds(seed)
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 
 
@@ -139,7 +204,7 @@ def fit(
         Names the architecture: the same key must mean the same ``build``.
     seed : int
         Decides initial weights, shuffling and dropout; with them, the result.
-    loss, metrics : name or keras object
+    loss, metrics : name or keras object; or an Objective, which says both
         The loss is averaged as its ``reduction`` says; the logged loss weighs batches by size.
     validation : Source, optional
         Evaluated after every epoch.
@@ -188,6 +253,7 @@ def fit(
 
     Examples
     --------
+    >>> import keras
     >>> from seqkit.training import ArraySource
     >>> def build():
     ...     return keras.Sequential([keras.Input((4, 1)), keras.layers.LSTM(2),
@@ -200,45 +266,101 @@ def fit(
     (3, (8, 1))
     """
     _check(epochs, batch_size, learning_rate, schedule, steps_per_epoch, clipnorm, patience, source)
+    given: dict[str, Any] = {
+        "source": source,
+        "validation": validation,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "schedule": schedule,
+        "steps_per_epoch": steps_per_epoch,
+        "clipnorm": clipnorm,
+        "progress": on_progress,
+    }
+    start: dict[str, Any] = {"constants": constants, "weights": initial_weights}
+    sources = [part for part in (source, validation) if part is not None]
+    if not not_native(build, loss, sources, optimizer, callbacks, output):
+        assert isinstance(build, Architecture)
+        network = plans.network_of(build.builder, build.settings)
+        state = _state(
+            resume,
+            lambda: _fresh_native_state(network, optimizer, seed, learning_rate, **start),
+        )
+        run = NativeRun(
+            **given, first_rate=learning_rate, state=state, network=network, objective=loss,
+            optimizer=optimizer,
+        )  # fmt: skip
+        return _finished(run, NoCallbacks(), patience, verbose, on_epoch)
+    with _graph_run(
+        build, key, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given
+    ) as graph_run:
+        hooks: Any = NoCallbacks()
+        if callbacks:
+            from seqkit.training.callbacks import Callbacks
+
+            hooks = Callbacks(callbacks, graph_run.program, epochs, graph_run.steps, verbose)
+        return _finished(graph_run, hooks, patience, verbose, on_epoch)
+
+
+def _state(resume: TrainingState | None, fresh: Callable[[], TrainingState]) -> TrainingState:
+    if resume is None:
+        return fresh()
+    history = {k: list(v) for k, v in resume.history.items()}
+    return dataclasses.replace(resume, history=history)
+
+
+@contextmanager
+def _graph_run(
+    build: Callable[[], keras.Model],
+    key: Hashable,
+    loss: Any,
+    metrics: Sequence[Any],
+    optimizer: Any,
+    output: str | None,
+    learning_rate: float,
+    seed: int,
+    resume: TrainingState | None,
+    start: dict[str, Any],
+    given: dict[str, Any],
+) -> Iterator[Any]:
+    """Lend a run on an engine from the pool."""
+    from seqkit.training.engine import POOL
+    from seqkit.training.graph_run import GraphRun
+    from seqkit.training.program import program_of, rate_of
+
+    if isinstance(loss, Objective):
+        loss, metrics = loss.of_keras()
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
         rate = rate_of(optimizer, learning_rate)
-        if resume is None:
-            state = _fresh_state(program, seed, rate, constants, initial_weights)
-        else:
-            history = {k: list(v) for k, v in resume.history.items()}
-            state = dataclasses.replace(resume, history=history)
+        state = _state(resume, lambda: _fresh_graph_state(program, seed, rate, **start))
         engine.held = None
         engine.assign(
             program.state_variables,
             [*state.weights, *state.optimizer_variables, *state.seed_states],
         )
-        run = Run(
-            program,
-            source,
-            validation,
-            epochs,
-            batch_size,
-            schedule,
-            steps_per_epoch,
-            clipnorm,
-            rate,
-            state,
-            on_progress,
-        )
-        hooks = Callbacks(callbacks, program, epochs, run.steps, verbose)
-        _epochs(run, hooks, patience, verbose, on_epoch)
-        final = run.current_state()
-        restored = patience > 0 and final.best_weights is not None
-        weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
-        engine.held = None if restored else weights
+        yield GraphRun(**given, first_rate=rate, state=state, program=program)
+
+
+def _finished(
+    run: Any,
+    hooks: Any,
+    patience: int,
+    verbose: int,
+    on_epoch: Callable[[int, dict[str, float], Callable[[], TrainingState]], None] | None,
+) -> Fitted:
+    """Run all epochs, and return what they gave."""
+    _epochs(run, hooks, patience, verbose, on_epoch)
+    final = run.current_state()
+    restored = patience > 0 and final.best_weights is not None
+    weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
+    run.hand_over(None if restored else weights)
     best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best)
 
 
 def _epochs(
-    run: Run,
-    hooks: Callbacks,
+    run: Any,
+    hooks: Any,
     patience: int,
     verbose: int,
     on_epoch: Callable[[int, dict[str, float], Callable[[], TrainingState]], None] | None,
@@ -340,7 +462,7 @@ def predict(
     batch_size: int = 256,
     output: str | None = None,
 ) -> np.ndarray:
-    """Return the model's answer for every example of a source, in order, from one graph call.
+    """Return the model's answer for every example of a source, in order.
 
     Parameters
     ----------
@@ -359,6 +481,12 @@ def predict(
     -------
     ndarray of shape (n_examples, ...)
     """
+    if output is None and not not_native(build, sources=[source]):
+        assert isinstance(build, Architecture)
+        network = plans.network_of(build.builder, build.settings)
+        return predict_natively(network, weights, source, batch_size)
+    from seqkit.training.engine import POOL
+
     with POOL.borrow(build, key) as engine:
         engine.hold(weights)
         return engine.predict(source, batch_size, output)

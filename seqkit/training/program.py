@@ -14,9 +14,10 @@ import tensorflow as tf
 from seqkit.kernels import only_watched
 from seqkit.training.distributed import distributed_step
 from seqkit.training.engine import Engine
-from seqkit.training.feeds import Batch, Pace, StreamFeed, feed_of
+from seqkit.training.feeds import Batch, StreamFeed, feed_of
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizing import apply_gradients
+from seqkit.training.pace import Pace
 from seqkit.training.sources import Source
 
 __all__ = ["Program", "program_of", "rate_of"]

@@ -1,4 +1,4 @@
-"""A fit under way: one epoch after the other on a borrowed engine."""
+"""A fit under way: what every way of training shares."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from seqkit.training.callbacks import Callbacks
-from seqkit.training.engine import Engine
-from seqkit.training.feeds import ArrayFeed, feed_of
-from seqkit.training.program import Program
-from seqkit.training.sources import Source, shuffled
+from seqkit.training.sources import Source
 from seqkit.training.state import TrainingState
 
-__all__ = ["SCHEDULES", "Run"]
+__all__ = ["SCHEDULES", "NoCallbacks", "Run"]
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_FLOOR = 0.5, 5, 1e-3
 """``plateau``: after 5 epochs without a better loss the rate is halved, down to a thousandth."""
@@ -42,9 +37,11 @@ equation 5 without restarts, from the learning rate to 0 over all steps of the f
 
 @dataclasses.dataclass
 class Run:
-    """A fit under way: its settings, the engine it borrowed, and what it has reached."""
+    """A fit under way: its settings and what it has reached.
 
-    program: Program
+    A subclass says how epochs are run, and where the weights are meanwhile.
+    """
+
     source: Source
     validation: Source | None
     epochs: int
@@ -56,109 +53,66 @@ class Run:
     state: TrainingState
     progress: Callable[[int, int, int], None] | None
 
-    def __post_init__(self) -> None:
-        self.engine: Engine = self.program.engine
-        self.steps = self.steps_per_epoch or -(-self.source.n_examples // self.batch_size)
-        self.feed = feed_of(self.source)
-        self.tensors = self.feed.tensors()
-        self.train = self.program.train_function(self.source, self.clipnorm is not None)
-        self.start = self.program.metric_start(self.source)
-        self.names = [m.name for m in self.program.metrics or []]
-        self.batch = tf.constant(self.batch_size, tf.int64)
-        self.clip = tf.constant(self.clipnorm or 0.0, tf.float32)
-        self.zero = tf.constant(0.0, tf.float64)
-        if self.validation is not None:
-            self.validation_feed = feed_of(self.validation)
-            self.validation_tensors = self.validation_feed.tensors()
-            self.validate = self.program.evaluate_function(self.validation)
+    def begin(self) -> None:
+        """Make ready what all runs need; the weights are loaded."""
         self.best: Sequence[Any] | None = self.state.best_weights
         self.remember()
 
-    def learning_rate(self) -> float:
-        """Return the rate of the epoch: the state's, or what a schedule object says by now."""
-        if self.program.scheduled:
-            return float(self.program.optimizer.learning_rate)
-        return self.state.learning_rate
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.steps_per_epoch or -(-self.source.n_examples // self.batch_size)
+
+    # -- what a subclass says ----------------------------------------------------------------
 
     def load(self, state: TrainingState) -> None:
-        """Set weights, optimizer and random state of the engine."""
-        self.engine.held = None
-        self.engine.assign(
-            self.program.state_variables,
-            [*state.weights, *state.optimizer_variables, *state.seed_states],
+        """Set weights, optimizer and random state."""
+        raise NotImplementedError
+
+    def copy_state(self) -> TrainingState:
+        """Return the state as it is now, in arrays or tensors that nothing changes any more."""
+        raise NotImplementedError
+
+    def weights_now(self) -> Sequence[Any]:
+        """Return the weights as they are now, likewise."""
+        raise NotImplementedError
+
+    def run_epochs(self, n: int = 1) -> list[dict[str, float]]:
+        """Run epochs; return loss and metrics of each. Several, as `at_once` says, are one call."""
+        raise NotImplementedError
+
+    def evaluate(self) -> dict[str, float]:
+        """Return loss and metrics on the validation examples, named ``val_...``."""
+        raise NotImplementedError
+
+    def hand_over(self, weights: list[np.ndarray] | None) -> None:
+        """Be told the weights of the end, if they are those that were reached last."""
+
+    def follow(self, callbacks: Any, left: float | None) -> None:
+        """Take over a learning rate that callbacks have set since it was `left` as it was."""
+
+    def at_once(self) -> int:
+        """Return how many epochs, at least one, take no longer than a chunk of steps may."""
+        return 1
+
+    # -- what all share ----------------------------------------------------------------------
+
+    def learning_rate(self) -> float:
+        """Return the rate of the epoch."""
+        return self.state.learning_rate
+
+    def rates(self, n: int) -> np.ndarray:
+        """Return the learning rate of every step of the next epochs."""
+        first = self.state.epoch * self.steps
+        return SCHEDULES[self.schedule](
+            self.state.learning_rate,
+            np.arange(first, first + n * self.steps),
+            self.epochs * self.steps,
         )
 
     def remember(self) -> None:
         """Keep the state as it is now; a diverging fit goes back to it."""
         self.kept = (time.perf_counter(), self.copy_state())
-
-    def at_once(self) -> int:
-        """Return how many epochs, at least one, take no longer than a chunk of steps may."""
-        alone = self.schedule == "plateau" or self.program.scheduled or self.engine.distributed
-        if alone or not isinstance(self.feed, ArrayFeed):
-            return 1
-        steps = self.program.pace.steps(self.batch_size)
-        return max(1, min(steps // self.steps, self.epochs - self.state.epoch))
-
-    def run_epochs(self, n: int = 1) -> list[dict[str, float]]:
-        """Run epochs; return loss and metrics of each. Several, as `at_once` says, are one call."""
-        first, batch, steps = self.state.epoch, self.batch_size, self.steps
-        orders: list[Any] = [None]
-        if isinstance(self.feed, ArrayFeed):
-            draws = None if self.steps_per_epoch is None else steps * batch
-            seed, n_examples = self.state.seed, self.source.n_examples
-            orders = [shuffled(n_examples, seed, first + k, draws=draws) for k in range(n)]
-        if n > 1:
-            orders = [np.concatenate([order[: steps * batch] for order in orders])]
-        part = self.feed.orders(orders[0], batch, (self.state.seed, first))
-        rates = SCHEDULES[self.schedule](
-            self.state.learning_rate,
-            np.arange(first * steps, (first + n) * steps),
-            self.epochs * steps,
-        )
-        total, count, state, results = self.zero, self.zero, self.start, []
-        for start, stop in self.program.pace.chunks(n * steps, batch):
-            totals, counts, state, results = self.train(
-                part(start, stop),
-                tf.constant(rates[start:stop]),
-                self.batch,
-                self.clip,
-                tf.constant(n),
-                total,
-                count,
-                state,
-                *self.tensors,
-            )
-            losses = totals.numpy() / counts.numpy()
-            total, count = totals[-1], counts[-1]
-            if self.progress is not None:
-                self.progress(first, stop, steps)
-            if not np.isfinite(losses).all():
-                break
-        columns = {"loss": losses, **dict(zip(self.names, map(np.array, results), strict=True))}
-        return [{name: float(column[k]) for name, column in columns.items()} for k in range(n)]
-
-    def evaluate(self) -> dict[str, float]:
-        """Return loss and metrics on the validation examples, named ``val_...``."""
-        assert self.validation is not None
-        batch = max(self.batch_size, 256)
-        part = self.validation_feed.orders(None, batch, None)
-        total, count, state = self.zero, self.zero, self.start
-        results: Sequence[Any] = ()
-        steps = -(-self.validation.n_examples // batch)
-        for start, stop in self.program.evaluation_pace.chunks(steps, batch):
-            total, count, state, results = self.validate(
-                part(start, stop),
-                tf.constant(stop - start),
-                tf.constant(batch, tf.int64),
-                total,
-                count,
-                state,
-                *self.validation_tensors,
-            )
-        logs = {"val_loss": float(total) / float(count)}
-        logs.update({f"val_{k}": float(v) for k, v in zip(self.names, results, strict=True)})
-        return logs
 
     def judge(self, logs: dict[str, float]) -> None:
         """Note the best epoch and lower the rate on a plateau."""
@@ -167,7 +121,7 @@ class Run:
         if value is not None:
             if value < state.best_value:
                 state.best_value, state.best_epoch, state.wait = value, state.epoch, 0
-                self.best = self.program.snapshot(weights_only=True)
+                self.best = self.weights_now()
             else:
                 state.wait += 1
         if self.schedule == "plateau":
@@ -180,30 +134,6 @@ class Run:
                 state.plateau_wait = 0
                 floor = self.first_rate * PLATEAU_FLOOR
                 state.learning_rate = max(state.learning_rate * PLATEAU_FACTOR, floor)
-
-    def follow(self, callbacks: Callbacks, left: float | None) -> None:
-        """Take over a learning rate that callbacks have set since it was `left` as it was."""
-        now = callbacks.learning_rate()
-        if now is None or left is None or now == left:
-            return
-        if self.schedule == "cosine":  # what is left of the curve is scaled
-            self.state.learning_rate *= now / left if left else 1.0
-        else:
-            self.state.learning_rate = now
-
-    def copy_state(self) -> TrainingState:
-        """Return the state as it is now; its arrays are tensors that nothing changes any more."""
-        tensors = self.program.snapshot()
-        a = len(self.engine.weights)
-        b = a + len(self.program.optimizer_variables)
-        return dataclasses.replace(
-            self.state,
-            weights=tensors[:a],
-            optimizer_variables=tensors[a:b],
-            seed_states=tensors[b:],
-            best_weights=None if self.best is None else list(self.best),
-            history={k: list(v) for k, v in self.state.history.items()},
-        )
 
     def current_state(self) -> TrainingState:
         """Return the state as it is now, as read-only arrays of its own."""
@@ -220,6 +150,26 @@ class Run:
             self.run_epochs()
         self.state = final
         return self.current_state()
+
+
+class NoCallbacks:
+    """Stands for no callbacks at all, and needs nothing of Keras."""
+
+    stopped = False
+    first_epoch = None
+
+    def __bool__(self) -> bool:
+        return False
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Call nobody."""
+
+    def learning_rate(self) -> None:
+        """Return None: nobody has changed it."""
+
+    def terminates_on_nan(self, step: int, loss: float) -> bool:
+        """Return whether somebody waits for a loss that is not finite."""
+        return False
 
 
 def _as_arrays(state: TrainingState) -> TrainingState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,13 +40,17 @@ class Source(Protocol):
         ...
 
 
+def _floatx() -> str:
+    """Return Keras's default precision; where nobody has imported Keras, nobody has changed it."""
+    keras: Any = sys.modules.get("keras")
+    return keras.config.floatx() if hasattr(keras, "config") else "float32"
+
+
 def _plain(array: Any, where: str, what: str) -> np.ndarray:
     """Return the array in the dtype Keras would cast it to: float32 (floatx) or int32."""
-    import keras
-
     values = np.asarray(array)
     if values.dtype.kind == "f":
-        return np.asarray(values, dtype=keras.config.floatx())
+        return np.asarray(values, dtype=_floatx())
     if values.dtype.kind in "iu":
         # One integer dtype, so that int64 labels after int32 ones do not trace again.
         small = values.size == 0 or (
@@ -187,7 +192,7 @@ class ArraySource:
             self.tensors["y"] = _plain(y, "ArraySource", "y")
         if sample_weight is not None:
             weight = _plain(sample_weight, "ArraySource", "sample_weight")
-            self.tensors["weight"] = weight.astype(_plain([0.0], "", "").dtype, copy=False)
+            self.tensors["weight"] = weight.astype(_floatx(), copy=False)
         rows = {name: len(array) for name, array in self.tensors.items()}
         if len(set(rows.values())) > 1:
             raise DataError(
@@ -196,6 +201,12 @@ class ArraySource:
         self.n_examples = next(iter(rows.values()))
         self.names = names
         self.signature: Hashable = names
+
+    def take(self, index: np.ndarray) -> tuple[Tree, Any, Any]:
+        """Return what :meth:`gather` does, as arrays."""
+        rows = {name: array[index] for name, array in self.tensors.items()}
+        inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
+        return inputs, rows.get("y"), rows.get("weight")
 
     def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Tree, Any, Any]:
         """Return the rows ``index`` of the inputs, the targets and the weights."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqkit.kernels.machine.compiling import bare, compiled, single
-from seqkit.kernels.machine.products import (
+from seqkit.machine.code.compiling import bare, compiled, single
+from seqkit.machine.code.products import (
     all_masked,
     input_gradient,
     n_panels,
@@ -20,7 +20,7 @@ from seqkit.kernels.machine.products import (
     tall_room,
     transposed_panels,
 )
-from seqkit.kernels.machine.rows import (
+from seqkit.machine.code.rows import (
     activate,
     add,
     block,

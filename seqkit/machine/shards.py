@@ -1,21 +1,29 @@
-"""In how many parts a batch is computed side by side."""
+"""In how many parts a batch is computed side by side, and the threads that do it."""
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import tensorflow as tf
+from seqkit.collection import collection_paused
 
-__all__ = ["n_shards", "n_side_by_side"]
+__all__ = ["n_shards", "n_side_by_side", "side_by_side"]
 
 
 def n_side_by_side() -> int:
-    """Return how many operations TensorFlow can compute at a time: by cores and its own threads."""
+    """Return how much is computed at a time: by cores and the threads that TensorFlow was given."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         cores = os.cpu_count() or 1
-    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    loaded: Any = sys.modules.get("tensorflow")
+    threads = 0
+    if hasattr(loaded, "config"):
+        threads = loaded.config.threading.get_inter_op_parallelism_threads()
     threads = threads or int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0)
     return min(cores, threads) if threads > 0 else cores
 
@@ -57,3 +65,18 @@ def n_shards(
     by_work = series * steps * units * (units + 32) // SHARD_FLOOR  # 32: what is no product
     at_most = n_side_by_side() if at_most is None else at_most
     return max(1, min(at_most // directions, 4, by_work, series // 4))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="seqkit")
+
+
+def side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return what each call gives; the first is made in this very thread.
+
+    The calls must not wait for calls of their own: there is one pool of threads.
+    """
+    with collection_paused():  # machine code may be loaded
+        others = [_threads().submit(call) for call in calls[1:]]
+        return [calls[0](), *(other.result() for other in others)]

@@ -18,15 +18,22 @@ one of which might be negative, into vectors.
 
 from __future__ import annotations
 
-from seqkit.kernels.machine.gru import gru_backward, gru_forward
-from seqkit.kernels.machine.lstm import lstm_backward, lstm_forward
-from seqkit.kernels.machine.simple import simple_backward, simple_forward
+from seqkit.machine.code.dense import dense_backward, dense_forward
+from seqkit.machine.code.descent import adam_step, clip, sgd_step
+from seqkit.machine.code.gru import gru_backward, gru_forward
+from seqkit.machine.code.lstm import lstm_backward, lstm_forward
+from seqkit.machine.code.simple import simple_backward, simple_forward
 
 __all__ = [
+    "adam_step",
+    "clip",
+    "dense_backward",
+    "dense_forward",
     "gru_backward",
     "gru_forward",
     "lstm_backward",
     "lstm_forward",
+    "sgd_step",
     "simple_backward",
     "simple_forward",
 ]

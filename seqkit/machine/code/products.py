@@ -11,8 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqkit.kernels.machine.compiling import bare, compiled, single
-from seqkit.kernels.machine.rows import multiply
+from seqkit.machine.code.compiling import bare, compiled, single
+from seqkit.machine.code.rows import multiply
 
 __all__ = [
     "all_masked",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.kernels.machine.compiling import bare, compiled, single
+from seqkit.machine.code.compiling import bare, compiled, single
 
 __all__ = [
     "activate",

@@ -1,0 +1,543 @@
+"""Native networks: equal to the Keras models of the same settings, there, back and trained."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, training
+from seqkit.architecture import Architecture
+from seqkit.cells import CELLS
+from seqkit.data.embedded import load
+from seqkit.data.panel import Columns, Panel
+from seqkit.data.windows import WindowSource
+from seqkit.native import plans
+from seqkit.native.losses import loss_of
+from seqkit.native.parameters import DROPOUT
+from seqkit.objective import Objective
+from seqkit.training import ArraySource
+
+SERIES = {
+    "cell": "lstm",
+    "units": 5,
+    "bidirectional": False,
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "residual": False,
+    "pooling": "last",
+    "patch": 1,
+    "dense": (),
+    "scale": "standard",
+}
+WINDOW = {
+    "context_length": 13,
+    "horizon": 4,
+    "n_targets": 1,
+    "n_past": 0,
+    "n_future": 0,
+    "n_static": 0,
+    "static_categories": (),
+    "variable_length": False,
+    "target_inputs": True,
+    "season": 1,
+    "quantiles": None,
+    "distribution": None,
+    "decoder": "direct",
+    "normalize": "standard",
+    "departure_from": "none",
+    "channels": "joint",
+    **{name: value for name, value in SERIES.items() if name != "pooling"},
+    "cell": "gru",
+    "patch": 3,
+}
+POOLINGS = ("last", "mean", "max", "mean_max")
+
+
+def classifier(variable_length=False, n_features=2, n_classes=3, **changed):
+    sizes = {"n_timesteps": None, "n_features": n_features, "n_classes": n_classes}
+    whole = {**sizes, "variable_length": variable_length, **SERIES, **changed}
+    return Architecture("seqkit.builders:build_classifier", whole)
+
+
+def regressor(variable_length=False, **changed):
+    sizes = {"n_timesteps": None, "n_features": 2, "n_targets": 2}
+    whole = {**sizes, "variable_length": variable_length, **SERIES, **changed}
+    return Architecture("seqkit.builders:build_regressor", whole)
+
+
+def forecaster(**changed):
+    return Architecture("seqkit.forecast_model:build_forecaster", {**WINDOW, **changed})
+
+
+SERIES_CASES = [
+    *({"cell": name} for name in CELLS),
+    *({"cell": name, "variable_length": True, "bidirectional": True} for name in CELLS),
+    *({"pooling": p, "variable_length": v} for p in POOLINGS for v in (False, True)),
+    *({"pooling": p, "bidirectional": True, "variable_length": True} for p in POOLINGS),
+    {"units": [5, 4], "dense": (6, 3), "cell": "gru"},
+    {"units": [5, 5, 5], "residual": True, "variable_length": True},
+    {"units": [4, 4], "residual": True, "bidirectional": True, "pooling": "mean"},
+    {"patch": 3, "variable_length": True, "units": [3, 2], "bidirectional": True},
+    {"patch": 4, "scale": "none"},
+]
+WINDOW_CASES = [
+    {},
+    {"quantiles": (0.5,)},
+    {"quantiles": (0.1, 0.5, 0.9), "n_targets": 2},
+    {"quantiles": (0.1, 0.2, 0.7, 0.9), "departure_from": "last"},
+    {"n_targets": 3, "channels": "independent", "n_past": 2, "units": [4, 3]},
+    {"n_targets": 3, "channels": "independent", "quantiles": (0.3, 0.6), "bidirectional": True},
+    {"n_targets": 2, "n_past": 1, "normalize": "last", "dense": (5,)},
+    {"normalize": "none", "patch": 1},
+    {"departure_from": "seasonal_naive", "season": 6, "patch": None},
+    {"departure_from": "seasonal_naive", "season": 5, "variable_length": True, "n_targets": 2,
+     "channels": "independent", "n_past": 1},
+    {"variable_length": True, "departure_from": "last", "units": [4, 4], "residual": True},
+    {"target_inputs": False, "normalize": "none", "n_past": 3},
+    {"scale": "none", "n_past": 1, "cell": "lstm"},
+]  # fmt: skip
+
+
+def name_of(case):
+    return ",".join(f"{k}={v}" for k, v in case.items()) or "default"
+
+
+def made(architecture, seed=0):
+    """The network and the Keras model of an architecture, of the same random weights."""
+    assert plans.refusal(architecture.builder, architecture.settings) == ""
+    network, model = plans.network_of(architecture.builder, architecture.settings), architecture()
+    rng = np.random.default_rng(seed)
+    weights = [
+        rng.normal(size=w.shape).astype("float32") * 0.5 + (w.path.endswith("scale") * 2)
+        for w in model.weights
+    ]
+    weights = [
+        np.abs(w) + 0.5 if v.path.endswith("scale") else w
+        for w, v in zip(weights, model.weights, strict=True)
+    ]
+    network.parameters.load(weights)
+    model.set_weights(weights)
+    return network, model
+
+
+def examples(architecture, n=7, n_steps=11, seed=1):
+    rng = np.random.default_rng(seed)
+    s = architecture.settings
+    if "horizon" not in s:
+        x = rng.normal(size=(n, n_steps, s["n_features"])).astype("float32")
+        if not s["variable_length"]:
+            return x
+        lengths = rng.integers(s["patch"], n_steps + 1, n).astype("int32")
+        return {"x": x, "lengths": lengths}
+    n_seen = (s["n_targets"] if s["target_inputs"] else 0) + s["n_past"]
+    x = rng.normal(size=(n, s["context_length"], n_seen)).astype("float32") * 3 + 5
+    if not s["variable_length"]:
+        return {"x": x}
+    return {"x": x, "lengths": rng.integers(1, s["context_length"] + 1, n).astype("int32")}
+
+
+def objective_of(architecture):
+    if "n_classes" in architecture.settings:
+        return Objective("crossentropy"), "logits"
+    if "horizon" not in architecture.settings:
+        return Objective("number", "huber"), "standardized"
+    levels = architecture.settings["quantiles"]
+    head = "point" if levels is None else "quantiles"
+    return Objective("forecast", "mse", head, tuple(levels or ())), "normalized"
+
+
+def targets(architecture, n, seed=2):
+    rng, s = np.random.default_rng(seed), architecture.settings
+    weight = rng.uniform(0.5, 2, n).astype("float32")
+    if "n_classes" in s:
+        return rng.integers(s["n_classes"], size=n).astype("int32"), weight
+    if "horizon" not in s:
+        return rng.normal(size=(n, s["n_targets"])).astype("float32") * 2, weight
+    y = rng.normal(size=(n, s["horizon"], s["n_targets"])).astype("float32")
+    return y, (rng.uniform(size=y.shape) < 0.8).astype("float32")
+
+
+def agree(architecture):
+    """Answer, loss and every gradient are those of the Keras model."""
+    network, model = made(architecture)
+    inputs = examples(architecture)
+    objective, layer = objective_of(architecture)
+    y, weight = targets(architecture, 7)
+    np.testing.assert_allclose(
+        network.answer(inputs), model.predict(inputs, verbose=0), rtol=2e-4, atol=2e-5
+    )
+    view = keras.Model(model.inputs, model.get_layer(layer).output)
+    loss_object, _ = objective.of_keras()
+    with tf.GradientTape() as tape:
+        answer = view(inputs, training=True)
+        loss = loss_object(y, answer, sample_weight=weight)
+    expected = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    own = network.forward(inputs, training=True)
+    value, d = loss_of(objective, y, own, weight)
+    network.backward(d)
+    assert value == pytest.approx(float(loss), rel=1e-4)
+    found = [p.gradient for p in network.parameters.all if p.trainable]
+    for v, a, b in zip(model.trainable_variables, found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5, err_msg=v.path)
+
+
+@pytest.mark.parametrize("case", SERIES_CASES, ids=name_of)
+def test_a_network_of_series_is_the_keras_model(case):
+    agree(classifier(**case))
+
+
+@pytest.mark.parametrize("case", SERIES_CASES[-5:], ids=name_of)
+def test_a_network_of_numbers_is_the_keras_model(case):
+    agree(regressor(**case))
+
+
+@pytest.mark.parametrize("case", WINDOW_CASES, ids=name_of)
+def test_a_network_of_windows_is_the_keras_model(case):
+    agree(forecaster(**case))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cell=st.sampled_from(sorted(CELLS)),
+    units=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    bidirectional=st.booleans(),
+    pooling=st.sampled_from(POOLINGS),
+    patch=st.integers(1, 4),
+    dense=st.lists(st.integers(1, 5), max_size=2),
+    variable_length=st.booleans(),
+)
+def test_any_network_of_series_is_the_keras_model(**case):
+    agree(classifier(**case))
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(classifier(**case, dropout=0.2, recurrent_dropout=0.1) for case in SERIES_CASES),
+        *(regressor(**case) for case in SERIES_CASES[-5:]),
+        *(forecaster(**case, dropout=0.3) for case in WINDOW_CASES),
+    ],
+    ids=lambda a: name_of(dict(a.settings)),
+)
+def test_weights_have_the_order_and_the_start_of_keras(architecture):
+    network, model = plans.network_of(architecture.builder, architecture.settings), architecture()
+    own = network.parameters
+    assert [(p.path, p.shape, p.trainable) for p in own.all] == [
+        (v.path, tuple(v.shape), v.trainable) for v in model.weights
+    ]
+    expected = training.initial_weights(model, 5)
+    for p, a, b in zip(own.all, own.initial(5), expected, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=p.path)
+    weights = {id(v) for v in model.weights}
+    assert len(own.seeds) == len([v for v in model.variables if id(v) not in weights])
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+def series_source(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 11, 2)).astype("float32")
+    y = (x[:, :, 0].mean(1) > 0).astype("int32") + (x[:, :, 1].mean(1) > 0)
+    return ArraySource(x, y.astype("int32"), rng.uniform(0.5, 1.5, n).astype("float32"))
+
+
+def trained(architecture, source, native, **changed):
+    objective, layer = objective_of(architecture)
+    loop = {"epochs": 4, "batch_size": 16, "patience": 0, "learning_rate": 0.01, **changed}
+    build = architecture if native else lambda: architecture()
+    assert bool(training.not_native(build, objective, [source])) is not native
+    return training.fit(
+        build, source, key=architecture.key, seed=3, loss=objective, output=layer, **loop
+    )
+
+
+def same(a, b, tolerance=2e-4):
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("clipnorm", [None, 0.05])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau"])
+def test_training_is_that_of_the_graph(optimizer, clipnorm, schedule):
+    architecture, source = classifier(units=[6, 4], dense=(5,)), series_source()
+    ways = {"optimizer": optimizer, "clipnorm": clipnorm, "schedule": schedule}
+    own = trained(architecture, source, True, validation=series_source(20, 1), **ways)
+    graph = trained(architecture, source, False, validation=series_source(20, 1), **ways)
+    same(own.weights, graph.weights)
+    assert list(own.history) == list(graph.history)
+    for name, values in own.history.items():
+        assert values == pytest.approx(graph.history[name], rel=1e-3), name
+    same(own.state.optimizer_variables, graph.state.optimizer_variables, 1e-3)
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_a_fit_goes_on_from_either_to_either(steps):
+    architecture, source = classifier(cell="gru"), series_source()
+    ways = {"steps_per_epoch": steps, "schedule": "cosine"}
+    whole = trained(architecture, source, False, **ways)
+    for first, second in ((True, False), (False, True), (True, True)):
+        states = []
+        trained(
+            architecture, source, first, **ways,
+            on_epoch=lambda epoch, logs, state, kept=states: kept.append(state()),
+        )  # fmt: skip
+        found = trained(architecture, source, second, **ways, resume=states[1])
+        same(found.weights, whole.weights)
+        assert found.history["loss"] == pytest.approx(whole.history["loss"], rel=1e-3)
+
+
+def test_early_stopping_gives_back_the_best_weights():
+    architecture, source = classifier(units=16), series_source()
+    held = series_source(12, 9)
+    own, graph = (
+        trained(architecture, source, native, epochs=30, patience=3, validation=held,
+                learning_rate=0.05)
+        for native in (True, False)
+    )  # fmt: skip
+    assert (own.epochs_run, own.best_epoch) == (graph.epochs_run, graph.best_epoch)
+    assert own.epochs_run < 30
+    same(own.weights, graph.weights, 2e-3)
+
+
+def test_a_fit_that_is_resumed_is_the_fit_that_was_not():
+    architecture, source = classifier(dropout=0.3, recurrent_dropout=0.2, units=[4, 4]), None
+    source = series_source()
+    whole = trained(architecture, source, True, epochs=6)
+    states = []
+    trained(
+        architecture, source, True, epochs=6,
+        on_epoch=lambda epoch, logs, state: states.append(state()),
+    )  # fmt: skip
+    found = trained(architecture, source, True, epochs=6, resume=states[2])
+    for a, b in zip(found.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert found.history == whole.history
+
+
+def test_a_diverging_fit_tells_and_keeps_the_last_good_state():
+    from seqkit.errors import TrainingError
+
+    architecture, source = regressor(), None
+    x = np.random.default_rng(0).normal(size=(20, 8, 2)).astype("float32")
+    source = ArraySource(x, np.full((20, 2), 1e30, "float32"))
+    with pytest.raises(TrainingError, match="epoch") as caught:
+        training.fit(
+            architecture, source, key="d", seed=0, loss=Objective("number", "mse"), epochs=3,
+            patience=0, learning_rate=1e30, clipnorm=None, optimizer="sgd", output="standardized",
+        )  # fmt: skip
+    assert all(np.isfinite(w).all() for w in caught.value.state.weights)
+
+
+# --- dropout -----------------------------------------------------------------------------------
+
+
+def test_dropout_keeps_the_mean_and_differs_from_step_to_step():
+    architecture = classifier(dropout=0.4, recurrent_dropout=0.25, units=[4, 4])
+    network = plans.network_of(architecture.builder, architecture.settings)
+    drops = [network.stack.drops[1], network.stack.layers[0].directions[0].drop, network.head.drop]
+    for seed, state in zip(
+        network.parameters.seeds, network.parameters.first_seeds(0), strict=True
+    ):
+        seed[...] = state
+    for drop in drops:
+        first, second = drop.mask((300, 300)), drop.mask((300, 300))
+        assert first.mean() == pytest.approx(1, abs=0.01)
+        assert set(np.unique(first)) == {0, np.float32(1 / (1 - drop.rate))}
+        assert (first == 0).mean() == pytest.approx(drop.rate, abs=0.01)
+        # independent: both dropped as often as chance has it
+        both = ((first == 0) & (second == 0)).mean()
+        assert both == pytest.approx(drop.rate**2, abs=0.01)
+    masks = [drop.mask((50, 50)) for drop in drops]
+    assert not np.array_equal(masks[0] > 0, masks[2] > 0)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_gradient_under_dropout_is_that_of_the_same_masks(bidirectional):
+    architecture = classifier(
+        dropout=0.3, recurrent_dropout=0.3, units=[5, 4], dense=(6,), bidirectional=bidirectional
+    )
+    network, _ = made(architecture)
+    inputs, (y, weight) = examples(architecture), targets(architecture, 7)
+    objective, _ = objective_of(architecture)
+    parameters = network.parameters
+
+    def loss():
+        for seed, state in zip(parameters.seeds, parameters.first_seeds(1), strict=True):
+            seed[...] = state
+        return loss_of(objective, y, network.forward(inputs, training=True), weight)
+
+    _, d = loss()
+    network.backward(d)
+    gradient, theta = parameters.gradient.copy(), parameters.theta.copy()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        way = rng.normal(size=theta.shape).astype("float32")
+        way /= np.linalg.norm(way)
+        ends = []
+        for sign in (1, -1):
+            parameters.theta[...] = theta + np.float32(sign * 5e-3) * way
+            ends.append(loss()[0])
+        parameters.theta[...] = theta
+        assert (ends[0] - ends[1]) / 1e-2 == pytest.approx(gradient @ way, rel=2e-2, abs=2e-3)
+
+
+# --- sources -----------------------------------------------------------------------------------
+
+
+def panel(rng, lengths, age=False, static=False):
+    n = sum(lengths)
+    values = rng.normal(size=(n, 4)).astype("float32")
+    return Panel(
+        values=values,
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
+        ids=np.arange(len(lengths)),
+        times=None,
+        columns=Columns(targets=("a", "b"), past=("c",), future=("d",)),
+        age=rng.integers(0, 3, (n, 3)).clip(max=0 if not age else 2).astype("int32")
+        if age
+        else None,
+        static=rng.normal(size=(len(lengths), 2)).astype("float32") if static else None,
+        static_codes=None,
+    )
+
+
+@pytest.mark.parametrize("origins", ["training", "all", "last"])
+@pytest.mark.parametrize("age", [False, True])
+@pytest.mark.parametrize("normalize", [None, "none", "last", "standard"])
+def test_windows_taken_are_those_gathered(origins, age, normalize):
+    rng = np.random.default_rng(0)
+    table = panel(rng, [30, 9, 22, 14], static=True)
+    if age:  # what was interpolated lies at most as far back as the series goes
+        ages = np.minimum(rng.integers(0, 3, (75, 3)), np.arange(75)[:, None])
+        for start in (0, 30, 39, 61):
+            ages[start : start + 3] = 0
+        table = panel(rng, [30, 9, 22, 14], static=True)
+        table = Panel(**{**vars(table), "age": ages.astype("int32")})
+    source = WindowSource(
+        table, 10, 4, origins=origins, normalize=normalize, offset=np.ones(2), scale=np.full(2, 2),
+    )  # fmt: skip
+    index = np.arange(source.n_examples)
+    tensors = {name: tf.constant(array) for name, array in source.tensors.items()}
+    expected = source.gather(tensors, tf.constant(index))
+    found = source.take(index)
+    assert sorted(found[0]) == sorted(expected[0])
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(array, expected[0][name].numpy(), err_msg=name)
+    np.testing.assert_allclose(found[1], expected[1].numpy(), rtol=1e-5, atol=1e-6)
+    assert (found[2] is None) == (expected[2] is None)
+    if found[2] is not None:
+        np.testing.assert_array_equal(found[2], expected[2].numpy())
+
+
+# --- what it serves, and what for --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("architecture", "why"),
+    [
+        (classifier(pooling="attention"), "attention"),
+        (classifier(units=[3, 4], residual=True), "equal units"),
+        (forecaster(decoder="segment"), "segment"),
+        (forecaster(distribution="normal"), "distribution"),
+        (forecaster(n_future=1), "covariates"),
+        (forecaster(patch=20), "longer"),
+        (forecaster(departure_from="seasonal_naive", season=30), "season"),
+    ],
+)
+def test_what_is_not_native_says_why(architecture, why):
+    assert why in training.not_native(architecture)
+
+
+def test_callbacks_strategies_and_other_optimizers_are_left_to_the_graph():
+    architecture, objective = classifier(), Objective("crossentropy")
+    assert training.not_native(architecture, objective) == ""
+    assert "callbacks" in training.not_native(architecture, objective, callbacks=[object()])
+    assert "rmsprop" in training.not_native(architecture, objective, optimizer="rmsprop")
+    assert "one's own" in training.not_native(lambda: None, objective)
+    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
+        assert "strategy" in training.not_native(architecture, objective)
+    keras.config.set_floatx("float64")
+    try:
+        assert "float32" in training.not_native(architecture, objective)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+def test_an_answer_does_not_depend_on_the_batch():
+    architecture = classifier(cell="lstm", units=[20, 9], bidirectional=True)
+    network, _ = made(architecture)
+    x = examples(architecture, n=50, n_steps=40)
+    whole = network.answer(x)
+    for part in (slice(0, 1), slice(3, 10), slice(17, 50)):
+        np.testing.assert_array_equal(network.answer(x[part]), whole[part])
+
+
+def test_an_estimator_agrees_with_its_own_model():
+    X, y = load("gunpoint").train.X[:30].astype("float32"), load("gunpoint").train.y[:30]
+    model = SequenceClassifier(units=[8, 8], bidirectional=True, epochs=3, validation=0,
+                               patience=0, dropout=0.2, random_state=0).fit(X, y)  # fmt: skip
+    np.testing.assert_allclose(
+        model.predict_proba(X), model.model_.predict(X[:, :, None], verbose=0), atol=2e-5
+    )
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor
+from sklearn.model_selection import cross_val_score
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(24, 10, 1)), np.arange(24) % 2
+short = dict(units=4, epochs=2, validation=0, patience=0, random_state=0)
+cross_val_score(SequenceClassifier(**short), X, y, cv=3)
+SequenceRegressor(**short, bidirectional=True).fit(X, y).predict(X)
+wave = np.sin(np.arange(100) / 3)
+forecaster = SequenceForecaster(context_length=12, horizon=3, units=4, epochs=2, random_state=0)
+forecaster.fit(wave).forecast()
+print(sorted({"tensorflow", "keras"} & set(sys.modules)))
+"""
+
+
+def test_plain_estimators_need_no_tensorflow():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "made_of",
+    [
+        lambda: SequenceClassifier(units=[6, 6], dropout=0.3, epochs=3, validation=0, patience=0,
+                                   random_state=1),
+        lambda: SequenceRegressor(units=6, recurrent_dropout=0.3, epochs=3, validation=0,
+                                  patience=0, random_state=1),
+    ],
+)  # fmt: skip
+def test_the_same_seed_gives_the_same_weights(made_of):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 9, 2)), np.arange(30) % 2
+    first, again = made_of().fit(X, y), made_of().fit(X, y)
+    for a, b in zip(first.weights_, again.weights_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = made_of().set_params(random_state=2).fit(X, y)
+    assert any((a != b).any() for a, b in zip(first.weights_, other.weights_, strict=True))
+
+
+def test_a_forecaster_beats_the_naive_forecast_natively():
+    rng = np.random.default_rng(0)
+    wave = 10 + np.sin(np.arange(600) * 2 * np.pi / 24) + rng.normal(size=600) * 0.1
+    model = SequenceForecaster(context_length=48, horizon=24, season=24, units=16, epochs=10,
+                               learning_rate=0.01, random_state=0).fit(wave[:-24])  # fmt: skip
+    error = np.abs(model.forecast() - wave[-24:]).mean()
+    assert error < 0.25 < np.abs(wave[-25] - wave[-24:]).mean()
+    assert DROPOUT == 2  # saved states depend on it

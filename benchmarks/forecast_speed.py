@@ -44,9 +44,7 @@ def scored(made):
 def run_seqkit(steps):
     begun = time.perf_counter()
     from seqkit import SequenceForecaster
-    from seqkit.experiment import set_threads
 
-    set_threads()
     train = read("Hourly-train.csv")
     settings = {
         "context_length": CONTEXT, "horizon": HORIZON, "cell": "lstm", "units": [UNITS] * LAYERS,

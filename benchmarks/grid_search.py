@@ -44,9 +44,7 @@ WAYS = {
 
 def seqkit_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from seqkit import SequenceClassifier
-    from seqkit.experiment import set_threads
 
-    set_threads()
     net = SequenceClassifier(
         epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0,
         random_state=0,

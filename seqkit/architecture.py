@@ -32,6 +32,7 @@ class Architecture:
     settings: Mapping[str, Any]
 
     def __call__(self) -> Any:
+        """Build the model."""
         module, name = self.builder.split(":")
         return getattr(importlib.import_module(module), name)(**self.settings)
 

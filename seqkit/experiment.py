@@ -23,7 +23,7 @@ from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.evaluation.summary import as_tables
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
-from seqkit.kernels import choose, is_ready
+from seqkit.machine.sequences import is_ready, refusal
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.report.html import write_report
 from seqkit.report.plots import save_displays
@@ -94,7 +94,8 @@ def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
 
     The kernels run independent work (directions, shards of a batch) side by side, each on one
     thread, which beats many threads on one small product. A program of yours may do the same
-    before TensorFlow starts; the library never does it by itself.
+    before TensorFlow starts; the library never does it by itself. Native networks need no
+    TensorFlow, and so none of this.
 
     Parameters
     ----------
@@ -259,7 +260,7 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     estimator = flow.estimator()
     if show:
         cell = find_cell(flow.recipe.model.cell)
-        if choose(cell).name == "compiled" and not is_ready(cell):
+        if not refusal(cell) and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 15 seconds")
         show.begin(flow.recipe.train.epochs)
     try:

@@ -121,6 +121,7 @@ class BaseSequenceEstimator(BaseEstimator):
         self.history_ = fitted.history
         self.n_iter_ = fitted.epochs_run
         self.best_epoch_ = fitted.best_epoch
+        self.trainer_ = fitted.trainer
         self.__dict__.pop("_model_", None)
         # Twice the size of the weights, so it is kept only where a fit may go on; the weights
         # themselves are in it no second time.

@@ -92,6 +92,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    trainer_ : str
+        ``native``, or ``graph`` and why the network needs TensorFlow.
 
     Examples
     --------

@@ -95,6 +95,8 @@ class SequenceForecaster(ForecastAnswers):
         Its weights.
     history_ : dict of str to list of float
         Loss by epoch; of an ensemble's first network (``histories_`` has all).
+    trainer_ : str
+        ``native``, or ``graph`` and why the network needs TensorFlow.
     notes_ : tuple of str
         What was inferred, filled or left out.
     n_features_in_ : int

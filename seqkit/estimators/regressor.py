@@ -54,6 +54,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    trainer_ : str
+        ``native``, or ``graph`` and why the network needs TensorFlow.
 
     Examples
     --------

@@ -84,6 +84,7 @@ class Flow:
         ]
         return [
             f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
+            f"trainer: {estimator.trainer_}",
             *kernels,
         ]
 

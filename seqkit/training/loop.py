@@ -53,6 +53,8 @@ class Fitted:
     epochs_run : int
     best_epoch : int
         Counted from 0; the last one when nothing was validated.
+    trainer : str
+        ``native``, or ``graph`` and why.
     """
 
     weights: list[np.ndarray]
@@ -60,6 +62,7 @@ class Fitted:
     state: TrainingState
     epochs_run: int
     best_epoch: int
+    trainer: str
 
 
 def not_native(
@@ -68,7 +71,6 @@ def not_native(
     sources: Sequence[Any] = (),
     optimizer: Any = "adam",
     callbacks: Sequence[Any] = (),
-    output: str | None = None,
 ) -> str:
     """Return why a network is not trained (or asked) natively, or nothing if it is."""
     if not isinstance(build, Architecture):
@@ -278,7 +280,8 @@ def fit(
     }
     start: dict[str, Any] = {"constants": constants, "weights": initial_weights}
     sources = [part for part in (source, validation) if part is not None]
-    if not not_native(build, loss, sources, optimizer, callbacks, output):
+    why = not_native(build, loss, sources, optimizer, callbacks)
+    if not why:
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
         state = _state(
@@ -289,7 +292,7 @@ def fit(
             **given, first_rate=learning_rate, state=state, network=network, objective=loss,
             optimizer=optimizer,
         )  # fmt: skip
-        return _finished(run, NoCallbacks(), patience, verbose, on_epoch)
+        return _finished(run, NoCallbacks(), patience, verbose, on_epoch, "native")
     with _graph_run(
         build, key, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given
     ) as graph_run:
@@ -298,7 +301,7 @@ def fit(
             from seqkit.training.callbacks import Callbacks
 
             hooks = Callbacks(callbacks, graph_run.program, epochs, graph_run.steps, verbose)
-        return _finished(graph_run, hooks, patience, verbose, on_epoch)
+        return _finished(graph_run, hooks, patience, verbose, on_epoch, f"graph: {why}")
 
 
 def _state(resume: TrainingState | None, fresh: Callable[[], TrainingState]) -> TrainingState:
@@ -347,6 +350,7 @@ def _finished(
     patience: int,
     verbose: int,
     on_epoch: Callable[[int, dict[str, float], Callable[[], TrainingState]], None] | None,
+    trainer: str,
 ) -> Fitted:
     """Run all epochs, and return what they gave."""
     _epochs(run, hooks, patience, verbose, on_epoch)
@@ -355,7 +359,7 @@ def _finished(
     weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
     run.hand_over(None if restored else weights)
     best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
-    return Fitted(weights, final.history, final, final.epoch, best)
+    return Fitted(weights, final.history, final, final.epoch, best, trainer)
 
 
 def _epochs(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -488,6 +490,53 @@ def test_an_estimator_agrees_with_its_own_model():
     np.testing.assert_allclose(
         model.predict_proba(X), model.model_.predict(X[:, :, None], verbose=0), atol=2e-5
     )
+
+
+def fitted_weights():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(64, 120, 1)), np.arange(64) % 2
+    model = SequenceClassifier(units=48, epochs=1, validation=0, patience=0, random_state=0)
+    return model.fit(X, y).weights_
+
+
+def test_weights_do_not_depend_on_how_many_threads_there_are(monkeypatch):
+    """Parts of a batch are cut by its size, whoever computes them."""
+    monkeypatch.setattr("seqkit.native.layers.n_cores", lambda: 4)
+    expected = fitted_weights()
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "1")
+    same_bits(fitted_weights(), expected)
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS")
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda _: fitted_weights(), range(4)):
+            same_bits(found, expected)
+
+
+def same_bits(a, b):
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    script = """
+import multiprocessing, sys
+import numpy as np
+from seqkit import SequenceClassifier
+def weights():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(64, 120, 1)), np.arange(64) % 2
+    model = SequenceClassifier(units=48, epochs=1, validation=0, patience=0, random_state=0)
+    return model.fit(X, y).weights_
+here = weights()
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    there = pool.apply(weights)
+print(all(np.array_equal(a, b) for a, b in zip(here, there)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "True"
 
 
 SCRIPT = """

@@ -5,21 +5,28 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from seqkit.collection import collection_paused
 
-__all__ = ["n_shards", "n_side_by_side", "side_by_side"]
+__all__ = ["n_cores", "n_shards", "n_side_by_side", "one_of_several", "side_by_side"]
+
+
+def n_cores() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 def n_side_by_side() -> int:
     """Return how much is computed at a time: by cores and the threads that TensorFlow was given."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cores = os.cpu_count() or 1
+    cores = n_cores()
     loaded: Any = sys.modules.get("tensorflow")
     threads = 0
     if hasattr(loaded, "config"):
@@ -72,11 +79,59 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="seqkit")
 
 
-def side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return what each call gives; the first is made in this very thread.
+class _Several:
+    """How many threads of the program compute at the moment."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+
+_SEVERAL = _Several()
+
+
+@contextmanager
+def one_of_several() -> Iterator[None]:
+    """Count this thread among those that share the cores, while it fits or predicts.
+
+    What is cut into parts stays cut the same way, so the result does; only how many of the parts
+    are computed at a time depends on who else computes.
+    """
+    with _SEVERAL.lock:
+        _SEVERAL.count += 1
+    try:
+        yield
+    finally:
+        with _SEVERAL.lock:
+            _SEVERAL.count -= 1
+
+
+def _afresh() -> None:
+    """Begin without the threads of the process that was forked: they are not here."""
+    _threads.cache_clear()
+    _SEVERAL.__init__()  # type: ignore[misc]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_afresh)
+
+
+def _one_by_one(calls: Sequence[Callable[[], Any]]) -> None:
+    for call in calls:
+        call()
+
+
+def side_by_side(calls: Sequence[Callable[[], Any]]) -> None:
+    """Make all calls, as many at a time as there are cores for; some in this very thread.
 
     The calls must not wait for calls of their own: there is one pool of threads.
     """
     with collection_paused():  # machine code may be loaded
-        others = [_threads().submit(call) for call in calls[1:]]
-        return [calls[0](), *(other.result() for other in others)]
+        width = max(1, n_side_by_side() // max(1, _SEVERAL.count))
+        others = [
+            _threads().submit(_one_by_one, calls[k::width])
+            for k in range(1, min(width, len(calls)))
+        ]
+        _one_by_one(calls[::width])
+        for other in others:
+            other.result()

@@ -15,7 +15,7 @@ from seqkit.cells import Weights, find_cell
 from seqkit.draws import cell_bias, glorot_uniform, orthogonal, zeros
 from seqkit.machine.schemes import code
 from seqkit.machine.sequences import Batch, room
-from seqkit.machine.shards import n_shards, n_side_by_side, side_by_side
+from seqkit.machine.shards import n_cores, n_shards, side_by_side
 from seqkit.native.parameters import Parameters
 
 __all__ = ["Dense", "Dropout", "Pooling", "Recurrent"]
@@ -130,7 +130,7 @@ class _Direction:
         mask = _NO_ROWS
         if training and self.drop is not None:
             mask = self.drop.mask((n, self.units))
-        parts = n_shards(n, n_steps, self.units, self.n_directions, n_side_by_side())
+        parts = n_shards(n, n_steps, self.units, self.n_directions, n_cores())
         if self.backwards:
             x = _turned(x, lengths)
         self.batch = Batch(self.cell, x, weights, mask, parts)

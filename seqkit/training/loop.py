@@ -20,6 +20,7 @@ import numpy as np
 from seqkit.architecture import Architecture
 from seqkit.draws import derived_seed
 from seqkit.errors import TrainingError, explain, suggest
+from seqkit.machine.shards import one_of_several
 from seqkit.native import plans
 from seqkit.native.parameters import DROPOUT
 from seqkit.objective import Objective
@@ -292,7 +293,8 @@ def fit(
             **given, first_rate=learning_rate, state=state, network=network, objective=loss,
             optimizer=optimizer,
         )  # fmt: skip
-        return _finished(run, NoCallbacks(), patience, verbose, on_epoch, "native")
+        with one_of_several():
+            return _finished(run, NoCallbacks(), patience, verbose, on_epoch, "native")
     with _graph_run(
         build, key, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given
     ) as graph_run:
@@ -488,7 +490,8 @@ def predict(
     if output is None and not not_native(build, sources=[source]):
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
-        return predict_natively(network, weights, source, batch_size)
+        with one_of_several():
+            return predict_natively(network, weights, source, batch_size)
     from seqkit.training.engine import POOL
 
     with POOL.borrow(build, key) as engine:

@@ -8,6 +8,7 @@ TensorFlow's gradient of the Keras layer of the same name.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -114,6 +115,8 @@ class _Direction:
             add(f"{path}/recurrent_kernel", (units, columns), orthogonal),
             add(f"{path}/bias", bias, lambda shape, _: cell_bias(row.name, shape)),
         ]
+        self.batch: Any = None
+        self.out: Any = None
         self.there = [True, True, True, bool(row.peepholes), bool(fed)]
         if row.peepholes:
             shape = (len(row.peepholes), units)
@@ -124,6 +127,7 @@ class _Direction:
 
     def forward(self, x: Array, lengths: Array | None, sequences: bool, training: bool) -> list:  # type: ignore[type-arg]
         self.lengths, self.sequences = lengths, sequences
+        self.batch = self.out = None  # the last one's memory is used again
         n_steps, n, _ = x.shape
         here = iter(p.value for p in self.parameters)
         weights = Weights(*(next(here) if there else None for there in self.there))

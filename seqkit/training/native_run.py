@@ -23,7 +23,7 @@ __all__ = ["OPTIMIZERS", "NativeRun", "predict_natively"]
 Array = np.ndarray
 single = np.float32
 
-ROOM = 1 << 27
+ROOM = 1 << 25
 """Bytes that a batch may take which is not trained on; larger ones go in parts."""
 
 

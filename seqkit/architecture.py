@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Architecture"]
+__all__ = ["Architecture", "stack_units"]
+
+
+def stack_units(units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the width of every recurrent layer: one number is a stack of one."""
+    return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from seqkit.architecture import stack_units
 from seqkit.cells import ALIASES, CELLS
 from seqkit.errors import explain, suggest
 from seqkit.layers import (
@@ -23,7 +24,7 @@ from seqkit.layers import (
     Unstandardize,
 )
 
-__all__ = ["build_classifier", "build_regressor", "encode", "recurrent_stack", "stack_units"]
+__all__ = ["build_classifier", "build_regressor", "encode", "recurrent_stack"]
 
 POOLINGS = ("last", "mean", "max", "mean_max", "attention")
 SCALES = ("none", "standard", "minmax", "robust")
@@ -262,11 +263,6 @@ def recurrent_stack(
     if pooling == "attention":
         return AttentionPooling(name="pooling")(x, **timing)
     return SequencePooling(pooling, bidirectional=bidirectional, name="pooling")(x, **timing)
-
-
-def stack_units(units: int | Sequence[int]) -> tuple[int, ...]:
-    """Return the width of every recurrent layer: one number is a stack of one."""
-    return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
 
 
 def _check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> None:

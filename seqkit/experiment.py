@@ -261,7 +261,7 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     if show:
         cell = find_cell(flow.recipe.model.cell)
         if not refusal(cell) and not is_ready(cell):
-            show.say("machine code is made for this computer, once: some 15 seconds")
+            show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(flow.recipe.train.epochs)
     try:
         flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)

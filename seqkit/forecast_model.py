@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from seqkit.builders import stack_units
+from seqkit.architecture import stack_units
 from seqkit.errors import explain, suggest
 from seqkit.forecast_decoders import DECODERS, Decoder, Frame
 from seqkit.forecast_head_layers import CountScale, HeadLayer, ToUnits

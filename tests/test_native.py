@@ -255,7 +255,7 @@ def trained(architecture, source, native, **changed):
     objective, layer = objective_of(architecture)
     loop = {"epochs": 4, "batch_size": 16, "patience": 0, "learning_rate": 0.01, **changed}
     build = architecture if native else lambda: architecture()
-    assert bool(training.not_native(build, objective, [source])) is not native
+    assert bool(training.not_native(build, objective, [source], output=layer)) is not native
     return training.fit(
         build, source, key=architecture.key, seed=3, loss=objective, output=layer, **loop
     )
@@ -460,18 +460,31 @@ def test_what_is_not_native_says_why(architecture, why):
 
 
 def test_callbacks_strategies_and_other_optimizers_are_left_to_the_graph():
-    architecture, objective = classifier(), Objective("crossentropy")
-    assert training.not_native(architecture, objective) == ""
-    assert "callbacks" in training.not_native(architecture, objective, callbacks=[object()])
-    assert "rmsprop" in training.not_native(architecture, objective, optimizer="rmsprop")
-    assert "one's own" in training.not_native(lambda: None, objective)
+    def why(build=None, **given):
+        return training.not_native(
+            build or classifier(),
+            Objective("crossentropy"),
+            **{"output": "logits", **given},
+        )
+
+    assert why() == ""
+    assert "callbacks" in why(callbacks=[object()])
+    assert "rmsprop" in why(optimizer="rmsprop")
+    assert "probabilities" in why(output="probabilities")
+    assert "one's own" in why(lambda: None)
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
-        assert "strategy" in training.not_native(architecture, objective)
+        assert "strategy" in why()
     keras.config.set_floatx("float64")
     try:
-        assert "float32" in training.not_native(architecture, objective)
+        assert "float32" in why()
     finally:
         keras.config.set_floatx("float32")
+
+
+def test_an_objective_has_its_own_metrics():
+    with pytest.raises(ValueError, match="metrics must be left out"):
+        training.fit(classifier(), series_source(), key="m", seed=0, metrics=["accuracy"],
+                     loss=Objective("crossentropy"), output="logits", patience=0)  # fmt: skip
 
 
 def test_an_answer_does_not_depend_on_the_batch():

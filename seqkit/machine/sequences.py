@@ -88,7 +88,7 @@ def refusal(cell: Cell) -> str:
 
 
 def is_ready(cell: Cell) -> bool:
-    """Return whether a cell's machine code was made before: that takes some 15 seconds, once."""
+    """Return whether a cell's machine code was made before: that takes some 20 seconds, once."""
     code()
     from seqkit.machine.code.compiling import is_compiled
 

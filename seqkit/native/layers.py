@@ -7,7 +7,7 @@ TensorFlow's gradient of the Keras layer of the same name.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from seqkit.native.parameters import Parameters
 __all__ = ["Dense", "Dropout", "Pooling", "Recurrent"]
 
 Array = np.ndarray
+Calls = list[Callable[[], None]]
 _NO_ROWS, _NO_STEPS = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32)
 
 
@@ -107,7 +108,7 @@ class _Direction:
         self.cell, self.units = find_cell(cell), units
         self.backwards, self.n_directions = backwards, n_directions
         row, columns = self.cell, len(self.cell.gates) * units
-        add = partial(parameters.add)
+        add = parameters.add
         bias = (2, columns) if row.bias_rows == 2 else (columns,)
         fed = len(row.gate_recurrence) * units
         self.parameters = [
@@ -125,7 +126,7 @@ class _Direction:
             self.parameters.append(add(f"{path}/gate_kernel", (fed, fed), glorot_uniform))
         self.drop = Dropout(parameters, recurrent_dropout) if recurrent_dropout else None
 
-    def forward(self, x: Array, lengths: Array | None, sequences: bool, training: bool) -> list:  # type: ignore[type-arg]
+    def forward(self, x: Array, lengths: Array | None, sequences: bool, training: bool) -> Calls:
         self.lengths, self.sequences = lengths, sequences
         self.batch = self.out = None  # the last one's memory is used again
         n_steps, n, _ = x.shape
@@ -153,7 +154,7 @@ class _Direction:
             out *= _valid(len(out), lengths)
         return _turned(out, lengths) if self.backwards else out
 
-    def backward(self, d: Array, wants_input: bool) -> list:  # type: ignore[type-arg]
+    def backward(self, d: Array, wants_input: bool) -> Calls:
         n_steps, n = self.batch.n_steps, self.batch.size
         absent = len(self.cell.states) - 1
         arriving, carry = _NO_STEPS, _NO_ROWS

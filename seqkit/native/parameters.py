@@ -11,6 +11,7 @@ from seqkit.draws import derived_seed
 __all__ = ["Parameter", "Parameters"]
 
 Array = np.ndarray
+Draw = Callable[[tuple[int, ...], int], Array]
 DROPOUT = 2  # what a derived seed is for
 
 
@@ -37,7 +38,7 @@ class Parameter:
         self,
         path: str,
         shape: tuple[int, ...],
-        draw: Callable[[tuple[int, ...], int], Array],
+        draw: Draw,
         trainable: bool = True,
     ) -> None:
         self.path, self.shape, self.draw, self.trainable = path, shape, draw, trainable
@@ -61,7 +62,9 @@ class Parameters:
         self.seeds: list[Array] = []
         self.theta = self.gradient = np.empty(0, np.float32)
 
-    def add(self, path: str, shape: tuple[int, ...], draw: Callable, trainable: bool = True):  # type: ignore[no-untyped-def, type-arg]
+    def add(
+        self, path: str, shape: tuple[int, ...], draw: Draw, trainable: bool = True
+    ) -> Parameter:
         """Add a parameter and return it."""
         self.all.append(Parameter(path, shape, draw, trainable))
         return self.all[-1]

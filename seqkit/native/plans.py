@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqkit.architecture import stack_units
 from seqkit.cells import find_cell
 from seqkit.machine.sequences import refusal as cell_refusal
 from seqkit.native.networks import ForecastNetwork, Network, SeriesNetwork
 from seqkit.window_space import default_patch
 
-__all__ = ["PLANS", "network_of", "refusal"]
+__all__ = ["PLANS", "Plan", "network_of", "refusal"]
 
 Settings = Mapping[str, Any]
-
-
-def _widths(units: int | Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
 
 
 def _stack(s: Settings) -> dict[str, Any]:
     return {
         "cell": find_cell(s["cell"]).name,
-        "units": _widths(s["units"]),
+        "units": stack_units(s["units"]),
         "bidirectional": s["bidirectional"],
         "recurrent_dropout": s["recurrent_dropout"],
         "residual": s["residual"],
@@ -74,17 +72,30 @@ def _forecaster(s: Settings) -> Network:
     )
 
 
-PLANS: dict[str, Callable[[Settings], Network]] = {
-    "seqkit.builders:build_classifier": _of_series("n_classes", "logits"),
-    "seqkit.builders:build_regressor": _of_series("n_targets", "standardized"),
-    "seqkit.forecast_model:build_forecaster": _forecaster,
+@dataclass(frozen=True)
+class Plan:
+    """A row of :data:`PLANS`: what a builder's settings make, and what of it the loss sees.
+
+    ``output`` is the Keras model's layer of that name.
+    """
+
+    output: str
+    build: Callable[[Settings], Network]
+
+
+PLANS: dict[str, Plan] = {
+    "seqkit.builders:build_classifier": Plan("logits", _of_series("n_classes", "logits")),
+    "seqkit.builders:build_regressor": Plan(
+        "standardized", _of_series("n_targets", "standardized")
+    ),
+    "seqkit.forecast_model:build_forecaster": Plan("normalized", _forecaster),
 }
 """Builders whose networks can be native."""
 
 
 def network_of(builder: str, settings: Settings) -> Network:
     """Return the network of a builder's settings, which :func:`refusal` has nothing against."""
-    return PLANS[builder](settings)
+    return PLANS[builder].build(settings)
 
 
 def refusal(builder: str, settings: Settings) -> str:
@@ -98,7 +109,7 @@ def refusal(builder: str, settings: Settings) -> str:
 def _layers(s: Settings) -> str:
     if s.get("pooling") == "attention":
         return "attention pooling is Keras's"
-    if s["residual"] and len(set(_widths(s["units"]))) > 1:
+    if s["residual"] and len(set(stack_units(s["units"]))) > 1:
         return "a residual sum needs equal units"
     return ""
 

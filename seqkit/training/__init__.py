@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from seqkit.training.loop import Fitted, fit, not_native, predict
+from seqkit.training.beginning import not_native
+from seqkit.training.loop import Fitted, fit, predict
 from seqkit.training.run import SCHEDULES
 from seqkit.training.sources import ArraySource, Source, aligned
 from seqkit.training.state import TrainingState

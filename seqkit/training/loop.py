@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.architecture import Architecture
-from seqkit.draws import derived_seed
-from seqkit.errors import TrainingError, explain, suggest
+from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
 from seqkit.native import plans
-from seqkit.native.parameters import DROPOUT
 from seqkit.objective import Objective
-from seqkit.training.native_run import OPTIMIZERS, NativeRun, predict_natively
+from seqkit.training.beginning import fresh_graph_state, fresh_native_state, not_native
+from seqkit.training.native_run import NativeRun, predict_natively
 from seqkit.training.run import SCHEDULES, NoCallbacks
 from seqkit.training.sources import Source
 from seqkit.training.state import TrainingState
@@ -32,9 +31,7 @@ from seqkit.training.state import TrainingState
 if TYPE_CHECKING:
     import keras
 
-    from seqkit.training.program import Program
-
-__all__ = ["Fitted", "fit", "not_native", "predict"]
+__all__ = ["Fitted", "fit", "predict"]
 
 KEEP_SECONDS = 1.0
 """A state to go back to is kept about this often; every epoch would cost a tenth of small ones."""
@@ -64,109 +61,6 @@ class Fitted:
     epochs_run: int
     best_epoch: int
     trainer: str
-
-
-def not_native(
-    build: Callable[[], keras.Model],
-    loss: Any = None,
-    sources: Sequence[Any] = (),
-    optimizer: Any = "adam",
-    callbacks: Sequence[Any] = (),
-) -> str:
-    """Return why a network is not trained (or asked) natively, or nothing if it is."""
-    if not isinstance(build, Architecture):
-        return "it is a model of one's own"
-    if callbacks:
-        return "callbacks are given a keras.Model"
-    if loss is not None and not isinstance(loss, Objective):
-        return "the loss is an object of Keras"
-    if optimizer not in tuple(OPTIMIZERS):
-        return f"the optimizer {optimizer!r} is Keras's"
-    if not all(hasattr(source, "take") for source in sources):
-        return "the examples are a stream"
-    return plans.refusal(build.builder, build.settings)
-
-
-def _with_constants(
-    values: list[np.ndarray],
-    constants: Mapping[str, np.ndarray] | None,
-    paths: Sequence[str],
-    shapes: Sequence[tuple[int, ...]],
-) -> list[np.ndarray]:
-    """Return first weights with the constants in their places, all shapes checked."""
-    for path, value in (constants or {}).items():
-        if path not in paths:
-            raise ValueError(
-                explain(
-                    "fit",
-                    "constants",
-                    f"by the path of a weight {list(paths)}",
-                    path,
-                    suggest(path, paths),
-                )
-            )
-        place = paths.index(path)
-        values[place] = np.asarray(value, values[place].dtype).reshape(values[place].shape)
-    if [np.shape(v) for v in values] != list(shapes):
-        raise ValueError(
-            explain(
-                "fit", "initial_weights", f"of the shapes {list(shapes)}", [v.shape for v in values]
-            )
-        )
-    return values
-
-
-def _fresh_graph_state(
-    program: Program,
-    seed: int,
-    rate: float,
-    constants: Mapping[str, np.ndarray] | None,
-    weights: Sequence[np.ndarray] | None,
-) -> TrainingState:
-    from seqkit.training.initial import initial_weights
-
-    engine = program.engine
-    values = (
-        initial_weights(engine.model, seed, engine.fresh)
-        if weights is None
-        else [np.asarray(w) for w in weights]
-    )
-    paths = [variable.path for variable in engine.model.weights]
-    shapes = [tuple(variable.shape) for variable in engine.model.weights]
-    values = _with_constants(values, constants, paths, shapes)
-    variables = [np.array(v) for v in program.fresh_optimizer]
-    if not program.scheduled:
-        place = next(
-            i for i, v in enumerate(program.optimizer.variables) if v is program.learning_rate
-        )
-        variables[place] = np.asarray(rate, variables[place].dtype)
-    seeds = [
-        np.array([derived_seed(seed, DROPOUT, i), 0]).astype(v.dtype.as_numpy_dtype)
-        for i, v in enumerate(engine.seed_states)
-    ]
-    return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
-
-
-def _fresh_native_state(
-    network: Any,
-    optimizer: str,
-    seed: int,
-    rate: float,
-    constants: Mapping[str, np.ndarray] | None,
-    weights: Sequence[np.ndarray] | None,
-) -> TrainingState:
-    """Return what `_fresh_graph_state` does for the same settings."""
-    parameters = network.parameters
-    values = parameters.initial(seed) if weights is None else [np.asarray(w) for w in weights]
-    paths = [p.path for p in parameters.all]
-    values = _with_constants(values, constants, paths, [p.shape for p in parameters.all])
-    variables: list[np.ndarray] = [np.array(0, np.int64), np.array(rate, np.float32)]
-    for p in parameters.all:
-        if p.trainable:
-            moments = OPTIMIZERS[optimizer].moments
-            variables += [np.zeros(p.shape, np.float32) for _ in range(moments)]
-    seeds = parameters.first_seeds(seed)
-    return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 
 
 def fit(
@@ -279,15 +173,19 @@ def fit(
         "clipnorm": clipnorm,
         "progress": on_progress,
     }
+    if isinstance(loss, Objective) and metrics:
+        raise ValueError(
+            explain("fit", "metrics", "left out: an Objective has its own", list(metrics))
+        )
     start: dict[str, Any] = {"constants": constants, "weights": initial_weights}
     sources = [part for part in (source, validation) if part is not None]
-    why = not_native(build, loss, sources, optimizer, callbacks)
+    why = not_native(build, loss, sources, optimizer, callbacks, output)
     if not why:
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
         state = _state(
             resume,
-            lambda: _fresh_native_state(network, optimizer, seed, learning_rate, **start),
+            lambda: fresh_native_state(network, optimizer, seed, learning_rate, **start),
         )
         run = NativeRun(
             **given, first_rate=learning_rate, state=state, network=network, objective=loss,
@@ -337,7 +235,7 @@ def _graph_run(
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
         rate = rate_of(optimizer, learning_rate)
-        state = _state(resume, lambda: _fresh_graph_state(program, seed, rate, **start))
+        state = _state(resume, lambda: fresh_graph_state(program, seed, rate, **start))
         engine.held = None
         engine.assign(
             program.state_variables,
@@ -487,7 +385,7 @@ def predict(
     -------
     ndarray of shape (n_examples, ...)
     """
-    if output is None and not not_native(build, sources=[source]):
+    if not not_native(build, sources=[source], output=output):
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
         with one_of_several():

@@ -20,6 +20,8 @@ Tree = Any
 class Source(Protocol):
     """Examples by number, gathered inside the graph.
 
+    One that also has ``take(index)``, which gives the same in arrays, serves native networks.
+
     Attributes
     ----------
     n_examples : int

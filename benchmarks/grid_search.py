@@ -209,7 +209,11 @@ def main() -> None:
     for turn in range(options.rounds):
         for name in options.only:
             for backend, n_jobs in WAYS[name]:
-                found = in_a_process("--one", name, backend, str(n_jobs), *same)
+                try:
+                    found = in_a_process("--one", name, backend, str(n_jobs), *same)
+                except SystemExit as error:  # a contender that dies is told of, and left out
+                    print(f"round {turn + 1} {error}", flush=True)
+                    continue
                 runs.append({"name": name, "backend": backend, "n_jobs": n_jobs, **found})
                 print(f"round {turn + 1} {name:8}{backend:10}{n_jobs} {found}", flush=True)
     rows = summary(runs)

@@ -89,6 +89,7 @@ def fresh_graph_state(
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
+    """Return the state of a fit on an engine before its first step."""
     from seqkit.training.initial import initial_weights
 
     engine = program.engine
@@ -121,7 +122,7 @@ def fresh_native_state(
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
-    """Return what `fresh_graph_state` does for the same settings."""
+    """Return what `fresh_graph_state` does for the same settings, for a native network."""
     parameters = network.parameters
     values = parameters.initial(seed) if weights is None else [np.asarray(w) for w in weights]
     paths = [p.path for p in parameters.all]

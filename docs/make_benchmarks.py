@@ -171,7 +171,8 @@ Time of a training step relative to `lstm`. `fgr` has nine recurrent matrices mo
 four, so that its products alone are 3.25 times as many.""", variants),
     ("grid_search", "Grid search", """\
 24 fits of a small LSTM on GunPoint in scikit-learn's `GridSearchCV`. The first search of a process
-loads machine code or traces graphs, and starts its workers; imports are not counted.""", grid_search),
+loads machine code or traces graphs and starts its workers; its imports are not counted.""",
+     grid_search),
     ("forecast_speed", "Forecasting beside NeuralForecast and Darts", """\
 The same LSTM (two layers of 128 units, 168 steps seen, 48 forecast), batches of 128 windows of M4
 Hourly, 100 steps, a process each; `start` is from import to the end of the first step.

@@ -171,7 +171,9 @@ class Engine:
         """Return the model's answer for every example, in order."""
         model = self.view(output)
         feed = feed_of(source)
-        at_once = n_side_by_side() if isinstance(feed, ArrayFeed) else 1
+        # batches of a stream, and those that go on from the one before, are in order
+        in_order = any(getattr(layer, "stateful", False) for layer in model._flatten_layers())
+        at_once = n_side_by_side() if isinstance(feed, ArrayFeed) and not in_order else 1
 
         def function(order: Any, n_steps: tf.Tensor, batch: tf.Tensor, *flat: tf.Tensor) -> Any:
             fetch = feed.fetcher(order, batch, flat)

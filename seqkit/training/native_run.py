@@ -123,6 +123,8 @@ class NativeRun(Run):
                 self.progress(self.state.epoch, step + 1, steps)
         if self.progress is not None:
             self.progress(self.state.epoch, steps, steps)
+        if not np.isfinite(self.parameters.theta.sum(dtype=np.float64)):
+            sums.loss = float("nan")  # the last step spoilt what no loss has seen
         return sums.result()
 
     def evaluate(self) -> dict[str, float]:

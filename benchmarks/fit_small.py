@@ -60,25 +60,26 @@ def seqkit_fits(data: Any, threads: int) -> Any:
 
     _tensorflow_threads(tf, threads)
     from seqkit import training
-    from seqkit.builders import build_classifier
+    from seqkit.architecture import Architecture
+    from seqkit.objective import Objective
 
     x, y, x_test, y_test = data
-
-    def build() -> Any:
-        return build_classifier(
-            x.shape[1], x.shape[2], int(y.max()) + 1, units=UNITS, bidirectional=True,
-            dropout=DROPOUT, scale="none",
-        )  # fmt: skip
+    settings = {
+        "n_timesteps": x.shape[1], "n_features": x.shape[2], "n_classes": int(y.max()) + 1,
+        "cell": "lstm", "units": UNITS, "bidirectional": True, "dropout": DROPOUT,
+        "recurrent_dropout": 0.0, "residual": False, "pooling": "last", "patch": 1, "dense": (),
+        "scale": "none",
+    }  # fmt: skip
+    build = Architecture("seqkit.builders:build_classifier", settings)
 
     def fit(seed: int) -> tuple[float, float, float]:
-        import keras
-
         started = time.perf_counter()
         fitted = training.fit(
             build, training.ArraySource(x, y), key="benchmark", seed=seed, epochs=EPOCHS,
             batch_size=BATCH, learning_rate=RATE, patience=0, clipnorm=None, output="logits",
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=Objective("crossentropy"),
         )  # fmt: skip
+        assert fitted.trainer == "native"
         took = time.perf_counter() - started
         started = time.perf_counter()
         answers = training.predict(

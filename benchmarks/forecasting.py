@@ -178,7 +178,7 @@ TASKS: dict[str, Task] = {
     "m4_hourly_fast": Task("m4_hourly_fast", m4_hourly, "one minute: .51", "owa"),
     "m4_hourly_default": Task("m4_hourly_default", m4_hourly, "defaults, season 24", "owa"),
     "etth1_96": Task("etth1_96", etth1, "SegRNN .368/.395, DLinear .386/.400", "mse"),
-    "etth1_96_ensemble": Task("etth1_96_ensemble", etth1, "four networks", "mse"),
+    "etth1_96_ensemble": Task("etth1_96_ensemble", etth1, "eight networks", "mse"),
     "etth1_192": Task("etth1_192", etth1, "SegRNN .408", "mse"),
     "etth1_336": Task("etth1_336", etth1, "SegRNN .444", "mse"),
     "etth1_720": Task("etth1_720", etth1, "SegRNN .446", "mse"),

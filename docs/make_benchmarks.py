@@ -42,7 +42,7 @@ FORECASTS = {  # task -> its score, what it is called, the naive figures beside 
     "m4_hourly": ("owa", "M4 Hourly, OWA, six networks"),
     "m4_hourly_default": ("owa", "M4 Hourly, OWA, defaults"),
     "etth1_96": ("mse", "ETTh1 96 to 96, MSE"),
-    "etth1_96_ensemble": ("mse", "ETTh1 96 to 96, MSE, four networks"),
+    "etth1_96_ensemble": ("mse", "ETTh1 96 to 96, MSE, eight networks"),
     "etth1_192": ("mse", "ETTh1 96 to 192, MSE, four networks"),
     "etth1_336": ("mse", "ETTh1 96 to 336, MSE, four networks"),
     "etth1_720": ("mse", "ETTh1 96 to 720, MSE, four networks"),
@@ -152,6 +152,16 @@ def forecast_speed(result: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def scale(result: dict[str, Any]) -> str:
+    """Seconds, memory and rate with many series."""
+    head = ["series", "steps each", "file, MB", "read, s", "fit, s", "forecasts a second",
+            "peak memory, MB"]  # fmt: skip
+    row = [f"{result['series']:,}", result["length"], number(result["file_mb"], 0),
+           number(result["read_seconds"], 1), number(result["fit_seconds"], 1),
+           f"{result['series_a_second']:,.0f}", f"{result['peak_mb']:,.0f}"]  # fmt: skip
+    return table(head, [row])
+
+
 SECTIONS: list[tuple[str, str, str, Callable[[dict[str, Any]], str]]] = [
     ("forecasting", "Forecasting", """\
 Mean and spread (standard deviation) over seeds; `seconds` is one fit on two processors. Settings
@@ -177,6 +187,10 @@ loads machine code or traces graphs and starts its workers; its imports are not 
 The same LSTM (two layers of 128 units, 168 steps seen, 48 forecast), batches of 128 windows of M4
 Hourly, 100 steps, a process each; `start` is from import to the end of the first step.
 After so few steps nobody's forecast is good.""", forecast_speed),
+    ("scale", "Many series", """\
+A long frame of text ids, days and values from Parquet; a GRU of 64 units sees 56 days, trains on
+500 batches of 256 windows, and forecasts the 24 days after the end of every series. The fit
+includes making a panel of the frame, the memory all of it.""", scale),
 ]  # fmt: skip
 
 

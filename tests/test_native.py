@@ -452,6 +452,7 @@ def test_windows_taken_are_those_gathered(origins, age, normalize):
         (forecaster(distribution="normal"), "distribution"),
         (forecaster(n_future=1), "covariates"),
         (forecaster(patch=20), "longer"),
+        (Architecture("seqkit.builders:build_classifier", {"cell": "gru"}), "defaults"),
         (forecaster(departure_from="seasonal_naive", season=30), "season"),
     ],
 )

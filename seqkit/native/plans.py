@@ -76,19 +76,34 @@ def _forecaster(s: Settings) -> Network:
 class Plan:
     """A row of :data:`PLANS`: what a builder's settings make, and what of it the loss sees.
 
-    ``output`` is the Keras model's layer of that name.
+    ``output`` is the Keras model's layer of that name, ``needs`` the settings that must be told: a
+    builder's own defaults are known where Keras is.
     """
 
     output: str
     build: Callable[[Settings], Network]
+    needs: tuple[str, ...]
 
+
+_EVERY = (
+    "cell", "units", "bidirectional", "dropout", "recurrent_dropout", "residual", "patch", "dense",
+    "scale",
+)  # fmt: skip
+_SERIES = (*_EVERY, "n_features", "pooling")
+_WINDOW = (
+    *_EVERY, "context_length", "horizon", "n_targets", "n_past", "n_future", "n_static",
+    "static_categories", "target_inputs", "season", "quantiles", "distribution", "decoder",
+    "normalize", "departure_from", "channels",
+)  # fmt: skip
 
 PLANS: dict[str, Plan] = {
-    "seqkit.builders:build_classifier": Plan("logits", _of_series("n_classes", "logits")),
-    "seqkit.builders:build_regressor": Plan(
-        "standardized", _of_series("n_targets", "standardized")
+    "seqkit.builders:build_classifier": Plan(
+        "logits", _of_series("n_classes", "logits"), (*_SERIES, "n_classes")
     ),
-    "seqkit.forecast_model:build_forecaster": Plan("normalized", _forecaster),
+    "seqkit.builders:build_regressor": Plan(
+        "standardized", _of_series("n_targets", "standardized"), (*_SERIES, "n_targets")
+    ),
+    "seqkit.forecast_model:build_forecaster": Plan("normalized", _forecaster, _WINDOW),
 }
 """Builders whose networks can be native."""
 
@@ -102,6 +117,8 @@ def refusal(builder: str, settings: Settings) -> str:
     """Return why settings make no native network, or nothing."""
     if builder not in PLANS:
         return f"{builder} is not one of its builders"
+    if left_out := [name for name in PLANS[builder].needs if name not in settings]:
+        return f"the builder's own defaults are meant for {', '.join(left_out)}"
     why = cell_refusal(find_cell(settings["cell"])) or _layers(settings) or _process()
     return why or (_forecast(settings) if "horizon" in settings else "")
 

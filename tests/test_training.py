@@ -746,3 +746,15 @@ class EveryBatch(keras.callbacks.Callback):
 def test_callbacks_of_batches_are_refused_by_name(callback, said):
     with pytest.raises(ValueError, match=said):
         fit_plain(callbacks=[callback])
+
+
+def test_a_stateful_model_is_asked_batch_after_batch():
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(16, 4, 1)), GatedRNN(3, cell="gru", stateful=True)]
+    )
+    x = np.random.default_rng(0).normal(size=(64, 4, 1)).astype("float32")
+    weights = model.get_weights()
+    found = training.predict(lambda: model, weights, ArraySource(x), key="stateful", batch_size=16)
+    model.set_weights(weights)  # the states are among them
+    expected = [np.asarray(model(x[i : i + 16])) for i in range(0, 64, 16)]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-6)

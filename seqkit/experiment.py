@@ -23,7 +23,6 @@ from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.evaluation.summary import as_tables
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
-from seqkit.machine.sequences import is_ready, refusal
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.report.html import write_report
 from seqkit.report.plots import save_displays
@@ -259,8 +258,10 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
+        from seqkit.kernels import choose, is_ready
+
         cell = find_cell(flow.recipe.model.cell)
-        if not refusal(cell) and not is_ready(cell):
+        if choose(cell).name == "compiled" and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(flow.recipe.train.epochs)
     try:

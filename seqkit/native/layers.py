@@ -204,7 +204,7 @@ class Recurrent:
             )
             for ending, back in ways
         ]
-        self.units, self.sequences = units, sequences
+        self.sequences = sequences
         self.n_out = units * len(ways)
 
     def forward(self, x: Array, lengths: Array | None, training: bool) -> Array:

@@ -28,6 +28,7 @@ class GraphRun(Run):
 
     def __post_init__(self) -> None:
         self.engine: Engine = self.program.engine
+        self.load(self.state)
         self.feed = feed_of(self.source)
         self.tensors = self.feed.tensors()
         self.train = self.program.train_function(self.source, self.clipnorm is not None)

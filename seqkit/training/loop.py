@@ -236,11 +236,6 @@ def _graph_run(
         program = program_of(engine, loss, metrics, optimizer, output)
         rate = rate_of(optimizer, learning_rate)
         state = _state(resume, lambda: fresh_graph_state(program, seed, rate, **start))
-        engine.held = None
-        engine.assign(
-            program.state_variables,
-            [*state.weights, *state.optimizer_variables, *state.seed_states],
-        )
         yield GraphRun(**given, first_rate=rate, state=state, program=program)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -13,6 +14,26 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-docs", action="store_true", help="write measured tables into docs/")
+    parser.addoption(
+        "--minutes",
+        type=float,
+        help="how long each attack of tests/attack goes on; default: its floor",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say of every attack what it tried and what escaped; workers send it with their reports."""
+    lines = {
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "attack"
+    }
+    if lines:
+        terminalreporter.section("attacks")
+        for line in sorted(lines):
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ is in :mod:`seqkit.flows`, a row of a table each.
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import os
 import time
@@ -46,6 +48,8 @@ __all__ = [
     "run",
     "set_threads",
 ]
+
+CHECKPOINT = Path("checkpoints", "last.npz")
 
 
 @dataclass
@@ -163,6 +167,7 @@ def run(
     flow = flow_of(resolved)
     parts = flow.load()
     given = "recipe" if resolved.path is None else str(resolved.path)
+    filled = resolved.dump()
     folder = RunFolder.create(
         Path(out),
         name or Path(given).stem,
@@ -171,14 +176,18 @@ def run(
             "recipe": given,
             "command": command,
             "seed": resolved.recipe.seed,
+            "settings": hashlib.sha256(filled.encode()).hexdigest(),
             "data": fingerprint(parts.files),
             "base": str(Path.cwd()),
         },
+        {"recipe.yaml": resolved.text, "recipe.resolved.yaml": filled},
     )
-    with folder.removed_when_unwritable():
-        folder.write("recipe.yaml", resolved.text)
-        folder.write("recipe.resolved.yaml", resolved.dump())
-    return _carry_out(flow, parts, folder, None, show)
+    with folder:
+        for line in folder.cleared:
+            folder.log(line)
+            if show:
+                show.say(line)
+        return _carry_out(flow, parts, folder, None, show, new=True)
 
 
 def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Result:
@@ -195,66 +204,96 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
     seqkit.errors.RunError
         If there is nothing to resume, or the data have changed since.
     """
-    folder = RunFolder.reopen(Path(run))
-    flow = flow_of(read_recipe(folder.path / "recipe.resolved.yaml"))
-    parts = flow.load()
-    now = fingerprint(parts.files)
-    changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
-    if changed:
-        raise RunError(
-            f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
-            "Start a new run."
-        )
-    checkpoint = folder.path / "checkpoints" / "last.npz"
-    state = flow.load_state(checkpoint) if checkpoint.is_file() else None
-    folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
-    return _carry_out(flow, parts, folder, state, show)
+    with RunFolder.reopen(Path(run)) as folder:
+        if folder.record["status"] == "complete":  # all that was missing is its name
+            return _conclude(folder, json.loads((folder.path / "metrics.json").read_text("utf-8")))
+        settings = folder.path / "recipe.resolved.yaml"
+        began = folder.record.get("settings")
+        if began and hashlib.sha256(settings.read_bytes()).hexdigest() != began:
+            raise RunError(
+                f"{settings}: the settings have changed since the run began. Restore them, or "
+                f"start a new run with them: seqkit fit {settings}"
+            )
+        flow = flow_of(read_recipe(settings))
+        parts = flow.load()
+        now = fingerprint(parts.files)
+        changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
+        if changed:
+            raise RunError(
+                f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
+                "Start a new run."
+            )
+        checkpoint = folder.path / CHECKPOINT
+        state = None
+        if checkpoint.is_file():
+            try:
+                state = flow.load_state(checkpoint)
+            except ValueError as error:
+                raise _no_way_on(folder, error) from error
+        folder.note(status="running")
+        folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
+        return _carry_out(flow, parts, folder, state, show)
 
 
-def _carry_out(
-    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
-) -> Result:
-    """Train, evaluate, save and report in an open run folder."""
-    with folder.removed_when_unwritable():
-        for note in parts.notes:
-            folder.log(note)
-            if show:
-                show.say(note)
-        begun = time.monotonic()
-        estimator = _train(flow, parts, folder, state, show)
-        trained = time.monotonic()
-        _write_history(folder, estimator.history_)
-        for line in flow.remarks(estimator):
-            folder.log(line)
-        assessment = flow.assess(estimator, parts)
-        assessed = time.monotonic()
-        folder.write(
-            "model.json", {"columns": parts.columns, **save_estimator(estimator, folder.path)}
-        )
-        folder.write("metrics.json", assessment.document)
-        for note in assessment.document["notes"]:
-            folder.log(note)
-        assessment.predictions.to_parquet(folder.path / "predictions.parquet", index=False)
-        save_displays(folder.path / "plots", assessment.figures)
-        for format in flow.recipe.export:
-            target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
-            export_model(estimator, format, target)
-        timings = {"fit": trained - begun, "evaluation": assessed - trained}
-        folder.note(
-            status="complete", timings={name: round(value, 3) for name, value in timings.items()}
-        )
-        write_report(folder.path)
-        final = folder.finish("complete")
-    document = {"run": str(final), "status": "complete", "metrics": assessment.document}
-    return Result(
-        document,
-        [f"run: {final}", f"report: {final / 'report.html'}"],
-        assessment.document,
-        estimator,
+def _no_way_on(folder: RunFolder, error: Exception) -> RunError:
+    return RunError(
+        f"{error} The run cannot go on from this state. Restore {folder.path / CHECKPOINT} from a "
+        f"copy; or delete it, then train from the beginning: seqkit fit --resume {folder.path}"
     )
 
 
-def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None) -> Any:
+def _carry_out(
+    flow: Any,
+    parts: Parts,
+    folder: RunFolder,
+    state: Any,
+    show: Progress | None,
+    new: bool = False,
+) -> Result:
+    """Train, evaluate, save and report in an open run folder."""
+    for note in parts.notes:
+        folder.log(note)
+        if show:
+            show.say(note)
+    begun = time.monotonic()
+    estimator = _train(flow, parts, folder, state, show, new)
+    trained = time.monotonic()
+    _write_history(folder, estimator.history_)
+    for line in flow.remarks(estimator):
+        folder.log(line)
+    assessment = flow.assess(estimator, parts)
+    assessed = time.monotonic()
+    folder.write("model.json", {"columns": parts.columns, **save_estimator(estimator, folder.path)})
+    folder.write("metrics.json", assessment.document)
+    for note in assessment.document["notes"]:
+        folder.log(note)
+    folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
+    save_displays(folder.path / "plots", assessment.figures)
+    for format in flow.recipe.export:
+        target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
+        export_model(estimator, format, target)
+    timings = {"fit": trained - begun, "evaluation": assessed - trained}
+    folder.note(
+        status="complete", timings={name: round(value, 3) for name, value in timings.items()}
+    )
+    return _conclude(folder, assessment.document, estimator)
+
+
+def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
+    """Write the report of a run that is otherwise complete, and give the folder its name."""
+    write_report(folder.path)
+    final = folder.finish("complete")
+    return Result(
+        {"run": str(final), "status": "complete", "metrics": scores},
+        [f"run: {final}", f"report: {final / 'report.html'}"],
+        scores,
+        estimator or load_run(final),
+    )
+
+
+def _train(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+) -> Any:
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
@@ -264,8 +303,9 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
         if choose(cell).name == "compiled" and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(flow.recipe.train.epochs)
+    keeper = _Keeper(folder, show)
     try:
-        flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)
+        flow.fit(estimator, parts, on_epoch=keeper, resume=state)
     except TrainingError as error:
         _write_history(folder, error.history)
         folder.log(str(error))
@@ -274,8 +314,13 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
             f"{error} The history is kept in {final}.", error.history, error.state
         ) from error
     except ValueError as error:
-        # an estimator refuses data this way, before it trains: there is nothing to keep
-        folder.remove()
+        # an estimator refuses data, or a state, this way: before the first epoch
+        if keeper.epochs:
+            raise
+        if state is not None:
+            raise _no_way_on(folder, error) from error
+        if new:
+            folder.discard()
         raise DataError(str(error)) from error
     except KeyboardInterrupt:
         folder.note(status="interrupted")
@@ -298,28 +343,31 @@ class _Keeper:
     def __init__(self, folder: RunFolder, show: Progress | None) -> None:
         self.folder = folder
         self.show = show
+        self.epochs = 0
         self._saved = time.monotonic()
         self._cost = 0.0
-        (folder.path / "checkpoints").mkdir(exist_ok=True)
+        (folder.path / CHECKPOINT).parent.mkdir(exist_ok=True)
 
     def __call__(self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]) -> None:
+        self.epochs += 1
         if self.show:
             self.show.epoch(epoch, logs)
         scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
         self.folder.log(f"epoch {epoch + 1} {scores}")
         begun = time.monotonic()
         if begun - self._saved >= min(30.0, max(0.5, self.SHARE * self._cost)):
-            get_state().save(self.folder.path / "checkpoints" / "last.npz")
+            get_state().save(self.folder.path / CHECKPOINT)
             self._saved = time.monotonic()
             self._cost = self._saved - begun
 
 
 def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:
-    with (folder.path / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
-            writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["epoch", *history])
+    for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
+        writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    folder.write("history.csv", text.getvalue())
 
 
 def dry_run(resolved: Resolved) -> Plan:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from seqkit.training.program import Program
 
-__all__ = ["fresh_graph_state", "fresh_native_state", "not_native"]
+__all__ = ["fresh_graph_state", "fresh_native_state", "native_shapes", "not_native"]
 
 
 def not_native(
@@ -134,3 +134,15 @@ def fresh_native_state(
             variables += [np.zeros(p.shape, np.float32) for _ in range(moments)]
     seeds = parameters.first_seeds(seed)
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
+
+
+def native_shapes(network: Any, optimizer: str) -> dict[str, list[tuple[int, ...]]]:
+    """Return the shapes of all arrays of a native network's state."""
+    parameters = network.parameters
+    moments = OPTIMIZERS[optimizer].moments
+    trained = [p.shape for p in parameters.all if p.trainable]
+    return {
+        "weights": [p.shape for p in parameters.all],
+        "optimizer_variables": [(), (), *(shape for shape in trained for _ in range(moments))],
+        "seed_states": [s.shape for s in parameters.seeds],
+    }

@@ -22,7 +22,12 @@ from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
 from seqkit.native import plans
 from seqkit.objective import Objective
-from seqkit.training.beginning import fresh_graph_state, fresh_native_state, not_native
+from seqkit.training.beginning import (
+    fresh_graph_state,
+    fresh_native_state,
+    native_shapes,
+    not_native,
+)
 from seqkit.training.native_run import NativeRun, predict_natively
 from seqkit.training.run import SCHEDULES, NoCallbacks
 from seqkit.training.sources import Source
@@ -186,6 +191,7 @@ def fit(
         state = _state(
             resume,
             lambda: fresh_native_state(network, optimizer, seed, learning_rate, **start),
+            **native_shapes(network, optimizer),
         )
         run = NativeRun(
             **given, first_rate=learning_rate, state=state, network=network, objective=loss,
@@ -204,9 +210,12 @@ def fit(
         return _finished(graph_run, hooks, patience, verbose, on_epoch, f"graph: {why}")
 
 
-def _state(resume: TrainingState | None, fresh: Callable[[], TrainingState]) -> TrainingState:
+def _state(
+    resume: TrainingState | None, fresh: Callable[[], TrainingState], **shapes: Any
+) -> TrainingState:
     if resume is None:
         return fresh()
+    resume.require(**shapes)
     history = {k: list(v) for k, v in resume.history.items()}
     return dataclasses.replace(resume, history=history)
 
@@ -235,7 +244,13 @@ def _graph_run(
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
         rate = rate_of(optimizer, learning_rate)
-        state = _state(resume, lambda: fresh_graph_state(program, seed, rate, **start))
+        state = _state(
+            resume,
+            lambda: fresh_graph_state(program, seed, rate, **start),
+            weights=[tuple(v.shape) for v in engine.weights],
+            optimizer_variables=[tuple(v.shape) for v in program.optimizer_variables],
+            seed_states=[tuple(v.shape) for v in engine.seed_states],
+        )
         yield GraphRun(**given, first_rate=rate, state=state, program=program)
 
 

@@ -338,7 +338,8 @@ def _train(
 class _Keeper:
     """After each epoch: show it, log it, and now and then keep the state to resume from."""
 
-    SHARE = 20  # a checkpoint is written when this many times its own duration has passed
+    SHARE = 20  # a checkpoint is written when this many times its own duration has passed,
+    LEAST, MOST = 0.5, 30.0  # and these seconds at least or at most
 
     def __init__(self, folder: RunFolder, show: Progress | None) -> None:
         self.folder = folder
@@ -355,7 +356,7 @@ class _Keeper:
         scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
         self.folder.log(f"epoch {epoch + 1} {scores}")
         begun = time.monotonic()
-        if begun - self._saved >= min(30.0, max(0.5, self.SHARE * self._cost)):
+        if begun - self._saved >= min(self.MOST, max(self.LEAST, self.SHARE * self._cost)):
             get_state().save(self.folder.path / CHECKPOINT)
             self._saved = time.monotonic()
             self._cost = self._saved - begun

@@ -156,7 +156,7 @@ def test_a_checkpoint_of_another_network(partial):
     state.weights[place] = state.weights[place][:, :1]  # would have been broadcast
     state.save(file)
     before = content(partial)
-    with pytest.raises(RunError, match="resume: weights must be arrays of the shapes .* delete it"):
+    with pytest.raises(RunError, match=r"weights must be arrays of the shapes .* delete it"):
         resume(partial)
     kept(partial, before)
 

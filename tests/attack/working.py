@@ -25,8 +25,8 @@ RECIPE = {
     "seed": 0,
     "data": {"dataset": "gunpoint", "split": {"validation": 0.2}},
     "model": {"cell": "gru", "units": 4, "patch": 10, "dropout": 0.1},
-    "train": {"epochs": 4},
-    "evaluate": {"baselines": ["majority"]},
+    "train": {"epochs": 3},
+    "evaluate": {"baselines": ["majority"], "metrics": ["accuracy"]},
 }
 
 

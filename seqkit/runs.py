@@ -132,6 +132,7 @@ class RunFolder:
             for file, content in files.items():
                 folder.write(file, content)
             folder.note()
+            folder._note_locks()
             durable.sync(out)
         except OSError as error:
             if made is not None:
@@ -165,13 +166,19 @@ class RunFolder:
             record = _unfinished(path)  # as it is now that nobody else can change it
             for left in path.rglob(f"*{durable.BESIDE}"):
                 left.unlink()
+            folder = cls(path, record, lock)
+            folder._note_locks()
         except OSError as error:
             lock.close()
             raise _broken_off(path, error) from error
         except BaseException:
             lock.close()
             raise
-        return cls(path, record, lock)
+        return folder
+
+    def _note_locks(self) -> None:
+        if _lock(self._lock.fileno()) is None:
+            self.log("there are no locks here: nothing keeps a second process off this run")
 
     def note(self, **changes: Any) -> None:
         """Update ``run.json``."""

@@ -265,6 +265,7 @@ def test_without_locks_a_run_is_still_possible(partial, monkeypatch):
         load_run(partial)
     assert is_running(partial) is None
     resume(partial)
+    assert "there are no locks here" in (partial.with_suffix("") / "log.txt").read_text()
 
 
 # -- what a kill leaves ----------------------------------------------------------------------------

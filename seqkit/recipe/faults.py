@@ -127,14 +127,14 @@ def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fau
         The name of each path in messages.
     """
     faults = []
-    for rule in broken_rules(values):
+    for rule, figure in broken_rules(values):
         names = {path.rpartition(".")[2]: shown[path] for path in rule.of}
         faults.append(
             Fault(
                 tuple(rule.of[0].split(".")),
                 "rule",
                 rule.expected.format_map(names),
-                rule.mend.format_map(names),
+                rule.mend.format_map({**names, "figure": figure}),
                 also=tuple(tuple(path.split(".")) for path in rule.of[1:]),
             )
         )

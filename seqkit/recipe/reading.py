@@ -353,7 +353,8 @@ def _message(fault: Fault, place: Place, values: Any) -> str:
     if fault.text:
         return fault.text
     got = _value(values, fault.path)
-    written = shown(got, LONGEST) if isinstance(got, str) else _cut(flow(got))
+    plain_value = isinstance(got, (bool, int, float, list, Mapping)) or got is None
+    written = _cut(flow(got)) if plain_value else shown(got, LONGEST)
     words = explain(str(place), fault.dotted, fault.expected, Written(written), fault.mend)
     return words.removeprefix(f"{place}: ")
 

@@ -144,7 +144,8 @@ def read_recipe(
     faults = recipe_faults(values)
     if faults:
         ranks = {source: rank for rank, source in reversed(list(enumerate(sources)))}
-        found = [(_place(fault, tree, sources[0]), fault) for fault in faults]
+        first = Place(sources[0], 1, 1) if layers[0].place.line else Place(sources[0])
+        found = [(_place(fault, tree, first), fault) for fault in faults]
         found.sort(key=lambda item: (ranks.get(item[0].source, -1), item[0].line, item[0].column))
         written = [(place, _message(fault, place, values)) for place, fault in found[:SHOWN]]
         raise _refusal(written, len(found) - len(written))
@@ -152,7 +153,7 @@ def read_recipe(
         if isinstance(values["data"].get(key), str):
             values["data"][key] = _find(values["data"][key], tree.value["data"].value[key].place)
     recipe = complete(RECIPES[values["task"]].model_validate(values))
-    _must_fit(recipe, sources[0])
+    _must_fit(recipe, layers[0].place)
     origins = {
         dotted: _origin(_node(tree, keys).place)
         for dotted in leaves(type(recipe))
@@ -183,6 +184,8 @@ def _text(name: str) -> str:
             if not stat.S_ISREG(mode):
                 raise RecipeError(f"{name}: cannot be read: it is no regular file.")
             content = file.read(4 * CHARACTERS + 4)
+    except RecipeError:
+        raise
     except FileNotFoundError:
         near = _near_file(Path(name))
         raise RecipeError(f"{name}: no such file" + (f"; {near}" if near else ".")) from None
@@ -247,11 +250,11 @@ def _layers(text: str, name: str, chain: tuple[tuple[str, str], ...], budget: Bu
     return [tree, *_layers(_text(base), base, chain, budget)]
 
 
-def _must_fit(recipe: Recipe, source: str) -> None:
+def _must_fit(recipe: Recipe, first: Place) -> None:
     """See to it that the recipe can be read again when it is written with everything filled."""
     settings = _size(recipe.model_dump())
     if settings > VALUES or len(resolved_yaml(recipe)) > CHARACTERS:
-        raise RecipeError(f"{Place(source, 1, 1)}: with everything filled it has more than "
+        raise RecipeError(f"{first}: with everything filled it has more than "
                           f"{VALUES} values or {CHARACTERS} characters.")  # fmt: skip
 
 
@@ -337,15 +340,15 @@ def _override(
 # faults --------------------------------------------------------------------------------------
 
 
-def _place(fault: Fault, tree: Tree, source: str) -> Place:
+def _place(fault: Fault, tree: Tree, first: Place) -> Place:
     """Return the place of a fault."""
     if fault.kind in ("unknown", "task"):
         return _node(tree, fault.path[:-1]).keys[fault.path[-1]]
     if fault.kind == "missing":
-        return _section_place(tree, fault.path, source)
+        return _section_place(tree, fault.path, first)
     involved = (fault.path + fault.item, *fault.also)
     at = next((path for path in involved if _has(tree, path)), None)
-    return _node(tree, at).place if at else Place(source, 1, 1)
+    return _node(tree, at).place if at else first
 
 
 def _message(fault: Fault, place: Place, values: Any) -> str:
@@ -363,12 +366,12 @@ def _cut(text: str) -> Written:
     return Written(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
 
 
-def _section_place(tree: Tree, path: tuple[Any, ...], source: str) -> Place:
+def _section_place(tree: Tree, path: tuple[Any, ...], first: Place) -> Place:
     """Return the place of the key of the section a field is missing from."""
     above = path[:-1]
     if above and _has(tree, above):
         return _node(tree, above[:-1]).keys[above[-1]]
-    return Place(source, 1, 1) if tree.place.line else Place(source)
+    return first
 
 
 def _node(tree: Tree, path: tuple[Any, ...]) -> Tree:

@@ -252,7 +252,7 @@ def test_rule_is_about_settings_that_exist(rule):
     assert homes
     names = {path.rpartition(".")[2]: path for path in rule.of}
     assert rule.expected.format_map(names)
-    assert rule.mend.format_map(names)
+    assert rule.mend.format_map({**names, "figure": "9"})
 
 
 def test_rules_hold_for_the_defaults():
@@ -315,6 +315,12 @@ MINIMAL = {
          "data.split.validation"),
         ("forecasting", {"data": {"dataset": "airline", "split": {"test": 11}}},
          "data.split.test"),
+        ("classification", {"model": {"units": [4096] * 32}}, "model.units"),
+        ("classification", {"model": {"units": 4096, "patch": 10**6}}, "model.units"),
+        ("forecasting", {"forecast": {"context_length": 9, "horizon": 10**6},
+                         "model": {"units": 4096}}, "forecast.horizon"),
+        ("forecasting", {"forecast": {"context_length": 10**6, "horizon": 1},
+                         "model": {"units": [1024] * 32, "patch": 1}}, "forecast.context_length"),
     ],
 )  # fmt: skip
 def test_rule_between_settings(task, change, path):

@@ -7,25 +7,34 @@ so that a setting of another task is an error.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval, Lt, MinLen
+from annotated_types import Interval, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
 from seqkit.recipe.types import (
+    LAYERS,
+    MILLION,
+    NAMES,
     Column,
+    Columns,
     Count,
+    File,
     Fraction,
+    Label,
     OneOf,
     Positive,
-    Probability,
+    Quantiles,
     Rate,
     Switch,
+    Target,
+    Widths,
     Words,
+    count,
+    distinct,
+    positive,
 )
 from seqkit.tasks import TASKS
 
@@ -77,40 +86,16 @@ def setting(default: Any, description: str, unit: str | None = None) -> Any:
     return Field(default, description=description, json_schema_extra=extra)
 
 
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(set(values)) < len(values):
-        raise PydanticCustomError("distinct", "Name every item once.")
-    return values
-
-
-def _rising(values: list[float]) -> list[float]:
-    if any(a >= b for a, b in pairwise(values)):
-        raise PydanticCustomError("rising", "Sort them, each once.")
-    return values
-
-
-Columns = Annotated[
-    list[Column], AfterValidator(_distinct), Words("a list of different columns' names")
-]
-Target = Column | Annotated[Columns, MinLen(1)]
-Counts = Count | Annotated[list[Count], MinLen(1)]
-Widths = Annotated[Counts, Words("a positive integer or a list of them")]
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
-Label = str | int | float | bool
-Quantiles = Annotated[
-    list[Probability],
-    MinLen(1),
-    AfterValidator(_rising),
-    Words("a rising list of numbers between 0 and 1"),
-]
-Tail = Annotated[int, Interval(ge=0)] | Annotated[float, Interval(ge=0), Lt(1)]
+Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
+Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
 def names(allowed: tuple[str, ...]) -> Any:
     """Return the type of a list of different names out of a table."""
-    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(_distinct)]
+    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(distinct)]
 
 
 def _none(description: str) -> Any:
@@ -169,7 +154,7 @@ class ForecastingSplit(Section):
 class DataSection(Section):
     """Where the data comes from and which columns mean what."""
 
-    path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
+    path: File | None = setting(
         None,
         "File to read, by its ending, or a glob over several. Looked for beside the recipe "
         "first, then in the working folder.",
@@ -200,9 +185,7 @@ class DataSection(Section):
 class SequenceData(DataSection):
     """Where the data comes from and which columns mean what."""
 
-    test_path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
-        None, "File or glob of the test part, instead of split.test."
-    )
+    test_path: File | None = setting(None, "File or glob of the test part, instead of split.test.")
     layout: Literal["long", "wide"] | None = setting(
         None,
         "For .csv and .parquet: long has one row a time step, wide one row a series. Default: "
@@ -238,9 +221,10 @@ class ForecastingData(DataSection):
         "Column to forecast; a list forecasts several together. Default: `y`, or the only "
         "numeric column left over.",
     )
-    frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
-        setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
-    )
+    frequency: (
+        Annotated[str, MinLen(1), MaxLen(100), Words("a pandas frequency such as h, D or MS")]
+        | None
+    ) = setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
     past_covariates: Columns = _none("Columns known up to now only.")
     future_covariates: Columns = _none(
         "Columns known over the horizon too; asked for when forecasting."
@@ -280,7 +264,7 @@ class ModelSection(Section):
         "Time steps folded into one before the first recurrent layer: shorter recurrences.",
         "time steps",
     )
-    dense: list[Count] = Field(
+    dense: Annotated[list[count(16_384)], MaxLen(LAYERS)] = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Widths of hidden layers before the head.",
     )
@@ -342,7 +326,7 @@ class TrainSection(Section):
     epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
-    learning_rate: Positive = setting(1e-3, "Step size at the start.")
+    learning_rate: positive(1000.0) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "constant",
         "How the learning rate goes on: constant, along a cosine to 0 over all epochs, or lowered "
@@ -356,7 +340,7 @@ class TrainSection(Section):
     clipnorm: Positive | None = setting(
         1.0, "Largest global norm of a gradient, against exploding ones; null = no limit."
     )
-    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
+    patience: Patience = setting(
         10,
         "Epochs without a better validation loss before training stops and the best weights are "
         "restored; 0 = never.",
@@ -378,7 +362,7 @@ class ClassificationTrain(TrainSection):
         "auto", f"What training minimises; auto is {TASKS['classification'].loss}."
     )
     class_weight: Annotated[
-        Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1)] | None,
+        Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1), MaxLen(NAMES)] | None,
         Words("balanced, null or a map from every label to a number above 0"),
     ] = setting(
         None,
@@ -401,7 +385,7 @@ class ForecastingTrain(TrainSection):
         "batches.",
         "gradient steps",
     )
-    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
+    patience: Patience = setting(
         0,
         "Epochs without a better validation loss before training stops and the best weights are "
         "restored; 0 = never. The end of a series that is held back is missed in training, so "
@@ -413,7 +397,7 @@ class ForecastingTrain(TrainSection):
         f"What training minimises; auto is {TASKS['forecasting'].loss}, or pinball with "
         "quantiles, or nll (negative log likelihood) with a distribution.",
     )
-    ensemble: Count = setting(
+    ensemble: count(1000) = setting(  # type: ignore[valid-type]
         1, "Networks trained with different seeds and combined by the median."
     )
 
@@ -425,7 +409,8 @@ class ForecastSection(Section):
     """What is forecast."""
 
     context_length: Annotated[
-        Counts, Words("a positive integer, or a list of them with train.ensemble")
+        Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
+        Words("a positive integer, or a list of them with train.ensemble"),
     ] = setting(
         ...,
         "Past steps the model sees; a list gives the networks of an ensemble different ones.",

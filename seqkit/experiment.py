@@ -263,7 +263,7 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
         cell = find_cell(flow.recipe.model.cell)
         if choose(cell).name == "compiled" and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
-        show.begin(flow.recipe.train.epochs)
+        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
     try:
         flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)
     except TrainingError as error:

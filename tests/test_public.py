@@ -15,6 +15,7 @@ PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
     "collection",
+    "auto",
     "cells",
     "draws",
     "machine",

@@ -302,7 +302,7 @@ def _train(
         cell = find_cell(flow.recipe.model.cell)
         if choose(cell).name == "compiled" and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
-        show.begin(flow.recipe.train.epochs)
+        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
     keeper = _Keeper(folder, show)
     try:
         flow.fit(estimator, parts, on_epoch=keeper, resume=state)

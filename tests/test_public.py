@@ -16,6 +16,7 @@ ORDER = (
     "errors",
     "durable",
     "collection",
+    "auto",
     "cells",
     "draws",
     "machine",

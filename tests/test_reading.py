@@ -88,11 +88,11 @@ FAULTS = {
     ),
     "wrong type": (
         CLASSIFY + "train:\n  epochs: many\n",
-        ["4:11: train.epochs must be a positive integer; got 'many'."],
+        ["4:11: train.epochs must be a positive integer or auto; got 'many'."],
     ),
     "quoted number": (
         CLASSIFY + 'train: {epochs: "100"}\n',
-        ["3:17: train.epochs must be a positive integer; got '100'. Remove the quotes."],
+        ["3:17: train.epochs must be a positive integer or auto; got '100'. Remove the quotes."],
     ),
     "YAML 1.1's yes is a string": (
         CLASSIFY + "model: {bidirectional: yes}\n",
@@ -104,11 +104,11 @@ FAULTS = {
     ),
     "a fraction is no count": (
         CLASSIFY + "train: {epochs: 2.5}\n",
-        ["3:17: train.epochs must be a positive integer; got 2.5."],
+        ["3:17: train.epochs must be a positive integer or auto; got 2.5."],
     ),
     "null where a value is needed": (
         CLASSIFY + "train:\n  epochs:\n",
-        ["4:3: train.epochs must be a positive integer; got null."],
+        ["4:3: train.epochs must be a positive integer or auto; got null."],
     ),
     "a value for a section": (
         CLASSIFY + "model: lstm\n", ["3:8: model must be a map of settings; got 'lstm'."],
@@ -164,8 +164,9 @@ FAULTS = {
     ),
     # rules between settings
     "patience without validation": (
-        "task: classification\ndata: {dataset: gunpoint, split: {validation: 0}}\n",
-        ["2:47: train.patience must be 0 when data.split.validation is 0; got 10. Set "
+        "task: classification\ndata: {dataset: gunpoint, split: {validation: 0}}\n"
+        "train: {patience: 10}\n",
+        ["3:19: train.patience must be 0 when data.split.validation is 0; got 10. Set "
          "train.patience to 0, or data.split.validation above 0."],
     ),
     "no data": (

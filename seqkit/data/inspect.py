@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.readers import find_files, read_sequences, reader_of
-from seqkit.data.sizes import find_test_file, guess_frequency, guess_patch, guess_sizes
+from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
 from seqkit.data.tables import parse_times, read_table
 from seqkit.errors import DataError, explain, suggest
 
@@ -77,8 +77,6 @@ class Look:
         Missing values among target and features.
     season, horizon, context_length : int or None
         For forecasting, in time steps.
-    patch : int
-        Time steps to fold into one, so that recurrences stay below some 500 steps.
     test_path : str or None
         A file beside this one that is named as its test part.
     reasons : dict of str to str
@@ -107,7 +105,6 @@ class Look:
     season: int | None
     horizon: int | None
     context_length: int | None
-    patch: int
     test_path: str | None
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -131,8 +128,8 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
       are labels: one a series is classification, several in a series tagging. Other numbers: one a
       series is regression, several in a series forecasting.
-    - horizon and context: one season ahead from two seasons, shortened until the shortest series
-      holds 4 windows.
+    - horizon and context: one season ahead from two seasons; without a season 12 steps or a fifth
+      of the shortest series, from twice as many.
 
     Parameters
     ----------
@@ -211,7 +208,6 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
         season=None,
         horizon=None,
         context_length=None,
-        patch=guess_patch(int(lengths.max()), reasons),
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=tuple(notes),
@@ -267,7 +263,9 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
     frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
     season = horizon = context = None
     if task == "forecasting":
-        season, horizon, context = guess_sizes(frequency, int(lengths.min()), reasons)
+        season, horizon, context = guess_sizes(
+            frequency, int(lengths.min()), int(lengths.max()), reasons
+        )
     return Look(
         path=path,
         ending=reader_of(file).ending,
@@ -289,7 +287,6 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         season=season,
         horizon=horizon,
         context_length=context,
-        patch=1 if task == "forecasting" else guess_patch(int(lengths.max()), reasons),
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=tuple(notes),

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 
 from seqkit import training
 from seqkit.architecture import Architecture
+from seqkit.auto import AUTO, choose
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.objective import Objective
@@ -291,8 +292,13 @@ or a list of (n_timesteps_i, n_features) arrays
         train, held = examples, None
         if validation_data is not None:
             held = self._examples(*validation_data, reset=False)
-        elif self.validation and not partial_pass:
-            train, held = self._hold_out(examples, seed)
+        if partial_pass:
+            settings.update(epochs=1, patience=0, validation=0.0)
+        patch = {"patch": self.auto_["patch"]} if going_on and "patch" in self.auto_ else {}
+        self.auto_ = self._choose(settings, examples, held) | patch
+        settings |= self.auto_
+        if held is None and settings["validation"]:
+            train, held = self._hold_out(examples, settings["validation"], seed)
         constants = None
         if not going_on:
             self._variable_length_ = train.padded.lengths is not None
@@ -301,8 +307,6 @@ or a list of (n_timesteps_i, n_features) arrays
                 for path, value in self._fit_statistics(train).items()
             }
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        if partial_pass:
-            loop.update(epochs=1, patience=0)
         if going_on and "resume" in start:
             loop["epochs"] += start["resume"].epoch
         build = self._build()
@@ -332,6 +336,7 @@ or a list of (n_timesteps_i, n_features) arrays
         other = clone(self)
         other._settings()
         examples = other._examples(X, y, reset=True)
+        other.auto_ = other._choose(other.get_params(deep=False), examples, None)
         other._variable_length_ = examples.padded.lengths is not None
         constants = other._fit_statistics(examples)
         model = other._build()()
@@ -342,6 +347,18 @@ or a list of (n_timesteps_i, n_features) arrays
         return model
 
     # -- data --------------------------------------------------------------------------------
+
+    def _choose(
+        self, settings: dict[str, Any], examples: Examples, held: Examples | None
+    ) -> dict[str, Any]:
+        """Return what the settings that are ``auto`` become with these series."""
+        padded, sizes = examples.padded, self._sizes(examples.target)
+        lengths = [padded.values.shape[1]] if padded.lengths is None else padded.lengths.tolist()
+        return choose(settings, lengths, sizes, None if held is None else self._sizes(held.target))
+
+    def _sizes(self, target: np.ndarray) -> list[int]:
+        """Return the number of series of each class, or of all of them where there are none."""
+        return [len(target)]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
         padded = self._check_X(X, reset)
@@ -379,7 +396,8 @@ or a list of (n_timesteps_i, n_features) arrays
                 "input."
             )
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        if shortest < self.patch:
+        # a series shorter than a patch that nobody asked for is one patch, filled up
+        if self.patch != AUTO and shortest < self.patch:
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
                 f"{owner}: X must have at least patch={self.patch} time steps in every series; "
@@ -387,17 +405,19 @@ or a list of (n_timesteps_i, n_features) arrays
             )
         return padded
 
-    def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    def _hold_out(
+        self, examples: Examples, validation: float, seed: int
+    ) -> tuple[Examples, Examples]:
         """Set the share `validation` aside, by class where there are classes."""
         n = len(examples.target)
         by_class = examples.target if self._row.target == "label" else None
         try:
             kept, held = train_test_split(
-                np.arange(n), test_size=self.validation, random_state=seed, stratify=by_class
+                np.arange(n), test_size=validation, random_state=seed, stratify=by_class
             )
         except ValueError as error:
             raise ValueError(
-                f"{type(self).__name__}: validation={self.validation!r} of {n} series cannot be "
+                f"{type(self).__name__}: validation={validation!r} of {n} series cannot be "
                 f"set aside. {error} Give validation_data, or set validation=0 and patience=0."
             ) from error
         return examples.take(kept), examples.take(held)
@@ -413,6 +433,7 @@ or a list of (n_timesteps_i, n_features) arrays
             **sizes,
             **{name: getattr(self, name) for name in MODEL_SETTINGS},
         }
+        settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
         return Architecture(builder, settings)
 
     def _source(self, examples: Examples) -> training.ArraySource:

@@ -29,7 +29,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Recurrent cell, a row of ``seqkit.cells.CELLS``.
     units : int or sequence of int, default=64
         Width of the recurrent layer; a sequence is a stack.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Run every layer in both directions.
     dropout : float, default=0.0
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
@@ -38,25 +38,26 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Share of the previous state dropped, one mask a sequence.
     residual : bool, default=False
         Add a layer's input to its output from the second layer on.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the valid steps become one vector.
-    patch : int, default=1
-        Time steps folded into one before the first recurrent layer.
+    patch : int or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer; ``auto`` leaves 32 of a series
+        of median length.
     dense : sequence of int, default=()
         Widths of hidden layers between pooling and head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of each feature, fitted on the training part and kept in the model.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What a NaN is: an error, interpolated within its series, or marked by a further feature.
-    epochs : int, default=100
-        Passes over the training series, at most.
-    batch_size : int, default=32
-        Series in a gradient step.
+    epochs : int or "auto", default="auto"
+        Passes over the training series, at most; ``auto`` makes 1,000 gradient steps.
+    batch_size : int or "auto", default="auto"
+        Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
     optimizer : str, default="adam"
         A Keras optimizer by name.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Step size of the optimizer.
-    schedule : {"constant", "cosine", "plateau"}, default="constant"
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
         Course of the learning rate.
     steps_per_epoch : int or None, default=None
         Random batches in an epoch instead of a full pass.
@@ -66,11 +67,14 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         What is minimised.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
-    patience : int, default=10
-        Epochs without a better validation loss before training stops; the best weights are
-        restored. 0 turns this off.
-    validation : float, default=0.15
-        Share of the series set aside, by class, for early stopping; 0 for none.
+    patience : int or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 turns this off, and
+        the last weights are kept. ``auto``: see :func:`seqkit.auto.early_stopping`.
+    validation : float or "auto", default="auto"
+        Share of the series set aside, by class, for early stopping; 0 for none. ``auto`` is .15
+        where that is 50 series or more, two of every class among them, or where `patience` is
+        set; else 0.
     warm_start : bool, default=False
         Continue from the last fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
@@ -92,6 +96,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    auto_ : dict
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
 
@@ -117,26 +123,26 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         *,
         cell: str = "lstm",
         units: int | Sequence[int] = 64,
-        bidirectional: bool = False,
+        bidirectional: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
-        pooling: str = "last",
-        patch: int = 1,
+        pooling: str = "mean_max",
+        patch: int | str = "auto",
         dense: Sequence[int] = (),
         scale: str = "standard",
         missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
         loss: str = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
-        patience: int = 10,
-        validation: float = 0.15,
+        patience: int | str = "auto",
+        validation: float | str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -241,6 +247,10 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             by_class = np.ones(len(self.classes_))
             by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
         return by_class[target].astype(np.float32)
+
+    def _sizes(self, target: np.ndarray) -> list[int]:
+        counts = np.bincount(target, minlength=len(self.classes_))
+        return counts.tolist()
 
     def _objective(self) -> Objective:
         return Objective("crossentropy")

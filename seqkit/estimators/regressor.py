@@ -33,8 +33,9 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Training, as in :class:`SequenceClassifier`.
     loss : {"auto", "mse", "mae", "huber"}, default="auto"
         What is minimised, on the standardised target; ``auto`` is ``mse``.
-    validation : float, default=0.15
-        Share of the series set aside at random for early stopping; 0 for none.
+    validation : float or "auto", default="auto"
+        Share of the series set aside at random for early stopping; 0 for none. ``auto`` is .15
+        where that is 50 series or more, or where `patience` is set; else 0.
     warm_start : bool, default=False
         Continue from the last fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
@@ -54,6 +55,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    auto_ : dict
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
 
@@ -77,25 +80,25 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         *,
         cell: str = "lstm",
         units: int | Sequence[int] = 64,
-        bidirectional: bool = False,
+        bidirectional: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
-        pooling: str = "last",
-        patch: int = 1,
+        pooling: str = "mean_max",
+        patch: int | str = "auto",
         dense: Sequence[int] = (),
         scale: str = "standard",
         missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
         loss: str = "auto",
-        patience: int = 10,
-        validation: float = 0.15,
+        patience: int | str = "auto",
+        validation: float | str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,

@@ -34,6 +34,8 @@ class Parts:
         What was read.
     columns : dict
         Names, for ``model.json``.
+    auto : dict
+        What the settings that are ``auto`` become with these data.
     """
 
     train: Any
@@ -42,6 +44,7 @@ class Parts:
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
+    auto: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

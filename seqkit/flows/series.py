@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.auto import AUTO, choose, chosen, early_stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.readers import find_files, read_sequences, reader_of
@@ -46,11 +47,7 @@ class SeriesFlow(Flow):
                 train = self._read(recipe.data.path, files)
                 path = recipe.data.test_path
                 test = self._read(path, files) if path else None
-            share = recipe.data.split
-            divided = split(
-                train, share.method, share.validation, 0.0 if test is not None else share.test,
-                recipe.seed,
-            )  # fmt: skip
+            divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
                 test = self._read(data, files)
             elif test is None:
@@ -62,8 +59,40 @@ class SeriesFlow(Flow):
             for name, part in (("validation", validation), ("test", test)):
                 if part is not None:
                     check_same_labels(train.y, part.y, recipe.data.path or "data", name)
+        held = None if validation is None else self._sizes(train, validation)
+        found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        if found:
+            notes.append(chosen(found))
         columns = {"features": list(train.features)}
-        return Parts(train, validation, test, notes, files, columns)
+        return Parts(train, validation, test, notes, files, columns, found)
+
+    def _divide(self, series: Any, test: float | None) -> Any:
+        """Divide the series into parts; an automatic validation part is one that says enough."""
+        share = self.recipe.data.split
+        auto = share.validation == AUTO
+
+        def divided(validation: float) -> Any:
+            return split(series, share.method, validation, test, self.recipe.seed)
+
+        parts = divided(0.0 if auto else share.validation)
+        if not auto or len(parts.validation):  # asked for, or the file has its own
+            return parts
+        train, patience = series[parts.train], self.recipe.train.patience
+        validation, _ = early_stopping(AUTO, patience, self._sizes(train))
+        if not validation:
+            return parts
+        # The same seed gives the same test part. Whole groups, or the latest series, may hold other
+        # classes than were counted on.
+        held = divided(validation)
+        sizes = self._sizes(train, series[held.validation])
+        return held if early_stopping(AUTO, patience, self._sizes(train), sizes)[1] else parts
+
+    def _sizes(self, series: Any, held: Any = None) -> list[int]:
+        """Return the number of series of each class, or of all; or of those held back of them."""
+        part = series if held is None else held
+        if self.task.target != "label":
+            return [len(part)]
+        return [int(np.sum(part.y == label)) for label in np.unique(series.y)]
 
     def _read(self, pattern: str, files: list[Path]) -> Any:
         data = self.recipe.data
@@ -98,6 +127,7 @@ class SeriesFlow(Flow):
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
         held = parts.validation
+        estimator.set_params(**parts.auto)
         estimator.fit(
             parts.train.X,
             parts.train.y,
@@ -108,6 +138,7 @@ class SeriesFlow(Flow):
 
     def untrained(self, estimator: Any, parts: Parts) -> Any:
         """Return the model as it would be trained."""
+        estimator.set_params(**parts.auto)
         return estimator.untrained(parts.train.X, parts.train.y)
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:

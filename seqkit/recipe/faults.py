@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from seqkit.auto import AUTO
 from seqkit.errors import shown, suggest
 from seqkit.recipe.rules import broken_rules
 from seqkit.recipe.types import allowed_names, listing, phrase
@@ -193,7 +194,7 @@ def _fault(
         near = suggest(wrong, allowed_names(annotation))
         if near:
             mend = near[:1].upper() + near[1:]
-        elif _is_number(wrong) and not allowed_names(annotation):
+        elif _is_number(wrong) and allowed_names(annotation) in ((), (AUTO,)):
             mend = "Remove the quotes."
     sort: Literal["type", "value"] = "type" if _wrong_type(details, wrong) else "value"
     return Fault(path, sort, phrase(annotation, null), mend, item=item)

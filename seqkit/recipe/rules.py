@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from seqkit.auto import AUTO
 from seqkit.data.embedded import DATASETS
 from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
 
@@ -287,7 +288,7 @@ RULES: tuple[Rule, ...] = (
     # training and forecast
     Rule(
         ("train.patience", VALIDATION),
-        lambda patience, validation: patience == 0 or validation > 0,
+        lambda patience, validation: patience in (0, AUTO) or validation == AUTO or validation > 0,
         "0 when {validation} is 0",
         "Set {patience} to 0, or {validation} above 0.",
     ),

@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
 from seqkit.errors import explain, shown, suggest
+from seqkit.recipe import evaluate_sections as judged
 from seqkit.recipe import sections as s
 from seqkit.recipe.faults import Fault, rule_faults, section_faults, value_faults, whole
 from seqkit.recipe.types import (
@@ -121,7 +122,7 @@ class ClassificationRecipe(Recipe):
     data: s.ClassificationData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.ClassificationTrain = _section(s.ClassificationTrain, TRAIN)
-    evaluate: s.ClassificationEvaluate = _section(s.ClassificationEvaluate, EVALUATE)
+    evaluate: judged.ClassificationEvaluate = _section(judged.ClassificationEvaluate, EVALUATE)
 
 
 class RegressionRecipe(Recipe):
@@ -131,7 +132,7 @@ class RegressionRecipe(Recipe):
     data: s.SequenceData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
-    evaluate: s.RegressionEvaluate = _section(s.RegressionEvaluate, EVALUATE)
+    evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
 
 
 class ForecastingRecipe(Recipe):
@@ -142,7 +143,7 @@ class ForecastingRecipe(Recipe):
     model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
     train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
     forecast: s.ForecastSection = Field(description=FORECAST)
-    evaluate: s.ForecastingEvaluate = _section(s.ForecastingEvaluate, EVALUATE)
+    evaluate: judged.ForecastingEvaluate = _section(judged.ForecastingEvaluate, EVALUATE)
 
 
 RECIPES: dict[str, type[Recipe]] = {

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
 from seqkit.recipe.types import (
@@ -41,13 +42,10 @@ from seqkit.tasks import TASKS
 __all__ = [
     "EXPORT_FORMATS",
     "OPTIMIZERS",
-    "Backtest",
     "ClassificationData",
-    "ClassificationEvaluate",
     "ClassificationTrain",
     "ForecastSection",
     "ForecastingData",
-    "ForecastingEvaluate",
     "ForecastingModel",
     "ForecastingSplit",
     "ForecastingTrain",
@@ -56,6 +54,8 @@ __all__ = [
     "SequenceData",
     "SequenceModel",
     "SequenceSplit",
+    "names",
+    "setting",
 ]
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
@@ -90,6 +90,7 @@ CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
+Auto = Literal["auto"]
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
@@ -113,8 +114,11 @@ class SequenceSplit(Section):
         "random",
         "How series are assigned: at random, whole groups together, or the latest ones last.",
     )
-    validation: Fraction = setting(
-        0.15, "Fraction of the training series held back for early stopping. 0 = none."
+    validation: Fraction | Auto = setting(
+        "auto",
+        "Fraction of the training series held back for early stopping. 0 = none; auto = "
+        f"{auto.SHARE} if that is {auto.FEWEST_HELD} series or more and "
+        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0.",
     )
     test: Fraction | None = setting(
         None,
@@ -278,8 +282,17 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
+    bidirectional: Switch = setting(
+        True, "Run every layer in both directions and join the results."
+    )
+    patch: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
+        f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
+        "time steps",
+    )
     pooling: Literal["last", "mean", "max", "mean_max", "attention"] = setting(
-        "last", "How the steps of a series become one vector; padding never counts."
+        "mean_max", "How the steps of a series become one vector; padding never counts."
     )
 
 
@@ -320,6 +333,12 @@ def losses(task: str) -> Any:
     return Annotated[str, OneOf(("auto", *TASKS[task].losses))]
 
 
+PATIENCE_WORDS = (
+    "Epochs without a better validation loss before training stops and the best weights are "
+    f"restored; an epoch of fewer than {auto.STEPS_OF_PATIENCE} gradient steps counts as a part."
+)
+
+
 class TrainSection(Section):
     """How the network is trained."""
 
@@ -341,13 +360,40 @@ class TrainSection(Section):
         1.0, "Largest global norm of a gradient, against exploding ones; null = no limit."
     )
     patience: Patience = setting(
-        10,
-        "Epochs without a better validation loss before training stops and the best weights are "
-        "restored; 0 = never.",
+        10, f"{PATIENCE_WORDS} 0 = never.", "epochs"
     )
 
 
-class RegressionTrain(TrainSection):
+class SequenceTrain(TrainSection):
+    """How the network is trained."""
+
+    epochs: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Most passes over the training part. auto = so many that there are "
+        f"{auto.GRADIENT_STEPS} gradient steps.",
+    )
+    batch_size: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        f"Series in a gradient step. auto = about a {auto.BATCHES}th of them, a power of two from "
+        f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
+        "examples",
+    )
+    learning_rate: Positive = setting(2e-3, "Step size at the start.")
+    schedule: Literal["constant", "cosine", "plateau"] = setting(
+        "cosine",
+        "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "
+        "when the validation loss stands still.",
+    )
+    patience: Patience | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {auto.PATIENCE} if the "
+        f"validation part holds {auto.FEWEST_HELD} series or more and "
+        f"{auto.FEWEST_OF_A_CLASS} of every class; else 0.",
+        "epochs",
+    )
+
+
+class RegressionTrain(SequenceTrain):
     """How the network is trained."""
 
     loss: losses("regression") = setting(  # type: ignore[valid-type]
@@ -355,7 +401,7 @@ class RegressionTrain(TrainSection):
     )
 
 
-class ClassificationTrain(TrainSection):
+class ClassificationTrain(SequenceTrain):
     """How the network is trained."""
 
     loss: losses("classification") = setting(  # type: ignore[valid-type]
@@ -387,9 +433,8 @@ class ForecastingTrain(TrainSection):
     )
     patience: Patience = setting(
         0,
-        "Epochs without a better validation loss before training stops and the best weights are "
-        "restored; 0 = never. The end of a series that is held back is missed in training, so "
-        "nothing is held back unless asked for.",
+        f"{PATIENCE_WORDS} 0 = never. The end of a series that is held back is missed in "
+        "training, so nothing is held back unless asked for.",
         "epochs",
     )
     loss: losses("forecasting") = setting(  # type: ignore[valid-type]
@@ -402,7 +447,7 @@ class ForecastingTrain(TrainSection):
     )
 
 
-# forecast and evaluate ---------------------------------------------------------------------
+# forecast ----------------------------------------------------------------------------------
 
 
 class ForecastSection(Section):
@@ -422,60 +467,4 @@ class ForecastSection(Section):
     )
     distribution: Literal["normal", "student_t", "negative_binomial", "poisson"] | None = setting(
         None, "Distribution to forecast instead of quantiles; the last two are of counts."
-    )
-
-
-class Backtest(Section):
-    """Rolling-origin evaluation over the test part."""
-
-    windows: Count = setting(1, "Forecast origins.")
-    step: Count | None = setting(None, "Steps between origins. Default: the horizon.", "time steps")
-    refit: Switch = setting(False, "Train anew at every origin; slow.")
-
-
-class ForecastingEvaluate(Section):
-    """How the forecasts are judged."""
-
-    metrics: names(TASKS["forecasting"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['forecasting'].default_metrics)}."
-    )
-    baselines: (
-        names(  # type: ignore[valid-type]
-            (*TASKS["forecasting"].baselines, *TASKS["forecasting"].more_baselines)
-        )
-        | None
-    ) = setting(  # type: ignore[valid-type]
-        None,
-        f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
-    )
-    season: Count = setting(
-        1, "Steps in a season, for the seasonal naive forecast and scaled errors.", "time steps"
-    )
-    backtest: Backtest = Field(
-        default_factory=Backtest, description="Rolling-origin evaluation over the test part."
-    )
-
-
-class ClassificationEvaluate(Section):
-    """How the model is judged."""
-
-    metrics: names(TASKS["classification"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['classification'].default_metrics)}."
-    )
-    baselines: names(TASKS["classification"].baselines) | None = setting(  # type: ignore[valid-type]
-        None,
-        "Simple methods beside the model. Default: "
-        f"{', '.join(TASKS['classification'].baselines)}.",
-    )
-
-
-class RegressionEvaluate(Section):
-    """How the model is judged."""
-
-    metrics: names(TASKS["regression"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['regression'].default_metrics)}."
-    )
-    baselines: names(TASKS["regression"].baselines) | None = setting(  # type: ignore[valid-type]
-        None,
-        f"Simple methods beside the model. Default: {', '.join(TASKS['regression'].baselines)}.",
     )

@@ -21,12 +21,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from seqkit.documents import REMEDY, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError
+from seqkit.estimators.saving import WEIGHTS
 
-__all__ = ["FORMAT", "PARTIAL", "RunFolder", "fingerprint", "open_run", "versions"]
+__all__ = [
+    "FORMAT",
+    "PARTIAL",
+    "RunFolder",
+    "fingerprint",
+    "open_run",
+    "read_verified",
+    "versions",
+]
 
-FORMAT = 1
+FORMAT = 2
 PARTIAL = ".partial"
+LARGEST_RECORD = 1 << 24  # bytes of run.json
 
 
 class RunFolder:
@@ -133,8 +144,8 @@ class RunFolder:
             file.write("".join(f"{stamp} {part}\n" for part in line.splitlines() or [""]))
 
     def finish(self, status: str) -> Path:
-        """Note the status and rename the folder to its final name."""
-        self.note(status=status)
+        """Note the status and the digests, and rename the folder to its final name."""
+        self.note(status=status, format=FORMAT, files=_digests(self.path))
         final = self.path.with_name(self.path.name.removesuffix(PARTIAL))
         self.path.rename(final)
         self.path = final
@@ -181,14 +192,13 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
     file = path / "run.json"
     if not file.is_file():
         raise RunError(f"{path}: this is no run folder: it has no run.json.")
+    content = read_file(file, LARGEST_RECORD)
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = parse_json(content)
         written, status = record["format"], record["status"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{file}: damaged: {error}. Restore the folder from a copy, or fit again."
-        ) from error
-    if not isinstance(written, int) or written > FORMAT:
+        raise damaged(file, error) from error
+    if not isinstance(written, int) or not 1 <= written <= FORMAT:
         raise RunError(
             f"{file}: the run has format {written!r}, this seqkit reads up to {FORMAT}. Update "
             "seqkit."
@@ -198,14 +208,53 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         raise RunError(f"{path}: the run is not complete, but {status}.{mend}")
     needed = ["recipe.resolved.yaml"]
     if whole:
-        needed += ["model.keras", "model.json", "metrics.json"]
+        needed += [WEIGHTS[written], "model.json", "metrics.json"]
     lost = [name for name in needed if not (path / name).is_file()]
     if lost:
-        raise RunError(
-            f"{path}: damaged: {', '.join(lost)} missing. Restore the folder from a copy, or fit "
-            "again."
-        )
+        raise RunError(f"{path}: damaged: {', '.join(lost)} missing. {REMEDY}")
+    if whole and written > 1:
+        files = record.get("files")
+        if not isinstance(files, dict) or not all(isinstance(d, str) for d in files.values()):
+            raise damaged(file, "it must have the digests of all files, as 'files'")
     return record
+
+
+def read_verified(path: Path, record: dict[str, Any], name: str, most: int) -> bytes:
+    """Return the content of a file of a complete run, which is as the run has left it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    record : dict
+        Of :func:`open_run`.
+    name : str
+    most : int
+        Bytes that it may have.
+
+    Raises
+    ------
+    RunError
+        If it is missing, changed or added since, a link, or too large. Folders of format 1 keep no
+        digests; theirs is not compared.
+    """
+    file = _locate(path) / name
+    content = read_file(file, most)
+    if record["format"] > 1:
+        noted = record["files"].get(name)
+        if noted is None:
+            raise damaged(file, "it was added after the run")
+        if hashlib.sha256(content).hexdigest() != noted:
+            raise damaged(file, "it was changed after the run")
+    return content
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a run folder but ``run.json``, which holds them."""
+    return {
+        file.relative_to(folder).as_posix(): digest_of(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file != folder / "run.json"
+    }
 
 
 def _locate(path: Path) -> Path:

@@ -14,7 +14,9 @@ import seqkit
 PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
+    "documents",
     "collection",
+    "tensorflow_import",
     "cells",
     "draws",
     "machine",

@@ -329,17 +329,21 @@ or a list of (n_timesteps_i, n_features) arrays
         Its scaling layers are fitted, its weights are those the fit would begin with; the
         estimator itself stays as it is.
         """
-        other = clone(self)
-        other._settings()
-        examples = other._examples(X, y, reset=True)
-        other._variable_length_ = examples.padded.lengths is not None
-        constants = other._fit_statistics(examples)
-        model = other._build()()
+        architecture, constants = self._planned(X, y)
+        model = architecture()
         model.set_weights(training.initial_weights(model, _seed(self.random_state)))
         for weight in model.weights:
             if weight.path in constants:
                 weight.assign(constants[weight.path])
         return model
+
+    def _planned(self, X: Any, y: Any) -> tuple[Architecture, dict[str, np.ndarray]]:
+        """Return the network that a fit would train, and the statistics of its scaling layers."""
+        other = clone(self)
+        other._settings()
+        examples = other._examples(X, y, reset=True)
+        other._variable_length_ = examples.padded.lengths is not None
+        return other._build(), other._fit_statistics(examples)
 
     # -- data --------------------------------------------------------------------------------
 

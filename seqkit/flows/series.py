@@ -21,6 +21,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.architecture import Architecture
     from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["SeriesFlow"]
@@ -106,9 +107,9 @@ class SeriesFlow(Flow):
             resume=resume,
         )
 
-    def untrained(self, estimator: Any, parts: Parts) -> Any:
-        """Return the model as it would be trained."""
-        return estimator.untrained(parts.train.X, parts.train.y)
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
+        return estimator._planned(parts.train.X, parts.train.y)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""

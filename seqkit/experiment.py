@@ -1,7 +1,8 @@
 """The whole flow of a run: recipe, data, model, training, evaluation, report, run folder.
 
 :func:`run` is the place to begin reading. What differs between labelled series and forecasting
-is in :mod:`seqkit.flows`, a row of a table each.
+is in :mod:`seqkit.flows`, a row of a table each. What judges and draws is imported where it is
+used, so that a prediction of a run comes quickly.
 """
 
 from __future__ import annotations
@@ -18,16 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
-from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
+from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
-from seqkit.evaluation.summary import as_tables
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
-from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.native.summary import layer_rows, summary_lines
-from seqkit.report.html import write_report
-from seqkit.report.plots import save_displays
+from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.runs import RunFolder, fingerprint, open_run, read_verified
 from seqkit.training import not_native
 
@@ -80,6 +78,8 @@ class Result:
 
         console = Console(highlight=False, soft_wrap=True)
         if self.scores is not None:
+            from seqkit.evaluation.summary import as_tables
+
             console.print(as_tables(self.scores)[0])
         for line in self.lines:
             console.print(line, markup=False)
@@ -220,6 +220,9 @@ def _carry_out(
     flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
 ) -> Result:
     """Train, evaluate, save and report in an open run folder."""
+    from seqkit.report.html import write_report
+    from seqkit.report.plots import save_displays
+
     with folder.removed_when_unwritable():
         for note in parts.notes:
             folder.log(note)
@@ -261,10 +264,10 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
-        from seqkit.kernels import choose, is_ready
+        from seqkit.machine.sequences import is_ready, refusal
 
         cell = find_cell(flow.recipe.model.cell)
-        if choose(cell).name == "compiled" and not is_ready(cell):
+        if not refusal(cell) and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(flow.recipe.train.epochs)
     try:

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -393,6 +392,8 @@ or a list of (n_timesteps_i, n_features) arrays
 
     def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
         """Set the share `validation` aside, by class where there are classes."""
+        from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
+
         n = len(examples.target)
         by_class = examples.target if self._row.target == "label" else None
         try:

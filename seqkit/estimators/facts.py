@@ -43,9 +43,11 @@ FLAG = Kind("true or false", lambda value: isinstance(value, (bool, np.bool_)))
 TEXT = Kind("text", lambda value: isinstance(value, str))
 NUMBER = Kind(
     "a finite number",
-    lambda value: isinstance(value, (int, float, np.number))
-    and not isinstance(value, bool)
-    and bool(np.isfinite(value)),
+    lambda value: (
+        isinstance(value, (int, float, np.number))
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    ),
 )
 
 
@@ -66,8 +68,10 @@ def mapping(kind: Kind) -> Kind:
     """Return the kind of maps from names to a kind."""
     return Kind(
         f"a map of names, each {kind.words}",
-        lambda value: isinstance(value, dict)
-        and all(isinstance(key, str) and kind.holds(inner) for key, inner in value.items()),
+        lambda value: (
+            isinstance(value, dict)
+            and all(isinstance(key, str) and kind.holds(inner) for key, inner in value.items())
+        ),
     )
 
 
@@ -75,9 +79,11 @@ def record(**kinds: Kind) -> Kind:
     """Return the kind of maps with these names and no others."""
     return Kind(
         "a map of " + ", ".join(f"{name} ({kind.words})" for name, kind in kinds.items()),
-        lambda value: isinstance(value, dict)
-        and set(value) == set(kinds)
-        and all(kind.holds(value[name]) for name, kind in kinds.items()),
+        lambda value: (
+            isinstance(value, dict)
+            and set(value) == set(kinds)
+            and all(kind.holds(value[name]) for name, kind in kinds.items())
+        ),
     )
 
 
@@ -139,13 +145,15 @@ _COLUMNS = record(
     missing=TEXT,
     categories=Kind(
         "pairs of a name and its known values",
-        lambda value: isinstance(value, tuple)
-        and all(
-            isinstance(pair, tuple)
-            and len(pair) == 2
-            and isinstance(pair[0], str)
-            and _NAMES.holds(pair[1])
-            for pair in value
+        lambda value: (
+            isinstance(value, tuple)
+            and all(
+                isinstance(pair, tuple)
+                and len(pair) == 2
+                and isinstance(pair[0], str)
+                and _NAMES.holds(pair[1])
+                for pair in value
+            )
         ),
     ),
 )
@@ -282,17 +290,29 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             "of features that there are",
             all(i < max(1, reader.n_features) for i in (*reader.targets, *reader.future)),
         ),
-        ("n_features_in_", "there for arrays", reader.arrays == hasattr(estimator, "n_features_in_")),
+        (
+            "n_features_in_",
+            "there for arrays",
+            reader.arrays == hasattr(estimator, "n_features_in_"),
+        ),
         (
             "n_features_in_",
             f"{reader.n_features}",
             not reader.arrays or estimator.n_features_in_ == reader.n_features,
         ),
-        ("_sizes_", "a number for each network", len(estimator._sizes_) == len(estimator._contexts)),
+        (
+            "_sizes_",
+            "a number for each network",
+            len(estimator._sizes_) == len(estimator._contexts),
+        ),
         ("histories_", "a history a network", len(estimator.histories_) == len(estimator._sizes_)),
         ("_tail_", "with offsets of its series", bool(ends and (np.diff(offsets) > 0).all())),
         ("_tail_", "with a column a channel", tail["values"].shape[1] == len(columns.channels)),
-        ("_tail_", "with stamps where there are any", (tail["times"] is None) == (columns.time is None)),
+        (
+            "_tail_",
+            "with stamps where there are any",
+            (tail["times"] is None) == (columns.time is None),
+        ),
         ("_tail_", "with a stamp a row", sized("times", n_rows)),
         ("_tail_", "with an age a value", sized("age", n_rows, n_aged)),
         (
@@ -300,7 +320,11 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             "with ages that a series can have",
             tail["age"] is None or bool((tail["age"] >= 0).all()),
         ),
-        ("_tail_", "with static numbers a series", sized("static", n_series, len(columns.static_numbers))),
+        (
+            "_tail_",
+            "with static numbers a series",
+            sized("static", n_series, len(columns.static_numbers)),
+        ),
         ("_tail_", "with static numbers", (tail["static"] is None) == (not columns.static_numbers)),
         ("_tail_", "with static codes a series", sized("static_codes", n_series, len(known))),
         ("_tail_", "with static codes", (codes is None) == (not known)),

@@ -120,7 +120,9 @@ def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
     task = description["task"]
     if not isinstance(task, str) or task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
-    _check_columns(description["columns"], "columns" if TASKS[task].target == "series" else "features")
+    _check_columns(
+        description["columns"], "columns" if TASKS[task].target == "series" else "features"
+    )
     parameters = decode(description["parameters"])
     estimator = estimator_class(task)(**parameters)
     estimator._settings()

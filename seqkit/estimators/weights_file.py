@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _least(settings: Mapping[str, Any]) -> int:
     numbers = sum(a * b for a, b in zip(widths, [*widths[1:], 0], strict=True))
     numbers += sum(w * w for w in widths)
     chain = [widths[-1], *dense]
-    numbers += sum(a * b for a, b in zip(chain, chain[1:], strict=False))
+    numbers += sum(a * b for a, b in itertools.pairwise(chain))
     if settings.get("channels") != "independent":
         numbers += widths[0] * inputs
     numbers += (settings.get("patch") or 1) * widths[0]

@@ -321,22 +321,14 @@ def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> 
 
 
 def _experiment() -> Any:
-    """Return the module that does the work, TensorFlow set up for this process."""
+    """Return the module that does the work; TensorFlow is set up when a network needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    # TensorFlow greets on the file descriptor itself, before any setting of it is read
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
     with collection_paused():
-        try:
-            import tensorflow  # noqa: F401
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nothing)
         from seqkit import experiment
+    from seqkit.tensorflow_import import when_imported
 
-    experiment.set_threads()
+    when_imported(experiment.set_threads)
     return experiment
 
 

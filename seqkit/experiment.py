@@ -1,7 +1,8 @@
 """The whole flow of a run: recipe, data, model, training, evaluation, report, run folder.
 
 :func:`run` is the place to begin reading. What differs between labelled series and forecasting
-is in :mod:`seqkit.flows`, a row of a table each.
+is in :mod:`seqkit.flows`, a row of a table each. What judges and draws is imported where it is
+used, so that a prediction of a run comes quickly.
 """
 
 from __future__ import annotations
@@ -20,20 +21,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
+from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RunError, TrainingError
-from seqkit.estimators.saving import load_estimator, save_estimator
-from seqkit.evaluation.summary import as_tables
+from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
+from seqkit.native.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
-from seqkit.report.html import write_report
-from seqkit.report.plots import save_displays
-from seqkit.runs import RunFolder, fingerprint, open_run
+from seqkit.runs import RunFolder, fingerprint, open_run, read_verified
+from seqkit.training import not_native
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from seqkit.progress import Progress
+
+LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 32  # bytes
 
 __all__ = [
     "Plan",
@@ -79,6 +82,8 @@ class Result:
 
         console = Console(highlight=False, soft_wrap=True)
         if self.scores is not None:
+            from seqkit.evaluation.summary import as_tables
+
             console.print(as_tables(self.scores)[0])
         for line in self.lines:
             console.print(line, markup=False)
@@ -251,6 +256,8 @@ def _carry_out(
     new: bool = False,
 ) -> Result:
     """Train, evaluate, save and report in an open run folder."""
+    from seqkit.report.plots import save_displays
+
     for note in parts.notes:
         folder.log(note)
         if show:
@@ -263,7 +270,7 @@ def _carry_out(
         folder.log(line)
     assessment = flow.assess(estimator, parts)
     assessed = time.monotonic()
-    folder.write("model.json", {"columns": parts.columns, **save_estimator(estimator, folder.path)})
+    folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
     folder.write("metrics.json", assessment.document)
     for note in assessment.document["notes"]:
         folder.log(note)
@@ -281,6 +288,8 @@ def _carry_out(
 
 def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
     """Write the report of a run that is otherwise complete, and give the folder its name."""
+    from seqkit.report.html import write_report
+
     write_report(folder.path)
     final = folder.finish("complete")
     return Result(
@@ -297,10 +306,10 @@ def _train(
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
-        from seqkit.kernels import choose, is_ready
+        from seqkit.machine.sequences import is_ready, refusal
 
         cell = find_cell(flow.recipe.model.cell)
-        if choose(cell).name == "compiled" and not is_ready(cell):
+        if not refusal(cell) and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
     keeper = _Keeper(folder, show)
@@ -377,14 +386,20 @@ def dry_run(resolved: Resolved) -> Plan:
     parts = flow.load()
     found = flow.describe(parts)
     estimator = flow.estimator()
-    model = flow.untrained(estimator, parts)
+    architecture = flow.architecture(estimator, parts)
+    members = architecture.settings.get("members", [architecture])
     lines: list[str] = []
-    model.summary(print_fn=lines.append, line_length=88)
-    kernels = {
-        layer.name: layer.kernel_report()
-        for layer in model._flatten_layers()
-        if hasattr(layer, "kernel_report")
-    }
+    if not any(not_native(member, optimizer=estimator.optimizer) for member in members):
+        for number, member in enumerate(members, start=1):
+            lines += [f"network {number}:"] if len(members) > 1 else []
+            lines += summary_lines(member)
+        n_parameters = sum(row.trained for member in members for row in layer_rows(member))
+        kernels = flow.native_kernels()
+    else:
+        model = architecture()
+        model.summary(print_fn=lines.append, line_length=88)
+        n_parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
+        kernels = flow.kernels_of(model)
     text = "\n".join(
         [
             *(f"{name}: {value}" for name, value in found.items()),
@@ -397,8 +412,8 @@ def dry_run(resolved: Resolved) -> Plan:
         text,
         {
             "data": found,
-            "parameters": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
-            "kernels": {name: str(report) for name, report in kernels.items()},
+            "parameters": n_parameters,
+            "kernels": kernels,
             "notes": parts.notes,
         },
     )
@@ -426,16 +441,20 @@ def load_run(run: str | os.PathLike[str]) -> Any:
 
 
 def _open(path: Path) -> tuple[Any, Any, dict[str, Any]]:
-    open_run(path)
-    try:
-        description = json.loads((path / "model.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(
-            f"{path / 'model.json'}: damaged: {error}. Restore the folder from a copy, or fit "
-            "again."
-        ) from error
-    estimator = load_estimator(description, path / "model.keras")
+    record = open_run(path)
+    format = record["format"]
+    read_verified(path, record, "recipe.resolved.yaml", LARGEST_RECIPE)
     flow = flow_of(read_recipe(path / "recipe.resolved.yaml"))
+    try:
+        description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
+        weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)
+        estimator = load_estimator(description, weights, path, format)
+    except (ValueError, MemoryError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise damaged(path / "model.json", error or "it asks for too much memory") from error
+    if flow.recipe.task != description["task"] or not description["columns"]:
+        raise damaged(path / "model.json", "it is not of the recipe beside it")
     return flow, estimator, description
 
 

@@ -28,20 +28,32 @@ from types import TracebackType
 from typing import IO, Any
 
 from seqkit import durable
-from seqkit.errors import RunError
+from seqkit.documents import REMEDY, damaged, digest_of, parse_json, read_file
+from seqkit.errors import RunError, shown
+from seqkit.estimators.saving import WEIGHTS
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FORMAT", "PARTIAL", "RunFolder", "fingerprint", "is_running", "open_run", "versions"]
+__all__ = [
+    "FORMAT",
+    "PARTIAL",
+    "RunFolder",
+    "fingerprint",
+    "is_running",
+    "open_run",
+    "read_verified",
+    "versions",
+]
 
-FORMAT = 1
+FORMAT = 2
 PARTIAL = ".partial"
 STATUSES = ("running", "interrupted", "complete", "failed")
 LOG = "log.txt"
 FIRST = frozenset({LOG, "recipe.yaml", "recipe.resolved.yaml"})
 """What a folder may hold before it holds ``run.json``."""
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+LARGEST_RECORD = 1 << 24  # bytes of run.json
 
 
 class RunFolder:
@@ -201,8 +213,8 @@ class RunFolder:
             file.write("".join(f"{stamp} {part}\n" for part in line.splitlines() or [""]))
 
     def finish(self, status: str) -> Path:
-        """Note the status and, once everything is on the disk, give the folder its final name."""
-        self.note(status=status)
+        """Note the status and the digests and, once all is on the disk, give the final name."""
+        self.note(status=status, format=FORMAT, files=_digests(self.path))
         final = self.path.with_name(self.path.name.removesuffix(PARTIAL))
         if final != self.path:
             if final.exists():
@@ -347,19 +359,17 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
     file = path / "run.json"
     if not file.is_file():
         raise RunError(f"{path}: this is no run folder: it has no run.json.")
+    content = read_file(file, LARGEST_RECORD)
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = parse_json(content)
         written, status = record["format"], record["status"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{file}: damaged: {error}. Restore the folder from a copy, or fit again."
-        ) from error
+        raise damaged(file, error) from error
     if status not in STATUSES:
         raise RunError(
-            f"{file}: status must be one of {', '.join(STATUSES)}; got {status!r}. Restore the "
-            "folder from a copy, or fit again."
+            f"{file}: status must be one of {', '.join(STATUSES)}; got {shown(status)}. {REMEDY}"
         )
-    if not isinstance(written, int) or written > FORMAT:
+    if not isinstance(written, int) or not 1 <= written <= FORMAT:
         raise RunError(
             f"{file}: the run has format {written!r}, this seqkit reads up to {FORMAT}. Update "
             "seqkit."
@@ -376,14 +386,53 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         raise RunError(f"{path}: the run is not complete, but {status}.{mend}")
     needed = ["recipe.resolved.yaml"]
     if whole:
-        needed += ["model.keras", "model.json", "metrics.json"]
+        needed += [WEIGHTS[written], "model.json", "metrics.json"]
     lost = [name for name in needed if not (path / name).is_file()]
     if lost:
-        raise RunError(
-            f"{path}: damaged: {', '.join(lost)} missing. Restore the folder from a copy, or fit "
-            "again."
-        )
+        raise RunError(f"{path}: damaged: {', '.join(lost)} missing. {REMEDY}")
+    if whole and written > 1:
+        files = record.get("files")
+        if not isinstance(files, dict) or not all(isinstance(d, str) for d in files.values()):
+            raise damaged(file, "it must have the digests of all files, as 'files'")
     return record
+
+
+def read_verified(path: Path, record: dict[str, Any], name: str, most: int) -> bytes:
+    """Return the content of a file of a complete run, which is as the run has left it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    record : dict
+        Of :func:`open_run`.
+    name : str
+    most : int
+        Bytes that it may have.
+
+    Raises
+    ------
+    RunError
+        If it is missing, changed or added since, a link, or too large. Folders of format 1 keep no
+        digests; theirs is not compared.
+    """
+    file = _locate(path) / name
+    content = read_file(file, most)
+    if record["format"] > 1:
+        noted = record["files"].get(name)
+        if noted is None:
+            raise damaged(file, "it was added after the run")
+        if hashlib.sha256(content).hexdigest() != noted:
+            raise damaged(file, "it was changed after the run")
+    return content
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a run folder but ``run.json``, which holds them."""
+    return {
+        file.relative_to(folder).as_posix(): digest_of(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file != folder / "run.json"
+    }
 
 
 def _locate(path: Path) -> Path:

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from seqkit.data.embedded import load
 from seqkit.errors import DataError
 from seqkit.estimators.forecaster import SequenceForecaster
-from seqkit.estimators.saving import decode, encode
+from seqkit.estimators.plain import decode, encode
 from seqkit.forecast_model import DECODERS
 from seqkit.training import TrainingState, trace_count
 

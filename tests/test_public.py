@@ -15,7 +15,9 @@ PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
     "durable",
+    "documents",
     "collection",
+    "tensorflow_import",
     "auto",
     "cells",
     "draws",

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -333,18 +332,22 @@ or a list of (n_timesteps_i, n_features) arrays
         Its scaling layers are fitted, its weights are those the fit would begin with; the
         estimator itself stays as it is.
         """
-        other = clone(self)
-        other._settings()
-        examples = other._examples(X, y, reset=True)
-        other.auto_ = other._choose(other.get_params(deep=False), examples, None)
-        other._variable_length_ = examples.padded.lengths is not None
-        constants = other._fit_statistics(examples)
-        model = other._build()()
+        architecture, constants = self._planned(X, y)
+        model = architecture()
         model.set_weights(training.initial_weights(model, _seed(self.random_state)))
         for weight in model.weights:
             if weight.path in constants:
                 weight.assign(constants[weight.path])
         return model
+
+    def _planned(self, X: Any, y: Any) -> tuple[Architecture, dict[str, np.ndarray]]:
+        """Return the network that a fit would train, and the statistics of its scaling layers."""
+        other = clone(self)
+        other._settings()
+        examples = other._examples(X, y, reset=True)
+        other.auto_ = other._choose(other.get_params(deep=False), examples, None)
+        other._variable_length_ = examples.padded.lengths is not None
+        return other._build(), other._fit_statistics(examples)
 
     # -- data --------------------------------------------------------------------------------
 
@@ -409,6 +412,8 @@ or a list of (n_timesteps_i, n_features) arrays
         self, examples: Examples, validation: float, seed: int
     ) -> tuple[Examples, Examples]:
         """Set the share `validation` aside, by class where there are classes."""
+        from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
+
         n = len(examples.target)
         by_class = examples.target if self._row.target == "label" else None
         try:

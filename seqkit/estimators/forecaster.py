@@ -359,6 +359,19 @@ class SequenceForecaster(ForecastAnswers):
         Its scaling layers are fitted, its weights are those the fit would begin with; the
         estimator itself stays as it is.
         """
+        whole, constants = self._planned(X, y)
+        weights, first = [], _seed(self.random_state)
+        for number, member in enumerate(whole.settings.get("members", [whole])):
+            model = member()
+            seed = first if number == 0 else _derived(first, number)
+            own = training.initial_weights(model, seed)
+            weights += [constants.get(v.path, w) for v, w in zip(model.weights, own, strict=True)]
+        model = whole()
+        model.set_weights(weights)
+        return model
+
+    def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
+        """Return the network that a fit would train, and the statistics of its scaling layers."""
         other = clone(self)
         other._settings()
         panel = other._read(X, y)
@@ -367,17 +380,8 @@ class SequenceForecaster(ForecastAnswers):
         )
         train, _ = training_panel(parts[0], self.horizon)
         _, padded = window_sources(train, parts[1], self._contexts, self.horizon)
-        constants = scaling_statistics(train, self.scale)
-        weights, first = [], _seed(self.random_state)
-        for number, context in enumerate(self._contexts):
-            model = other._member(context, padded)()
-            seed = first if number == 0 else _derived(first, number)
-            own = training.initial_weights(model, seed)
-            weights += [constants.get(v.path, w) for v, w in zip(model.weights, own, strict=True)]
         other._variable_length_ = padded
-        model = other._build()()
-        model.set_weights(weights)
-        return model
+        return other._build(), scaling_statistics(train, self.scale)
 
     @property
     def _normalize(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqkit.architecture import stack_units
 from seqkit.estimators.saving import estimator_class
 from seqkit.tasks import TASKS
 
@@ -80,16 +81,28 @@ class Flow:
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted estimator, a line each."""
-        kernels = [
-            f"{layer.name}: {layer.kernel_report()}"
-            for layer in estimator.model_._flatten_layers()
-            if hasattr(layer, "kernel_report")
-        ]
+        native = estimator.trainer_ == "native"
+        kernels = self.native_kernels() if native else self.kernels_of(estimator.model_)
         return [
             f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
             f"trainer: {estimator.trainer_}",
-            *kernels,
+            *(f"{name}: {report}" for name, report in kernels.items()),
         ]
+
+    def native_kernels(self) -> dict[str, str]:
+        """Return what trains the recurrent layers of a native network, by their names."""
+        n_layers = len(stack_units(self.recipe.model.units))
+        what = "compiled kernels, forward and backward, without TensorFlow"
+        return {f"recurrent_{number}": what for number in range(1, n_layers + 1)}
+
+    @staticmethod
+    def kernels_of(model: Any) -> dict[str, str]:
+        """Return which kernel trains each recurrent layer of a ``keras.Model``, and why."""
+        return {
+            layer.name: str(layer.kernel_report())
+            for layer in model._flatten_layers()
+            if hasattr(layer, "kernel_report")
+        }
 
     def load_state(self, path: Path) -> Any:
         """Return the training state of a checkpoint."""

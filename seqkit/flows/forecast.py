@@ -20,6 +20,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.architecture import Architecture
     from seqkit.evaluation.backtest import Backtest
     from seqkit.report.plots import ForecastDisplay
 
@@ -88,9 +89,9 @@ class ForecastFlow(Flow):
         """Fit the forecaster on all that comes before the test part."""
         estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
 
-    def untrained(self, estimator: Any, parts: Parts) -> Any:
-        """Return the model as it would be trained."""
-        return estimator.untrained(parts.train)
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
+        return estimator._planned(parts.train)[0]
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted forecaster, a line each."""

@@ -22,6 +22,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.architecture import Architecture
     from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["SeriesFlow"]
@@ -136,10 +137,10 @@ class SeriesFlow(Flow):
             resume=resume,
         )
 
-    def untrained(self, estimator: Any, parts: Parts) -> Any:
-        """Return the model as it would be trained."""
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
         estimator.set_params(**parts.auto)
-        return estimator.untrained(parts.train.X, parts.train.y)
+        return estimator._planned(parts.train.X, parts.train.y)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""

@@ -359,9 +359,7 @@ class TrainSection(Section):
     clipnorm: Positive | None = setting(
         1.0, "Largest global norm of a gradient, against exploding ones; null = no limit."
     )
-    patience: Patience = setting(
-        10, f"{PATIENCE_WORDS} 0 = never.", "epochs"
-    )
+    patience: Patience = setting(10, f"{PATIENCE_WORDS} 0 = never.", "epochs")
 
 
 class SequenceTrain(TrainSection):

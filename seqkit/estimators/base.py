@@ -79,6 +79,11 @@ class BaseSequenceEstimator(BaseEstimator):
         """Return what makes the fitted architecture."""
         raise NotImplementedError
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
 
@@ -215,7 +220,6 @@ class SeriesEstimator(BaseSequenceEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
     def fit(

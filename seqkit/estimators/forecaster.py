@@ -24,6 +24,7 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
 from seqkit.window_space import default_patch
 
@@ -204,6 +205,12 @@ class SequenceForecaster(ForecastAnswers):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        head = HEADS.get(str(self.distribution))
+        tags.input_tags.positive_only = head is not None and head.counts
+        return tags
 
     # --- data ----------------------------------------------------------------------------------
 

@@ -1,36 +1,14 @@
 """seqkit: recurrent sequence models from a short recipe.
 
 Names load when they are first used, so that ``import seqkit`` is quick and brings in neither
-TensorFlow nor pandas.
+TensorFlow nor pandas. Type checkers and editors read the imports below instead.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-
-_HOME = {
-    "Bidirectional": "seqkit.recurrent",
-    "GatedRNN": "seqkit.recurrent",
-    "RecipeError": "seqkit.errors",
-    "DataError": "seqkit.errors",
-    "RunError": "seqkit.errors",
-    "TrainingError": "seqkit.errors",
-    "ExportError": "seqkit.errors",
-    "SequenceClassifier": "seqkit.estimators.classifier",
-    "SequenceForecaster": "seqkit.estimators.forecaster",
-    "SequenceRegressor": "seqkit.estimators.regressor",
-    "BacktestSplit": "seqkit.evaluation.backtest",
-    "forecast_scorer": "seqkit.evaluation.backtest",
-    "build_classifier": "seqkit.builders",
-    "build_forecaster": "seqkit.forecast_model",
-    "build_regressor": "seqkit.builders",
-    "load_run": "seqkit.experiment",
-    "read_recipe": "seqkit.recipe.reading",
-    "run": "seqkit.experiment",
-}
 
 __all__ = [
     "BacktestSplit",
@@ -53,14 +31,49 @@ __all__ = [
     "run",
 ]
 
+if TYPE_CHECKING:
+    from seqkit.builders import build_classifier, build_regressor
+    from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
+    from seqkit.estimators.classifier import SequenceClassifier
+    from seqkit.estimators.forecaster import SequenceForecaster
+    from seqkit.estimators.regressor import SequenceRegressor
+    from seqkit.evaluation.backtest import BacktestSplit, forecast_scorer
+    from seqkit.experiment import load_run, run
+    from seqkit.forecast_model import build_forecaster
+    from seqkit.recipe.reading import read_recipe
+    from seqkit.recurrent import Bidirectional, GatedRNN
+else:
+    # out of a type checker's sight: a module's `__getattr__` makes every unknown name `Any`
+    _HOME = {
+        "BacktestSplit": "seqkit.evaluation.backtest",
+        "Bidirectional": "seqkit.recurrent",
+        "DataError": "seqkit.errors",
+        "ExportError": "seqkit.errors",
+        "GatedRNN": "seqkit.recurrent",
+        "RecipeError": "seqkit.errors",
+        "RunError": "seqkit.errors",
+        "SequenceClassifier": "seqkit.estimators.classifier",
+        "SequenceForecaster": "seqkit.estimators.forecaster",
+        "SequenceRegressor": "seqkit.estimators.regressor",
+        "TrainingError": "seqkit.errors",
+        "build_classifier": "seqkit.builders",
+        "build_forecaster": "seqkit.forecast_model",
+        "build_regressor": "seqkit.builders",
+        "forecast_scorer": "seqkit.evaluation.backtest",
+        "load_run": "seqkit.experiment",
+        "read_recipe": "seqkit.recipe.reading",
+        "run": "seqkit.experiment",
+    }
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        from seqkit.collection import collection_paused
+    def __getattr__(name: str) -> Any:
+        if name in _HOME:
+            import importlib
 
-        with collection_paused():
-            return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'seqkit' has no attribute {name!r}")
+            from seqkit.collection import collection_paused
+
+            with collection_paused():
+                return getattr(importlib.import_module(_HOME[name]), name)
+        raise AttributeError(f"module 'seqkit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from seqkit.architecture import stack_units
-from seqkit.auto import AUTO, patch_for
+from seqkit.auto import patch_for
 from seqkit.cells import ALIASES, CELLS
 from seqkit.errors import explain, suggest
 from seqkit.layers import (
@@ -206,7 +206,7 @@ def encode(
         x = Standardize(name="standardize")(x)
     if not 0 <= dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
-    if patch == AUTO:
+    if isinstance(patch, str):  # auto
         patch = 1 if n_timesteps is None else patch_for(n_timesteps)
     if patch > 1:
         folding = Patch(patch, name="patch")

@@ -34,7 +34,12 @@ from seqkit.training import not_native
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.estimators.classifier import SequenceClassifier
+    from seqkit.estimators.forecaster import SequenceForecaster
+    from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.progress import Progress
+
+    Estimator = SequenceClassifier | SequenceRegressor | SequenceForecaster
 
 LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 32  # bytes
 
@@ -67,14 +72,14 @@ class Result:
         What a person is told, after the table.
     scores : dict or None
         The content of ``metrics.json``, shown as a table.
-    estimator : object or None
+    estimator : SequenceClassifier, SequenceRegressor, SequenceForecaster or None
         The fitted estimator.
     """
 
     document: dict[str, Any]
     lines: list[str] = field(default_factory=list)
     scores: dict[str, Any] | None = None
-    estimator: Any = None
+    estimator: Estimator | None = None
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
@@ -419,7 +424,7 @@ def dry_run(resolved: Resolved) -> Plan:
     )
 
 
-def load_run(run: str | os.PathLike[str]) -> Any:
+def load_run(run: str | os.PathLike[str]) -> Estimator:
     """Return the fitted estimator of a complete run folder.
 
     Raises
@@ -440,7 +445,7 @@ def load_run(run: str | os.PathLike[str]) -> Any:
     return _open(Path(run))[1]
 
 
-def _open(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     record = open_run(path)
     format = record["format"]
     read_verified(path, record, "recipe.resolved.yaml", LARGEST_RECIPE)

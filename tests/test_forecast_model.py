@@ -3,6 +3,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from conftest import some
 from scipy import stats
 
 from seqkit.forecast_ensemble import Median, build_ensemble
@@ -253,7 +254,7 @@ def test_an_ensemble_is_the_median_of_its_members():
     ]
     np.testing.assert_allclose(answer(whole, given), np.median(own, axis=0), rtol=1e-5)
     joined = [w for m in members for w in m.get_weights()]
-    for a, b in zip(whole.get_weights(), joined, strict=True):
+    for a, b in some(zip(whole.get_weights(), joined, strict=True)):
         np.testing.assert_array_equal(a, b)
     assert np.asarray(Median()([np.ones(2), 2 * np.ones(2)])).tolist() == [1.5, 1.5]
 

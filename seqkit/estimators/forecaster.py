@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -24,8 +24,12 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
 from seqkit.window_space import default_patch
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["SequenceForecaster"]
 
@@ -202,6 +206,12 @@ class SequenceForecaster(ForecastAnswers):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        head = HEADS.get(str(self.distribution))
+        tags.input_tags.positive_only = head is not None and head.counts
+        return tags
+
     # --- data ----------------------------------------------------------------------------------
 
     def _read(self, X: Any, y: Any) -> Panel:
@@ -233,7 +243,7 @@ class SequenceForecaster(ForecastAnswers):
         callbacks: Iterable[Any] = (),
         on_epoch: Callable[..., Any] | None = None,
         resume: Any = None,
-    ) -> SequenceForecaster:
+    ) -> Self:
         """Learn to forecast.
 
         Parameters
@@ -252,7 +262,7 @@ class SequenceForecaster(ForecastAnswers):
 
         Returns
         -------
-        self : object
+        self : the estimator
 
         Raises
         ------
@@ -353,7 +363,7 @@ class SequenceForecaster(ForecastAnswers):
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
-    def untrained(self, X: Any, y: Any = None) -> Any:
+    def untrained(self, X: Any, y: Any = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the

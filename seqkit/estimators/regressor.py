@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array
 
@@ -75,6 +76,11 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     _task = "regression"
 
+    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            """Return R²; of several targets their mean."""
+
     def __init__(
         self,
         *,
@@ -133,12 +139,12 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         output = self._predict_raw(X).astype(np.float64)
         return output if self._many_targets_ else output[:, 0]
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SequenceRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call.

@@ -30,7 +30,7 @@ class ForecastingEvaluate(Section):
             (*TASKS["forecasting"].baselines, *TASKS["forecasting"].more_baselines)
         )
         | None
-    ) = setting(  # type: ignore[valid-type]
+    ) = setting(
         None,
         f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
     )

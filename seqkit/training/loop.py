@@ -268,7 +268,7 @@ def _finished(
     _epochs(run, hooks, patience, verbose, on_epoch)
     final = run.current_state()
     restored = patience > 0 and final.best_weights is not None
-    weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
+    weights = list(final.best_weights if restored else final.weights)
     run.hand_over(None if restored else weights)
     best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best, trainer)

@@ -96,7 +96,7 @@ class TrainingState:
             arrays.update({f"{field.name}/{i}": a for i, a in enumerate(value or ())})
         arrays["json"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
         content = io.BytesIO()  # whole before it is written: a full disk breaks no archive off
-        np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(content, allow_pickle=False, **arrays)
         durable.write(Path(path), content.getvalue())
 
     @classmethod

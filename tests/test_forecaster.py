@@ -10,6 +10,7 @@ import pytest
 from conftest import some
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.utils import get_tags
 
 from seqkit.data.embedded import load
 from seqkit.errors import DataError
@@ -434,3 +435,42 @@ def test_airline_from_the_embedded_set():
     y = frame.passengers.to_numpy(float)
     mase = np.abs(made.passengers.to_numpy() - y[-12:]).mean() / np.abs(y[12:-12] - y[:-24]).mean()
     assert mase < 1.2  # the seasonal naive forecast has 1.571
+
+
+# --- what is missing, and what is no count --------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "indicator"])
+def test_nan_is_taken_where_missing_says_so(missing):
+    wave = np.sin(np.arange(60) / 3)
+    wave[[10, 11, 40]] = np.nan
+    model = SequenceForecaster(
+        context_length=6, horizon=2, units=4, epochs=1, missing=missing, random_state=0
+    )
+    assert get_tags(model).input_tags.allow_nan
+    model.fit(wave)
+    assert np.isfinite(model.predict(wave)[6:]).all()
+    assert np.isfinite(model.forecast(wave)).all()
+    assert np.isfinite(model.score(wave))
+
+
+def test_nan_is_refused_otherwise():
+    wave = np.sin(np.arange(60) / 3)
+    holed = np.where(np.arange(60) == 40, np.nan, wave)
+    model = SequenceForecaster(context_length=6, horizon=2, units=4, epochs=1, random_state=0)
+    assert not get_tags(model).input_tags.allow_nan
+    for use in (model.fit, model.fit(wave).predict, model.forecast, model.score):
+        with pytest.raises(DataError, match=r"step 40: .*got nan"):
+            use(holed)
+
+
+@pytest.mark.parametrize("distribution", ["poisson", "negative_binomial"])
+def test_a_negative_count_is_refused(distribution):
+    model = SequenceForecaster(
+        context_length=6, horizon=2, units=4, epochs=1, distribution=distribution
+    )
+    assert get_tags(model).target_tags.positive_only
+    series = [np.ones(20), np.where(np.arange(20) == 7, -3.0, 1.0)]
+    with pytest.raises(DataError, match=r"must be counts, 0 or more; got -3.0. It is at step 7 of"):
+        model.fit(series)
+    assert not get_tags(model.set_params(distribution="normal")).target_tags.positive_only

@@ -13,7 +13,7 @@ from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError, explain
 from seqkit.forecast_heads import Head
 
-__all__ = ["hold_out", "point_loss", "scaling_statistics", "window_sources"]
+__all__ = ["check_counts", "hold_out", "point_loss", "scaling_statistics", "window_sources"]
 
 # Rows that statistics are taken from: enough for three digits, and quick for any panel.
 _MOST_ROWS = 2_000_000
@@ -33,6 +33,24 @@ def point_loss(owner: str, loss: str, head: Head) -> str:
         what = "quantiles" if own == "pinball" else "a distribution"
         raise ValueError(explain(owner, "loss", f"auto or {own} with {what}", loss))
     return "mae"
+
+
+def check_counts(panel: Panel, owner: str) -> None:
+    """Refuse a target below 0 where counts are forecast: it has no likelihood."""
+    below = np.argwhere(panel.values[:, : panel.n_targets] < 0)
+    if len(below):
+        row, column = below[0]
+        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
+        raise DataError(
+            explain(
+                owner,
+                f"target {panel.columns.targets[column]!r}",
+                "counts, 0 or more",
+                float(panel.values[row, column]),
+                f"It is at step {row - panel.offsets[series]} of "
+                f"{panel.named(np.array([series]))}; for such values use another distribution.",
+            )
+        )
 
 
 def hold_out(

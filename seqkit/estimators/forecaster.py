@@ -18,6 +18,7 @@ from seqkit.estimators.base import (
 )
 from seqkit.estimators.forecast_answers import ForecastAnswers
 from seqkit.estimators.forecast_preparing import (
+    check_counts,
     hold_out,
     point_loss,
     scaling_statistics,
@@ -209,7 +210,7 @@ class SequenceForecaster(ForecastAnswers):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         head = HEADS.get(str(self.distribution))
-        tags.input_tags.positive_only = head is not None and head.counts
+        tags.target_tags.positive_only = head is not None and head.counts
         return tags
 
     # --- data ----------------------------------------------------------------------------------
@@ -299,6 +300,8 @@ class SequenceForecaster(ForecastAnswers):
         else:
             self._forget()
             panel = self._read(X, y)
+        if head.counts:
+            check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import random
 import re
 import resource
@@ -237,6 +238,7 @@ SHAPELESS = re.compile(r".*: (no such file|cannot be read: )", re.S)
 
 def test_recipes(attack, tmp_path, monkeypatch, record_property):
     monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
     file = tmp_path / "recipe.yaml"
     again = tmp_path / "again.yaml"
     read = built = 0

@@ -26,6 +26,7 @@ from seqkit import training
 from seqkit.architecture import Architecture
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators.fitted import FittedSettings
 from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
@@ -56,7 +57,7 @@ TRAIN_SETTINGS = (
 )
 
 
-class BaseSequenceEstimator(BaseEstimator):
+class BaseSequenceEstimator(FittedSettings, BaseEstimator):
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -78,7 +79,11 @@ class BaseSequenceEstimator(BaseEstimator):
 
     @property
     def model_(self) -> Any:
-        """The trained ``keras.Model``: raw values in, answers in the user's units out."""
+        """The trained ``keras.Model``: raw values in, answers in the user's units out.
+
+        It is a copy, built when first asked for: training it further, or changing its weights, does
+        not change the estimator's answers. :meth:`set_weights` takes them over.
+        """
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
         if "_model_" not in self.__dict__:
@@ -166,6 +171,7 @@ class Examples:
 class SeriesEstimator(BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
+    _answers_depend_on = (*MODEL_SETTINGS, "missing")
     _n_steps_: int | None
     _n_channels_: int
     _variable_length_: bool
@@ -281,9 +287,11 @@ or a list of (n_timesteps_i, n_features) arrays
         settings = self._settings()
         start: dict[str, Any] = {"resume": resume}
         if going_on:
+            self._check_settings_kept()
             start = self._going_on()
         else:
             self._forget()
+            self._keep_settings()
             if classes is not None:
                 self.classes_ = classes
         seed = _seed(self.random_state)
@@ -356,15 +364,15 @@ or a list of (n_timesteps_i, n_features) arrays
         return Examples(padded, target, weight)
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
-        owner = type(self).__name__
+        owner, fitted = type(self).__name__, self._fitted
         if _is_table(X):
             table = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-            padded = as_padded(table[:, :, None], missing=self.missing)
+            padded = as_padded(table[:, :, None], missing=fitted.missing)
             n_features, n_steps = 1, table.shape[1]
         else:
-            padded = as_padded(X, missing=self.missing)
+            padded = as_padded(X, missing=fitted.missing)
             n_features, n_steps = padded.values.shape[2], None
-            if self.missing == "indicator":
+            if fitted.missing == "indicator":
                 n_features //= 2
             if reset:
                 self.n_features_in_ = n_features
@@ -379,10 +387,10 @@ or a list of (n_timesteps_i, n_features) arrays
                 "input."
             )
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        if shortest < self.patch:
+        if shortest < fitted.patch:
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
-                f"{owner}: X must have at least patch={self.patch} time steps in every series; "
+                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
                 f"series {series} has {shortest}. Use a smaller patch."
             )
         return padded
@@ -411,7 +419,7 @@ or a list of (n_timesteps_i, n_features) arrays
             "n_features": self._n_channels_,
             "variable_length": variable_length,
             **sizes,
-            **{name: getattr(self, name) for name in MODEL_SETTINGS},
+            **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
         return Architecture(builder, settings)
 

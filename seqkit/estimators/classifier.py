@@ -234,7 +234,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
-    def _target_weight(self, target: np.ndarray) -> np.ndarray | None:
+    def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         weight_of = self.class_weight
@@ -249,7 +249,11 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         else:
             present = np.unique(target)
             by_class = np.ones(len(self.classes_))
-            by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
+            if given is None:
+                by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
+            else:  # the classes' shares are those of the weights
+                sums = np.bincount(target, given)[present]
+                by_class[present] = sums.sum() / (len(present) * sums)
         return by_class[target].astype(np.float32)
 
     def _sizes(self, target: np.ndarray) -> list[int]:

@@ -22,6 +22,7 @@ from seqkit.estimators.forecast_preparing import (
     hold_out,
     point_loss,
     scaling_statistics,
+    tell_of_precision,
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
@@ -119,6 +120,7 @@ class SequenceForecaster(ForecastAnswers):
     """
 
     _task = "forecasting"
+    _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
 
     def __init__(
         self,
@@ -294,12 +296,14 @@ class SequenceForecaster(ForecastAnswers):
         going_on: bool,
     ) -> None:
         settings = self._settings()
-        head, levels, _ = self._head
         if going_on:
+            self._check_settings_kept()
             panel = self._reader.read(X) if y is None else self._read(X, y)
         else:
             self._forget()
+            self._keep_settings()
             panel = self._read(X, y)
+        head, levels, _ = self._head
         if head.counts:
             check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
@@ -310,16 +314,21 @@ class SequenceForecaster(ForecastAnswers):
         train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
         constants = scaling_statistics(train, self.scale)
+        if not going_on:
+            self._window_offset_ = constants["window/offset"]
+            self._window_scale_ = constants["window/scale"]
+        offset, scale = self._window_space()
         sources, self._variable_length_ = window_sources(
             train,
             held,
             contexts,
             self.horizon,
             normalize=None if head.counts else self._normalize,
-            offset=constants["window/offset"],
-            scale=constants["window/scale"],
+            offset=offset,
+            scale=scale,
             target_inputs=self._reader.target_inputs,
         )
+        tell_of_precision(train, sources, self._normalize, head.counts)
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
@@ -389,23 +398,19 @@ class SequenceForecaster(ForecastAnswers):
         other._settings()
         panel = other._read(X, y)
         parts = hold_out(
-            panel, self.validation, self.horizon, max(self._contexts), type(self).__name__
+            panel, self.validation, self.horizon, max(other._contexts), type(self).__name__
         )
         train, _ = training_panel(parts[0], self.horizon)
-        _, padded = window_sources(train, parts[1], self._contexts, self.horizon)
+        _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
         other._variable_length_ = padded
         return other._build(), scaling_statistics(train, self.scale)
 
     @property
-    def _normalize(self) -> str:
-        return self.normalize if self._reader.target_inputs else "none"
-
-    @property
     def _patch(self) -> int:
         """Steps in a patch; by default a season, where the shortest context holds two."""
-        if self.patch is not None:
-            return self.patch
-        return default_patch(self.season, min(self._contexts))
+        if self._fitted.patch is not None:
+            return self._fitted.patch
+        return default_patch(self._fitted.season, min(self._contexts))
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -423,7 +428,7 @@ class SequenceForecaster(ForecastAnswers):
 
     def _member(self, context: int, variable_length: bool) -> Architecture:
         """Return what builds a network of the ensemble."""
-        settings = {name: getattr(self, name) for name in FORECAST_MODEL_SETTINGS}
+        settings = {name: getattr(self._fitted, name) for name in FORECAST_MODEL_SETTINGS}
         settings["normalize"] = self._normalize
         settings["patch"] = self._patch
         sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}

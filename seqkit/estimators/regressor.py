@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +11,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array
 
 from seqkit.data.scaling import fit_scaler
-from seqkit.estimators.base import Examples, SeriesEstimator
+from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.examples import Examples, check_size, tell_of_precision
 from seqkit.objective import Objective
 
 __all__ = ["SequenceRegressor"]
@@ -141,7 +142,9 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
-        output = self._predict_raw(X).astype(np.float64)
+        # undone in float64: float32 has no room for a small spread about a large number
+        output = self._predict_raw(X, "standardized").astype(np.float64)
+        output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -164,6 +167,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         if reset:
             self._many_targets_ = y.ndim == 2 and y.shape[1] > 1
             self._n_targets_ = y.shape[1] if y.ndim == 2 else 1
+        check_size(y, type(self).__name__, "y")
         y = y.reshape(len(y), -1)
         if y.shape[1] != self._n_targets_:
             raise ValueError(
@@ -172,12 +176,25 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         return y
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
-        self._offset_, self._spread_ = fit_scaler("standard", train.target)
+        self._offset_, self._spread_ = fit_scaler("standard", train.target, train.given)
+        tell_of_precision(
+            train.target,
+            self._spread_,
+            f"{type(self).__name__}: target {{}}",
+            "predict works in float64, but model_ and what is saved or exported for others give "
+            "float32",
+        )
         return {
             **super()._fit_statistics(train),
             "output/offset": self._offset_,
             "output/scale": self._spread_,
         }
+
+    def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
+        for path, name in (("output/offset", "_offset_"), ("output/scale", "_spread_")):
+            given = weights[path][0]
+            if not np.array_equal(getattr(self, name).astype(np.float32), given):
+                setattr(self, name, given.astype(np.float64))
 
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         return ((target - self._offset_) / self._spread_).astype(np.float32)

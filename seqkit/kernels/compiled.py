@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from seqkit.cells import Cell, Weights
+from seqkit.kernels.second_order import differentiable
 from seqkit.machine.sequences import Batch, room
 from seqkit.machine.shards import side_by_side
 
@@ -132,8 +133,7 @@ def compiled_sequence(
             tensor.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
         kept.set_shape([None])
 
-        @_as_written
-        def grad(*upstream: Tensor) -> Any:
+        def gradient(*upstream: Tensor) -> Any:
             absent = [2] * (n_initial - n_states)
             each = [3] * n_initial if last else [*upstream, *(3 for _ in absent)]
             ends = [*upstream, *absent] if last else [2] * n_initial
@@ -144,6 +144,11 @@ def compiled_sequence(
                 tensor.set_shape(like.shape)
             dx = found.pop() if asked else None
             return (dx, *tf.unstack(d_initial), *found)
+
+        @_as_written
+        def grad(*upstream: Tensor) -> Any:
+            given = (x, *initial, *w)
+            return differentiable(gradient, cell, present, last, recurrent_mask, given, upstream)
 
         return tuple(out), grad
 

@@ -48,8 +48,10 @@ def not_native(
     if not all(hasattr(source, "take") for source in sources):
         return "the examples are a stream"
     why = plans.refusal(build.builder, build.settings)
-    if not why and output != (None if loss is None else plans.PLANS[build.builder].output):
-        return f"the output {output} is Keras's"
+    if not why:
+        own = plans.PLANS[build.builder].output
+        if output not in ((own,) if loss is not None else (own, None)):
+            return f"the output {output} is Keras's"
     return why
 
 

@@ -402,7 +402,7 @@ def predict(
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
         with one_of_several():
-            return predict_natively(network, weights, source, batch_size)
+            return predict_natively(network, weights, source, batch_size, output is not None)
     from seqkit.training.engine import POOL
 
     with POOL.borrow(build, key) as engine:

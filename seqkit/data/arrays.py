@@ -96,7 +96,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                     "another kind of file" if key == name else
                     "a second one of that name" if key in arrays else
                     "an encrypted one" if member.flag_bits & 1 else
-                    f"compression {zipfile.compressor_names.get(member.compress_type, '?')}"
+                    f"compression {member.compress_type}"
                 )  # fmt: skip
                 expected = "an .npy array, stored or deflated, once"
                 mend = "Write the file with numpy.savez or numpy.savez_compressed."

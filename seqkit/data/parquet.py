@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from seqkit.data.files import check_columns, check_unpacked, reading, sized
 from seqkit.errors import DataError, explain
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -74,9 +76,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 def _written_out(path: Path, packed: int, column: pd.Series) -> pd.Series:
     """Return a column of categories as the text it stands for, if that is not too much."""
-    counts = column.cat.codes[column.notna()].value_counts()
-    lengths = column.cat.categories.astype(object).map(len).to_numpy()
-    unpacked = sum(int(lengths[code]) * int(count) for code, count in counts.items())
+    lengths = np.array([len(str(text)) for text in column.cat.categories] or [0])
+    codes = column.cat.codes.to_numpy()
+    unpacked = int(lengths[codes[codes >= 0]].sum())
     check_unpacked(path, packed, unpacked, what=f"column {column.name!r}")
     return column.astype("str")
 

@@ -23,7 +23,7 @@ from seqkit.data.arrays import read_npz
 from seqkit.data.files import LIMITS, reading, sized
 from seqkit.data.missing import MISSING, Missing
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import Roles, read_long, read_table, read_wide
+from seqkit.data.tables import Roles, column_names, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "LAYOUTS",
     "READERS",
     "Reader",
+    "column_names",
     "find_files",
     "read_frame",
     "read_sequences",
@@ -70,6 +71,11 @@ class Reader:
     read: dict[str, Callable[[Path, Roles], Read]]
     roles: tuple[str, ...]
     frame: bool = False
+
+    def layout(self, given: str | None, series_id: str | None, time: str | None) -> str:
+        """Return the layout that a file of this format is read in; "" where it has one only."""
+        way = given or ("long" if series_id is not None or time is not None else "wide")
+        return way if way in self.read else ""
 
 
 _TABLE: dict[str, Callable[[Path, Roles], Read]] = {"long": read_long, "wide": read_wide}
@@ -305,8 +311,7 @@ def read_sequences(
             if value is not None and role not in reader.roles:
                 expected = f"absent for {reader.ending} files, which say it themselves"
                 raise DataError(explain(str(path), role, expected, value, "Leave it out."))
-        way = layout or ("long" if series_id is not None or time is not None else "wide")
-        read = reader.read.get(way) or reader.read[""]
+        read = reader.read[reader.layout(layout, series_id, time)]
         sequences, place = read(path, Roles(target, features, series_id, time, group))
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))

@@ -22,7 +22,15 @@ from seqkit.errors import DataError, explain, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Roles", "as_numbers", "place_of", "read_long", "read_table", "read_wide"]
+__all__ = [
+    "Roles",
+    "as_numbers",
+    "column_names",
+    "place_of",
+    "read_long",
+    "read_table",
+    "read_wide",
+]
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +129,11 @@ def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
     return frame
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a table."""
+    return list(read_parquet(path).columns) if is_parquet(path) else _header(path)
 
 
 def is_parquet(path: Path) -> bool:

@@ -26,6 +26,7 @@ from seqkit import training
 from seqkit.architecture import Architecture
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators.checking import SeriesCheck
 from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
@@ -163,7 +164,7 @@ class Examples:
         )
 
 
-class SeriesEstimator(BaseSequenceEstimator):
+class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
     _n_steps_: int | None
@@ -287,12 +288,9 @@ or a list of (n_timesteps_i, n_features) arrays
             if classes is not None:
                 self.classes_ = classes
         seed = _seed(self.random_state)
-        examples = self._examples(X, y, sample_weight, reset=not going_on)
-        train, held = examples, None
-        if validation_data is not None:
-            held = self._examples(*validation_data, reset=False)
-        elif self.validation and not partial_pass:
-            train, held = self._hold_out(examples, seed)
+        train, held = self._divided(
+            X, y, sample_weight, validation_data, seed, reset=not going_on, whole=partial_pass
+        )
         constants = None
         if not going_on:
             self._variable_length_ = train.padded.lengths is not None
@@ -342,6 +340,25 @@ or a list of (n_timesteps_i, n_features) arrays
         return model
 
     # -- data --------------------------------------------------------------------------------
+
+    def _divided(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: tuple[Any, ...] | None,
+        seed: int,
+        *,
+        reset: bool,
+        whole: bool = False,
+    ) -> tuple[Examples, Examples | None]:
+        """Return the checked examples to train on and to validate on."""
+        examples = self._examples(X, y, sample_weight, reset=reset)
+        if validation_data is not None:
+            return examples, self._examples(*validation_data, reset=False)
+        if self.validation and not whole:
+            return self._hold_out(examples, seed)
+        return examples, None
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
         padded = self._check_X(X, reset)

@@ -194,9 +194,9 @@ def check(
     if show:
         document["settings"] = resolved.as_dict()
     if with_data:
-        from seqkit.flows import describe_data
+        from seqkit.flows import check_data
 
-        found = describe_data(resolved)
+        found = check_data(resolved)
         document["data"] = found
         lines += [f"{name}: {value}" for name, value in found.items()]
     if as_json:

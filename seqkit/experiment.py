@@ -176,6 +176,7 @@ def run(
     resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
     flow = flow_of(resolved)
     parts = flow.load()
+    flow.check(parts)
     given = "recipe" if resolved.path is None else str(resolved.path)
     filled = resolved.dump()
     folder = RunFolder.create(
@@ -468,16 +469,15 @@ def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     flow, estimator, _ = _open(Path(run))
     parts = flow.load(data)
     assessment = flow.assess(estimator, parts)
-    return Result(
-        {"run": str(run), "metrics": assessment.document}, [], assessment.document, estimator
-    )
+    document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
+    return Result(document, _notes(parts.unlike), assessment.document, estimator)
 
 
 def predict(run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
-    frame = flow.predict(estimator, data, columns=description["columns"], proba=proba)
-    return _written(frame, output)
+    frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
+    return _written(frame, output, notes)
 
 
 def forecast(
@@ -490,12 +490,20 @@ def forecast(
     output: Path | None = None,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
-    flow, estimator, _ = _open(Path(run))
-    frame = flow.forecast(estimator, data, horizon=horizon, future=future, interval=interval)
+    flow, estimator, description = _open(Path(run))
+    frame, notes = flow.forecast(
+        estimator,
+        data,
+        columns=description["columns"],
+        horizon=horizon,
+        future=future,
+        interval=interval,
+    )
     if output is not None:
-        return _written(frame, output)
+        return _written(frame, output, notes)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    return Result({"forecast": rows}, [frame.to_string(index=False)])
+    lines = [frame.to_string(index=False), *_notes(notes)]
+    return Result({"forecast": rows, "notes": notes}, lines)
 
 
 def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
@@ -506,7 +514,11 @@ def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
     return Result({"format": format, "path": str(path)}, [f"{path}"])
 
 
-def _written(frame: pd.DataFrame, output: Path) -> Result:
+def _notes(notes: list[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
+
+
+def _written(frame: pd.DataFrame, output: Path, notes: list[str]) -> Result:
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:
@@ -516,4 +528,5 @@ def _written(frame: pd.DataFrame, output: Path) -> Result:
             frame.to_parquet(output, index=False)
     except OSError as error:
         raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
-    return Result({"path": str(output), "rows": len(frame)}, [f"{output}: {len(frame)} rows"])
+    document = {"path": str(output), "rows": len(frame), "notes": notes}
+    return Result(document, [f"{output}: {len(frame)} rows", *_notes(notes)])

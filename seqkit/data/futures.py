@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqkit.data.panel import Panel
+from seqkit.data.panel_columns import numbers_of_column
 from seqkit.data.stamps import parse_stamps
 from seqkit.errors import DataError, explain, suggest
 
@@ -102,7 +103,7 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
     else:
         series = pd.Index(panel.ids).get_indexer(pd.Index(future[columns.series_id]))
     values = np.full((len(panel), horizon, len(names)), np.nan)
-    table = future[names].to_numpy(np.float64)
+    table = np.stack([numbers_of_column(future[name], name, where) for name in names], axis=1)
     if columns.time is None:
         order = np.argsort(series, kind="stable")
         order = order[series[order] >= 0]
@@ -112,7 +113,10 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
         keep = step < horizon
         values[series[order[keep]], step[keep]] = table[order[keep]]
     else:
-        times, _ = parse_stamps(future[columns.time], columns.time)
+        try:
+            times, _ = parse_stamps(future[columns.time], columns.time)
+        except DataError as error:
+            raise DataError(f"{where}, {error}") from error
         wanted = panel.future_times(horizon)
         assert wanted is not None
         key = pd.MultiIndex.from_arrays([np.repeat(np.arange(len(panel)), horizon), wanted.ravel()])

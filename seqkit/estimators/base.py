@@ -27,6 +27,7 @@ from seqkit.auto import AUTO, choose
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.errors import explain
+from seqkit.estimators.checking import SeriesCheck
 from seqkit.estimators.examples import Examples, check_size, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
 from seqkit.objective import Objective
@@ -170,7 +171,7 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         }
 
 
-class SeriesEstimator(BaseSequenceEstimator):
+class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
     _answers_depend_on = (*MODEL_SETTINGS, "missing")
@@ -303,17 +304,12 @@ or a list of (n_timesteps_i, n_features) arrays
             if classes is not None:
                 self.classes_ = classes
         seed = _seed(self.random_state)
-        examples = self._examples(X, y, sample_weight, reset=not going_on)
-        train, held = examples, None
-        if validation_data is not None:
-            held = self._examples(*validation_data, reset=False)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
-        patch = {"patch": self.auto_["patch"]} if going_on and "patch" in self.auto_ else {}
-        self.auto_ = self._choose(settings, examples, held) | patch
+        train, held = self._divided(
+            X, y, sample_weight, validation_data, seed, settings, reset=not going_on
+        )
         settings |= self.auto_
-        if held is None and settings["validation"]:
-            train, held = self._hold_out(examples, settings["validation"], seed)
         constants = None
         if not going_on:
             self._variable_length_ = train.padded.lengths is not None
@@ -366,6 +362,28 @@ or a list of (n_timesteps_i, n_features) arrays
         return other._build(), other._fit_statistics(examples)
 
     # -- data --------------------------------------------------------------------------------
+
+    def _divided(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: tuple[Any, ...] | None,
+        seed: int,
+        settings: dict[str, Any],
+        *,
+        reset: bool,
+    ) -> tuple[Examples, Examples | None]:
+        """Return the checked examples to train on and to validate on; choose what is ``auto``."""
+        examples, held = self._examples(X, y, sample_weight, reset=reset), None
+        if validation_data is not None:
+            held = self._examples(*validation_data, reset=False)
+        patch = {} if reset or "patch" not in self.auto_ else {"patch": self.auto_["patch"]}
+        self.auto_ = self._choose(settings, examples, held) | patch
+        share = self.auto_.get("validation", settings["validation"])
+        if held is None and share:
+            return self._hold_out(examples, share, seed)
+        return examples, held
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqkit.errors import explain
 
-__all__ = ["ELSEWHERE", "FACTS", "Fact", "Kind", "check_facts", "check_together"]
+__all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
 
 ELSEWHERE = frozenset({"weights_", "_model_", "_state_", "_fitted_settings_"})
 """What is in the file of weights, made again, or of no use once a fit has ended."""
@@ -126,6 +126,8 @@ _EVERY = {
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }
+SEEN = optional(record(lengths=series_of(whole()), low=series_of(NUMBER), high=series_of(NUMBER)))
+"""What :func:`seqkit.data.novelty.seen` keeps of the training part."""
 _SIZES = ("patch", "batch_size", "epochs", "patience")
 _CHOSEN = Kind(
     "a map of settings that may be auto, each a number",

@@ -375,6 +375,33 @@ class SequenceForecaster(ForecastAnswers):
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
+    def check(self, X: Any, y: Any = None, *, asked: Any = None) -> None:
+        """Raise what :meth:`fit` would of these settings and data; train and change nothing.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`fit`.
+        asked : as X, default=None
+            Series that the fitted model will be asked about.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`, and of `asked` as :meth:`predict`.
+        """
+        other = clone(self)
+        other._settings()
+        owner, head = type(self).__name__, other._head[0]
+        point_loss(owner, self.loss, head)
+        panel = other._read(X, y)
+        if head.counts:
+            check_counts(panel, owner)
+        train, _ = hold_out(panel, self.validation, self.horizon, max(other._contexts), owner)
+        train, _ = training_panel(train, self.horizon)
+        if asked is not None:
+            other._reader.read(asked)
+
     def untrained(self, X: Any, y: Any = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 

@@ -10,7 +10,7 @@ from typing import Any
 from seqkit import durable
 from seqkit.documents import LARGEST_JSON, damaged
 from seqkit.errors import RunError
-from seqkit.estimators.facts import ELSEWHERE, check_facts, check_together
+from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
 from seqkit.tasks import TASKS
@@ -138,7 +138,9 @@ def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
 
 def _check_columns(columns: Any, name: str) -> None:
     names = columns.get(name)
-    if columns and (set(columns) != {name} or not isinstance(names, list)):
+    if columns and (set(columns) - {"seen"} != {name} or not isinstance(names, list)):
         raise ValueError(f"columns must be {name} and their names")
+    if not SEEN.holds(columns.get("seen")):
+        raise ValueError(f"seen must be {SEEN.words}")
     if columns and not all(isinstance(one, str) for one in names):
         raise ValueError(f"columns must be {name} and their names")

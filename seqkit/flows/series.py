@@ -6,6 +6,7 @@ What judges and draws is imported where it is used, so that a look at the data s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ import numpy as np
 from seqkit.auto import AUTO, choose, chosen, early_stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
-from seqkit.data.readers import find_files, read_sequences, reader_of
+from seqkit.data.novelty import seen, unlike
+from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
-from seqkit.errors import DataError, RunError
-from seqkit.flows.base import Assessment, Flow, Parts, heard
+from seqkit.errors import DataError, RunError, explain
+from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,9 @@ class SeriesFlow(Flow):
                 train = self._read(recipe.data.path, files)
                 path = recipe.data.test_path
                 test = self._read(path, files) if path else None
+            named = shown_path(recipe.data.path or f"data.dataset {recipe.data.dataset}")
+            tested = shown_path(data or recipe.data.test_path or named)
+            _check_targets(train, named)
             divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
                 test = self._read(data, files)
@@ -55,17 +60,44 @@ class SeriesFlow(Flow):
                 test = train[divided.test] if len(divided.test) else None
         validation = train[divided.validation] if len(divided.validation) else None
         train = train[divided.train]
+        if test is not None:
+            _check_targets(test, tested)
+            test = _with_features(test, train.features, tested)
         if self.task.target == "label":
-            check_classes(train.y, recipe.data.path or recipe.data.dataset)
-            for name, part in (("validation", validation), ("test", test)):
+            check_classes(train.y, named)
+            for name, part, where in (("validation", validation, named), ("test", test, tested)):
                 if part is not None:
-                    check_same_labels(train.y, part.y, recipe.data.path or "data", name)
+                    check_same_labels(train.y, part.y, where, name)
         held = None if validation is None else self._sizes(train, validation)
         found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
         if found:
             notes.append(chosen(found))
-        columns = {"features": list(train.features)}
-        return Parts(train, validation, test, notes, files, columns, found)
+        known = seen(train.values, train.lengths)
+        columns = {"features": list(train.features), "seen": known}
+        strange = [] if test is None else unlike(
+            known, test.values, test.lengths, test.features, tested
+        )  # fmt: skip
+        places = {"train": named, "test": tested}
+        return Parts(train, validation, test, notes, files, columns, strange, places, found)
+
+    def check(self, parts: Parts) -> None:
+        """Raise all that fitting and scoring would refuse of the data; train nothing."""
+        shown = parts.validation if parts.test is None else parts.test
+        if shown is None:
+            raise DataError(
+                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
+                "Set data.split.test or data.test_path."
+            )
+        estimator, held = self.estimator().set_params(**parts.auto), parts.validation
+        with refusals(parts.named["train"]):
+            estimator.check(
+                parts.train.X,
+                parts.train.y,
+                validation_data=None if held is None else (held.X, held.y),
+            )
+        if parts.test is not None:
+            with refusals(parts.named["test"]):
+                estimator.check(parts.train.X, parts.train.y, asked=parts.test.X)
 
     def _divide(self, series: Any, test: float | None) -> Any:
         """Divide the series into parts; an automatic validation part is one that says enough."""
@@ -129,18 +161,21 @@ class SeriesFlow(Flow):
         """Fit the estimator on the training part, watching the validation part."""
         held = parts.validation
         estimator.set_params(**parts.auto)
-        estimator.fit(
-            parts.train.X,
-            parts.train.y,
-            validation_data=None if held is None else (held.X, held.y),
-            on_epoch=on_epoch,
-            resume=resume,
-        )
+        with refusals(parts.named["train"]):
+            estimator.fit(
+                parts.train.X,
+                parts.train.y,
+                validation_data=None if held is None else (held.X, held.y),
+                on_epoch=on_epoch,
+                resume=resume,
+            )
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
+        self.check(parts)
         estimator.set_params(**parts.auto)
-        return estimator._planned(parts.train.X, parts.train.y)[0]
+        with refusals(parts.named["train"]):
+            return estimator._planned(parts.train.X, parts.train.y)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
@@ -153,21 +188,20 @@ class SeriesFlow(Flow):
         # without a test part the validation part is all there is to show
         shown = parts.validation if parts.test is None else parts.test
         if shown is None:
-            raise DataError(
-                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
-                "Set data.split.test or data.test_path."
-            )
+            self.check(parts)
         for name in ("test", "validation"):
             part = getattr(parts, name)
             if part is None:
                 continue
+            with refusals(parts.named["test" if name == "test" else "train"]):
+                answer = self._answer(estimator, part)
             problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
             scores[name] = evaluate(
                 self.task.name,
                 part.y,
-                self._answer(estimator, part),
+                answer,
                 metrics=self.recipe.evaluate.metrics,
                 baselines=baselines,
                 classes=classes,
@@ -217,12 +251,12 @@ class SeriesFlow(Flow):
 
     def predict(
         self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
-    ) -> pd.DataFrame:
-        """Return a row for each series of a file; it need not hold the target."""
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return a row for each series of a file, which need not hold the target, and notes."""
         if proba and self.task.target != "label":
             raise DataError(f"--proba: {self.task.name} has no class probabilities.")
         files = find_files(data)
-        roles = reader_of(files[0]).roles
+        reader = reader_of(files[0])
         recipe = self.recipe.data
         given = {
             "layout": recipe.layout,
@@ -230,13 +264,38 @@ class SeriesFlow(Flow):
             "series_id": recipe.series_id,
             "time": recipe.time,
         }
-        asked = {name: value for name, value in given.items() if name in roles}
+        if reader.layout(recipe.layout, recipe.series_id, recipe.time) == "wide":
+            # the columns are the steps; a target among them must be known for what it is
+            there = set.intersection(*(set(column_names(path)) for path in files))
+            targets = [recipe.target] if isinstance(recipe.target, str) else recipe.target or []
+            given["features"] = recipe.features
+            given["target"] = [name for name in targets if name in there] or None
+        asked = {name: value for name, value in given.items() if name in reader.roles}
         sequences = read_sequences(files, missing=recipe.missing, **asked)
-        return self._frame(estimator, sequences, proba)
+        with refusals(data):
+            frame = self._frame(estimator, replace(sequences, y=None), proba)
+        facts = (sequences.values, sequences.lengths, sequences.features, data)
+        return frame, unlike(columns.get("seen"), *facts)
 
-    def forecast(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+    def forecast(self, *args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:
         """Refuse: nothing of a labelled series is forecast."""
         raise RunError(
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+def _check_targets(part: Any, where: str) -> None:
+    """Raise where labelled series have no labels."""
+    if part.y is None:
+        mend = "Name the column with data.target, or bring a file that has them."
+        raise DataError(explain(where, "the series", "labelled", "no target", mend))
+
+
+def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
+    """Return a test part with the features the model takes, in their order."""
+    if sorted(test.features) != sorted(features):
+        expected = f"those of training, {list(features)[:12]}"
+        mend = "Name them in data.features."
+        raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
+    return test if test.features == features else test.select(features, where)

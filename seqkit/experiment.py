@@ -71,9 +71,9 @@ class Result:
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
-        from rich.console import Console
+        from seqkit.console import rich_console
 
-        console = Console(highlight=False, soft_wrap=True)
+        console = rich_console()
         if self.scores is not None:
             console.print(as_tables(self.scores)[0])
         for line in self.lines:

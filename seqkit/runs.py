@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from seqkit.errors import RunError
 
@@ -42,12 +42,18 @@ class RunFolder:
     path : pathlib.Path
     record : dict
         What ``run.json`` holds.
+    current : RunFolder or None
+        Of the class: the one this process writes last and has not finished. What stops a run
+        unforeseen is told in its log.
     """
+
+    current: ClassVar[RunFolder | None] = None
 
     def __init__(self, path: Path, record: dict[str, Any]) -> None:
         self.path = path
         self.record = record
         self._started = time.monotonic() - record.get("seconds", 0.0)
+        RunFolder.current = self
 
     @classmethod
     def create(cls, out: Path, name: str, record: Mapping[str, Any]) -> RunFolder:
@@ -122,14 +128,17 @@ class RunFolder:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(target.name + ".new")
-        beside.write_text(content, encoding="utf-8")
+        # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
+        beside.write_text(content, encoding="utf-8", errors="backslashreplace")
         beside.replace(target)
         return target
 
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+        with (self.path / "log.txt").open(
+            "a", encoding="utf-8", errors="backslashreplace"
+        ) as file:
             file.write("".join(f"{stamp} {part}\n" for part in line.splitlines() or [""]))
 
     def finish(self, status: str) -> Path:
@@ -138,6 +147,7 @@ class RunFolder:
         final = self.path.with_name(self.path.name.removesuffix(PARTIAL))
         self.path.rename(final)
         self.path = final
+        RunFolder.current = None
         return final
 
     def remove(self) -> None:

@@ -27,7 +27,7 @@ def test_the_sets_have_the_shapes_they_state():
     gunpoint = load("gunpoint")
     assert gunpoint.train.X.shape == (50, 150, 1)
     assert gunpoint.test.X.shape == (150, 150, 1)
-    assert set(gunpoint.train.y) == set(gunpoint.test.y) == {"1", "2"}
+    assert set(gunpoint.train.y) == set(gunpoint.test.y) == {1, 2}
     vowels = load("japanese_vowels")
     assert (len(vowels.train), len(vowels.test)) == (270, 370)
     lengths = np.concatenate([vowels.train.lengths, vowels.test.lengths])

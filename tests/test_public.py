@@ -15,6 +15,8 @@ PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
     "collection",
+    "console",
+    "progress",
     "cells",
     "draws",
     "machine",
@@ -42,7 +44,6 @@ ORDER = (
     "report",
     "listing",
     "runs",
-    "progress",
     "flows",
     "experiment",
     "cli",

@@ -184,6 +184,8 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
         notes.append("The file has no labels and no targets: a recipe needs some.")
     else:
         labels, why = _are_labels(np.asarray(sequences.y))
+        if ending != ".npz" and sequences.y.dtype.kind == "i":  # numbers to learn are floats there
+            labels, why = True, "the file says that it is a label"
         task = "classification" if labels else "regression"
         reasons["task"] = f"one target a series, and {why}"
         if labels:

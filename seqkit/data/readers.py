@@ -18,6 +18,7 @@ import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
+from seqkit.data.labels import integer_labels
 from seqkit.data.missing import MISSING, Missing
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.tables import Roles, read_long, read_table, read_wide
@@ -241,6 +242,7 @@ def read_sequences(
     Returns
     -------
     Sequences
+        Labels that are all whole numbers are integers, others text.
 
     Raises
     ------
@@ -292,7 +294,8 @@ def read_sequences(
                 explain(str(path), "the features", expected, list(sequences.features)[:12])
             )
         parts.append(sequences)
-    return parts[0] if len(parts) == 1 else concatenate(parts)
+    found = parts[0] if len(parts) == 1 else concatenate(parts)
+    return replace(found, y=integer_labels(found.y))
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:

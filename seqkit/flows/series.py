@@ -6,6 +6,7 @@ What judges and draws is imported where it is used, so that a look at the data s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.labels import labels_like
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError
@@ -57,6 +59,7 @@ class SeriesFlow(Flow):
                 test = train[divided.test] if len(divided.test) else None
         validation = train[divided.validation] if len(divided.validation) else None
         train = train[divided.train]
+        test = _labelled_like(test, train.y)
         if self.task.target == "label":
             check_classes(train.y, recipe.data.path or recipe.data.dataset)
             for name, part in (("validation", validation), ("test", test)):
@@ -116,6 +119,15 @@ class SeriesFlow(Flow):
         from seqkit.evaluation.summary import evaluate, summarize
 
         classes = getattr(estimator, "classes_", None)
+        # runs of earlier versions have whole numbers as text
+        known = np.asarray(parts.train.y if classes is None else classes)
+        parts = replace(
+            parts,
+            **{
+                name: _labelled_like(getattr(parts, name), known)
+                for name in ("train", "validation", "test")
+            },
+        )
         scores: dict[str, Any] = {}
         notes: list[str] = []
         # without a test part the validation part is all there is to show
@@ -208,3 +220,8 @@ class SeriesFlow(Flow):
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+def _labelled_like(part: Any, known: Any) -> Any:
+    """Return a part with its labels written as `known` ones are."""
+    return part if part is None else replace(part, y=labels_like(part.y, known))

@@ -135,6 +135,11 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "data": click.option(
         "--data", "data", metavar="FILE", help="Use this file (or glob) instead of the recipe's."
     ),
+    "raw_text": click.option(
+        "--raw-text",
+        is_flag=True,
+        help="Write text into .csv as it is, though a spreadsheet may take it for a formula.",
+    ),
     "output": click.option(
         "-o",
         "--output",
@@ -301,11 +306,14 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
 @cli.command()
 @RUN
 @click.argument("data")
-@_options("output", "quiet", "json")
+@_options("output", "raw_text", "quiet", "json")
 @click.option("--proba", is_flag=True, help="The probability of every class.")
-def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, proba: bool) -> None:
+def predict(
+    run: Path, data: str, output: Path, raw_text: bool, quiet: bool, as_json: bool, proba: bool
+) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
-    _answer(_experiment().predict(run, data, output, proba=proba), quiet, as_json)
+    result = _experiment().predict(run, data, output, proba=proba, raw_text=raw_text)
+    _answer(result, quiet, as_json)
 
 
 @cli.command()
@@ -322,6 +330,7 @@ def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, prob
     help="Add an interval meant to hold this share of true values, from errors on the test part.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
+@_options("raw_text")
 def forecast(
     run: Path,
     data: str | None,
@@ -331,15 +340,19 @@ def forecast(
     future: str | None,
     interval: float | None,
     output: Path | None,
+    raw_text: bool,
 ) -> None:
     """Forecast what comes after the end of every series."""
-    _answer(
-        _experiment().forecast(
-            run, data, horizon=horizon, future=future, interval=interval, output=output
-        ),
-        quiet,
-        as_json,
+    result = _experiment().forecast(
+        run,
+        data,
+        horizon=horizon,
+        future=future,
+        interval=interval,
+        output=output,
+        raw_text=raw_text,
     )
+    _answer(result, quiet, as_json)
 
 
 @cli.command()
@@ -398,6 +411,7 @@ def _answer(result: Any, quiet: bool, as_json: bool) -> None:
 def main() -> None:
     """Run the command line."""
     open_streams()
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # of this process, whatever other programs use
     try:
         os.getcwd()
     except OSError as error:

@@ -25,7 +25,7 @@ PLAIN = str.maketrans(
         "━": "-", "│": "|", "█": "#", "╸": "-", "╺": "-",
     }
 )  # fmt: skip
-"""What stands for a character that an encoding has not got: one for one, so columns stay columns."""
+"""What stands for a character that an encoding has not got: one for one, for columns' sake."""
 
 
 def _plainer(error: UnicodeError) -> tuple[str, int]:
@@ -47,6 +47,7 @@ class Stream:
             stream.reconfigure(errors=ERRORS)
 
     def write(self, text: str) -> int:
+        """Write a text, if it can be."""
         if self.failure is None:
             try:
                 self._stream.write(text)
@@ -55,6 +56,7 @@ class Stream:
         return len(text)
 
     def flush(self) -> None:
+        """Pass on what is in the buffer, if it can be."""
         if self.failure is None:
             try:
                 self._stream.flush()
@@ -84,7 +86,7 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
     sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)  # type: ignore[assignment]
 
 

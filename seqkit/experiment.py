@@ -26,6 +26,7 @@ from seqkit.flows import Parts, flow_of
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.report.html import write_report
 from seqkit.report.plots import save_displays
+from seqkit.report.tables import without_formulas
 from seqkit.runs import RunFolder, fingerprint, open_run
 
 if TYPE_CHECKING:
@@ -400,11 +401,18 @@ def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     )
 
 
-def predict(run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False) -> Result:
+def predict(
+    run: str | os.PathLike[str],
+    data: str,
+    output: Path,
+    *,
+    proba: bool = False,
+    raw_text: bool = False,
+) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
     frame = flow.predict(estimator, data, columns=description["columns"], proba=proba)
-    return _written(frame, output)
+    return _written(frame, output, raw_text)
 
 
 def forecast(
@@ -415,12 +423,13 @@ def forecast(
     future: str | None = None,
     interval: float | None = None,
     output: Path | None = None,
+    raw_text: bool = False,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
     flow, estimator, _ = _open(Path(run))
     frame = flow.forecast(estimator, data, horizon=horizon, future=future, interval=interval)
     if output is not None:
-        return _written(frame, output)
+        return _written(frame, output, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
     return Result({"forecast": rows}, [frame.to_string(index=False)])
 
@@ -433,12 +442,15 @@ def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
     return Result({"format": format, "path": str(path)}, [f"{path}"])
 
 
-def _written(frame: pd.DataFrame, output: Path) -> Result:
+def _written(frame: pd.DataFrame, output: Path, raw_text: bool) -> Result:
+    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:
         if output.suffix == ".csv":
-            frame.to_csv(output, index=False)
+            table = frame if raw_text else without_formulas(frame)
+            # a file name that is no UTF-8 may name a series
+            table.to_csv(output, index=False, errors="backslashreplace")
         else:
             frame.to_parquet(output, index=False)
     except OSError as error:

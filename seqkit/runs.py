@@ -136,9 +136,7 @@ class RunFolder:
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        with (self.path / "log.txt").open(
-            "a", encoding="utf-8", errors="backslashreplace"
-        ) as file:
+        with (self.path / "log.txt").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(f"{stamp} {part}\n" for part in line.splitlines() or [""]))
 
     def finish(self, status: str) -> Path:

@@ -14,6 +14,7 @@ import seqkit
 PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
+    "backend",
     "collection",
     "console",
     "progress",

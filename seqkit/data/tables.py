@@ -389,7 +389,7 @@ def read_long(path: Path, roles: Roles) -> Read:
             got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
             mend = "Name the column that tells the series apart as series_id."
             if role == "target":
-                mend += " To predict a value at every step use task: forecasting or tagging."
+                mend += " To predict a value at every step use task: forecasting."
             raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
         return column[offsets[:-1]]
 

@@ -75,9 +75,11 @@ class HistoryDisplay(Display):
         }
         self.metric = metric
         judged = self.history.get(f"val_{metric}")
-        if best_epoch is None and judged is None:
+        if best_epoch is not None:
+            pass
+        elif judged is None:
             best_epoch = len(self.history[metric]) or None
-        elif best_epoch is None and np.isfinite(judged).any():
+        elif np.isfinite(judged).any():
             best_epoch = int(np.where(np.isfinite(judged), judged, np.inf).argmin()) + 1
         self.best_epoch = best_epoch
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.architecture import Architecture
+from seqkit.backend import check_backend
 from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
 from seqkit.native import plans
@@ -227,6 +228,7 @@ def _graph_run(
     given: dict[str, Any],
 ) -> Iterator[Any]:
     """Lend a run on an engine from the pool."""
+    check_backend()
     from seqkit.training.engine import POOL
     from seqkit.training.graph_run import GraphRun
     from seqkit.training.program import program_of, rate_of
@@ -405,6 +407,7 @@ def predict(
         network = plans.network_of(build.builder, build.settings)
         with one_of_several():
             return predict_natively(network, weights, source, batch_size)
+    check_backend()
     from seqkit.training.engine import POOL
 
     with POOL.borrow(build, key) as engine:

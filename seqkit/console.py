@@ -28,10 +28,14 @@ PLAIN = str.maketrans(
 """What stands for a character that an encoding has not got: one for one, for columns' sake."""
 
 
-def _plainer(error: UnicodeError) -> tuple[str, int]:
+def _plainer(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode what an encoding has not got; a file name that is no text, as the bytes it is."""
     assert isinstance(error, UnicodeEncodeError)  # for the type checker: it is registered for these
     text = error.object[error.start : error.end].translate(PLAIN)
-    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+    try:
+        return text.encode("ascii", "surrogateescape"), error.end
+    except UnicodeEncodeError:
+        return text.encode("ascii", "backslashreplace"), error.end
 
 
 codecs.register_error(ERRORS, _plainer)

@@ -235,7 +235,8 @@ def _carry_out(
         folder.write("metrics.json", assessment.document)
         for note in assessment.document["notes"]:
             folder.log(note)
-        assessment.predictions.to_parquet(folder.path / "predictions.parquet", index=False)
+        with (folder.path / "predictions.parquet").open("wb") as file:
+            assessment.predictions.to_parquet(file, index=False)
         save_displays(folder.path / "plots", assessment.figures)
         for format in flow.recipe.export:
             target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
@@ -452,7 +453,8 @@ def _written(frame: pd.DataFrame, output: Path, raw_text: bool) -> Result:
             # a file name that is no UTF-8 may name a series
             table.to_csv(output, index=False, errors="backslashreplace")
         else:
-            frame.to_parquet(output, index=False)
+            with output.open("wb") as file:  # pyarrow takes no name that is not UTF-8
+                frame.to_parquet(file, index=False)
     except OSError as error:
         raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
     return Result({"path": str(output), "rows": len(frame)}, [f"{output}: {len(frame)} rows"])

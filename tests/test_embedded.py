@@ -54,7 +54,7 @@ def test_the_values_are_those_of_the_source_to_the_last_bit(name, folder, data_f
             for line in path.read_text(encoding="utf-8").splitlines()
             if line.strip() and line[0] not in "#@"
         ]
-        assert stored.y.tolist() == [line[-1] for line in lines]
+        assert stored.y.tolist() == [int(line[-1]) for line in lines]
         for series, line in zip(stored, lines, strict=True):
             expected = np.array([[float(v) for v in channel.split(",")] for channel in line[:-1]])
             np.testing.assert_array_equal(series, expected.T)

@@ -57,8 +57,7 @@ class Look:
     ending : str
         Row of `readers.READERS`.
     task : str or None
-        "classification", "regression" or "forecasting"; None where there is no target, or one
-        that no task learns.
+        "classification", "regression" or "forecasting"; None where there is nothing to learn.
     layout : {"long", "wide"} or None
         None for formats that have one only.
     target, time, series_id, frequency : str or None
@@ -184,9 +183,8 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
     if sequences.y is None:
         notes.append("The file has no labels and no targets: a recipe needs some.")
     else:
-        labels, why = _are_labels(np.asarray(sequences.y))
-        if ending != ".npz" and sequences.y.dtype.kind == "i":  # numbers to learn are floats there
-            labels, why = True, "the file says that it is a label"
+        stated_label = ending != ".npz" and sequences.y.dtype.kind == "i"  # numbers are floats
+        labels, why = (True, "a label") if stated_label else _are_labels(np.asarray(sequences.y))
         task = "classification" if labels else "regression"
         reasons["task"] = f"one target a series, and {why}"
         if labels:
@@ -493,9 +491,7 @@ def _find_task(
         task, where, why = "forecasting", "changes within a series", "it is a number"
         labels = False
     else:
-        reasons["task"] = (
-            f"{target!r} changes within a series, and {why}: no task learns a label a step"
-        )
+        reasons["task"] = f"{target!r} changes within a series, and {why}: no task learns that"
         return None, None, None
     reasons["task"] = f"{task}: {target!r} {where}, and {why}"
     if not labels:

@@ -6,11 +6,12 @@ So classes 1, 2 and 10 are ordered as numbers in ``classes_``, in tables and in 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["integer_labels", "labels_like"]
+__all__ = ["integer_labels", "labels_like", "series_name"]
 
 MOST_DIGITS = 18  # what every int64 holds
 
@@ -61,3 +62,16 @@ def labels_like(y: Any, known: Any) -> Any:
     if y is None or known is None or known.dtype.kind not in "OU" or y.dtype.kind not in "iu":
         return y
     return y.astype(str)
+
+
+def series_name(path: Path) -> str:
+    """Return what a file names the series in it: its own name without endings, as text.
+
+    Bytes that are no UTF-8 become escapes: no table can hold them.
+
+    Examples
+    --------
+    >>> series_name(Path("data/walk.csv.gz"))
+    'walk'
+    """
+    return path.name.split(".")[0].encode("utf-8", "backslashreplace").decode()

@@ -18,7 +18,7 @@ import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
-from seqkit.data.labels import integer_labels
+from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.missing import MISSING, Missing
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.tables import Roles, read_long, read_table, read_wide
@@ -300,7 +300,7 @@ def read_sequences(
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
     """Put the name of the file before those of its series, so that files cannot mix them up."""
-    stem = path.name.split(".")[0]
+    stem = series_name(path)
     ids = np.asarray(sequences.ids)
     names = [stem] if ids.tolist() == [stem] else [f"{stem}:{one}" for one in ids.tolist()]
     return replace(sequences, ids=np.array(names))

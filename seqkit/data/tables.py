@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.archive import Read, lines_of
+from seqkit.data.labels import series_name
 from seqkit.data.sequences import Sequences
 from seqkit.errors import DataError, explain, suggest
 
@@ -107,7 +108,8 @@ def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
     roles = roles or Roles()
     if path.suffix == ".parquet":
         try:
-            frame = pd.read_parquet(path)
+            with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
+                frame = pd.read_parquet(file)
         except (OSError, ValueError) as fault:
             mend = "Copy or download it again."
             text = str(fault).splitlines()[0]
@@ -349,7 +351,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     frame = read_table(path, roles)
     if roles.series_id is None:
-        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([path.name.split(".")[0]])
+        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([series_name(path)])
     else:
         names = _labels(frame[roles.series_id], path, "series_id")
         codes, ids = pd.factorize(names)

@@ -218,7 +218,8 @@ def _mistakes(path: Path) -> dict[str, Any] | None:
         return None
     import pandas as pd
 
-    frame = pd.read_parquet(path)
+    with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
+        frame = pd.read_parquet(file)
     sure = [name for name in frame.columns if str(name).startswith("p_")]
     if not {"series", "true", "predicted"} <= set(frame.columns) or not sure:
         return None

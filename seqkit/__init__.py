@@ -6,9 +6,13 @@ TensorFlow nor pandas. Type checkers and editors read the imports below instead.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_KERAS = ("seqkit.recurrent", "seqkit.builders", "seqkit.forecast_model")
 
 __all__ = [
     "BacktestSplit",
@@ -67,10 +71,11 @@ else:
 
     def __getattr__(name: str) -> Any:
         if name in _HOME:
-            import importlib
-
+            from seqkit.backend import check_backend
             from seqkit.collection import collection_paused
 
+            if _HOME[name] in _KERAS:
+                check_backend()
             with collection_paused():
                 return getattr(importlib.import_module(_HOME[name]), name)
         raise AttributeError(f"module 'seqkit' has no attribute {name!r}")
@@ -78,3 +83,22 @@ else:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+def _register_layers(caller: str) -> None:
+    """Import all modules of layers, so that Keras can read every model that names them.
+
+    Called at the end of those that others build on. Where one is only half imported, it is the one
+    that asked for `caller`, and will call itself.
+    """
+    for name, module in list(sys.modules.items()):
+        layers = name.startswith(("seqkit.layers", "seqkit.builders", "seqkit.forecast_"))
+        if layers and name != caller and getattr(module.__spec__, "_initializing", False):
+            return
+    for name in ("seqkit.forecast_model", "seqkit.forecast_ensemble"):
+        importlib.import_module(name)
+
+
+_keras: Any = sys.modules.get("keras")
+if hasattr(_keras, "saving") and _keras.config.backend() == "tensorflow":  # whoever has it reads
+    _register_layers(__name__)

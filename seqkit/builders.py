@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from seqkit import _register_layers
 from seqkit.architecture import stack_units
 from seqkit.auto import patch_for
 from seqkit.cells import ALIASES, CELLS
@@ -274,3 +275,6 @@ def _check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> 
         raise ValueError(
             explain(owner, name, f"one of {', '.join(choices)}", value, suggest(value, choices))
         )
+
+
+_register_layers(__name__)

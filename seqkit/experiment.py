@@ -28,6 +28,7 @@ from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
 from seqkit.native.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
+from seqkit.report.tables import without_formulas
 from seqkit.runs import RunFolder, fingerprint, open_run, read_verified
 from seqkit.training import not_native
 
@@ -83,9 +84,9 @@ class Result:
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
-        from rich.console import Console
+        from seqkit.console import rich_console
 
-        console = Console(highlight=False, soft_wrap=True)
+        console = rich_console()
         if self.scores is not None:
             from seqkit.evaluation.summary import as_tables
 
@@ -473,11 +474,18 @@ def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     return Result(document, _notes(parts.unlike), assessment.document, estimator)
 
 
-def predict(run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False) -> Result:
+def predict(
+    run: str | os.PathLike[str],
+    data: str,
+    output: Path,
+    *,
+    proba: bool = False,
+    raw_text: bool = False,
+) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
     frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
-    return _written(frame, output, notes)
+    return _written(frame, output, notes, raw_text)
 
 
 def forecast(
@@ -488,6 +496,7 @@ def forecast(
     future: str | None = None,
     interval: float | None = None,
     output: Path | None = None,
+    raw_text: bool = False,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
     flow, estimator, description = _open(Path(run))
@@ -500,7 +509,7 @@ def forecast(
         interval=interval,
     )
     if output is not None:
-        return _written(frame, output, notes)
+        return _written(frame, output, notes, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
     lines = [frame.to_string(index=False), *_notes(notes)]
     return Result({"forecast": rows, "notes": notes}, lines)
@@ -518,14 +527,18 @@ def _notes(notes: list[str]) -> list[str]:
     return [f"note: {note}" for note in notes]
 
 
-def _written(frame: pd.DataFrame, output: Path, notes: list[str]) -> Result:
+def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
+    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:
         if output.suffix == ".csv":
-            frame.to_csv(output, index=False)
+            table = frame if raw_text else without_formulas(frame)
+            # a file name that is no UTF-8 may name a series
+            table.to_csv(output, index=False, errors="backslashreplace")
         else:
-            frame.to_parquet(output, index=False)
+            with output.open("wb") as file:  # pyarrow takes no name that is not UTF-8
+                frame.to_parquet(file, index=False)
     except OSError as error:
         raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
     document = {"path": str(output), "rows": len(frame), "notes": notes}

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from seqkit import durable
 from seqkit.documents import REMEDY, damaged, digest_of, parse_json, read_file
@@ -77,7 +77,12 @@ class RunFolder:
         What ``run.json`` holds.
     cleared : list of str
         A line about every folder without content that was cleared away.
+    current : RunFolder or None
+        Of the class: the one this process writes last and has not finished. What stops a run
+        unforeseen is told in its log.
     """
+
+    current: ClassVar[RunFolder | None] = None
 
     def __init__(self, path: Path, record: dict[str, Any], lock: IO[bytes]) -> None:
         self.path = path
@@ -85,6 +90,7 @@ class RunFolder:
         self.cleared: list[str] = []
         self._lock = lock
         self._started = time.monotonic() - record.get("seconds", 0.0)
+        RunFolder.current = self
 
     def __enter__(self) -> RunFolder:
         return self
@@ -203,13 +209,17 @@ class RunFolder:
             content = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        durable.write(target, content if isinstance(content, bytes) else content.encode())
+        # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
+        durable.write(
+            target,
+            content if isinstance(content, bytes) else content.encode(errors="backslashreplace"),
+        )
         return target
 
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        with (self.path / LOG).open("a", encoding="utf-8") as file:
+        with (self.path / LOG).open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(f"{stamp} {part}\n" for part in line.splitlines() or [""]))
 
     def finish(self, status: str) -> Path:
@@ -225,6 +235,7 @@ class RunFolder:
             durable.sync_tree(self.path)
             self.path = self.path.rename(final)
         durable.sync(final.parent)
+        RunFolder.current = None
         return final
 
     def discard(self) -> None:

@@ -57,7 +57,7 @@ class Look:
     ending : str
         Row of `readers.READERS`.
     task : str or None
-        "classification", "regression", "tagging" or "forecasting"; None where there is no target.
+        "classification", "regression" or "forecasting"; None where there is nothing to learn.
     layout : {"long", "wide"} or None
         None for formats that have one only.
     target, time, series_id, frequency : str or None
@@ -70,7 +70,7 @@ class Look:
     n_series, shortest, longest : int
         Number of series and their time steps.
     n_classes : int or None
-        Distinct labels, for classification and tagging.
+        Distinct labels, for classification.
     smallest_class : int or None
         Series in the rarest class, for classification.
     n_missing : int
@@ -126,8 +126,8 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
     - target: as given; else a column named so (target, label, class, y, ...), else the last
       column of text (wide), else the last numeric column (long).
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
-      are labels: one a series is classification, several in a series tagging. Other numbers: one a
-      series is regression, several in a series forecasting.
+      are labels: one a series is classification; no task learns several in a series. Other
+      numbers: one a series is regression, several in a series forecasting.
     - horizon and context: one season ahead from two seasons; without a season 12 steps or a fifth
       of the shortest series, from twice as many.
 
@@ -180,7 +180,8 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
     if sequences.y is None:
         notes.append("The file has no labels and no targets: a recipe needs some.")
     else:
-        labels, why = _are_labels(np.asarray(sequences.y))
+        stated_label = ending != ".npz" and sequences.y.dtype.kind == "i"  # numbers are floats
+        labels, why = (True, "a label") if stated_label else _are_labels(np.asarray(sequences.y))
         task = "classification" if labels else "regression"
         reasons["task"] = f"one target a series, and {why}"
         if labels:
@@ -487,9 +488,10 @@ def _find_task(
         task, where, why = "forecasting", "changes within a series", "it is a number"
         labels = False
     else:
-        task, where = "tagging", "changes within a series"
+        reasons["task"] = f"{target!r} changes within a series, and {why}: no task learns that"
+        return None, None, None
     reasons["task"] = f"{task}: {target!r} {where}, and {why}"
     if not labels:
         return task, None, None
     sizes = np.unique(pd.factorize(per_series)[0], return_counts=True)[1]
-    return task, int(sizes.size), int(sizes.min()) if task == "classification" else None
+    return task, int(sizes.size), int(sizes.min())

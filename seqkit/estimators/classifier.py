@@ -81,7 +81,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     random_state : int, RandomState instance or None, default=None
         The same integer gives the same weights.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar; where there is no terminal, a line now and then.
 
     Attributes
     ----------

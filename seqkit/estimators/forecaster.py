@@ -91,7 +91,7 @@ class SequenceForecaster(ForecastAnswers):
     random_state : int, RandomState instance or None, default=None
         The same integer gives the same weights.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 shows a progress bar; where there is no terminal, a line now and then.
 
     Attributes
     ----------

@@ -15,6 +15,7 @@ import numpy as np
 from seqkit.auto import AUTO, choose, chosen, early_stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
@@ -63,6 +64,7 @@ class SeriesFlow(Flow):
         if test is not None:
             _check_targets(test, tested)
             test = _with_features(test, train.features, tested)
+            test = _labelled_like(test, train.y)
         if self.task.target == "label":
             check_classes(train.y, named)
             for name, part, where in (("validation", validation, named), ("test", test, tested)):
@@ -183,6 +185,15 @@ class SeriesFlow(Flow):
         from seqkit.evaluation.summary import evaluate, summarize
 
         classes = getattr(estimator, "classes_", None)
+        # runs of earlier versions have whole numbers as text
+        known = np.asarray(parts.train.y if classes is None else classes)
+        parts = replace(
+            parts,
+            **{
+                name: _labelled_like(getattr(parts, name), known)
+                for name in ("train", "validation", "test")
+            },
+        )
         scores: dict[str, Any] = {}
         notes: list[str] = []
         # without a test part the validation part is all there is to show
@@ -299,3 +310,8 @@ def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
         mend = "Name them in data.features."
         raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
     return test if test.features == features else test.select(features, where)
+
+
+def _labelled_like(part: Any, known: Any) -> Any:
+    """Return a part with its labels written as `known` ones are."""
+    return part if part is None else replace(part, y=labels_like(part.y, known))

@@ -37,9 +37,11 @@ def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Te
         k: np.zeros([0] * rank, np.float32) for k, rank in enumerate(given) if isinstance(rank, int)
     }
 
+    count = len(given)  # TensorFlow never lets go of `filled`: what it refers to stays for ever
+
     def filled(*arrays: Array) -> list[Array]:
         here = iter(arrays)
-        return function(*[nothing[k] if k in nothing else next(here) for k in range(len(given))])
+        return function(*[nothing[k] if k in nothing else next(here) for k in range(count)])
 
     present = [tensor for k, tensor in enumerate(given) if k not in nothing]
     found = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)

@@ -64,6 +64,8 @@ def write_recipe(
     output = Path(output)
     if output.exists():
         raise RecipeError(f"{output}: exists already and is not overwritten. Name another file.")
+    if not _is_text(str(data)):
+        raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
     look = look_at(os.fspath(data), target=target)
     text = recipe_text(look, output)
     try:
@@ -73,6 +75,14 @@ def write_recipe(
         raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
     found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
     return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def recipe_text(look: Look, output: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,10 @@ def not_native(
     Parameters are those of :func:`fit`; `loss` None stands for a prediction, `sources` are those
     of training and validation.
     """
+    keras = sys.modules.get("keras")
+    policy = "float32" if keras is None else keras.config.dtype_policy().name
+    if policy != "float32":
+        return f"Keras's dtype policy is {policy}"
     if not isinstance(build, Architecture):
         return "it is a model of one's own"
     if callbacks:

@@ -18,7 +18,7 @@ def _widths(units: Any) -> list[int]:
 
 
 def stack_size(
-    units: Any, cell: str, bidirectional: bool, patch: int | None, dense: Sequence[int] = ()
+    units: Any, cell: str, bidirectional: bool, patch: int | str | None, dense: Sequence[int] = ()
 ) -> int:
     """Return how many parameters the recurrent and dense layers have at least.
 
@@ -31,7 +31,7 @@ def stack_size(
     """
     products = len(find_cell(cell).gates)
     directions = 2 if bidirectional else 1
-    total, inputs = 0, patch or 1
+    total, inputs = 0, patch if isinstance(patch, int) else 1  # what is auto depends on the series
     for width in _widths(units):
         total += directions * products * width * (inputs + width + 1)
         inputs = directions * width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -224,13 +225,13 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__}: y must have at least 2 classes; got 1 class, "
-                f"{self.classes_[0]!r}."
+                f"{reprlib.repr(self.classes_.tolist()[0])}."
             )
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise ValueError(
-                f"{type(self).__name__}: y must hold only the classes {list(self.classes_)}; got "
-                f"{list(unseen)}."
+                f"{type(self).__name__}: y must hold only the classes "
+                f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(unseen.tolist())}."
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
@@ -243,7 +244,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             if unknown:
                 raise ValueError(
                     f"{type(self).__name__}: class_weight must name classes of y, "
-                    f"{list(self.classes_)}; got {sorted(unknown)}."
+                    f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(sorted(unknown))}."
                 )
             by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
         else:

@@ -313,7 +313,7 @@ class SequenceForecaster(ForecastAnswers):
         loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
         train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
-        constants = scaling_statistics(train, self.scale)
+        constants = scaling_statistics(train, self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
             self._window_scale_ = constants["window/scale"]
@@ -430,7 +430,7 @@ class SequenceForecaster(ForecastAnswers):
         train, _ = training_panel(parts[0], self.horizon)
         _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
         other._variable_length_ = padded
-        return other._build(), scaling_statistics(train, self.scale)
+        return other._build(), scaling_statistics(train, self.scale, other._normalize)
 
     @property
     def _patch(self) -> int:

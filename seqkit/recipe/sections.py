@@ -376,7 +376,7 @@ class SequenceTrain(TrainSection):
         f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
         "examples",
     )
-    learning_rate: Positive = setting(2e-3, "Step size at the start.")
+    learning_rate: positive(1000.0) = setting(2e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",
         "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "

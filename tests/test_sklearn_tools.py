@@ -224,7 +224,9 @@ def test_permutation_importance_over_features(gunpoint):
 
 def test_permutation_importance_over_time_steps(airline):
     X, y = airline
-    model = SequenceRegressor(units=16, epochs=40, learning_rate=0.02, **QUICK).fit(X, y)
+    model = SequenceRegressor(
+        units=16, epochs=40, learning_rate=0.02, pooling="last", bidirectional=False, **QUICK
+    ).fit(X, y)
     found = permutation_importance(model, X, y, n_repeats=2, random_state=0)
     assert found.importances_mean.argmax() == 11  # the month before
     assert model.score(X, y) > 0.7
@@ -249,7 +251,7 @@ def test_calibrated_probabilities_are_better(gunpoint):
     X, y, X_test, y_test = gunpoint
     # scikit-learn 1.9 takes integer classes for places from 0 on, in temperature scaling
     y, y_test = y.astype(str), y_test.astype(str)
-    net = classifier(epochs=60, units=16).fit(X, y)
+    net = classifier(epochs=60, units=16, dropout=0.0, schedule="constant").fit(X, y)
     better = CalibratedClassifierCV(FrozenEstimator(net), method="temperature")
     better.fit(X_test[::2], y_test[::2])
     before = log_loss(y_test[1::2], net.predict_proba(X_test[1::2]))

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from seqkit import training
 from seqkit.architecture import Architecture
+from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.estimators.base import (
@@ -351,6 +352,7 @@ class SequenceForecaster(ForecastAnswers):
             zip(contexts, sources, strict=True)
         ):
             build = self._member(context, self._variable_length_)
+            steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
             fits.append(
                 training.fit(
                     build,
@@ -365,7 +367,7 @@ class SequenceForecaster(ForecastAnswers):
                     output="normalized",
                     verbose=self.verbose,
                     on_epoch=on_epoch,
-                    **loop,
+                    **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
                 )
             )
         self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)

@@ -44,6 +44,7 @@ ORDER = (
     "listing",
     "runs",
     "progress",
+    "checkpoints",
     "flows",
     "experiment",
     "cli",

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from seqkit import durable, runs
+from seqkit.checkpoints import Keeper
 from seqkit.errors import DataError, RunError
-from seqkit.experiment import _Keeper, load_run, resume, run
+from seqkit.experiment import load_run, resume, run
 from seqkit.flows.series import SeriesFlow
 from seqkit.runs import RunFolder, is_running, open_run
 from seqkit.training import TrainingState
@@ -65,8 +66,8 @@ def broken_off(tmp_path_factory):
     """A run with a checkpoint after three epochs, interrupted in the fifth."""
     out = tmp_path_factory.mktemp("broken")
     patch = pytest.MonkeyPatch()
-    patch.setattr(_Keeper, "LEAST", 0.0)
-    patch.setattr(_Keeper, "SHARE", 0.0)
+    patch.setattr(Keeper, "LEAST", 0.0)
+    patch.setattr(Keeper, "SHARE", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run(RECIPE, out=out, show=Interrupting(3))
     patch.undo()

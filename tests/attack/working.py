@@ -17,6 +17,7 @@ import time
 import traceback
 
 from seqkit import experiment
+from seqkit.checkpoints import Keeper
 from seqkit.errors import RunError
 from seqkit.experiment import resume, run
 from seqkit.report import plots
@@ -57,7 +58,7 @@ def work(order, library, answer):
 
 
 def main():
-    experiment._Keeper.LEAST = experiment._Keeper.SHARE = 0.0
+    Keeper.LEAST = Keeper.SHARE = 0.0
     for module in (experiment, plots):  # wherever it is taken from
         module.save_displays = save_displays
     library = ctypes.CDLL(sys.argv[1])

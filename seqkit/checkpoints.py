@@ -31,6 +31,7 @@ class Keeper:
         (folder.path / CHECKPOINT).parent.mkdir(exist_ok=True)
 
     def __call__(self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]) -> None:
+        """Be told of an epoch, as :func:`seqkit.training.fit` tells ``on_epoch``."""
         self.epochs += 1
         if self.show:
             self.show.epoch(epoch, logs)

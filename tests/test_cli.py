@@ -137,7 +137,7 @@ def test_machine_code_is_announced_once(call, table, tmp_path, monkeypatch):
     from seqkit.machine.code import compiling
 
     with monkeypatch.context() as patch:
-        patch.setattr(compiling, "_cache_folder", lambda: str(tmp_path))
+        patch.setattr(compiling, "_cache_folder", lambda: tmp_path)
         assert "machine code is made for this computer" in call("fit", table(), "--name", "a")
         assert "machine code" not in call("fit", table(), "--json", "--name", "b")
     assert "machine code" not in call("fit", table(), "--name", "c")

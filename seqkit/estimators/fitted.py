@@ -20,6 +20,7 @@ class FittedSettings:
 
     _answers_depend_on: ClassVar[tuple[str, ...]]
     _fitted_settings_: dict[str, Any]
+    _state_: Any
     model_: Any
     _state_: Any
 

@@ -13,6 +13,7 @@ from seqkit.architecture import Architecture
 from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
+from seqkit.errors import explain
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
     _seed,
@@ -299,7 +300,14 @@ class SequenceForecaster(ForecastAnswers):
         settings = self._settings()
         if going_on:
             self._check_settings_kept()
+            before = self._sizes()
             panel = self._reader.read(X) if y is None else self._read(X, y)
+            if self._sizes() != before:
+                raise ValueError(
+                    explain(type(self).__name__, "targets and covariates",
+                            f"those of the fit that is gone on with, {before}", self._sizes(),
+                            "Fit anew with warm_start=False.")
+                )  # fmt: skip
         else:
             self._forget()
             self._keep_settings()

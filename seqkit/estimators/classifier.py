@@ -25,13 +25,13 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     Parameters
     ----------
-    cell : str, default="lstm"
+    cell : str, default="gru"
         Recurrent cell, a row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=64
+    units : int or sequence of int, default=(64, 64)
         Width of the recurrent layer; a sequence is a stack.
     bidirectional : bool, default=True
         Run every layer in both directions.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
         before the head.
     recurrent_dropout : float, default=0.0
@@ -50,12 +50,13 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     missing : {"error", "interpolate", "indicator"}, default="error"
         What a NaN is: an error, interpolated within its series, or marked by a further feature.
     epochs : int or "auto", default="auto"
-        Passes over the training series, at most; ``auto`` makes 1,000 gradient steps.
+        Passes over the training series, at most; ``auto`` makes 2,000 gradient steps, in 300
+        epochs at most.
     batch_size : int or "auto", default="auto"
         Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
     optimizer : str, default="adam"
         A Keras optimizer by name.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=3e-3
         Step size of the optimizer.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
         Course of the learning rate.
@@ -121,10 +122,10 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     def __init__(
         self,
         *,
-        cell: str = "lstm",
-        units: int | Sequence[int] = 64,
+        cell: str = "gru",
+        units: int | Sequence[int] = (64, 64),
         bidirectional: bool = True,
-        dropout: float = 0.0,
+        dropout: float = 0.2,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
         pooling: str = "mean_max",
@@ -135,7 +136,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,

@@ -264,7 +264,7 @@ class ForecastingData(DataSection):
 class ModelSection(Section):
     """The network."""
 
-    cell: CellName = setting("lstm", "Recurrent cell; `seqkit list cells` describes each.")
+    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(64, "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         False, "Run every layer in both directions and join the results."
@@ -298,6 +298,11 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
+    units: Widths = setting([64, 64], "Width of the recurrent layer; a list is a stack of layers.")
+    dropout: Rate = setting(
+        0.2,
+        "Share dropped on the input of every recurrent layer after the first, and before the head.",
+    )
     bidirectional: Switch = setting(
         True, "Run every layer in both directions and join the results."
     )
@@ -315,7 +320,6 @@ class SequenceModel(ModelSection):
 class ForecastingModel(ModelSection):
     """The network."""
 
-    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(128, "Width of the recurrent layer; a list is a stack of layers.")
     patch: Count | None = setting(  # type: ignore[assignment]
         None,
@@ -386,7 +390,7 @@ class SequenceTrain(TrainSection):
     epochs: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
         "Most passes over the training part. auto = so many that there are "
-        f"{auto.GRADIENT_STEPS} gradient steps.",
+        f"{auto.GRADIENT_STEPS} gradient steps, but {auto.MOST_EPOCHS} at most.",
     )
     batch_size: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -394,7 +398,7 @@ class SequenceTrain(TrainSection):
         f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
         "examples",
     )
-    learning_rate: Positive = setting(2e-3, "Step size at the start.")
+    learning_rate: Positive = setting(3e-3, "Step size at the start.")
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",
         "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "

@@ -93,6 +93,8 @@ def judge(name: str, seeds: int, validation: bool, settings: dict[str, Any]) -> 
     from seqkit.evaluation.baselines import SeriesProblem, find_baselines
 
     X, y, X_test, y_test = load(name)
+    holes = any(np.isnan(x).any() for part in (X, X_test) for x in part)
+    missing = {"missing": "interpolate"} if holes else {}
     whole = X, y, X_test, y_test
     parts = [
         (seed, *part)
@@ -106,7 +108,7 @@ def judge(name: str, seeds: int, validation: bool, settings: dict[str, Any]) -> 
     sums: dict[str, list[float]] = {}
     trained: dict[str, Any] = {}
     for seed, x, labels, x_held, labels_held in parts:
-        model = SequenceClassifier(random_state=seed, **settings)
+        model = SequenceClassifier(random_state=seed, **missing, **settings)
         started = time.perf_counter()
         model.fit(x, labels)
         found = {

@@ -52,7 +52,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     missing : {"error", "interpolate", "indicator"}, default="error"
         What a NaN is: an error, interpolated within its series, or marked by a further feature.
     epochs : int or "auto", default="auto"
-        Passes over the training series, at most; ``auto`` makes 1,000 gradient steps.
+        Passes over the training series, at most; ``auto`` makes 2,000 gradient steps, in 300
+        epochs at most.
     batch_size : int or "auto", default="auto"
         Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
     optimizer : str, default="adam"

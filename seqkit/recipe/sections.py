@@ -248,7 +248,7 @@ class ForecastingData(DataSection):
 class ModelSection(Section):
     """The network."""
 
-    cell: CellName = setting("lstm", "Recurrent cell; `seqkit list cells` describes each.")
+    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(64, "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         False, "Run every layer in both directions and join the results."
@@ -282,7 +282,6 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
-    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting([64, 64], "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         True, "Run every layer in both directions and join the results."
@@ -305,7 +304,6 @@ class SequenceModel(ModelSection):
 class ForecastingModel(ModelSection):
     """The network."""
 
-    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(128, "Width of the recurrent layer; a list is a stack of layers.")
     patch: Count | None = setting(  # type: ignore[assignment]
         None,
@@ -374,7 +372,7 @@ class SequenceTrain(TrainSection):
     epochs: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
         "Most passes over the training part. auto = so many that there are "
-        f"{auto.GRADIENT_STEPS} gradient steps.",
+        f"{auto.GRADIENT_STEPS} gradient steps, but {auto.MOST_EPOCHS} at most.",
     )
     batch_size: Count | Auto = setting(  # type: ignore[assignment]
         "auto",

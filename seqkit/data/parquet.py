@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from seqkit.data.files import check_columns, check_unpacked, reading, sized
 from seqkit.errors import DataError, explain
-
-import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd

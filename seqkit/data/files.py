@@ -51,9 +51,9 @@ LIMITS: dict[str, Limit] = {
         "archives of one file a series have some ten thousand",
     ),
     "ratio": Limit(
-        250,
+        100,
         "times its own size that a compressed file may unpack to",
-        "text and numbers pack 3 to 50 times; a decompression bomb packs 1000 times a layer",
+        "text and numbers pack 3 to 50 times, a bomb of zeros 200 to 1000 times",
     ),
     "slack": Limit(
         16 * 2**20,

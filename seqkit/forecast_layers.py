@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
 from seqkit.window_space import naive_steps, valid_tail, window_statistics
 
 __all__ = [
@@ -203,3 +204,6 @@ class UnfoldChannels(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_targets": self.n_targets}
+
+
+_register_layers(__name__)

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
 from seqkit.recurrent import Bidirectional, GatedRNN
 
 __all__ = [
@@ -244,3 +245,8 @@ class AttentionPooling(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+# Whoever imports this module to read a saved model can read each of seqkit's, those with layers of
+# forecasting too. They build on the layers above, so this comes last.
+_register_layers(__name__)

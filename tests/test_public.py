@@ -14,7 +14,14 @@ import seqkit
 PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
+    "durable",
+    "documents",
+    "backend",
     "collection",
+    "tensorflow_import",
+    "console",
+    "progress",
+    "auto",
     "cells",
     "draws",
     "machine",
@@ -42,7 +49,6 @@ ORDER = (
     "report",
     "listing",
     "runs",
-    "progress",
     "flows",
     "experiment",
     "cli",

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import some
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -87,7 +88,7 @@ def test_pickles_answer_the_same_in_another_process(tmp_path):
     env_path = ":".join(p for p in sys.path if p)
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True,
                    env={"PYTHONPATH": env_path, "PATH": "/usr/bin:/bin"})  # fmt: skip
-    for kind, (model, X) in models.items():
+    for kind, (model, X) in some(models.items()):
         np.testing.assert_array_equal(np.load(tmp_path / f"{kind}.npy"), answer(model, X))
 
 
@@ -136,7 +137,7 @@ def test_partial_fit_keeps_scaling_and_classes():
     model = make("classifier").partial_fit(X[:10], y[:10], classes=np.unique(y))
     scaling = [w.copy() for w in model.weights_[:2]]
     model.partial_fit(1000 * X[10:], y[10:])
-    for a, b in zip(scaling, model.weights_[:2], strict=True):
+    for a, b in some(zip(scaling, model.weights_[:2], strict=True)):
         np.testing.assert_array_equal(a, b)
     assert model.classes_.tolist() == ["1", "2"]
     with pytest.raises(ValueError, match="only the classes"):

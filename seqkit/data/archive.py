@@ -92,7 +92,7 @@ def check_utf8(text: str, where: str) -> None:
 def read_ts(path: Path) -> Read:
     """Read a `.ts` file.
 
-    ``?`` and ``NaN`` are missing values. Labels are kept as the text they are; numbers after
+    ``?`` and ``NaN`` are missing values. Labels are the text they are; numbers after
     ``@targetLabel true`` become float64.
 
     Parameters
@@ -235,7 +235,7 @@ def read_tsv(path: Path) -> Read:
     """Read a `.tsv` file of the UCR archive: label first, then one value a step.
 
     NaN at the end of a line is padding: the series is shorter. NaN elsewhere is a missing value.
-    Labels are kept as the text they are.
+    Labels are the text they are.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def future_steps(panel: Panel, horizon: int, future: Any, where: str = "future")
 
     Returns
     -------
-    numpy.ndarray of shape (n_series, horizon, n_channels), float32
+    numpy.ndarray of shape (n_series, horizon, n_channels), float64
         Zeros but for the channels known over the horizon.
 
     Raises
@@ -39,7 +39,7 @@ def future_steps(panel: Panel, horizon: int, future: Any, where: str = "future")
         If covariates are missing; lists the stamps.
     """
     columns = panel.columns
-    steps = np.zeros((len(panel), horizon, panel.values.shape[1]), np.float32)
+    steps = np.zeros((len(panel), horizon, panel.values.shape[1]))
     first = panel.n_targets + panel.n_past
     names = columns.future
     if names:

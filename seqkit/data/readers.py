@@ -21,6 +21,7 @@ import numpy as np
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
 from seqkit.data.files import LIMITS, reading, sized
+from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.missing import MISSING, Missing
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.tables import Roles, column_names, read_long, read_table, read_wide
@@ -274,6 +275,7 @@ def read_sequences(
     Returns
     -------
     Sequences
+        Labels that are all whole numbers are integers, others text.
 
     Raises
     ------
@@ -324,12 +326,13 @@ def read_sequences(
                 explain(str(path), "the features", expected, list(sequences.features)[:12])
             )
         parts.append(sequences)
-    return parts[0] if len(parts) == 1 else concatenate(parts)
+    found = parts[0] if len(parts) == 1 else concatenate(parts)
+    return replace(found, y=integer_labels(found.y))
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
     """Put the name of the file before those of its series, so that files cannot mix them up."""
-    stem = path.name.split(".")[0]
+    stem = series_name(path)
     ids = np.asarray(sequences.ids)
     names = [stem] if ids.tolist() == [stem] else [f"{stem}:{one}" for one in ids.tolist()]
     return replace(sequences, ids=np.array(names))

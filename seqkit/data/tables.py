@@ -15,6 +15,7 @@ import numpy as np
 
 from seqkit.data.archive import Read, check_utf8
 from seqkit.data.files import check_columns, check_names, open_bytes, open_text, reading
+from seqkit.data.labels import series_name
 from seqkit.data.parquet import read_parquet
 from seqkit.data.sequences import Sequences
 from seqkit.errors import DataError, explain, suggest
@@ -376,7 +377,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     frame = read_table(path, roles)
     if roles.series_id is None:
-        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([path.name.split(".")[0]])
+        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([series_name(path)])
     else:
         names = _labels(frame[roles.series_id], path, "series_id")
         codes, ids = pd.factorize(names)
@@ -416,7 +417,7 @@ def read_long(path: Path, roles: Roles) -> Read:
             got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
             mend = "Name the column that tells the series apart as series_id."
             if role == "target":
-                mend += " To predict a value at every step use task: forecasting or tagging."
+                mend += " To predict a value at every step use task: forecasting."
             raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
         return column[offsets[:-1]]
 

@@ -36,8 +36,7 @@ class SeriesCheck:
             As :meth:`fit`, and of `asked` as :meth:`predict`.
         """
         other: Any = clone(self)
-        other._settings()
         # whether a part can be set aside does not depend on how it is drawn
-        other._divided(X, y, sample_weight, validation_data, 0, reset=True)
+        other._divided(X, y, sample_weight, validation_data, 0, other._settings(), reset=True)
         if asked is not None:
             other._check_X(asked, reset=False)

@@ -1,66 +1,25 @@
-"""Fitted estimators as plain JSON beside a ``.keras`` file: no pickle."""
+"""Fitted estimators in a run folder: JSON and weights, nothing that could run."""
 
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from seqkit import durable
+from seqkit.documents import LARGEST_JSON, damaged
 from seqkit.errors import RunError
+from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
+from seqkit.estimators.plain import decode, encode
+from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
 from seqkit.tasks import TASKS
 
-__all__ = ["decode", "encode", "estimator_class", "load_estimator", "save_estimator"]
+__all__ = ["WEIGHTS", "estimator_class", "load_estimator", "save_estimator"]
 
-# Attributes whose content the .keras file or the history file already holds.
-_ELSEWHERE = frozenset({"weights_", "_model_", "_state_"})
-
-
-def encode(value: Any) -> Any:
-    """Return `value` in JSON's types; tuples, arrays and time stamps keep their kind.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> encode({"classes_": np.array([3, 5])})
-    {'classes_': {'$array': [3, 5], 'dtype': 'int64'}}
-    """
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind in "mM":
-            return {"$array": value.astype("int64").tolist(), "dtype": str(value.dtype)}
-        items = [encode(v) for v in value.tolist()] if value.dtype == object else value.tolist()
-        return {"$array": items, "dtype": "str" if value.dtype.kind == "U" else str(value.dtype)}
-    if isinstance(value, np.generic):
-        return {"$scalar": encode(value.item()), "dtype": str(value.dtype)}
-    if isinstance(value, tuple):
-        return {"$tuple": [encode(v) for v in value]}
-    if isinstance(value, list):
-        return [encode(v) for v in value]
-    if isinstance(value, dict):
-        if all(isinstance(key, str) and not key.startswith("$") for key in value):
-            return {key: encode(v) for key, v in value.items()}
-        return {"$dict": [[encode(key), encode(v)] for key, v in value.items()]}
-    raise TypeError(f"cannot write a {type(value).__name__} into model.json: {value!r}")
-
-
-def decode(value: Any) -> Any:
-    """Return what :func:`encode` was given."""
-    if isinstance(value, list):
-        return [decode(v) for v in value]
-    if not isinstance(value, dict):
-        return value
-    if "$array" in value:
-        return np.array(decode(value["$array"]), dtype=value["dtype"])
-    if "$scalar" in value:
-        return np.dtype(value["dtype"]).type(value["$scalar"])
-    if "$tuple" in value:
-        return tuple(decode(v) for v in value["$tuple"])
-    if "$dict" in value:
-        return {decode(key): decode(v) for key, v in value["$dict"]}
-    return {key: decode(v) for key, v in value.items()}
+WEIGHTS = {1: "model.keras", 2: "weights.safetensors"}
+"""The file of weights by the format of the run folder."""
+_FIELDS = {"task", "parameters", "fitted", "columns"}
 
 
 def estimator_class(task: str) -> type:
@@ -69,45 +28,119 @@ def estimator_class(task: str) -> type:
     return getattr(importlib.import_module(module), name)
 
 
-def save_estimator(estimator: Any, folder: Path) -> dict[str, Any]:
-    """Write ``model.keras`` and return what ``model.json`` has to hold.
+def save_estimator(
+    estimator: Any, folder: Path, columns: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write ``weights.safetensors`` and return what ``model.json`` has to hold.
 
     Parameters
     ----------
     estimator : fitted estimator
     folder : pathlib.Path
         Exists already.
+    columns : dict, default=None
+        Names of the columns that it was fitted on.
     """
-    estimator.model_.save(folder / "model.keras")
-    parameters = estimator.get_params(deep=False)
     fitted = {
         name: value
         for name, value in vars(estimator).items()
-        if name.endswith("_") and name not in _ELSEWHERE
+        if name.endswith("_") and name not in ELSEWHERE
     }
-    return {
+    check_facts(estimator._task, fitted, max(WEIGHTS))
+    tensors: dict[str, Any] = {}
+    # set_params may have changed settings since, but not those of the fit
+    parameters = estimator.get_params(deep=False) | estimator._fitted_settings_
+    description = {
+        "columns": columns or {},
         "task": estimator._task,
         "parameters": encode({k: v for k, v in parameters.items() if k != "random_state"}),
-        "fitted": encode(fitted),
+        "fitted": encode(fitted, tensors),
     }
-
-
-def load_estimator(description: dict[str, Any], model: Path) -> Any:
-    """Return the fitted estimator that :func:`save_estimator` described."""
-    import keras
-
-    import seqkit.forecast_ensemble
-    import seqkit.forecast_model  # noqa: F401  (registers the layers a .keras file names)
-
-    try:
-        estimator = estimator_class(description["task"])(**decode(description["parameters"]))
-        network = keras.saving.load_model(model, compile=False)
-        estimator.__dict__.update(decode(description["fitted"]))
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    file = folder / WEIGHTS[2]
+    if len(json.dumps(description)) > LARGEST_JSON:
         raise RunError(
-            f"{model.parent}: the saved model cannot be read: {error} Fit again, or restore the "
-            "folder from a copy."
-        ) from error
-    estimator.weights_ = network.get_weights()
-    estimator._model_ = network
+            f"{folder}: what the fit has learned of the series must take at most {LARGEST_JSON} "
+            "bytes as text. Shorten the names of the series, or fit fewer."
+        )
+    shapes = described(estimator._build())
+    durable.write(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
+    return description
+
+
+def load_estimator(
+    description: Any, weights: bytes, folder: Path, format: int = max(WEIGHTS)
+) -> Any:
+    """Return the fitted estimator that :func:`save_estimator` described.
+
+    Nothing of Keras is built for a native network; ``model_`` does that when it is asked for.
+
+    Parameters
+    ----------
+    description : object
+        What ``model.json`` holds.
+    weights : bytes
+        Content of the file of weights.
+    folder : pathlib.Path
+        The run folder, for messages.
+    format : int
+        Format of the folder.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If it is not what was saved.
+    """
+    file, model = folder / WEIGHTS[format], folder / "model.json"
+    tensors = {} if format == 1 else read_tensors(weights, file)
+    try:
+        estimator = _estimator(description, tensors, format)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise damaged(model, error) from error
+    if format == 1:
+        from seqkit.estimators.keras_weights import read_keras_weights
+
+        named = read_keras_weights(weights, file, estimator)
+    else:
+        named = tensors  # all but those that facts have taken
+    n_numbers = sum(value.size for value in named.values())
+    try:
+        shapes = described(estimator._build(), most=n_numbers)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise damaged(model, error) from error
+    check_weights(named, shapes, file)
+    estimator.weights_ = [named[path] for path in shapes]
+    estimator._state_ = None
+    if getattr(estimator, "_sizes_", None) and sum(estimator._sizes_) != len(shapes):
+        raise damaged(model, "the networks have another number of weights")
     return estimator
+
+
+def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
+    """Return the estimator with its settings and facts, all of them checked."""
+    if not isinstance(description, dict) or set(description) != _FIELDS:
+        raise ValueError(f"it must have the fields {', '.join(sorted(_FIELDS))} and no others")
+    task = description["task"]
+    if not isinstance(task, str) or task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    _check_columns(
+        description["columns"], "columns" if TASKS[task].target == "series" else "features"
+    )
+    parameters = decode(description["parameters"])
+    estimator = estimator_class(task)(**parameters)
+    estimator._settings()
+    fitted = decode(description["fitted"], tensors)
+    check_facts(task, fitted, format)
+    estimator.__dict__.update(fitted)
+    estimator._keep_settings()
+    check_together(estimator)
+    return estimator
+
+
+def _check_columns(columns: Any, name: str) -> None:
+    names = columns.get(name)
+    if columns and (set(columns) - {"seen"} != {name} or not isinstance(names, list)):
+        raise ValueError(f"columns must be {name} and their names")
+    if not SEEN.holds(columns.get("seen")):
+        raise ValueError(f"seen must be {SEEN.words}")
+    if columns and not all(isinstance(one, str) for one in names):
+        raise ValueError(f"columns must be {name} and their names")

@@ -358,7 +358,6 @@ class Backtest:
             "windows": self.truth.shape[1],
             "step": self.step,
             "refit": self.refit,
-            "seconds": round(self.seconds, 3),
         }
         if level is not None:
             try:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seqkit.estimators.saving import encode
+from seqkit.estimators.plain import encode
 
 __all__ = ["write"]
 

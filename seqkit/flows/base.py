@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqkit.architecture import stack_units
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import estimator_class
 from seqkit.tasks import TASKS
@@ -40,6 +41,8 @@ class Parts:
         How the test part is unlike the training part.
     named : dict of str to str
         The file of each part, for errors.
+    auto : dict
+        What the settings that are ``auto`` become with these data.
     """
 
     train: Any
@@ -50,6 +53,7 @@ class Parts:
     columns: dict[str, Any] = field(default_factory=dict)
     unlike: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
+    auto: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,16 +89,28 @@ class Flow:
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted estimator, a line each."""
-        kernels = [
-            f"{layer.name}: {layer.kernel_report()}"
-            for layer in estimator.model_._flatten_layers()
-            if hasattr(layer, "kernel_report")
-        ]
+        native = estimator.trainer_ == "native"
+        kernels = self.native_kernels() if native else self.kernels_of(estimator.model_)
         return [
             f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
             f"trainer: {estimator.trainer_}",
-            *kernels,
+            *(f"{name}: {report}" for name, report in kernels.items()),
         ]
+
+    def native_kernels(self) -> dict[str, str]:
+        """Return what trains the recurrent layers of a native network, by their names."""
+        n_layers = len(stack_units(self.recipe.model.units))
+        what = "compiled kernels, forward and backward, without TensorFlow"
+        return {f"recurrent_{number}": what for number in range(1, n_layers + 1)}
+
+    @staticmethod
+    def kernels_of(model: Any) -> dict[str, str]:
+        """Return which kernel trains each recurrent layer of a ``keras.Model``, and why."""
+        return {
+            layer.name: str(layer.kernel_report())
+            for layer in model._flatten_layers()
+            if hasattr(layer, "kernel_report")
+        }
 
     def load_state(self, path: Path) -> Any:
         """Return the training state of a checkpoint."""

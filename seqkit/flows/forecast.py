@@ -21,6 +21,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_pa
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.architecture import Architecture
     from seqkit.evaluation.backtest import Backtest
     from seqkit.report.plots import ForecastDisplay
 
@@ -155,11 +156,11 @@ class ForecastFlow(Flow):
         with refusals(parts.named["train"]):
             estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
 
-    def untrained(self, estimator: Any, parts: Parts) -> Any:
-        """Return the model as it would be trained."""
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
         self.check(parts)
         with refusals(parts.named["train"]):
-            return estimator.untrained(parts.train)
+            return estimator._planned(parts.train)[0]
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted forecaster, a line each."""

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.auto import AUTO, choose, chosen, early_stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
@@ -23,6 +25,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_pa
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.architecture import Architecture
     from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["SeriesFlow"]
@@ -51,11 +54,7 @@ class SeriesFlow(Flow):
             named = shown_path(recipe.data.path or f"data.dataset {recipe.data.dataset}")
             tested = shown_path(data or recipe.data.test_path or named)
             _check_targets(train, named)
-            share = recipe.data.split
-            divided = split(
-                train, share.method, share.validation, 0.0 if test is not None else share.test,
-                recipe.seed,
-            )  # fmt: skip
+            divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
                 test = self._read(data, files)
             elif test is None:
@@ -65,18 +64,23 @@ class SeriesFlow(Flow):
         if test is not None:
             _check_targets(test, tested)
             test = _with_features(test, train.features, tested)
+            test = _labelled_like(test, train.y)
         if self.task.target == "label":
             check_classes(train.y, named)
             for name, part, where in (("validation", validation, named), ("test", test, tested)):
                 if part is not None:
                     check_same_labels(train.y, part.y, where, name)
+        held = None if validation is None else self._sizes(train, validation)
+        found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        if found:
+            notes.append(chosen(found))
         known = seen(train.values, train.lengths)
         columns = {"features": list(train.features), "seen": known}
         strange = [] if test is None else unlike(
             known, test.values, test.lengths, test.features, tested
         )  # fmt: skip
         places = {"train": named, "test": tested}
-        return Parts(train, validation, test, notes, files, columns, strange, places)
+        return Parts(train, validation, test, notes, files, columns, strange, places, found)
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
@@ -86,7 +90,7 @@ class SeriesFlow(Flow):
                 f"{self.resolved.path}: there is neither a test nor a validation part to score. "
                 "Set data.split.test or data.test_path."
             )
-        estimator, held = self.estimator(), parts.validation
+        estimator, held = self.estimator().set_params(**parts.auto), parts.validation
         with refusals(parts.named["train"]):
             estimator.check(
                 parts.train.X,
@@ -96,6 +100,34 @@ class SeriesFlow(Flow):
         if parts.test is not None:
             with refusals(parts.named["test"]):
                 estimator.check(parts.train.X, parts.train.y, asked=parts.test.X)
+
+    def _divide(self, series: Any, test: float | None) -> Any:
+        """Divide the series into parts; an automatic validation part is one that says enough."""
+        share = self.recipe.data.split
+        auto = share.validation == AUTO
+
+        def divided(validation: float) -> Any:
+            return split(series, share.method, validation, test, self.recipe.seed)
+
+        parts = divided(0.0 if auto else share.validation)
+        if not auto or len(parts.validation):  # asked for, or the file has its own
+            return parts
+        train, patience = series[parts.train], self.recipe.train.patience
+        validation, _ = early_stopping(AUTO, patience, self._sizes(train))
+        if not validation:
+            return parts
+        # The same seed gives the same test part. Whole groups, or the latest series, may hold other
+        # classes than were counted on.
+        held = divided(validation)
+        sizes = self._sizes(train, series[held.validation])
+        return held if early_stopping(AUTO, patience, self._sizes(train), sizes)[1] else parts
+
+    def _sizes(self, series: Any, held: Any = None) -> list[int]:
+        """Return the number of series of each class, or of all; or of those held back of them."""
+        part = series if held is None else held
+        if self.task.target != "label":
+            return [len(part)]
+        return [int(np.sum(part.y == label)) for label in np.unique(series.y)]
 
     def _read(self, pattern: str, files: list[Path]) -> Any:
         data = self.recipe.data
@@ -130,6 +162,7 @@ class SeriesFlow(Flow):
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
         held = parts.validation
+        estimator.set_params(**parts.auto)
         with refusals(parts.named["train"]):
             estimator.fit(
                 parts.train.X,
@@ -139,11 +172,12 @@ class SeriesFlow(Flow):
                 resume=resume,
             )
 
-    def untrained(self, estimator: Any, parts: Parts) -> Any:
-        """Return the model as it would be trained."""
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
         self.check(parts)
+        estimator.set_params(**parts.auto)
         with refusals(parts.named["train"]):
-            return estimator.untrained(parts.train.X, parts.train.y)
+            return estimator._planned(parts.train.X, parts.train.y)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
@@ -151,6 +185,15 @@ class SeriesFlow(Flow):
         from seqkit.evaluation.summary import evaluate, summarize
 
         classes = getattr(estimator, "classes_", None)
+        # runs of earlier versions have whole numbers as text
+        known = np.asarray(parts.train.y if classes is None else classes)
+        parts = replace(
+            parts,
+            **{
+                name: _labelled_like(getattr(parts, name), known)
+                for name in ("train", "validation", "test")
+            },
+        )
         scores: dict[str, Any] = {}
         notes: list[str] = []
         # without a test part the validation part is all there is to show
@@ -267,3 +310,8 @@ def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
         mend = "Name them in data.features."
         raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
     return test if test.features == features else test.select(features, where)
+
+
+def _labelled_like(part: Any, known: Any) -> Any:
+    """Return a part with its labels written as `known` ones are."""
+    return part if part is None else replace(part, y=labels_like(part.y, known))

@@ -124,7 +124,7 @@ class _Affine:
 
 
 class Network:
-    """What both kinds of network share."""
+    """What both kinds of network share; its parameters have no memory before they are settled."""
 
     parameters: Parameters
     stack: Stack
@@ -187,7 +187,6 @@ class SeriesNetwork(Network):
         self.stack = Stack(self.parameters, n_features * patch, dropout=dropout, **stack)
         self.head = Head(self.parameters, self.stack.n_out, dense, dropout, output, n_out)
         self.units = _Affine(self.parameters, "output", n_out) if output != "logits" else None
-        self.parameters.settle()
 
     def forward(self, inputs: Any, training: bool) -> Array:
         x, lengths = inputs, None
@@ -274,7 +273,6 @@ class ForecastNetwork(Network):
         self.head = Head(self.parameters, self.stack.n_out, dense, dropout, "head", n_numbers)
         if not target_inputs:
             self.window = _Affine(self.parameters, "window", n_targets)
-        self.parameters.settle()
 
     def forward(self, inputs: Any, training: bool) -> Array:
         x, lengths = inputs["x"], inputs.get("lengths")

@@ -13,9 +13,10 @@ from seqkit.architecture import stack_units
 from seqkit.cells import find_cell
 from seqkit.machine.sequences import refusal as cell_refusal
 from seqkit.native.networks import ForecastNetwork, Network, SeriesNetwork
+from seqkit.native.parameters import Parameter
 from seqkit.window_space import default_patch
 
-__all__ = ["PLANS", "Plan", "network_of", "refusal"]
+__all__ = ["PLANS", "Plan", "network_of", "parameters_of", "refusal", "unsupported"]
 
 Settings = Mapping[str, Any]
 
@@ -110,16 +111,28 @@ PLANS: dict[str, Plan] = {
 
 def network_of(builder: str, settings: Settings) -> Network:
     """Return the network of a builder's settings, which :func:`refusal` has nothing against."""
-    return PLANS[builder].build(settings)
+    network = PLANS[builder].build(settings)
+    network.parameters.settle()
+    return network
+
+
+def parameters_of(builder: str, settings: Settings) -> list[Parameter]:
+    """Return the parameters of such a network with their paths and shapes, but no memory yet."""
+    return PLANS[builder].build(settings).parameters.all
 
 
 def refusal(builder: str, settings: Settings) -> str:
-    """Return why settings make no native network, or nothing."""
+    """Return why settings make no native network in this process, or nothing."""
+    return unsupported(builder, settings) or _process()
+
+
+def unsupported(builder: str, settings: Settings) -> str:
+    """Return why settings describe no native network, or nothing."""
     if builder not in PLANS:
         return f"{builder} is not one of its builders"
     if left_out := [name for name in PLANS[builder].needs if name not in settings]:
         return f"the builder's own defaults are meant for {', '.join(left_out)}"
-    why = cell_refusal(find_cell(settings["cell"])) or _layers(settings) or _process()
+    why = cell_refusal(find_cell(settings["cell"])) or _layers(settings)
     return why or (_forecast(settings) if "horizon" in settings else "")
 
 

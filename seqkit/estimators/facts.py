@@ -1,0 +1,368 @@
+"""What a fit has left, as a table: which attributes there are, and what each must be.
+
+An attribute that ends in an underscore and has no row here is not saved, and one in a run folder
+that has no row is not loaded. A new one is a new row; a test walks the estimators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit.errors import explain
+
+__all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
+
+ELSEWHERE = frozenset({"weights_", "_model_", "_state_", "_fitted_settings_"})
+"""What is in the file of weights, made again, or of no use once a fit has ended."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value must be, in words, and whether it is."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def whole(least: int = 0) -> Kind:
+    """Return the kind of integers of at least `least`."""
+
+    def holds(value: Any) -> bool:
+        is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        return is_whole and least <= int(value) < 1 << 62
+
+    return Kind(f"an integer of at least {least}", holds)
+
+
+FLAG = Kind("true or false", lambda value: isinstance(value, (bool, np.bool_)))
+TEXT = Kind("text", lambda value: isinstance(value, str))
+NUMBER = Kind(
+    "a finite number",
+    lambda value: (
+        isinstance(value, (int, float, np.number))
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    ),
+)
+
+
+def optional(kind: Kind) -> Kind:
+    """Return the kind that is also none at all."""
+    return Kind(f"{kind.words}, or none", lambda value: value is None or kind.holds(value))
+
+
+def series_of(kind: Kind, container: type[list[Any]] | type[tuple[Any, ...]] = list) -> Kind:
+    """Return the kind of lists (or tuples) of a kind."""
+    return Kind(
+        f"a {container.__name__}, each of it {kind.words}",
+        lambda value: isinstance(value, container) and all(map(kind.holds, value)),
+    )
+
+
+def mapping(kind: Kind) -> Kind:
+    """Return the kind of maps from names to a kind."""
+    return Kind(
+        f"a map of names, each {kind.words}",
+        lambda value: (
+            isinstance(value, dict)
+            and all(isinstance(key, str) and kind.holds(inner) for key, inner in value.items())
+        ),
+    )
+
+
+def record(**kinds: Kind) -> Kind:
+    """Return the kind of maps with these names and no others."""
+    return Kind(
+        "a map of " + ", ".join(f"{name} ({kind.words})" for name, kind in kinds.items()),
+        lambda value: (
+            isinstance(value, dict)
+            and set(value) == set(kinds)
+            and all(kind.holds(value[name]) for name, kind in kinds.items())
+        ),
+    )
+
+
+def array(kinds: str, n_axes: int = 1) -> Kind:
+    """Return the kind of arrays of these kinds of numbers (as in ``dtype.kind``), finite."""
+
+    def holds(value: Any) -> bool:
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+            return False
+        finite = value.dtype.kind != "f" or bool(np.isfinite(value).all())
+        return value.ndim == n_axes and finite
+
+    return Kind(f"an array of {n_axes} axes of kind {' or '.join(kinds)}, finite", holds)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A row of :data:`FACTS`.
+
+    Attributes
+    ----------
+    kind : Kind
+    always : bool, default=True
+        Whether every fit leaves it.
+    since : int, default=1
+        Format of the run folders that have it first.
+    """
+
+    kind: Kind
+    always: bool = True
+    since: int = 1
+
+
+_CURVES = mapping(series_of(NUMBER))
+_NAMES = series_of(TEXT, tuple)
+_EVERY = {
+    "history_": Fact(_CURVES),
+    "n_iter_": Fact(whole()),
+    "best_epoch_": Fact(whole()),
+    "trainer_": Fact(TEXT),
+    "_variable_length_": Fact(FLAG),
+    "feature_names_in_": Fact(array("O"), always=False),
+}
+SEEN = optional(record(lengths=series_of(whole()), low=series_of(NUMBER), high=series_of(NUMBER)))
+"""What :func:`seqkit.data.novelty.seen` keeps of the training part."""
+_SIZES = ("patch", "batch_size", "epochs", "patience")
+_CHOSEN = Kind(
+    "a map of settings that may be auto, each a number",
+    lambda value: (
+        isinstance(value, dict)
+        and all(
+            NUMBER.holds(inner) if name == "validation" else name in _SIZES and whole().holds(inner)
+            for name, inner in value.items()
+        )
+    ),
+)
+_SERIES = {
+    **_EVERY,
+    "n_features_in_": Fact(whole(1)),
+    "_n_steps_": Fact(optional(whole(1))),
+    "_n_channels_": Fact(whole(1)),
+    "auto_": Fact(_CHOSEN, since=2),
+}
+_COLUMNS = record(
+    targets=_NAMES,
+    past=_NAMES,
+    future=_NAMES,
+    static=_NAMES,
+    series_id=optional(TEXT),
+    time=optional(TEXT),
+    calendar=_NAMES,
+    clock=optional(record(frequency=TEXT, zone=optional(TEXT), integer=FLAG)),
+    missing=TEXT,
+    categories=Kind(
+        "pairs of a name and its known values",
+        lambda value: (
+            isinstance(value, tuple)
+            and all(
+                isinstance(pair, tuple)
+                and len(pair) == 2
+                and isinstance(pair[0], str)
+                and _NAMES.holds(pair[1])
+                for pair in value
+            )
+        ),
+    ),
+)
+_PLACES = series_of(whole(), tuple)
+FACTS: dict[str, dict[str, Fact]] = {
+    "classification": {**_SERIES, "classes_": Fact(array("UOiufb"))},
+    "regression": {
+        **_SERIES,
+        "_many_targets_": Fact(FLAG),
+        "_n_targets_": Fact(whole(1)),
+        "_offset_": Fact(array("f")),
+        "_spread_": Fact(array("f")),
+    },
+    "forecasting": {
+        **_EVERY,
+        "n_features_in_": Fact(whole(1), always=False),
+        "histories_": Fact(series_of(_CURVES)),
+        "notes_": Fact(_NAMES),
+        "_sizes_": Fact(series_of(whole(1))),
+        "_window_offset_": Fact(array("f"), since=2),
+        "_window_scale_": Fact(array("f"), since=2),
+        "_reader_": Fact(
+            record(
+                owner=TEXT,
+                columns=_COLUMNS,
+                arrays=FLAG,
+                n_features=whole(),
+                targets=_PLACES,
+                future=_PLACES,
+                target_inputs=FLAG,
+                flat=FLAG,
+            )
+        ),
+        "_tail_": Fact(
+            record(
+                values=array("f", 2),
+                offsets=array("i"),
+                ids=array("UOiufbM"),
+                times=optional(array("iM")),
+                age=optional(array("i", 2)),
+                static=optional(array("f", 2)),
+                static_codes=optional(array("i", 2)),
+            )
+        ),
+    },
+}
+"""By task: what a fit leaves."""
+
+
+def check_facts(task: str, fitted: Mapping[str, Any], format: int) -> None:
+    """Raise unless these are the facts of a task, each of its kind.
+
+    Raises
+    ------
+    ValueError
+    """
+    rows = FACTS[task]
+    for name, value in fitted.items():
+        if name not in rows:
+            raise ValueError(
+                explain(task, "a fitted attribute", "one of seqkit.estimators.facts.FACTS", name)
+            )
+        if not rows[name].kind.holds(value):
+            raise ValueError(explain(task, name, rows[name].kind.words, value))
+    for name, row in rows.items():
+        if row.always and row.since <= format and name not in fitted:
+            raise ValueError(explain(task, name, "there", None))
+
+
+def check_together(estimator: Any) -> None:
+    """Raise unless the facts of an estimator fit each other and its settings.
+
+    Raises
+    ------
+    ValueError
+    """
+    task = estimator._task
+    histories = [estimator.history_, *getattr(estimator, "histories_", ())]
+    if any(len({len(curve) for curve in history.values()}) > 1 for history in histories):
+        raise ValueError(explain(task, "history_", "of curves of one length", "several lengths"))
+    for what, expected, holds in _TOGETHER[task](estimator):
+        if not holds:
+            raise ValueError(explain(task, what, expected, "something else"))
+
+
+def _series(estimator: Any) -> list[tuple[str, str, bool]]:
+    marked = 2 if estimator.missing == "indicator" else 1
+    n_steps, n_features = estimator._n_steps_, estimator.n_features_in_
+    names = getattr(estimator, "feature_names_in_", None)
+    seen = 1 if n_steps else n_features
+    return [
+        ("_n_steps_", "the number of columns", not n_steps or n_steps == n_features),
+        ("_n_channels_", f"{seen * marked}", estimator._n_channels_ == seen * marked),
+        ("feature_names_in_", "a name a feature", names is None or len(names) == n_features),
+        ("feature_names_in_", "texts", names is None or all(isinstance(n, str) for n in names)),
+    ]
+
+
+def _classification(estimator: Any) -> list[tuple[str, str, bool]]:
+    classes = estimator.classes_
+    try:
+        in_order = len(classes) > 1 and np.array_equal(np.unique(classes), classes)
+    except TypeError:  # of several kinds
+        in_order = False
+    return [*_series(estimator), ("classes_", "two or more classes, sorted", in_order)]
+
+
+def _regression(estimator: Any) -> list[tuple[str, str, bool]]:
+    n = estimator._n_targets_
+    sizes = (estimator._offset_.shape, estimator._spread_.shape)
+    return [
+        *_series(estimator),
+        ("_many_targets_", "whether there are several", estimator._many_targets_ == (n > 1)),
+        ("_offset_ and _spread_", f"{n} numbers", sizes == ((n,), (n,))),
+        ("_spread_", "above 0", bool((estimator._spread_ > 0).all())),
+    ]
+
+
+def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
+    reader, tail = estimator._reader, estimator._tail_
+    columns = reader.columns
+    n_rows, n_series = len(tail["values"]), len(tail["ids"])
+    offsets = tail["offsets"]
+    ends = len(offsets) == n_series + 1 and offsets[0] == 0 and offsets[-1] == n_rows
+    known = [len(values) for _, values in columns.categories]
+    n_aged = len(columns.targets) + len(columns.past)
+
+    def sized(name: str, *shape: int) -> bool:
+        return tail[name] is None or tail[name].shape == shape
+
+    codes = tail["static_codes"]
+    return [
+        ("_reader_", "with targets", bool(columns.targets)),
+        (
+            "_reader_",
+            "of features that there are",
+            all(i < max(1, reader.n_features) for i in (*reader.targets, *reader.future)),
+        ),
+        (
+            "n_features_in_",
+            "there for arrays",
+            reader.arrays == hasattr(estimator, "n_features_in_"),
+        ),
+        (
+            "n_features_in_",
+            f"{reader.n_features}",
+            not reader.arrays or estimator.n_features_in_ == reader.n_features,
+        ),
+        (
+            "_sizes_",
+            "a number for each network",
+            len(estimator._sizes_) == len(estimator._contexts),
+        ),
+        *(
+            (name, "a number a target", array is None or array.shape == (len(columns.targets),))
+            for name in ("_window_offset_", "_window_scale_")
+            for array in (getattr(estimator, name, None),)
+        ),
+        (
+            "_window_scale_",
+            "above 0",
+            bool((getattr(estimator, "_window_scale_", np.ones(1)) > 0).all()),
+        ),
+        ("histories_", "a history a network", len(estimator.histories_) == len(estimator._sizes_)),
+        ("_tail_", "with offsets of its series", bool(ends and (np.diff(offsets) > 0).all())),
+        ("_tail_", "with a column a channel", tail["values"].shape[1] == len(columns.channels)),
+        (
+            "_tail_",
+            "with stamps where there are any",
+            (tail["times"] is None) == (columns.time is None),
+        ),
+        ("_tail_", "with a stamp a row", sized("times", n_rows)),
+        ("_tail_", "with an age a value", sized("age", n_rows, n_aged)),
+        (
+            "_tail_",
+            "with ages that a series can have",
+            tail["age"] is None or bool((tail["age"] >= 0).all()),
+        ),
+        (
+            "_tail_",
+            "with static numbers a series",
+            sized("static", n_series, len(columns.static_numbers)),
+        ),
+        ("_tail_", "with static numbers", (tail["static"] is None) == (not columns.static_numbers)),
+        ("_tail_", "with static codes a series", sized("static_codes", n_series, len(known))),
+        ("_tail_", "with static codes", (codes is None) == (not known)),
+        (
+            "_tail_",
+            "with codes of known categories",
+            codes is None or bool(((codes >= 0) & (codes <= known)).all()),
+        ),
+    ]
+
+
+_TOGETHER: dict[str, Callable[[Any], list[tuple[str, str, bool]]]] = {
+    "classification": _classification,
+    "regression": _regression,
+    "forecasting": _forecasting,
+}

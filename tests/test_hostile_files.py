@@ -20,6 +20,7 @@ import pytest
 
 from seqkit.data import files
 from seqkit.data.files import LIMITS
+from seqkit.data.frames import panel_from_frame
 from seqkit.data.inspect import look_at
 from seqkit.data.readers import READERS, find_files, read_frame, read_sequences
 from seqkit.errors import DataError
@@ -213,7 +214,7 @@ def test_what_is_no_regular_file(tmp_path, ending):
     "name", ["a" * 300 + ".csv", "a\0.csv", "~no-such-user/a.csv", "a/" * 3000]
 )
 def test_names_that_cannot_be(name):
-    with pytest.raises(DataError, match="data|file"):
+    with pytest.raises(DataError, match=r"data|file"):
         read_sequences(name)
 
 
@@ -231,7 +232,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 def test_a_file_that_vanishes_or_changes_meanwhile(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
     path.write_text("a,b\n1,2\n3,x\n3,4\n")
-    (found,) = find_files(path)
+    assert find_files(path) == [path]
     path.unlink()
     refused(path, "exists|No such file")
     # the line of a fault is looked for in a second reading
@@ -273,3 +274,17 @@ def test_every_reader_is_looked_at_with_the_same_care(tmp_path):
         path = tmp_path / f"a{ending}"
         path.write_bytes(pickle.dumps(Bomb()))
         refused(path, "must be", look_at)
+
+
+@pytest.mark.parametrize("frequency", ["D", "h", "s"])
+def test_one_far_time_stamp_does_not_fill_the_memory(frequency):
+    stamps = pd.date_range("2024-01-01", periods=50, freq=frequency).as_unit("us").tolist()
+    stamps[-1] = pd.Timestamp("9999-12-31").as_unit("us")
+    frame = pd.DataFrame({"ds": stamps, "y": np.arange(50.0)})
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="9999-12-31"):
+            panel_from_frame(frame, missing="interpolate", frequency=frequency)
+        assert tracemalloc.get_traced_memory()[1] < MOST
+    finally:
+        tracemalloc.stop()

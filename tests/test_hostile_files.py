@@ -11,6 +11,7 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -288,3 +289,10 @@ def test_one_far_time_stamp_does_not_fill_the_memory(frequency):
         assert tracemalloc.get_traced_memory()[1] < MOST
     finally:
         tracemalloc.stop()
+
+
+def test_the_limits_are_those_of_the_guide():
+    text = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    for name, limit in LIMITS.items():
+        shown = "16 MiB" if name == "slack" else f"{limit.value:,}"
+        assert shown in text, name

@@ -38,10 +38,10 @@ def build_classifier(
     n_classes: int,
     *,
     variable_length: bool = False,
-    cell: str = "lstm",
-    units: int | Sequence[int] = 64,
+    cell: str = "gru",
+    units: int | Sequence[int] = (64, 64),
     bidirectional: bool = True,
-    dropout: float = 0.0,
+    dropout: float = 0.2,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
     pooling: str = "mean_max",
@@ -62,14 +62,14 @@ def build_classifier(
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each right-padded
         series are valid. Inputs are then a dict ``{"x": ..., "lengths": ...}``.
-    cell : str, default="lstm"
+    cell : str, default="gru"
         A row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=64
+    units : int or sequence of int, default=(64, 64)
         Width of the recurrent layer; a sequence is a stack.
     bidirectional : bool, default=True
         Run every layer in both directions (Schuster and Paliwal 1997). The read-out takes the
         last forward state and the backward state at the first step.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
         before the head.
     recurrent_dropout : float, default=0.0
@@ -133,10 +133,10 @@ def build_regressor(
     n_targets: int = 1,
     *,
     variable_length: bool = False,
-    cell: str = "lstm",
-    units: int | Sequence[int] = 64,
+    cell: str = "gru",
+    units: int | Sequence[int] = (64, 64),
     bidirectional: bool = True,
-    dropout: float = 0.0,
+    dropout: float = 0.2,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
     pooling: str = "mean_max",

@@ -24,14 +24,20 @@ from seqkit.errors import DataError, ExportError, RecipeError, RunError, Trainin
 __all__ = ["cli", "main"]
 
 USER_ERROR, FAILED = 2, 1
+MOST_CHARACTERS = 2000  # of a line of an error
 MISTAKES = (RecipeError, DataError, RunError, ExportError)
+
+
+def _bounded(line: str) -> str:
+    """Cut the middle out of a line that somebody's data made long; its end says how to mend it."""
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:1000]} ... {line[-500:]}"
 
 
 class _Failure(click.ClickException):
     """An error that is shown as its message alone, with the exit status it has."""
 
     def __init__(self, error: BaseException, exit_code: int, as_json: bool) -> None:
-        super().__init__(str(error))
+        super().__init__("\n".join(map(_bounded, str(error).splitlines())))
         self.exit_code = exit_code  # type: ignore[misc]
         self.error = error
         self.as_json = as_json
@@ -39,6 +45,7 @@ class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         if self.as_json:
             faults = list(getattr(self.error, "faults", ())) or [self.message]
+            faults = list(map(_bounded, faults))
             _print_json({"error": type(self.error).__name__, "messages": faults})
         elif isinstance(self.error, RecipeError):
             # one fault a line and nothing else, as compilers do it and editors read it

@@ -13,7 +13,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
+from seqkit.checkpoints import CHECKPOINT, Keeper
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
@@ -57,8 +58,6 @@ __all__ = [
     "run",
     "set_threads",
 ]
-
-CHECKPOINT = Path("checkpoints", "last.npz")
 
 
 @dataclass
@@ -319,7 +318,7 @@ def _train(
         if not refusal(cell) and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
         show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
-    keeper = _Keeper(folder, show)
+    keeper = Keeper(folder, show)
     try:
         flow.fit(estimator, parts, on_epoch=keeper, resume=state)
     except TrainingError as error:
@@ -349,33 +348,6 @@ def _train(
         if show:
             show.end()
     return estimator
-
-
-class _Keeper:
-    """After each epoch: show it, log it, and now and then keep the state to resume from."""
-
-    SHARE = 20  # a checkpoint is written when this many times its own duration has passed,
-    LEAST, MOST = 0.5, 30.0  # and these seconds at least or at most
-
-    def __init__(self, folder: RunFolder, show: Progress | None) -> None:
-        self.folder = folder
-        self.show = show
-        self.epochs = 0
-        self._saved = time.monotonic()
-        self._cost = 0.0
-        (folder.path / CHECKPOINT).parent.mkdir(exist_ok=True)
-
-    def __call__(self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]) -> None:
-        self.epochs += 1
-        if self.show:
-            self.show.epoch(epoch, logs)
-        scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
-        self.folder.log(f"epoch {epoch + 1} {scores}")
-        begun = time.monotonic()
-        if begun - self._saved >= min(self.MOST, max(self.LEAST, self.SHARE * self._cost)):
-            get_state().save(self.folder.path / CHECKPOINT)
-            self._saved = time.monotonic()
-            self._cost = self._saved - begun
 
 
 def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:

@@ -199,7 +199,9 @@ class RunFolder:
             self.log("there are no locks here: nothing keeps a second process off this run")
 
     def note(self, **changes: Any) -> None:
-        """Update ``run.json``."""
+        """Update ``run.json``; a status that makes the run whole waits for all files to be so."""
+        if changes.get("status") in ("complete", "failed"):
+            durable.sync_tree(self.path)
         self.record.update(changes, seconds=round(time.monotonic() - self._started, 3))
         self.write("run.json", self.record)
 
@@ -232,7 +234,6 @@ class RunFolder:
                     f"{final}: this exists already, so the finished run stays at {self.path}. Move "
                     f"what is in its way, then: seqkit fit --resume {self.path}"
                 )
-            durable.sync_tree(self.path)
             self.path = self.path.rename(final)
         durable.sync(final.parent)
         RunFolder.current = None

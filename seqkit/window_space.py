@@ -63,11 +63,11 @@ def window_statistics(
     kind : {"none", "last", "standard"}
         Statistics of the training part; the last value as center; mean and standard deviation of
         the window's valid steps. A constant window (one whose spread is within a few roundings of
-        its level) has the size of its level as spread, so that normalising commutes with a change
-        of units; a window of zeros has the scale of the training part.
+        its level) has the scale of the training part as spread, or its own level where that is
+        less: both commute with a change of units, and small series go beside large ones.
     offset, scale : tensors (T,)
         Statistics of the training part, used by ``none`` (both), ``last`` (scale) and by
-        ``standard`` for windows of zeros (scale).
+        ``standard`` for constant windows (scale).
     ops : module
         ``numpy`` or ``keras.ops``.
 
@@ -102,8 +102,9 @@ def window_statistics(
         variance = ops.sum(ops.square(moved - mean) * valid, axis=1, keepdims=True) / count
     mean, spread = center + unit * mean, unit * ops.sqrt(variance)
     level = ops.abs(mean)
-    spread = ops.where(spread <= _ROUNDINGS * _rounding(targets) * level, level, spread)
-    return mean, ops.where(spread > 0, spread, ops.zeros_like(spread) + scale)
+    usual = ops.zeros_like(spread) + scale
+    known = ops.where(level > 0, ops.minimum(level, usual), usual)
+    return mean, ops.where(spread <= _ROUNDINGS * _rounding(targets) * level, known, spread)
 
 
 def _rounding(x: Tensor) -> float:

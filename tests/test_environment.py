@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import seqkit
 from seqkit.cli import cli
 from seqkit.console import Stream
 from seqkit.data.labels import integer_labels, labels_like
@@ -307,3 +308,25 @@ def test_verbose_shows_the_end_where_there_is_no_terminal(capsys):
     SequenceClassifier(**SMALL, verbose=1).fit(X, np.arange(24) % 2)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("epoch 2/2  loss ")
+
+
+def test_messages_stay_short_whatever_the_data_hold(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    frame = pd.read_csv("series.csv", dtype={"label": str})
+    other = frame.assign(label=["x" * 3000 + str(i) for i in range(len(frame))])
+    other.to_csv("other.csv", index=False)
+    recipe = RECIPE.replace("layout: wide", "layout: wide, test_path: other.csv")
+    Path("r.yaml").write_text(recipe)
+    result = CliRunner().invoke(cli, ["check", "r.yaml", "--data"])
+    assert result.exit_code == 2
+    assert len(result.output) < 1000
+    net = SequenceClassifier(**SMALL).fit(X, frame["label"])
+    with pytest.raises(ValueError, match="only the classes") as error:
+        net.partial_fit(X, other["label"])
+    assert len(str(error.value)) < 1000
+    monkeypatch.setattr("seqkit.listing.list_text", lambda _: _fail())
+    assert len(CliRunner().invoke(cli, ["list"]).output) < 2100
+
+
+def _fail():
+    raise seqkit.DataError("y" * 10_000)

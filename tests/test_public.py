@@ -49,6 +49,7 @@ ORDER = (
     "report",
     "listing",
     "runs",
+    "checkpoints",
     "flows",
     "experiment",
     "cli",

@@ -10,13 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seqkit import durable, runs
+from seqkit.checkpoints import Keeper
 from seqkit.errors import DataError, RunError
-from seqkit.experiment import _Keeper, load_run, resume, run
+from seqkit.experiment import load_run, resume, run
 from seqkit.flows.series import SeriesFlow
 from seqkit.runs import RunFolder, is_running, open_run
 from seqkit.training import TrainingState
@@ -64,8 +66,8 @@ def broken_off(tmp_path_factory):
     """A run with a checkpoint after three epochs, interrupted in the fifth."""
     out = tmp_path_factory.mktemp("broken")
     patch = pytest.MonkeyPatch()
-    patch.setattr(_Keeper, "LEAST", 0.0)
-    patch.setattr(_Keeper, "SHARE", 0.0)
+    patch.setattr(Keeper, "LEAST", 0.0)
+    patch.setattr(Keeper, "SHARE", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run(RECIPE, out=out, show=Interrupting(3))
     patch.undo()
@@ -362,6 +364,44 @@ def test_a_file_is_flushed_before_it_takes_its_name_and_the_folder_after(tmp_pat
     assert moved == ("replace", beside)
     assert folder == ("sync", str(tmp_path))
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_run_is_complete_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypatch):
+    """Neither the status nor the name may outlast a loss of power that a file does not."""
+    flushed = {}
+    sync, write, rename = os.fsync, durable.write, Path.rename
+    checked = []
+
+    def state(path):
+        found = os.stat(path)
+        return found.st_ino, (found.st_mtime_ns, found.st_size)
+
+    def watched_sync(handle):
+        sync(handle)
+        flushed.update([state(handle)])
+
+    def check(folder, what):
+        checked.append(what)
+        for path in folder.rglob("*"):
+            if path.name != "run.json":
+                inode, now = state(path)
+                assert flushed.get(inode) == now, f"{what} before {path} is on the disk"
+
+    def watched_write(path, data):
+        if path.name == "run.json" and b'"status": "complete"' in data:
+            check(path.parent, "complete")
+        write(path, data)
+
+    def watched_rename(source, target):
+        if source.name.endswith(".partial"):
+            check(source, "renamed")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(durable, "write", watched_write)
+    monkeypatch.setattr(Path, "rename", watched_rename)
+    run(RECIPE, out=tmp_path)
+    assert set(checked) == {"complete", "renamed"}
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import logging
+import reprlib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -414,7 +415,8 @@ def read_long(path: Path, roles: Roles) -> Read:
             series = ids[codes[order[at]]].item()
             where = place(at)
             expected = f"the same in every row of series {series!r}"
-            got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
+            now, before = (reprlib.repr(column[k].item()) for k in (at, starts[at]))
+            got = f"{now} after {before}"
             mend = "Name the column that tells the series apart as series_id."
             if role == "target":
                 mend += " To predict a value at every step use task: forecasting."

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 
 from seqkit import training
 from seqkit.architecture import Architecture
-from seqkit.auto import AUTO, choose
+from seqkit.auto import AUTO, choose, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.errors import explain
@@ -320,10 +320,12 @@ or a list of (n_timesteps_i, n_features) arrays
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
         if going_on and "resume" in start:
             loop["epochs"] += start["resume"].epoch
-        build = self._build()
+        build, source = self._build(), self._source(train)
+        steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
+        loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fitted = training.fit(
             build,
-            self._source(train),
+            source,
             key=build.key,
             seed=seed,
             loss=self._objective(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,13 +27,13 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     Parameters
     ----------
-    cell : str, default="lstm"
+    cell : str, default="gru"
         Recurrent cell, a row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=64
+    units : int or sequence of int, default=(64, 64)
         Width of the recurrent layer; a sequence is a stack.
     bidirectional : bool, default=True
         Run every layer in both directions.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
         before the head.
     recurrent_dropout : float, default=0.0
@@ -56,7 +57,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
     optimizer : str, default="adam"
         A Keras optimizer by name.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=3e-3
         Step size of the optimizer.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
         Course of the learning rate.
@@ -127,10 +128,10 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     def __init__(
         self,
         *,
-        cell: str = "lstm",
-        units: int | Sequence[int] = 64,
+        cell: str = "gru",
+        units: int | Sequence[int] = (64, 64),
         bidirectional: bool = True,
-        dropout: float = 0.0,
+        dropout: float = 0.2,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
         pooling: str = "mean_max",
@@ -141,7 +142,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
@@ -224,13 +225,13 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__}: y must have at least 2 classes; got 1 class, "
-                f"{self.classes_[0]!r}."
+                f"{reprlib.repr(self.classes_.tolist()[0])}."
             )
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise ValueError(
-                f"{type(self).__name__}: y must hold only the classes {list(self.classes_)}; got "
-                f"{list(unseen)}."
+                f"{type(self).__name__}: y must hold only the classes "
+                f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(unseen.tolist())}."
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
@@ -243,7 +244,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             if unknown:
                 raise ValueError(
                     f"{type(self).__name__}: class_weight must name classes of y, "
-                    f"{list(self.classes_)}; got {sorted(unknown)}."
+                    f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(sorted(unknown))}."
                 )
             by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
         else:

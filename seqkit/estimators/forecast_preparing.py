@@ -114,10 +114,11 @@ def hold_out(
     return train, held.rows(held.lengths - tail[spares] - context, held.lengths)
 
 
-def scaling_statistics(panel: Panel, kind: str) -> dict[str, np.ndarray]:
+def scaling_statistics(panel: Panel, kind: str, normalize: str) -> dict[str, np.ndarray]:
     """Statistics of the scaling layers by variable path, from the training part.
 
-    Masks and calendar waves stay as they are.
+    Masks and calendar waves stay as they are. Windows that are normalised by themselves need the
+    scale of the targets even where nothing else is scaled: for those that are constant.
     """
     rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
     offset, scale = fit_scaler("standard" if kind == "none" else kind, rows)
@@ -129,7 +130,7 @@ def scaling_statistics(panel: Panel, kind: str) -> dict[str, np.ndarray]:
     if kind == "none":
         return {
             "window/offset": np.zeros(n),
-            "window/scale": np.ones(n),
+            "window/scale": scale[:n] if normalize == "standard" else np.ones(n),
         }
     found = {"window/offset": offset[:n], "window/scale": scale[:n]}
     if len(offset) > n:
@@ -180,8 +181,8 @@ def tell_of_precision(
     source = sources[0][0]
     if normalize == "standard" and not counts and (constant := source.constant_windows()):
         log.info(
-            "%d of %d training windows do not change in a target and count as constant: they are "
-            "normalised by their level (by the scale of the training part where that is 0)",
+            "%d of %d training windows do not change in a target and count as constant: their "
+            "spread is the scale of the training part, or their level where that is less",
             constant, source.n_examples,
         )  # fmt: skip
     rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]

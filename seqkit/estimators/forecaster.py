@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from seqkit import training
 from seqkit.architecture import Architecture
+from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.estimators.base import (
@@ -313,7 +314,7 @@ class SequenceForecaster(ForecastAnswers):
         loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
         train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
-        constants = scaling_statistics(train, self.scale)
+        constants = scaling_statistics(train, self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
             self._window_scale_ = constants["window/scale"]
@@ -351,6 +352,7 @@ class SequenceForecaster(ForecastAnswers):
             zip(contexts, sources, strict=True)
         ):
             build = self._member(context, self._variable_length_)
+            steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
             fits.append(
                 training.fit(
                     build,
@@ -365,7 +367,7 @@ class SequenceForecaster(ForecastAnswers):
                     output="normalized",
                     verbose=self.verbose,
                     on_epoch=on_epoch,
-                    **loop,
+                    **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
                 )
             )
         self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)
@@ -430,7 +432,7 @@ class SequenceForecaster(ForecastAnswers):
         train, _ = training_panel(parts[0], self.horizon)
         _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
         other._variable_length_ = padded
-        return other._build(), scaling_statistics(train, self.scale)
+        return other._build(), scaling_statistics(train, self.scale, other._normalize)
 
     @property
     def _patch(self) -> int:

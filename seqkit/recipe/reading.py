@@ -114,7 +114,7 @@ def read_recipe(
     >>> resolved = read_recipe(
     ...     {"task": "classification", "data": {"dataset": "gunpoint"}}, ["model.units=[32, 32]"])
     >>> resolved.recipe.model.units, resolved.recipe.train.batch_size
-    ([32, 32], 32)
+    ([32, 32], 'auto')
     >>> resolved.origins["model.units"]
     '--set model.units=[32, 32]'
     """

@@ -282,8 +282,14 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
+    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
+    units: Widths = setting([64, 64], "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         True, "Run every layer in both directions and join the results."
+    )
+    dropout: Rate = setting(
+        0.2,
+        "Share dropped on the input of every recurrent layer after the first, and before the head.",
     )
     patch: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -345,7 +351,7 @@ class TrainSection(Section):
     epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
-    learning_rate: positive(1000.0) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
+    learning_rate: positive(1e38) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "constant",
         "How the learning rate goes on: constant, along a cosine to 0 over all epochs, or lowered "
@@ -376,7 +382,7 @@ class SequenceTrain(TrainSection):
         f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
         "examples",
     )
-    learning_rate: Positive = setting(2e-3, "Step size at the start.")
+    learning_rate: positive(1e38) = setting(3e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",
         "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "

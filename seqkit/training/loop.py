@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.architecture import Architecture
-from seqkit.auto import patience_in_epochs
 from seqkit.backend import check_backend
 from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
@@ -127,8 +126,7 @@ def fit(
     clipnorm : float or None, default=1.0
         Bound on the global norm of the gradients.
     patience : int, default=10
-        Epochs without a lower validation loss before the fit ends with the best weights, counted
-        as :func:`seqkit.auto.patience_in_epochs` says; 0 = off.
+        Epochs without a lower validation loss before the fit ends with the best weights; 0 = off.
     callbacks : sequence of keras.callbacks.Callback
         Called at the ends of epochs and of the fit.
     constants : mapping of str to ndarray, optional
@@ -301,8 +299,7 @@ def _epochs(
     logs: dict[str, float] = {}
     ahead: list[dict[str, float]] = []  # epochs that have been run and are still to be told
     watched = hooks or on_epoch or run.progress or run.validation is not None
-    most = patience_in_epochs(patience, run.steps)
-    while state.epoch < run.epochs and not (patience and state.wait >= most):
+    while state.epoch < run.epochs and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
             run.follow(hooks, left)

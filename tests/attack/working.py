@@ -17,8 +17,10 @@ import time
 import traceback
 
 from seqkit import experiment
+from seqkit.checkpoints import Keeper
 from seqkit.errors import RunError
 from seqkit.experiment import resume, run
+from seqkit.report import plots
 
 RECIPE = {
     "task": "classification",
@@ -56,8 +58,9 @@ def work(order, library, answer):
 
 
 def main():
-    experiment._Keeper.LEAST = experiment._Keeper.SHARE = 0.0
-    experiment.save_displays = save_displays
+    Keeper.LEAST = Keeper.SHARE = 0.0
+    for module in (experiment, plots):  # wherever it is taken from
+        module.save_displays = save_displays
     library = ctypes.CDLL(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         run(RECIPE, out=folder)  # what is loaded on first use is loaded now

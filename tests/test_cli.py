@@ -236,7 +236,8 @@ def test_check_of_data_loads_no_tensorflow():
     code = (
         "import sys; from seqkit.cli import cli;"
         f"cli(['check', r'{RECIPES / 'airline.yaml'}', '--data'], standalone_mode=False);"
-        "assert not {'tensorflow', 'keras'} & set(sys.modules), 'something heavy was loaded'"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules), "
+        "'something heavy was loaded'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

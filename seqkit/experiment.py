@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from seqkit.progress import Progress
 
-LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 32  # bytes
+LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
 __all__ = [
     "Plan",

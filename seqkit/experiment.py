@@ -20,7 +20,7 @@ import numpy as np
 
 from seqkit.cells import find_cell
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
-from seqkit.errors import DataError, RunError, TrainingError
+from seqkit.errors import DataError, RecipeError, RunError, TrainingError
 from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
@@ -391,8 +391,12 @@ def load_run(run: str | os.PathLike[str]) -> Any:
 def _open(path: Path) -> tuple[Any, Any, dict[str, Any]]:
     record = open_run(path)
     format = record["format"]
-    read_verified(path, record, "recipe.resolved.yaml", LARGEST_RECIPE)
-    flow = flow_of(read_recipe(path / "recipe.resolved.yaml"))
+    recipe = path / "recipe.resolved.yaml"
+    read_verified(path, record, recipe.name, LARGEST_RECIPE)
+    try:
+        flow = flow_of(read_recipe(recipe))
+    except (RecipeError, RecursionError) as error:
+        raise damaged(recipe, error) from error
     try:
         description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
         weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)

@@ -32,9 +32,8 @@ def whole(least: int = 0) -> Kind:
     """Return the kind of integers of at least `least`."""
 
     def holds(value: Any) -> bool:
-        return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and (
-            least <= value < 1 << 62
-        )  # fmt: skip
+        number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        return number and least <= int(value) < 1 << 62
 
     return Kind(f"an integer of at least {least}", holds)
 
@@ -56,7 +55,7 @@ def optional(kind: Kind) -> Kind:
     return Kind(f"{kind.words}, or none", lambda value: value is None or kind.holds(value))
 
 
-def series_of(kind: Kind, container: type = list) -> Kind:
+def series_of(kind: Kind, container: type[list] | type[tuple] = list) -> Kind:
     """Return the kind of lists (or tuples) of a kind."""
     return Kind(
         f"a {container.__name__}, each of it {kind.words}",

@@ -55,6 +55,8 @@ def sign(run: Path) -> None:
     """Recompute the digests, as somebody would who knows of them."""
     if any(file.is_file() and file.stat().st_size > 1 << 28 for file in run.rglob("*")):
         raise ValueError("too large to be signed")
+    if not (run / "run.json").is_file():
+        raise ValueError("nothing to sign in")  # a pipe would never end
     record = json.loads((run / "run.json").read_text())
     for name in record["files"]:
         if (run / name).is_file():

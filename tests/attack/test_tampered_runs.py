@@ -56,7 +56,7 @@ def canary(tmp_path, monkeypatch):
 def _answers(run, data, folder):
     """Return what a run answers, from its folder alone and for a file."""
     estimator = experiment.load_run(run)
-    answers = [experiment.predict(run, str(data), folder / "answer.csv")]
+    experiment.predict(run, str(data), folder / "answer.csv")
     answers = [pd.read_csv(folder / "answer.csv")]
     if hasattr(estimator, "forecast"):
         answers.append(pd.DataFrame(estimator.forecast()))
@@ -98,7 +98,7 @@ def test_tampered_runs(attack, folders, canary, tmp_path):
             except (ValueError, OSError, TypeError, KeyError, AttributeError, RecursionError):
                 signed = False  # run.json itself is what was tampered with
         what = f"{name}, {'signed anew' if signed else 'not signed'}, {run.parent.name}"
-        begun = time.monotonic()
+        begun = time.process_time()  # on a busy machine a clock says little
         try:
             found = _answers(copy, data, tmp_path)
         except (RunError, DataError) as error:
@@ -110,8 +110,9 @@ def test_tampered_runs(attack, folders, canary, tmp_path):
             trusted = new and not signed
             if (trusted or name in tampering.HARMLESS) and not _same(found, expected):
                 attack.escape(seed, f"{what}: another answer")
-        if time.monotonic() - begun > SECONDS:
-            attack.escape(seed, f"{what}: {time.monotonic() - begun:.0f} s")
+        taken = time.process_time() - begun
+        if taken > SECONDS:
+            attack.escape(seed, f"{what}: {taken:.0f} s")
         now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if now - peak > KILOBYTES:
             attack.escape(seed, f"{what}: {(now - peak) // 1000} MB")

@@ -26,7 +26,8 @@ REMEDY = "Restore the folder from a copy, or fit again."
 
 def damaged(file: Path, why: object) -> RunError:
     """Return the error of a file that is not as seqkit wrote it."""
-    text = " ".join(str(why).split())
+    # what a tampered file says may be long, and no text that a terminal can show
+    text = " ".join(str(why).encode("utf-8", "backslashreplace").decode().split())
     return RunError(f"{file}: damaged: {text[:300].rstrip('.')}. {REMEDY}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
-from seqkit.errors import DataError, RunError
+from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import WEIGHTS, load_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import flow_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "evaluate", "export", "forecast", "load_run", "predict"]
 
-LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 32  # bytes
+LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
 
 @dataclass
@@ -89,8 +89,12 @@ def load_run(run: str | os.PathLike[str]) -> Estimator:
 def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     record = open_run(path)
     format = record["format"]
-    read_verified(path, record, "recipe.resolved.yaml", LARGEST_RECIPE)
-    flow = flow_of(read_recipe(path / "recipe.resolved.yaml"))
+    recipe = path / "recipe.resolved.yaml"
+    read_verified(path, record, recipe.name, LARGEST_RECIPE)
+    try:
+        flow = flow_of(read_recipe(recipe))
+    except (RecipeError, RecursionError) as error:
+        raise damaged(recipe, error) from error
     try:
         description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
         weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)

@@ -381,7 +381,9 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         raise RunError(
             f"{file}: status must be one of {', '.join(STATUSES)}; got {shown(status)}. {REMEDY}"
         )
-    if not isinstance(written, int) or not 1 <= written <= FORMAT:
+    if type(written) is not int or written < 1:
+        raise damaged(file, f"format must be a positive integer; got {written!r}")
+    if written > FORMAT:
         raise RunError(
             f"{file}: the run has format {written!r}, this seqkit reads up to {FORMAT}. Update "
             "seqkit."

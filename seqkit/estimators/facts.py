@@ -59,7 +59,7 @@ def series_of(kind: Kind, container: type[list[Any]] | type[tuple[Any, ...]] = l
     """Return the kind of lists (or tuples) of a kind."""
     return Kind(
         f"a {container.__name__}, each of it {kind.words}",
-        lambda value: isinstance(value, container) and all(map(kind.holds, value)),
+        lambda value: isinstance(value, container) and all(kind.holds(one) for one in value),
     )
 
 
@@ -299,6 +299,9 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
 
     codes = tail["static_codes"]
     return [
+        ("_reader_", "of the setting missing", columns.missing == estimator.missing),
+        ("_reader_", "of the setting calendar", columns.calendar == tuple(estimator.calendar)),
+        ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_reader_", "with targets", bool(columns.targets)),
         (
             "_reader_",
@@ -359,6 +362,22 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             codes is None or bool(((codes >= 0) & (codes <= known)).all()),
         ),
     ]
+
+
+def _runs(columns: Any, times: Any, offsets: np.ndarray) -> bool:
+    """Whether the clock can tell the stamp after the last one of every series."""
+    clock = columns.clock
+    if times is None or clock is None or not len(times):
+        return times is None and clock is None
+    if clock.integer != (times.dtype.kind == "i"):
+        return False
+    last = times[np.clip(offsets[1:] - 1, 0, len(times) - 1)]
+    try:
+        following = clock.after(last, 1)
+        shown = following if clock.integer else clock.local(following.ravel())
+    except (ValueError, TypeError, KeyError, OverflowError, OSError):
+        return False
+    return len(shown) == len(last) and bool((following[:, 0] > last).all())
 
 
 _TOGETHER: dict[str, Callable[[Any], list[tuple[str, str, bool]]]] = {

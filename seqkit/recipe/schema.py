@@ -84,7 +84,7 @@ class Recipe(s.Section):
     evaluate: s.Section
     export: s.names(s.EXPORT_FORMATS) = Field(  # type: ignore[valid-type]
         default_factory=list,
-        description="Formats the trained model is exported to besides model.keras.",
+        description="Formats the trained model is exported to, into the run folder's export/.",
     )
 
     def parameters(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ RNG = np.random.default_rng(0)
 WAVE = 3 * np.sin(np.arange(150) * np.pi / 6) + RNG.normal(size=150)
 TINY = {"units": 3, "epochs": 2, "batch_size": 16, "learning_rate": 0.02, "random_state": 0}
 QUICK = {**TINY, "validation": 0, "patience": 0}
+PLAIN = {**QUICK, "cell": "lstm", "bidirectional": False, "pooling": "last", "dropout": 0.0}
 
 
 def forecaster(**kwargs):
@@ -192,7 +193,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_set_params_changes_no_answer_of_a_fitted_model(name):
-    model = SequenceClassifier(**QUICK, warm_start=True).fit(X, Y)
+    model = SequenceClassifier(**PLAIN, warm_start=True).fit(X, Y)
     before = model.predict_proba(X)
     model.set_params(**{name: CHANGES[name]})
     np.testing.assert_array_equal(model.predict_proba(X), before)
@@ -258,7 +259,7 @@ def test_weights_are_taken_over(model, asked):
 
 
 def test_wrong_weights_are_named_and_change_nothing():
-    model = SequenceClassifier(**QUICK).fit(X, Y)
+    model = SequenceClassifier(**PLAIN).fit(X, Y)
     before, good = model.predict_proba(X), [w.copy() for w in model.weights_]
     bad = [w.copy() for w in good]
     bad[3][0] = np.nan

@@ -247,11 +247,12 @@ def test_calibration(method, gunpoint):
 
 
 def test_calibrated_probabilities_are_better(gunpoint):
-    """Half the test series calibrate what 60 epochs without any brake have made too sure."""
+    """Half the test series calibrate what 16 series, seen 150 times, have made too sure."""
     X, y, X_test, y_test = gunpoint
     # scikit-learn 1.9 takes integer classes for places from 0 on, in temperature scaling
     y, y_test = y.astype(str), y_test.astype(str)
-    net = classifier(epochs=60, units=16, dropout=0.0, schedule="constant").fit(X, y)
+    few = np.random.default_rng(1).permutation(len(X))[:16]
+    net = classifier(epochs=150, units=16, dropout=0.0, schedule="constant").fit(X[few], y[few])
     better = CalibratedClassifierCV(FrozenEstimator(net), method="temperature")
     better.fit(X_test[::2], y_test[::2])
     before = log_loss(y_test[1::2], net.predict_proba(X_test[1::2]))

@@ -294,6 +294,8 @@ or a list of (n_timesteps_i, n_features) arrays
             held = self._examples(*validation_data, reset=False)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
+            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+                settings["schedule"] = "constant"
         patch = {"patch": self.auto_["patch"]} if going_on and "patch" in self.auto_ else {}
         self.auto_ = self._choose(settings, examples, held) | patch
         settings |= self.auto_

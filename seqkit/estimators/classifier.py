@@ -189,6 +189,9 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     ) -> SequenceClassifier:
         """Make one pass over further series, going on from the weights reached.
 
+        A cosine is not followed, since nobody knows how many passes there will be: the learning
+        rate is constant.
+
         Parameters
         ----------
         X, y, sample_weight

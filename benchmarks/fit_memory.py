@@ -51,7 +51,10 @@ def main() -> None:
         units = 8 + 4 * (fit % options.architectures)
 
         def build(units: int = units) -> Any:
-            return build_classifier(50, 1, 2, units=units, dropout=0.1)
+            return build_classifier(
+                50, 1, 2, cell="lstm", units=units, bidirectional=False, dropout=0.1,
+                pooling="last", patch=1,
+            )  # fmt: skip
 
         source = training.ArraySource(x, y)
         fitted = training.fit(

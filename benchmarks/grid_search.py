@@ -46,7 +46,8 @@ def seqkit_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from seqkit import SequenceClassifier
 
     net = SequenceClassifier(
-        epochs=EPOCHS, batch_size=batch_size, clipnorm=None, validation=0.0, patience=0,
+        cell="lstm", bidirectional=False, pooling="last", patch=1, epochs=EPOCHS,
+        batch_size=batch_size, schedule="constant", clipnorm=None, validation=0.0, patience=0,
         random_state=0,
     )  # fmt: skip
     return net, {"learning_rate": RATES, "units": SIZES, "dropout": DROPOUTS}

@@ -152,6 +152,37 @@ def forecast_speed(result: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def classification(result: dict[str, Any]) -> str:
+    """Mean accuracy of the defaults beside the baselines and what is published."""
+    known = result["published"]
+    others = ("1NN-DTW", "ResNet", "InceptionTime", "MiniROCKET")
+    rows, complete = [], []
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    for row in result["rows"]:
+        scores, published = row["accuracy"], known.get(row["set"], {})
+        spread = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
+        figures = [float(published.get(name) or "nan") for name in others]
+        rows.append(
+            [row["set"], row["series"], f"{mean(scores):.3f} ± {spread:.3f}",
+             number(mean(row["nearest_neighbour"])), number(mean(row["majority"])),
+             *map(number, figures), number(mean(row["seconds"]), 0)]
+        )  # fmt: skip
+        if published and all(published.values()):
+            complete.append([mean(scores), mean(row["nearest_neighbour"]), mean(row["majority"]),
+                             *figures])  # fmt: skip
+    every = [mean([mean(row[k]) for row in result["rows"]])
+             for k in ("accuracy", "nearest_neighbour", "majority")]  # fmt: skip
+    rows.append([f"mean of {len(rows)}", "", *map(number, every), *["-"] * len(others), ""])
+    if complete:
+        means = [number(mean(list(column))) for column in zip(*complete, strict=True)]
+        rows.append([f"mean of {len(complete)} with all published figures", "", *means, ""])
+    head = ["set", "training series", "defaults", "1-NN", "majority class", *others, "fit, s"]
+    return table(head, rows)
+
+
 def scale(result: dict[str, Any]) -> str:
     """Seconds, memory and rate with many series."""
     head = ["series", "steps each", "file, MB", "read, s", "fit, s", "forecasts a second",
@@ -170,6 +201,10 @@ airline recipes, which was once tried on its test years. To read the table by: O
 winner of the M4 competition (Smyl 2020), 1 its Naive2. On ETTh1 SegRNN (Lin et al. 2023) reports
 MSE .368, .408, .444 and .446 from 96 to 96, 192, 336 and 720 steps, and .351 from 720 to 96;
 DLinear (Zeng et al. 2023) .386 from 96 to 96.""", forecasting),
+    ("classification", "Classification with the defaults", """\
+Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
+over seeds; nothing is tuned a set. 1-NN is the nearest neighbour by Euclidean distance. Published
+figures: one seed or the mean of several, as tsml-eval has them.""", classification),
     ("train_step", "A training step", """\
 Time of PyTorch (two threads) and of stock Keras (the faster of its two settings) divided by
 seqkit's, over layers, directions, units, batch and time. Above 1 seqkit is faster.""", train_step),

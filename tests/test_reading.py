@@ -191,8 +191,8 @@ FAULTS = {
          "Set model.patch to the length of a segment, for example 24."],
     ),
     "residual with one layer": (
-        CLASSIFY + "model: {residual: true}\n",
-        ["3:19: model.residual must be false for a single layer; got true. Give model.units a "
+        CLASSIFY + "model: {units: 64, residual: true}\n",
+        ["3:30: model.residual must be false for a single layer; got true. Give model.units a "
          "list of two or more widths."],
     ),
     "seasonal departure without a season": (

@@ -306,6 +306,8 @@ or a list of (n_timesteps_i, n_features) arrays
         seed = _seed(self.random_state)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
+            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+                settings["schedule"] = "constant"
         train, held = self._divided(
             X, y, sample_weight, validation_data, seed, settings, reset=not going_on
         )

@@ -194,6 +194,9 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
+        A cosine is not followed, since nobody knows how many passes there will be: the learning
+        rate is constant.
+
         Parameters
         ----------
         X, y, sample_weight

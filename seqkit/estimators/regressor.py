@@ -150,7 +150,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
-        Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call.
+        Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call; the
+        learning rate is constant where a cosine would need to know how many passes there will be.
         """
         going_on = self.__sklearn_is_fitted__()
         return self._guarded(self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True)

@@ -1,0 +1,174 @@
+"""What ``auto`` becomes: the rule of early stopping, and the sizes of a fit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqkit import SequenceClassifier, SequenceRegressor
+from seqkit.auto import (
+    AUTO,
+    FEWEST_HELD,
+    FEWEST_OF_A_CLASS,
+    GRADIENT_STEPS,
+    LARGEST_BATCH,
+    MOST_EPOCHS,
+    RECURRENT_STEPS,
+    SMALLEST_BATCH,
+    STEPS_OF_PATIENCE,
+    choose,
+    early_stopping,
+    patch_for,
+    patience_in_epochs,
+)
+from seqkit.data.sequences import Sequences
+from seqkit.data.splits import split
+
+SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=12)
+SHARES = st.floats(0.01, 0.9)
+ALL = dict.fromkeys(("patch", "batch_size", "epochs", "validation", "patience"), AUTO)
+
+
+@given(sizes=SIZES, validation=SHARES, patience=st.integers(0, 100))
+def test_what_the_user_sets_is_obeyed(sizes, validation, patience):
+    assert early_stopping(validation, patience, sizes) == (validation, patience)
+    assert early_stopping(validation, AUTO, sizes)[0] == validation
+    assert early_stopping(AUTO, patience, sizes)[1] == patience
+    settings = {"patch": 3, "batch_size": 5, "epochs": 7, "validation": validation, "patience": 2}
+    assert choose(settings | {"steps_per_epoch": None}, [10], sizes) == {}
+
+
+@given(sizes=SIZES)
+def test_a_hold_out_that_says_too_little_is_not_made(sizes):
+    validation, patience = early_stopping(AUTO, AUTO, sizes)
+    held = [math.floor(validation * size) for size in sizes]
+    assert (validation > 0) == (patience > 0)
+    if patience:
+        assert sum(held) >= FEWEST_HELD
+        assert min(held) >= FEWEST_OF_A_CLASS
+
+
+@given(sizes=SIZES, held=SIZES)
+def test_a_part_that_is_given_decides_by_itself(sizes, held):
+    _, patience = early_stopping(AUTO, AUTO, sizes, held)
+    assert (patience > 0) == (sum(held) >= FEWEST_HELD and min(held) >= FEWEST_OF_A_CLASS)
+
+
+@given(sizes=st.lists(st.integers(14, 200), min_size=2, max_size=8), seed=st.integers(0, 50))
+def test_what_is_held_out_holds_every_class_twice(sizes, seed):
+    validation, patience = early_stopping(AUTO, AUTO, sizes)
+    if not patience:
+        return
+    n, y = sum(sizes), np.repeat(np.arange(len(sizes)), sizes)
+    series = Sequences(np.ones((n, 1)), np.arange(n + 1), ("a",), y=y)
+    held = split(series, "stratified", validation, 0.0, seed).validation
+    assert np.unique(y[held], return_counts=True)[1].min() >= FEWEST_OF_A_CLASS
+    assert len(np.unique(y[held])) == len(sizes)
+
+
+@given(patience=st.integers(0, 1000), steps=st.integers(1, 5000))
+def test_patience_is_epochs_and_gradient_steps(patience, steps):
+    epochs = patience_in_epochs(patience, steps)
+    assert epochs >= patience
+    assert epochs * steps >= STEPS_OF_PATIENCE * patience
+    assert epochs in (0, patience) or (epochs - 1) * steps < STEPS_OF_PATIENCE * patience
+
+
+@given(sizes=SIZES, lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=50))
+def test_sizes_are_bounded(sizes, lengths):
+    found = choose(ALL | {"steps_per_epoch": None}, lengths, sizes)
+    n = sum(sizes) - round(found["validation"] * sum(sizes))
+    steps = math.ceil(n / found["batch_size"])
+    assert set(found) == set(ALL)
+    assert SMALLEST_BATCH <= found["batch_size"] <= LARGEST_BATCH
+    assert math.ceil(np.median(lengths) / found["patch"]) <= RECURRENT_STEPS
+    enough = GRADIENT_STEPS <= steps * found["epochs"] < GRADIENT_STEPS + steps
+    assert enough or found["epochs"] == MOST_EPOCHS
+
+
+@given(length=st.integers(1, 100_000))
+def test_a_patch_is_no_longer_than_it_must_be(length):
+    patch = patch_for(length)
+    assert patch == 1 or math.ceil(length / (patch - 1)) > RECURRENT_STEPS
+
+
+# estimators -----------------------------------------------------------------------------------
+
+
+def two_classes(n: int, steps: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, steps, 1))
+    X[y == 1, steps // 2 :] += 1.0
+    return X, y
+
+
+SMALL = {"units": 4, "random_state": 0, "epochs": 3}
+
+
+def test_few_series_are_all_trained_on():
+    X, y = two_classes(20)
+    model = SequenceClassifier(**SMALL).fit(X, y)
+    assert (model.auto_["validation"], model.auto_["patience"]) == (0.0, 0)
+    assert "val_loss" not in model.history_
+    assert model.best_epoch_ == model.n_iter_ - 1
+    assert "epochs" not in model.auto_
+    assert model.get_params()["validation"] == AUTO
+
+
+def test_many_series_spare_some_to_stop_by():
+    X, y = two_classes(400, 4)
+    for estimator in (SequenceClassifier(**SMALL), SequenceRegressor(**SMALL)):
+        model = estimator.fit(X, y)
+        assert (model.auto_["validation"], model.auto_["patience"]) == (0.15, 10)
+        assert "val_loss" in model.history_
+
+
+def test_patience_that_is_asked_for_holds_series_back():
+    X, y = two_classes(20)
+    model = SequenceClassifier(**SMALL, patience=1).fit(X, y)
+    assert model.auto_["validation"] == 0.15
+    assert "val_loss" in model.history_
+
+
+def test_a_small_validation_part_is_looked_at_and_nothing_more():
+    X, y = two_classes(20)
+    model = SequenceClassifier(**SMALL).fit(X, y, validation_data=(X[:6], y[:6]))
+    assert "val_loss" in model.history_
+    assert (model.auto_["patience"], model.best_epoch_) == (0, 2)
+
+
+def test_an_epoch_of_one_step_is_a_fiftieth_of_an_epoch_of_patience():
+    X, y = two_classes(12)
+    noise = np.random.default_rng(1).permutation(y)  # nothing there to be learned
+    settings = {"units": 4, "random_state": 0, "batch_size": 64, "learning_rate": 0.05}
+    model = SequenceClassifier(**settings, epochs=120, patience=1, validation=0.5).fit(X, noise)
+    assert model.n_iter_ == min(120, model.best_epoch_ + 1 + STEPS_OF_PATIENCE)
+    assert model.n_iter_ > STEPS_OF_PATIENCE
+
+
+def test_a_series_shorter_than_an_automatic_patch_is_answered():
+    X, y = two_classes(20, 100)
+    model = SequenceClassifier(**SMALL).fit(X, y)
+    assert model.auto_["patch"] == 4
+    assert np.isfinite(model.predict_proba([X[0], X[1, :2]])).all()
+    with pytest.raises(ValueError, match="at least patch=4 time steps"):
+        SequenceClassifier(**SMALL, patch=4).fit([*X, X[1, :2]], [*y, 1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["TwoLeadECG", "SonyAIBORobotSurface1"])
+def test_defaults_beat_the_majority_class_on_twenty_series(name, data_folder):
+    from seqkit.data.readers import read_sequences
+
+    train, test = (
+        read_sequences(data_folder / f"classification/UCR/{name}_{part}.tsv.gz")
+        for part in ("TRAIN", "TEST")
+    )
+    model = SequenceClassifier(random_state=0).fit(train.X, train.y)
+    majority = np.unique(test.y, return_counts=True)[1].max() / len(test.y)
+    assert model.score(test.X, test.y) > majority + 0.1

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seqkit.backend import check_backend
+
 __all__ = ["Architecture", "stack_units"]
 
 
@@ -38,6 +40,7 @@ class Architecture:
 
     def __call__(self) -> Any:
         """Build the model."""
+        check_backend()
         module, name = self.builder.split(":")
         return getattr(importlib.import_module(module), name)(**self.settings)
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import keras
 
+from seqkit import _register_layers
 from seqkit.architecture import stack_units
+from seqkit.auto import patch_for
 from seqkit.cells import ALIASES, CELLS
 from seqkit.errors import explain, suggest
 from seqkit.layers import (
@@ -36,14 +38,14 @@ def build_classifier(
     n_classes: int,
     *,
     variable_length: bool = False,
-    cell: str = "lstm",
-    units: int | Sequence[int] = 64,
-    bidirectional: bool = False,
-    dropout: float = 0.0,
+    cell: str = "gru",
+    units: int | Sequence[int] = (64, 64),
+    bidirectional: bool = True,
+    dropout: float = 0.2,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
-    pooling: str = "last",
-    patch: int = 1,
+    pooling: str = "mean_max",
+    patch: int | str = "auto",
     dense: Sequence[int] = (),
     scale: str = "standard",
 ) -> keras.Model:
@@ -60,24 +62,25 @@ def build_classifier(
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each right-padded
         series are valid. Inputs are then a dict ``{"x": ..., "lengths": ...}``.
-    cell : str, default="lstm"
+    cell : str, default="gru"
         A row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=64
+    units : int or sequence of int, default=(64, 64)
         Width of the recurrent layer; a sequence is a stack.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Run every layer in both directions (Schuster and Paliwal 1997). The read-out takes the
         last forward state and the backward state at the first step.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
         before the head.
     recurrent_dropout : float, default=0.0
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output, from the second layer on. Needs equal units.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the steps become one vector; only valid steps count.
-    patch : int, default=1
-        Time steps folded into one before the first recurrent layer.
+    patch : int or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer; ``auto`` leaves 32 of
+        `n_timesteps`, and folds nothing where that is open.
     dense : sequence of int, default=()
         Widths of hidden layers (ReLU) between pooling and head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -130,14 +133,14 @@ def build_regressor(
     n_targets: int = 1,
     *,
     variable_length: bool = False,
-    cell: str = "lstm",
-    units: int | Sequence[int] = 64,
-    bidirectional: bool = False,
-    dropout: float = 0.0,
+    cell: str = "gru",
+    units: int | Sequence[int] = (64, 64),
+    bidirectional: bool = True,
+    dropout: float = 0.2,
     recurrent_dropout: float = 0.0,
     residual: bool = False,
-    pooling: str = "last",
-    patch: int = 1,
+    pooling: str = "mean_max",
+    patch: int | str = "auto",
     dense: Sequence[int] = (),
     scale: str = "standard",
 ) -> keras.Model:
@@ -187,7 +190,7 @@ def encode(
     variable_length: bool,
     owner: str,
     dropout: float,
-    patch: int,
+    patch: int | str,
     dense: Sequence[int],
     scale: str,
     **stack: Any,
@@ -204,6 +207,8 @@ def encode(
         x = Standardize(name="standardize")(x)
     if not 0 <= dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
+    if isinstance(patch, str):  # auto
+        patch = 1 if n_timesteps is None else patch_for(n_timesteps)
     if patch > 1:
         folding = Patch(patch, name="patch")
         x = folding(x) if lengths is None else folding(x, lengths=lengths)
@@ -270,3 +275,6 @@ def _check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> 
         raise ValueError(
             explain(owner, name, f"one of {', '.join(choices)}", value, suggest(value, choices))
         )
+
+
+_register_layers(__name__)

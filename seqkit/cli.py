@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,19 +18,26 @@ import click
 
 from seqkit import __version__
 from seqkit.collection import collection_paused
+from seqkit.console import open_streams, say
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
 
 __all__ = ["cli", "main"]
 
 USER_ERROR, FAILED = 2, 1
+MOST_CHARACTERS = 2000  # of a line of an error
 MISTAKES = (RecipeError, DataError, RunError, ExportError)
+
+
+def _bounded(line: str) -> str:
+    """Cut the middle out of a line that somebody's data made long; its end says how to mend it."""
+    return line if len(line) <= MOST_CHARACTERS else f"{line[:1000]} ... {line[-500:]}"
 
 
 class _Failure(click.ClickException):
     """An error that is shown as its message alone, with the exit status it has."""
 
     def __init__(self, error: BaseException, exit_code: int, as_json: bool) -> None:
-        super().__init__(str(error))
+        super().__init__("\n".join(map(_bounded, str(error).splitlines())))
         self.exit_code = exit_code  # type: ignore[misc]
         self.error = error
         self.as_json = as_json
@@ -36,12 +45,13 @@ class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         if self.as_json:
             faults = list(getattr(self.error, "faults", ())) or [self.message]
+            faults = list(map(_bounded, faults))
             _print_json({"error": type(self.error).__name__, "messages": faults})
         elif isinstance(self.error, RecipeError):
             # one fault a line and nothing else, as compilers do it and editors read it
-            click.echo(self.message, err=True)
+            say(self.message, err=True)
         else:
-            click.echo(f"Error: {self.message}", err=True)
+            say(f"Error: {self.message}", err=True)
 
 
 class _Command(click.Command):
@@ -55,14 +65,46 @@ class _Command(click.Command):
             raise _Failure(error, USER_ERROR, as_json) from error
         except TrainingError as error:
             raise _Failure(error, FAILED, as_json) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:  # the last net
+            raise _Failure(_unforeseen(error), FAILED, as_json) from error
+
+
+def _unforeseen(error: Exception) -> RuntimeError:
+    """Write the traceback of an error that nobody has foreseen into a log, and name the log."""
+    text = "".join(traceback.format_exception(error))
+    runs = sys.modules.get("seqkit.runs")
+    folder = None if runs is None else runs.RunFolder.current
+    try:
+        if folder is not None and folder.path.is_dir():
+            folder.log(text)
+            path = str(folder.path / "log.txt")
+        else:
+            handle, path = tempfile.mkstemp(prefix="seqkit-", suffix=".log")
+            with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        where = f"The traceback is in {path}."
+    except OSError as failed:
+        where = f"The traceback could not be kept: {failed}."
+    first = " ".join(str(error).split())
+    shown = first if len(first) <= 200 else first[:200] + "..."
+    return RuntimeError(
+        f"seqkit stopped at something it did not foresee, {type(error).__name__}: {shown}. {where}"
+    )
 
 
 class _Group(click.Group):
     command_class = _Command
 
 
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+def _print_json(document: Any, indent: int | None = None) -> None:
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=indent, allow_nan=False)
+    say(text)
 
 
 def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -99,6 +141,11 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     ),
     "data": click.option(
         "--data", "data", metavar="FILE", help="Use this file (or glob) instead of the recipe's."
+    ),
+    "raw_text": click.option(
+        "--raw-text",
+        is_flag=True,
+        help="Write text into .csv as it is, though a spreadsheet may take it for a formula.",
     ),
     "output": click.option(
         "-o",
@@ -160,7 +207,7 @@ def fit(
             if as_json:
                 _print_json(plan.document)
             elif not quiet:
-                click.echo(plan.text)
+                say(plan.text)
             return
         result = experiment.run(
             resolved,
@@ -194,15 +241,15 @@ def check(
     if show:
         document["settings"] = resolved.as_dict()
     if with_data:
-        from seqkit.flows import describe_data
+        from seqkit.flows import check_data
 
-        found = describe_data(resolved)
+        found = check_data(resolved)
         document["data"] = found
         lines += [f"{name}: {value}" for name, value in found.items()]
     if as_json:
         _print_json(document)
         return
-    click.echo("\n".join([*lines, f"{recipe}: no faults"]))
+    say("\n".join([*lines, f"{recipe}: no faults"]))
 
 
 @cli.command()
@@ -223,7 +270,7 @@ def init(data: Path, target: str | None, output: Path, quiet: bool) -> None:
 
     found = write_recipe(data, output, target=target)
     if not quiet:
-        click.echo(found)
+        say(found)
 
 
 @cli.command("list")
@@ -236,7 +283,7 @@ def list_(what: str | None, as_json: bool) -> None:
     if as_json:
         _print_json(list_table(what))
     else:
-        click.echo(list_text(what))
+        say(list_text(what))
 
 
 @cli.command()
@@ -245,11 +292,14 @@ def schema(output: Path | None) -> None:
     """Print the JSON schema of recipes, for editors."""
     from seqkit.recipe.schema import json_schema
 
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if output is None:
-        click.echo(text)
-    else:
+        _print_json(json_schema(), indent=2)
+        return
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    try:
         output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written: {error.strerror or error}.") from error
 
 
 @cli.command()
@@ -263,11 +313,14 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
 @cli.command()
 @RUN
 @click.argument("data")
-@_options("output", "quiet", "json")
+@_options("output", "raw_text", "quiet", "json")
 @click.option("--proba", is_flag=True, help="The probability of every class.")
-def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, proba: bool) -> None:
+def predict(
+    run: Path, data: str, output: Path, raw_text: bool, quiet: bool, as_json: bool, proba: bool
+) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
-    _answer(_experiment().predict(run, data, output, proba=proba), quiet, as_json)
+    result = _experiment().predict(run, data, output, proba=proba, raw_text=raw_text)
+    _answer(result, quiet, as_json)
 
 
 @cli.command()
@@ -284,6 +337,7 @@ def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, prob
     help="Add an interval meant to hold this share of true values, from errors on the test part.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
+@_options("raw_text")
 def forecast(
     run: Path,
     data: str | None,
@@ -293,15 +347,19 @@ def forecast(
     future: str | None,
     interval: float | None,
     output: Path | None,
+    raw_text: bool,
 ) -> None:
     """Forecast what comes after the end of every series."""
-    _answer(
-        _experiment().forecast(
-            run, data, horizon=horizon, future=future, interval=interval, output=output
-        ),
-        quiet,
-        as_json,
+    result = _experiment().forecast(
+        run,
+        data,
+        horizon=horizon,
+        future=future,
+        interval=interval,
+        output=output,
+        raw_text=raw_text,
     )
+    _answer(result, quiet, as_json)
 
 
 @cli.command()
@@ -351,17 +409,27 @@ def _answer(result: Any, quiet: bool, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # of this process, whatever other programs use
+    try:
+        os.getcwd()
+    except OSError as error:
+        say(f"Error: the working folder cannot be used: {error.strerror}. Go to one that exists "
+            "(cd), then try again.", err=True)  # fmt: skip
+        sys.exit(USER_ERROR)
+    status = 0
     try:
         cli(standalone_mode=False)
     except click.Abort:
-        click.echo("Aborted.", err=True)
-        sys.exit(130)
+        say("Aborted.", err=True)
+        status = 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        status = error.exit_code
+    failure = getattr(sys.stdout, "failure", None)  # the work is done, but nobody was told
+    if failure is not None and not isinstance(failure, BrokenPipeError):
+        say(f"Error: standard output cannot be written: {failure.strerror}.", err=True)
+    sys.exit(status or (0 if failure is None else FAILED))
 
 
 if __name__ == "__main__":

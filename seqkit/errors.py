@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 __all__ = [
@@ -13,8 +14,13 @@ __all__ = [
     "RunError",
     "TrainingError",
     "explain",
+    "printable",
+    "shown",
     "suggest",
 ]
+
+LONGEST = 200  # characters of a wrong value in a message
+NAME = 80  # characters of a name that may be meant to be another
 
 
 class DataError(ValueError):
@@ -54,7 +60,8 @@ class RecipeError(ValueError):
     """
 
     def __init__(self, faults: Iterable[str] | str) -> None:
-        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        given = (faults,) if isinstance(faults, str) else faults
+        self.faults: tuple[str, ...] = tuple(map(printable, given))
         super().__init__("\n".join(self.faults))
 
 
@@ -110,6 +117,52 @@ class ExportError(RuntimeError):
     """
 
 
+def printable(text: str) -> str:
+    r"""Return the text on one line, its control characters and halves of characters escaped.
+
+    Examples
+    --------
+    >>> print(printable("a\x1b[31m\nb\udcff"))
+    a\x1b[31m\nb\udcff
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shown(value: Any, longest: int = LONGEST) -> str:
+    """Return the ``repr`` of a value on one line and of a bounded length.
+
+    Parameters
+    ----------
+    value : object
+    longest : int, default=200
+        Characters at most.
+
+    Examples
+    --------
+    >>> shown("x" * 1000, 12)
+    "'xxxxxxxx..."
+    """
+    try:
+        text = printable(repr(_few(value, [longest])))
+    except Exception:  # an integer of more digits than Python writes, or a broken __repr__
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _few(value: Any, left: list[int]) -> Any:
+    """Return a value with no more items, and no deeper, than there are characters left."""
+    left[0] -= 1
+    if type(value) is str:
+        return value[: left[0] + 2]
+    if type(value) in (list, tuple):
+        return type(value)(_few(item, left) for item in value[: left[0] + 1] if left[0] > 0)
+    if type(value) is dict:
+        return {key: _few(value[key], left) for key in islice(value, left[0] + 1) if left[0] > 0}
+    return value
+
+
 def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> str:
     """Return the one sentence every error of seqkit is made of.
 
@@ -120,7 +173,7 @@ def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> s
     what, expected : str
         The thing, and what it must be.
     got : object
-        What was found, shown by its ``repr``.
+        What was found, shown by its ``repr``, of at most 200 characters.
     mend : str, default=""
         How to mend it.
 
@@ -129,7 +182,7 @@ def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> s
     >>> explain("SequenceClassifier", "units", "a positive integer", -3, "Use 64.")
     'SequenceClassifier: units must be a positive integer; got -3. Use 64.'
     """
-    sentence = f"{where}: {what} must be {expected}; got {got!r}."
+    sentence = f"{where}: {what} must be {expected}; got {shown(got)}."
     return f"{sentence} {mend}" if mend else sentence
 
 
@@ -141,5 +194,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("dropuot", ["dropout", "units"])
     "did you mean 'dropout'?"
     """
-    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
+    name = str(name)
+    if len(name) > NAME:  # no slip of the pen, and the search is quadratic in its length
+        return ""
+    words = [word for word in map(str, known) if len(word) <= 2 * NAME]
+    near = difflib.get_close_matches(name, words, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""

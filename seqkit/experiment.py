@@ -8,10 +8,12 @@ used, so that a prediction of a run comes quickly.
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
+from seqkit.checkpoints import CHECKPOINT, Keeper
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError, TrainingError
 from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
@@ -26,13 +29,19 @@ from seqkit.export import EXPORTS, export_model
 from seqkit.flows import Parts, flow_of
 from seqkit.native.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
+from seqkit.report.tables import without_formulas
 from seqkit.runs import RunFolder, fingerprint, open_run, read_verified
 from seqkit.training import not_native
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.estimators.classifier import SequenceClassifier
+    from seqkit.estimators.forecaster import SequenceForecaster
+    from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.progress import Progress
+
+    Estimator = SequenceClassifier | SequenceRegressor | SequenceForecaster
 
 LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
@@ -63,20 +72,20 @@ class Result:
         What a person is told, after the table.
     scores : dict or None
         The content of ``metrics.json``, shown as a table.
-    estimator : object or None
+    estimator : SequenceClassifier, SequenceRegressor, SequenceForecaster or None
         The fitted estimator.
     """
 
     document: dict[str, Any]
     lines: list[str] = field(default_factory=list)
     scores: dict[str, Any] | None = None
-    estimator: Any = None
+    estimator: Estimator | None = None
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
-        from rich.console import Console
+        from seqkit.console import rich_console
 
-        console = Console(highlight=False, soft_wrap=True)
+        console = rich_console()
         if self.scores is not None:
             from seqkit.evaluation.summary import as_tables
 
@@ -167,7 +176,9 @@ def run(
     resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
     flow = flow_of(resolved)
     parts = flow.load()
+    flow.check(parts)
     given = "recipe" if resolved.path is None else str(resolved.path)
+    filled = resolved.dump()
     folder = RunFolder.create(
         Path(out),
         name or Path(given).stem,
@@ -176,14 +187,18 @@ def run(
             "recipe": given,
             "command": command,
             "seed": resolved.recipe.seed,
+            "settings": hashlib.sha256(filled.encode()).hexdigest(),
             "data": fingerprint(parts.files),
             "base": str(Path.cwd()),
         },
+        {"recipe.yaml": resolved.text, "recipe.resolved.yaml": filled},
     )
-    with folder.removed_when_unwritable():
-        folder.write("recipe.yaml", resolved.text)
-        folder.write("recipe.resolved.yaml", resolved.dump())
-    return _carry_out(flow, parts, folder, None, show)
+    with folder:
+        for line in folder.cleared:
+            folder.log(line)
+            if show:
+                show.say(line)
+        return _carry_out(flow, parts, folder, None, show, new=True)
 
 
 def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Result:
@@ -200,67 +215,100 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
     seqkit.errors.RunError
         If there is nothing to resume, or the data have changed since.
     """
-    folder = RunFolder.reopen(Path(run))
-    flow = flow_of(read_recipe(folder.path / "recipe.resolved.yaml"))
-    parts = flow.load()
-    now = fingerprint(parts.files)
-    changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
-    if changed:
-        raise RunError(
-            f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
-            "Start a new run."
-        )
-    checkpoint = folder.path / "checkpoints" / "last.npz"
-    state = flow.load_state(checkpoint) if checkpoint.is_file() else None
-    folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
-    return _carry_out(flow, parts, folder, state, show)
+    with RunFolder.reopen(Path(run)) as folder:
+        if folder.record["status"] == "complete":  # all that was missing is its name
+            return _conclude(folder, json.loads((folder.path / "metrics.json").read_text("utf-8")))
+        settings = folder.path / "recipe.resolved.yaml"
+        began = folder.record.get("settings")
+        if began and hashlib.sha256(settings.read_bytes()).hexdigest() != began:
+            raise RunError(
+                f"{settings}: the settings have changed since the run began. Restore them, or "
+                f"start a new run with them: seqkit fit {settings}"
+            )
+        flow = flow_of(read_recipe(settings))
+        parts = flow.load()
+        now = fingerprint(parts.files)
+        changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
+        if changed:
+            raise RunError(
+                f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
+                "Start a new run."
+            )
+        checkpoint = folder.path / CHECKPOINT
+        state = None
+        if checkpoint.is_file():
+            try:
+                state = flow.load_state(checkpoint)
+            except ValueError as error:
+                raise _no_way_on(folder, error) from error
+        folder.note(status="running")
+        folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
+        return _carry_out(flow, parts, folder, state, show)
 
 
-def _carry_out(
-    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None
-) -> Result:
-    """Train, evaluate, save and report in an open run folder."""
-    from seqkit.report.html import write_report
-    from seqkit.report.plots import save_displays
-
-    with folder.removed_when_unwritable():
-        for note in parts.notes:
-            folder.log(note)
-            if show:
-                show.say(note)
-        begun = time.monotonic()
-        estimator = _train(flow, parts, folder, state, show)
-        trained = time.monotonic()
-        _write_history(folder, estimator.history_)
-        for line in flow.remarks(estimator):
-            folder.log(line)
-        assessment = flow.assess(estimator, parts)
-        assessed = time.monotonic()
-        folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
-        folder.write("metrics.json", assessment.document)
-        for note in assessment.document["notes"]:
-            folder.log(note)
-        assessment.predictions.to_parquet(folder.path / "predictions.parquet", index=False)
-        save_displays(folder.path / "plots", assessment.figures)
-        for format in flow.recipe.export:
-            target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
-            export_model(estimator, format, target)
-        timings = {"fit": trained - begun, "evaluation": assessed - trained}
-        folder.note(
-            status="complete", timings={name: round(value, 3) for name, value in timings.items()}
-        )
-        write_report(folder.path)
-        final = folder.finish("complete")
-    document = {"run": str(final), "status": "complete", "metrics": assessment.document}
-    return Result(
-        document,
-        [f"run: {final}", f"report: {final / 'report.html'}"],
-        assessment.document,
-        estimator,
+def _no_way_on(folder: RunFolder, error: Exception) -> RunError:
+    return RunError(
+        f"{error} The run cannot go on from this state. Restore {folder.path / CHECKPOINT} from a "
+        f"copy; or delete it, then train from the beginning: seqkit fit --resume {folder.path}"
     )
 
 
-def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None) -> Any:
+def _carry_out(
+    flow: Any,
+    parts: Parts,
+    folder: RunFolder,
+    state: Any,
+    show: Progress | None,
+    new: bool = False,
+) -> Result:
+    """Train, evaluate, save and report in an open run folder."""
+    from seqkit.report.plots import save_displays
+
+    for note in parts.notes:
+        folder.log(note)
+        if show:
+            show.say(note)
+    begun = time.monotonic()
+    estimator = _train(flow, parts, folder, state, show, new)
+    trained = time.monotonic()
+    _write_history(folder, estimator.history_)
+    for line in flow.remarks(estimator):
+        folder.log(line)
+    assessment = flow.assess(estimator, parts)
+    assessed = time.monotonic()
+    folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
+    folder.write("metrics.json", assessment.document)
+    for note in assessment.document["notes"]:
+        folder.log(note)
+    folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
+    save_displays(folder.path / "plots", assessment.figures)
+    for format in flow.recipe.export:
+        target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
+        export_model(estimator, format, target)
+    timings = {"fit": trained - begun, "evaluation": assessed - trained}
+    folder.note(
+        status="complete", timings={name: round(value, 3) for name, value in timings.items()}
+    )
+    return _conclude(folder, assessment.document, estimator)
+
+
+def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
+    """Write the report of a run that is otherwise complete, and give the folder its name."""
+    from seqkit.report.html import write_report
+
+    write_report(folder.path)
+    final = folder.finish("complete")
+    return Result(
+        {"run": str(final), "status": "complete", "metrics": scores},
+        [f"run: {final}", f"report: {final / 'report.html'}"],
+        scores,
+        estimator or load_run(final),
+    )
+
+
+def _train(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+) -> Any:
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
@@ -269,9 +317,10 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
         cell = find_cell(flow.recipe.model.cell)
         if not refusal(cell) and not is_ready(cell):
             show.say("machine code is made for this computer, once: some 20 seconds")
-        show.begin(flow.recipe.train.epochs)
+        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
+    keeper = Keeper(folder, show)
     try:
-        flow.fit(estimator, parts, on_epoch=_Keeper(folder, show), resume=state)
+        flow.fit(estimator, parts, on_epoch=keeper, resume=state)
     except TrainingError as error:
         _write_history(folder, error.history)
         folder.log(str(error))
@@ -280,8 +329,13 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
             f"{error} The history is kept in {final}.", error.history, error.state
         ) from error
     except ValueError as error:
-        # an estimator refuses data this way, before it trains: there is nothing to keep
-        folder.remove()
+        # an estimator refuses data, or a state, this way: before the first epoch
+        if keeper.epochs:
+            raise
+        if state is not None:
+            raise _no_way_on(folder, error) from error
+        if new:
+            folder.discard()
         raise DataError(str(error)) from error
     except KeyboardInterrupt:
         folder.note(status="interrupted")
@@ -296,36 +350,13 @@ def _train(flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progres
     return estimator
 
 
-class _Keeper:
-    """After each epoch: show it, log it, and now and then keep the state to resume from."""
-
-    SHARE = 20  # a checkpoint is written when this many times its own duration has passed
-
-    def __init__(self, folder: RunFolder, show: Progress | None) -> None:
-        self.folder = folder
-        self.show = show
-        self._saved = time.monotonic()
-        self._cost = 0.0
-        (folder.path / "checkpoints").mkdir(exist_ok=True)
-
-    def __call__(self, epoch: int, logs: Mapping[str, float], get_state: Callable[[], Any]) -> None:
-        if self.show:
-            self.show.epoch(epoch, logs)
-        scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
-        self.folder.log(f"epoch {epoch + 1} {scores}")
-        begun = time.monotonic()
-        if begun - self._saved >= min(30.0, max(0.5, self.SHARE * self._cost)):
-            get_state().save(self.folder.path / "checkpoints" / "last.npz")
-            self._saved = time.monotonic()
-            self._cost = self._saved - begun
-
-
 def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:
-    with (folder.path / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
-            writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["epoch", *history])
+    for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
+        writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    folder.write("history.csv", text.getvalue())
 
 
 def dry_run(resolved: Resolved) -> Plan:
@@ -367,7 +398,7 @@ def dry_run(resolved: Resolved) -> Plan:
     )
 
 
-def load_run(run: str | os.PathLike[str]) -> Any:
+def load_run(run: str | os.PathLike[str]) -> Estimator:
     """Return the fitted estimator of a complete run folder.
 
     Raises
@@ -388,7 +419,7 @@ def load_run(run: str | os.PathLike[str]) -> Any:
     return _open(Path(run))[1]
 
 
-def _open(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     record = open_run(path)
     format = record["format"]
     recipe = path / "recipe.resolved.yaml"
@@ -415,16 +446,22 @@ def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     flow, estimator, _ = _open(Path(run))
     parts = flow.load(data)
     assessment = flow.assess(estimator, parts)
-    return Result(
-        {"run": str(run), "metrics": assessment.document}, [], assessment.document, estimator
-    )
+    document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
+    return Result(document, _notes(parts.unlike), assessment.document, estimator)
 
 
-def predict(run: str | os.PathLike[str], data: str, output: Path, *, proba: bool = False) -> Result:
+def predict(
+    run: str | os.PathLike[str],
+    data: str,
+    output: Path,
+    *,
+    proba: bool = False,
+    raw_text: bool = False,
+) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
-    frame = flow.predict(estimator, data, columns=description["columns"], proba=proba)
-    return _written(frame, output)
+    frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
+    return _written(frame, output, notes, raw_text)
 
 
 def forecast(
@@ -435,14 +472,23 @@ def forecast(
     future: str | None = None,
     interval: float | None = None,
     output: Path | None = None,
+    raw_text: bool = False,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
-    flow, estimator, _ = _open(Path(run))
-    frame = flow.forecast(estimator, data, horizon=horizon, future=future, interval=interval)
+    flow, estimator, description = _open(Path(run))
+    frame, notes = flow.forecast(
+        estimator,
+        data,
+        columns=description["columns"],
+        horizon=horizon,
+        future=future,
+        interval=interval,
+    )
     if output is not None:
-        return _written(frame, output)
+        return _written(frame, output, notes, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    return Result({"forecast": rows}, [frame.to_string(index=False)])
+    lines = [frame.to_string(index=False), *_notes(notes)]
+    return Result({"forecast": rows, "notes": notes}, lines)
 
 
 def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
@@ -453,14 +499,23 @@ def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
     return Result({"format": format, "path": str(path)}, [f"{path}"])
 
 
-def _written(frame: pd.DataFrame, output: Path) -> Result:
+def _notes(notes: list[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
+
+
+def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
+    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:
         if output.suffix == ".csv":
-            frame.to_csv(output, index=False)
+            table = frame if raw_text else without_formulas(frame)
+            # a file name that is no UTF-8 may name a series
+            table.to_csv(output, index=False, errors="backslashreplace")
         else:
-            frame.to_parquet(output, index=False)
+            with output.open("wb") as file:  # pyarrow takes no name that is not UTF-8
+                frame.to_parquet(file, index=False)
     except OSError as error:
         raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
-    return Result({"path": str(output), "rows": len(frame)}, [f"{output}: {len(frame)} rows"])
+    document = {"path": str(output), "rows": len(frame), "notes": notes}
+    return Result(document, [f"{output}: {len(frame)} rows", *_notes(notes)])

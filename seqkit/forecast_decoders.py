@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
 from seqkit.builders import recurrent_stack
 from seqkit.cells import ALIASES, CELLS
 from seqkit.forecast_head_layers import HeadLayer
@@ -365,3 +366,6 @@ class RecursiveDecoder(keras.layers.Layer):
             "dropout": self.dropout,
         }
         return {**super().get_config(), **config}
+
+
+_register_layers(__name__)

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
+
 __all__ = ["Median", "build_ensemble"]
 
 
@@ -71,3 +73,6 @@ def build_ensemble(
                 own["lengths"] = ops.minimum(inputs["lengths"], length)
         answers.append(model(own))
     return keras.Model(inputs, Median(name="forecast")(answers), name="forecaster")
+
+
+_register_layers(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
 from seqkit.forecast_heads import HEADS, POINT_LOSSES
 
 __all__ = ["CountScale", "ForecastLoss", "HeadLayer", "ToUnits"]
@@ -72,7 +73,7 @@ class CountScale(keras.layers.Layer):
         if lengths is None:
             level = ops.mean(targets, axis=1, keepdims=True)
         else:
-            count = ops.maximum(ops.cast(lengths, "float32"), 1.0)[:, None, None]
+            count = ops.maximum(ops.cast(lengths, targets.dtype), 1.0)[:, None, None]
             level = ops.sum(targets, axis=1, keepdims=True) / count
         level = 1.0 + ops.abs(level)[..., None]  # (B, 1, T, 1)
         return ops.concatenate([answer[..., :1] * level, answer[..., 1:]], axis=-1)
@@ -113,3 +114,6 @@ class ForecastLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         config = {"head": self.head, "loss": self.loss, "levels": list(self.levels)}
         return {**super().get_config(), **config}
+
+
+_register_layers(__name__)

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
+from seqkit.errors import explain
 from seqkit.window_space import naive_steps, valid_tail, window_statistics
 
 __all__ = [
@@ -21,14 +23,36 @@ __all__ = [
     "NaiveForecast",
     "Quieten",
     "UnfoldChannels",
+    "WindowLayer",
     "WindowStatistics",
 ]
 
 Tensor = Any
 
 
+class WindowLayer(keras.layers.Layer):
+    """A layer of windows padded on the left: ``lengths`` counts their steps, a mask is an error."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True  # else Keras warns, and loses the mask
+
+    def compute_mask(self, _: Any, mask: Any) -> None:
+        """Refuse masks."""
+        if any(part is not None for part in keras.tree.flatten(mask)):
+            raise ValueError(
+                explain(
+                    type(self).__name__,
+                    "mask",
+                    "None: windows are padded on the left, and `lengths` counts their last steps",
+                    "a mask",
+                    "Give lengths instead, and leave Masking and mask_zero out.",
+                )
+            )
+
+
 @keras.saving.register_keras_serializable(package="seqkit")
-class WindowStatistics(keras.layers.Layer):
+class WindowStatistics(WindowLayer):
     """Center and spread of each window's targets, by `seqkit.window_space.window_statistics`.
 
     The statistics of the training part are weights (``offset``, ``scale``), never trained.
@@ -70,7 +94,7 @@ class WindowStatistics(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class Quieten(keras.layers.Layer):
+class Quieten(WindowLayer):
     """Set the left padding of ``(B, L, C)`` to zero."""
 
     def call(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -79,7 +103,7 @@ class Quieten(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class NaiveForecast(keras.layers.Layer):
+class NaiveForecast(WindowLayer):
     """The naive forecast a network departs from: ``(B, L, T) -> (B, H, T)``.
 
     Parameters
@@ -118,7 +142,7 @@ class NaiveForecast(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class LeftPatch(keras.layers.Layer):
+class LeftPatch(WindowLayer):
     """Fold `size` steps into one, patches counted from the end: ``(B, L, C) -> (B, K, size * C)``.
 
     The last patch always ends at the last step; the first one is filled up with zeros. With
@@ -155,7 +179,7 @@ class LeftPatch(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class FoldChannels(keras.layers.Layer):
+class FoldChannels(WindowLayer):
     """Make every target a window of its own: ``(B, L, T) -> (B * T, L, 1)``.
 
     With ``share=True`` an input is the same for all targets and repeated:
@@ -184,7 +208,7 @@ class FoldChannels(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class UnfoldChannels(keras.layers.Layer):
+class UnfoldChannels(WindowLayer):
     """Undo :class:`FoldChannels` on an answer: ``(B * T, H, 1, P) -> (B, H, T, P)``."""
 
     def __init__(self, n_targets: int, **kwargs: Any) -> None:
@@ -203,3 +227,6 @@ class UnfoldChannels(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_targets": self.n_targets}
+
+
+_register_layers(__name__)

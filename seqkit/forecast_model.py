@@ -22,6 +22,7 @@ from seqkit.forecast_layers import (
     NaiveForecast,
     Quieten,
     UnfoldChannels,
+    WindowLayer,
     WindowStatistics,
 )
 from seqkit.layers import Standardize
@@ -39,7 +40,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class Normalize(keras.layers.Layer):
+class Normalize(WindowLayer):
     """Targets of a window in its own center and spread, padding zero."""
 
     def call(

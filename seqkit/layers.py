@@ -1,7 +1,8 @@
 """Keras layers around the recurrent ones: scaling, patching and pooling of unequal series.
 
 Shapes are ``(batch, time, features)``; ``lengths`` is ``(batch,)`` and counts the valid steps of
-right-padded series. Values past a length never reach an output.
+right-padded series; a right-padded Keras mask says the same. Values past a length never reach an
+output.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit import _register_layers
 from seqkit.recurrent import Bidirectional, GatedRNN
+from seqkit.recurrent.gated import mask_to_lengths
 
 __all__ = [
     "AttentionPooling",
@@ -32,8 +35,19 @@ def valid_steps(x: Any, lengths: Any) -> Any:
     return ops.cast(mask, x.dtype)[:, :, None]  # (batch, time, 1)
 
 
+def _known_lengths(layer: Any, lengths: Any, mask: Any) -> Any:
+    """Return the lengths given, or those that a mask tells."""
+    if lengths is not None or mask is None:
+        return lengths
+    return mask_to_lengths(ops.convert_to_tensor(mask), type(layer).__name__)
+
+
 class _Affine(keras.layers.Layer):
     """A fixed offset and scale a feature, kept as weights and never trained."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     # Named as Keras layers name them, so that a fit knows its first weights without a copy.
     offset_initializer = keras.initializers.Zeros()
@@ -106,8 +120,10 @@ class Patch(keras.layers.Layer):
         if size < 1:
             raise ValueError(f"Patch: size must be at least 1; got {size!r}.")
         self.size = size
+        self.supports_masking = True
 
-    def call(self, x: Any, lengths: Any = None) -> Any:
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        lengths = _known_lengths(self, lengths, mask)
         if lengths is not None:
             # where, not a product: the padding may be NaN or huge and must not get through
             x = ops.where(valid_steps(x, lengths) > 0, x, ops.zeros_like(x))
@@ -118,6 +134,10 @@ class Patch(keras.layers.Layer):
             x = ops.pad(x, [[0, 0], [0, rest], [0, 0]])
         n_patches = (time + rest) // self.size
         return ops.reshape(x, (batch, n_patches, self.size * features))
+
+    def compute_mask(self, _: Any, mask: Any) -> Any:
+        """Return which patches hold a valid step."""
+        return None if mask is None else mask[:, :: self.size]  # whether its first step is
 
     def patched_lengths(self, lengths: Any) -> Any:
         """Return the number of patches of each series, ``ceil(lengths / size)``."""
@@ -157,8 +177,10 @@ class SequencePooling(keras.layers.Layer):
             )
         self.mode = mode
         self.bidirectional = bidirectional
+        self.supports_masking = True
 
-    def call(self, x: Any, lengths: Any = None) -> Any:
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        lengths = _known_lengths(self, lengths, mask)
         if self.mode == "last":
             return self._last(x, lengths)
         parts = []
@@ -174,6 +196,9 @@ class SequencePooling(keras.layers.Layer):
                 x = ops.where(valid_steps(x, lengths) > 0, x, lowest)
             parts.append(ops.max(x, axis=1))
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+
+    def compute_mask(self, _: Any, mask: Any) -> None:
+        """Return no mask: there are no steps any more."""
 
     def _last(self, x: Any, lengths: Any) -> Any:
         if lengths is None:
@@ -216,6 +241,7 @@ class AttentionPooling(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.GlorotUniform()
         self.bias_initializer = keras.initializers.Zeros()
         self.query_initializer = keras.initializers.GlorotUniform()
+        self.supports_masking = True
 
     def build(self, x_shape: tuple[int | None, ...], lengths_shape: Any = None) -> None:
         features = x_shape[-1]
@@ -228,7 +254,11 @@ class AttentionPooling(keras.layers.Layer):
             for name, shape in shapes.items()
         )
 
-    def call(self, x: Any, lengths: Any = None) -> Any:
+    def compute_mask(self, _: Any, mask: Any) -> None:
+        """Return no mask: there are no steps any more."""
+
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        lengths = _known_lengths(self, lengths, mask)
         score = ops.matmul(ops.tanh(ops.matmul(x, self.kernel) + self.bias), self.query)
         if lengths is not None:
             score = ops.where(
@@ -244,3 +274,8 @@ class AttentionPooling(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+# Whoever imports this module to read a saved model can read each of seqkit's, those with layers of
+# forecasting too. They build on the layers above, so this comes last.
+_register_layers(__name__)

@@ -92,7 +92,8 @@ def _missing() -> Rows:
 def _metrics() -> Rows:
     from seqkit.evaluation.metrics import METRICS
 
-    return _rows(METRICS.values(), name="name", summary="title", tasks="tasks", source="source")
+    rows = _rows(METRICS.values(), name="name", summary="title", tasks="tasks", source="source")
+    return _of_known_tasks(rows)
 
 
 def _baselines() -> Rows:
@@ -102,7 +103,18 @@ def _baselines() -> Rows:
         BASELINES.values(), name="name", summary="summary", tasks="tasks", source="source",
         extra="extra",
     )  # fmt: skip
+    rows = _of_known_tasks(rows)
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
+
+
+def _of_known_tasks(rows: Rows) -> Rows:
+    """Name only tasks that a recipe may have: scores are ready for more."""
+    from seqkit.tasks import TASKS
+
+    return [
+        {**row, "tasks": ", ".join(t for t in row["tasks"].split(", ") if t in TASKS)}
+        for row in rows
+    ]
 
 
 def _exports() -> Rows:

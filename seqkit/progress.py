@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from seqkit.console import rich_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["Progress"]
 
@@ -22,8 +25,9 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or rich_console()
         self._bar: Any = None
+        self._last: str | None = None  # what has not been said of the last epoch
         self._said = 0.0
 
     def say(self, text: str) -> None:
@@ -34,7 +38,7 @@ class Progress:
         """Start the bar of a training of at most `epochs` epochs."""
         self._epochs = epochs
         self._said = time.monotonic()
-        if not self.console.is_terminal:
+        if not (self.console.is_terminal or self.console.is_jupyter):
             return
         from rich import progress
 
@@ -54,14 +58,19 @@ class Progress:
     def epoch(self, number: int, logs: Mapping[str, float]) -> None:
         """Show an epoch that is done; the first is number 0."""
         scores = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
+        self._last = f"epoch {number + 1}/{self._epochs}  {scores}"
         if self._bar is not None:
             self._bar.update(self._task, completed=number + 1, description=scores)
         elif time.monotonic() - self._said > 5:  # a log wants a sign of life, not every epoch
             self._said = time.monotonic()
-            self.say(f"epoch {number + 1}/{self._epochs}  {scores}")
+            self.say(self._last)
+            self._last = None
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Take the bar away and say how the last epoch was."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        if self._last is not None:
+            self.say(self._last)
+            self._last = None

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -38,8 +40,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """Folder of the real data sets (see docs/data.md); skips where there is none."""
+    """Folder of the real data sets (see docs/data.md); skips where there is none.
+
+    A folder that SEQKIT_DATA names must be there: whoever sets it means these tests to run.
+    """
     folder = Path(os.environ.get("SEQKIT_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
+        assert "SEQKIT_DATA" not in os.environ, f"SEQKIT_DATA={folder} is no folder"
         pytest.skip(f"no real data sets at {folder}; set SEQKIT_DATA to run this test")
     return folder.resolve()
+
+
+def some(items: Iterable[T]) -> list[T]:
+    """Return the items of what must not be empty: a loop over nothing tests nothing."""
+    found = list(items)
+    assert found, "there is nothing to test"
+    return found

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
@@ -88,7 +89,7 @@ def test_every_series_is_cut_at_its_own_end():
     generator = np.random.default_rng(0)
     order = generator.permutation(35)
     groups = groups[order]
-    for train, test in BacktestSplit(4, 3, windows=2).split(np.ones((35, 1)), groups=groups):
+    for train, test in some(BacktestSplit(4, 3, windows=2).split(np.ones((35, 1)), groups=groups)):
         for name, tested in (("a", 7), ("b", 7), ("c", 0)):
             rows = np.flatnonzero(groups == name)
             assert np.isin(test, rows).sum() == tested

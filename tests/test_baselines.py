@@ -6,6 +6,7 @@ import csv
 
 import numpy as np
 import pytest
+from conftest import some
 from scipy.stats import norm
 
 from seqkit.evaluation.baselines import (
@@ -55,7 +56,7 @@ def test_several_targets_are_answered_each_alone():
     both, _ = forecasts([series], 3, 5)
     for k in range(2):
         one, _ = forecasts([series[:, k]], 3, 5)
-        for name in both:
+        for name in some(both):
             np.testing.assert_allclose(both[name].values[..., k], one[name].values[..., 0])
 
 
@@ -232,7 +233,7 @@ def test_gunpoint_has_its_published_error(data_folder):
 
 
 def test_the_table_is_whole(monkeypatch):
-    for name, row in BASELINES.items():
+    for name, row in some(BASELINES.items()):
         assert row.name == name
         assert row.summary
         assert row.source

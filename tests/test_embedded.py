@@ -27,7 +27,7 @@ def test_the_sets_have_the_shapes_they_state():
     gunpoint = load("gunpoint")
     assert gunpoint.train.X.shape == (50, 150, 1)
     assert gunpoint.test.X.shape == (150, 150, 1)
-    assert set(gunpoint.train.y) == set(gunpoint.test.y) == {"1", "2"}
+    assert set(gunpoint.train.y) == set(gunpoint.test.y) == {1, 2}
     vowels = load("japanese_vowels")
     assert (len(vowels.train), len(vowels.test)) == (270, 370)
     lengths = np.concatenate([vowels.train.lengths, vowels.test.lengths])
@@ -54,7 +54,7 @@ def test_the_values_are_those_of_the_source_to_the_last_bit(name, folder, data_f
             for line in path.read_text(encoding="utf-8").splitlines()
             if line.strip() and line[0] not in "#@"
         ]
-        assert stored.y.tolist() == [line[-1] for line in lines]
+        assert stored.y.tolist() == [int(line[-1]) for line in lines]
         for series, line in zip(stored, lines, strict=True):
             expected = np.array([[float(v) for v in channel.split(",")] for channel in line[:-1]])
             np.testing.assert_array_equal(series, expected.T)

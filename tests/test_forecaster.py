@@ -7,8 +7,10 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.utils import get_tags
 
 from seqkit.data.embedded import load
 from seqkit.errors import DataError
@@ -223,7 +225,7 @@ def test_frames_come_back_with_the_stamps_that_follow(fitted_frame):
     made = model.forecast()
     assert list(made.columns) == ["unique_id", "ds", "y"]
     assert len(made) == 12
-    for name, part in made.groupby("unique_id"):
+    for name, part in some(made.groupby("unique_id")):
         last = frame[frame.unique_id == name].ds.iloc[-1]
         expected = pd.date_range(last, periods=5, freq="D")[1:]
         assert (pd.DatetimeIndex(part.ds) == expected).all()
@@ -338,7 +340,7 @@ def test_ensembles_are_one_model():
     np.testing.assert_allclose(model.model_({"x": x}).numpy()[0, :, 0], model.forecast(), rtol=1e-5)
     assert np.isfinite(model.predict(wave())[11:]).all()
     alone = SequenceForecaster(**TINY).fit(wave())
-    for a, b in zip(model.weights_, alone.weights_, strict=False):
+    for a, b in some(zip(model.weights_, alone.weights_, strict=False)):
         np.testing.assert_array_equal(a, b)  # its first network is the one alone
 
 
@@ -349,7 +351,7 @@ def test_same_seed_same_weights_and_one_trace(fitted):
     before = trace_count()
     again = clone(fitted).fit(wave())
     assert trace_count() == before
-    for a, b in zip(fitted.weights_, again.weights_, strict=True):
+    for a, b in some(zip(fitted.weights_, again.weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
     other = clone(fitted).set_params(random_state=1).fit(wave())
     assert any((a != b).any() for a, b in zip(fitted.weights_, other.weights_, strict=True))
@@ -383,7 +385,7 @@ def test_resumed_is_uninterrupted(tmp_path):
         state = kept[-2]
         state.save(tmp_path / "state.npz")
         again = clone(model).fit(wave(), resume=TrainingState.load(tmp_path / "state.npz"))
-        for a, b in zip(model.weights_, again.weights_, strict=True):
+        for a, b in some(zip(model.weights_, again.weights_, strict=True)):
             np.testing.assert_array_equal(a, b)
 
 
@@ -397,7 +399,7 @@ def test_warm_start_goes_on(fitted):
 def test_untrained_is_where_the_fit_begins(fitted):
     model = SequenceForecaster(**TINY).untrained(wave())
     start = clone(fitted).set_params(learning_rate=1e-12).fit(wave())
-    for a, b in zip(model.get_weights(), start.weights_, strict=True):
+    for a, b in some(zip(model.get_weights(), start.weights_, strict=True)):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -433,3 +435,42 @@ def test_airline_from_the_embedded_set():
     y = frame.passengers.to_numpy(float)
     mase = np.abs(made.passengers.to_numpy() - y[-12:]).mean() / np.abs(y[12:-12] - y[:-24]).mean()
     assert mase < 1.2  # the seasonal naive forecast has 1.571
+
+
+# --- what is missing, and what is no count --------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "indicator"])
+def test_nan_is_taken_where_missing_says_so(missing):
+    wave = np.sin(np.arange(60) / 3)
+    wave[[10, 11, 40]] = np.nan
+    model = SequenceForecaster(
+        context_length=6, horizon=2, units=4, epochs=1, missing=missing, random_state=0
+    )
+    assert get_tags(model).input_tags.allow_nan
+    model.fit(wave)
+    assert np.isfinite(model.predict(wave)[6:]).all()
+    assert np.isfinite(model.forecast(wave)).all()
+    assert np.isfinite(model.score(wave))
+
+
+def test_nan_is_refused_otherwise():
+    wave = np.sin(np.arange(60) / 3)
+    holed = np.where(np.arange(60) == 40, np.nan, wave)
+    model = SequenceForecaster(context_length=6, horizon=2, units=4, epochs=1, random_state=0)
+    assert not get_tags(model).input_tags.allow_nan
+    for use in (model.fit, model.fit(wave).predict, model.forecast, model.score):
+        with pytest.raises(DataError, match=r"step 40: .*got nan"):
+            use(holed)
+
+
+@pytest.mark.parametrize("distribution", ["poisson", "negative_binomial"])
+def test_a_negative_count_is_refused(distribution):
+    model = SequenceForecaster(
+        context_length=6, horizon=2, units=4, epochs=1, distribution=distribution
+    )
+    assert get_tags(model).target_tags.positive_only
+    series = [np.ones(20), np.where(np.arange(20) == 7, -3.0, 1.0)]
+    with pytest.raises(DataError, match=r"must be counts, 0 or more; got -3.0. It is at step 7 of"):
+        model.fit(series)
+    assert not get_tags(model.set_params(distribution="normal")).target_tags.positive_only

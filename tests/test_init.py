@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
+from hypothesis import given
+from hypothesis import strategies as st
 
+from seqkit.data.sequences import Sequences
+from seqkit.data.splits import split
 from seqkit.errors import DataError, RecipeError
-from seqkit.recipe.init import write_recipe
+from seqkit.recipe.init import _test_part, write_recipe
 from seqkit.recipe.reading import read_recipe
 
 
@@ -64,7 +70,6 @@ def test_one_monthly_series(tmp_path):
     )  # fmt: skip
     assert recipe.evaluate.season == 12
     assert (recipe.forecast.context_length, recipe.forecast.horizon) == (36, 12)
-    assert recipe.model.departure_from == "seasonal_naive"
     assert "1 series of 144 steps" in said
     assert f"seqkit fit {tmp_path / 'recipe.yaml'}" in said
 
@@ -72,7 +77,7 @@ def test_one_monthly_series(tmp_path):
 def test_many_hourly_series(tmp_path):
     recipe = written(meters(), tmp_path, "data.parquet", target="load")[0].recipe
     assert (recipe.data.series_id, recipe.evaluate.season) == ("meter", 24)
-    assert (recipe.forecast.context_length, recipe.model.patch) == (168, 24)
+    assert (recipe.forecast.context_length, recipe.forecast.horizon) == (168, 24)
     assert "# past_covariates: [wind]" in (tmp_path / "recipe.yaml").read_text()
 
 
@@ -87,20 +92,40 @@ def test_labelled_series_in_the_long_layout(tmp_path):
 def test_regression_in_the_wide_layout(tmp_path):
     recipe = written(wide(), tmp_path, target="wear")[0].recipe
     assert (recipe.task, recipe.data.layout, recipe.data.target) == ("regression", "wide", "wear")
-    assert recipe.model.patch == 4
 
 
-def test_few_series_have_no_validation_part(tmp_path):
-    recipe = written(trials(8), tmp_path, target="label")[0].recipe
-    assert (recipe.data.split.validation, recipe.train.patience) == (0, 0)
+@pytest.mark.parametrize(
+    ("frame", "target"),
+    [(months(), "sales"), (meters(), "load"), (trials(), "label"), (wide(), "wear")],
+)
+def test_nothing_is_set_that_the_file_does_not_tell(frame, target, tmp_path):
+    resolved = written(frame, tmp_path, target=target)[0]
+    own = {path for path, origin in resolved.origins.items() if origin != "default"}
+    assert "data.path" in own
+    assert not [path for path in own if path.startswith(("model.", "train."))]
 
 
-def test_rare_class_is_split_at_random_and_weighted(tmp_path):
+def test_rare_class_is_weighted(tmp_path):
     frame = trials(40)
     frame["label"] = np.where(frame["trial"] < 2, "rare", "common")
     recipe = written(frame, tmp_path, target="label")[0].recipe
-    assert recipe.data.split.method == "random"
+    assert recipe.data.split.method == "stratified"
     assert recipe.train.class_weight == "balanced"
+
+
+@given(
+    sizes=st.lists(st.integers(2, 30), min_size=2, max_size=12),
+    seed=st.integers(0, 100),
+)
+def test_every_class_is_learned_and_judged(sizes, seed):
+    look = SimpleNamespace(
+        task="classification", n_classes=len(sizes), smallest_class=min(sizes), n_series=sum(sizes)
+    )
+    part, _ = _test_part(look)
+    n, y = sum(sizes), np.repeat(np.arange(len(sizes)), sizes)
+    series = Sequences(np.ones((n, 1)), np.arange(n + 1), ("a",), y=y)
+    parts = split(series, "stratified", 0.0, part["test"], seed)
+    assert set(y[parts.train]) == set(y[parts.test]) == set(y)
 
 
 def test_gaps_are_filled_and_said(tmp_path):
@@ -126,8 +151,8 @@ def test_every_line_is_short_and_every_guess_has_its_reason(tmp_path):
     written(meters(), tmp_path, target="load")
     lines = (tmp_path / "recipe.yaml").read_text().splitlines()
     assert max(map(len, lines)) <= 110
-    guesses = ("task", "time", "frequency", "series_id", "target", "patch", "season", "horizon")
-    for guess in guesses:
+    guesses = ("task", "time", "frequency", "series_id", "target", "season", "horizon")
+    for guess in some(guesses):
         (line,) = [text for text in lines if text.strip().startswith(f"{guess}:")]
         assert "  # " in line, guess
 
@@ -166,10 +191,8 @@ def test_file_that_does_not_tell_what_to_learn(tmp_path):
     ids=["one series", "many series", "classification", "regression"],
 )
 def test_written_recipe_runs(frame, target, tmp_path):
-    experiment = pytest.importorskip("seqkit.experiment")
-    flows = pytest.importorskip("seqkit.flows").FLOWS
-    if target in ("sales", "load") and "series" not in flows:
-        pytest.skip("forecasting has no flow yet")
+    from seqkit import experiment
+
     written(frame, tmp_path, target=target)
     resolved = read_recipe(tmp_path / "recipe.yaml", ["train.epochs=1", "model.units=8"])
     result = experiment.run(resolved, out=tmp_path / "runs")

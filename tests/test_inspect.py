@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqkit.data.inspect import look_at
 from seqkit.data.readers import read_sequences
+from seqkit.data.sizes import guess_sizes
 from seqkit.errors import DataError
 
 
@@ -57,14 +60,14 @@ def test_labelled_long_series_are_classification(tmp_path):
         (np.repeat(np.arange(12) * 1.5, 15), "regression"),
         (np.repeat(np.arange(12) % 3, 15), "classification"),
         (np.arange(180) * 0.5, "forecasting"),
-        (np.tile(["up", "down", "up"], 60), "tagging"),
+        (np.tile(["up", "down", "up"], 60), None),
         (np.tile([0, 1, 1], 60), "forecasting"),
     ],
 )
 def test_the_task_follows_from_the_target(tmp_path, column, task):
     look = look_at(write(tmp_path, gait(goal=column)), target="goal")
     assert look.task == task
-    assert look.reasons["task"].startswith(f"{task}: 'goal'")
+    assert look.reasons["task"].startswith("'goal'" if task is None else f"{task}: 'goal'")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,22 @@ def test_frequency_and_season_of_a_series_to_forecast(tmp_path, stamps, frequenc
     assert (look.task, look.time, look.target) == ("forecasting", "when", "load")
     assert (look.frequency, look.season) == (frequency, season)
     assert look.features == ("wind",)
-    assert 4 * (look.context_length + look.horizon) <= len(stamps)
-    assert look.horizon >= 1
-    assert look.context_length >= 1
+    assert (look.context_length, look.horizon) == (2 * season, season)
+
+
+@given(
+    frequency=st.sampled_from(["YS", "QS", "MS", "W-SUN", "D", "B", "h", "15min", None]),
+    shortest=st.integers(2, 500),
+    more=st.integers(0, 500),
+)
+def test_context_holds_two_seasons_and_every_series_trains(frequency, shortest, more):
+    reasons: dict[str, str] = {}
+    season, horizon, context = guess_sizes(frequency, shortest, shortest + more, reasons)
+    assert context >= 2 * season
+    assert context >= 2 * horizon
+    assert 1 <= horizon <= max(shortest // 3, 1)  # what is left has a horizon and more
+    assert season == 1 or shortest + more >= 3 * season
+    assert set(reasons) == {"season", "horizon"}
 
 
 def test_many_series_to_forecast(tmp_path):
@@ -125,7 +141,6 @@ def test_archives_state_themselves_and_find_their_test_part(tmp_path):
     np.savez(tmp_path / "z.npz", X=np.ones((4, 1500)))
     look = look_at(tmp_path / "z.npz")
     assert look.task is None
-    assert look.patch == 4
     assert look.notes
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import transcription
+from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -201,7 +202,7 @@ def test_gradient_agrees_with_finite_differences(name):
 
     given = [x, *states, *(w for w in weights if w is not None)]
     theory, numeric = tf.test.compute_gradient(loss, given, delta=1e-5)
-    for a, b in zip(theory, numeric, strict=True):
+    for a, b in some(zip(theory, numeric, strict=True)):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
@@ -315,3 +316,41 @@ def test_parts_side_by_side_are_no_more_than_tensorflow_has_threads_for(monkeypa
     assert kernels.n_shards(64, 100, 256) == 1
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", str(cores + 1))
     assert kernels.n_side_by_side() == cores
+
+
+def penalised(kernel, cell, x, weights, states, last, graph):
+    """Return the gradients of a gradient penalty: of the squared norm of the gradient of x."""
+    given = [x, *states, *(w for w in weights if w is not None)]
+
+    def compute(*mine):
+        held = iter(mine[1 + len(states) :])
+        w = Weights(*(None if v is None else next(held) for v in weights))
+        start = tuple(mine[1 : 1 + len(states)])
+        with tf.GradientTape() as outer:
+            outer.watch(mine)
+            with tf.GradientTape() as inner:
+                inner.watch(mine[0])
+                out = kernels.run(kernel, cell, mine[0], w, start, last=last)
+                loss = tf.reduce_sum(out[0] ** 2)
+            penalty = tf.reduce_sum(inner.gradient(loss, mine[0]) ** 2)
+        return outer.gradient(penalty, mine, unconnected_gradients="zero")
+
+    found = (tf.function(compute) if graph else compute)(*given)
+    return [g.numpy() for g in found]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        pytest.param(k, n, marks=[] if n in ("lstm", "gru", "fgr") else pytest.mark.slow)
+        for k, n, dtype in SERVED
+        if dtype == "float32"
+    ],
+)
+@pytest.mark.parametrize(("last", "graph"), [(False, True), (True, False)])
+def test_a_gradient_penalty_is_that_of_the_reference(kernel, name, last, graph):
+    case = make(name, 3, 4, 2, 3, "float32")
+    found = penalised(kernel, *case, last, graph)
+    expected = penalised("reference", *case, last, graph)
+    assert all(np.abs(g).max() > 0 for g in expected)
+    assert_same(found, expected, "float32")

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.layers import AttentionPooling, Patch, SequencePooling, Standardize, Unstandardize
+from seqkit.forecast_layers import LeftPatch
+from seqkit.layers import (
+    AttentionPooling,
+    Bidirectional,
+    GatedRNN,
+    Patch,
+    SequencePooling,
+    Standardize,
+    Unstandardize,
+)
 
 JUNK = 1e6
 
@@ -106,3 +115,78 @@ def test_wrong_modes_say_what_is_allowed():
         SequencePooling("sum")
     with pytest.raises(ValueError, match="at least 1; got 0"):
         Patch(0)
+
+
+MASKED = [
+    lambda: [GatedRNN(3)],
+    lambda: [GatedRNN(3, "gru", return_sequences=True), SequencePooling("mean_max")],
+    lambda: [Bidirectional(3, return_sequences=True), SequencePooling("last", bidirectional=True)],
+    lambda: [Standardize(), Patch(2), GatedRNN(3, return_sequences=True), AttentionPooling()],
+    lambda: [Patch(3), Bidirectional(2, return_sequences=True), Unstandardize(), GatedRNN(2)],
+]
+
+
+def after_a_mask(layers, x):
+    h = keras.layers.Masking(-7.0)(x)
+    for layer in layers:
+        h = layer(h)
+    return keras.ops.convert_to_numpy(h)
+
+
+def after_lengths(layers, x, lengths):
+    h = x
+    for layer in layers:
+        h = (
+            layer(h)
+            if isinstance(layer, Standardize | Unstandardize)
+            else layer(h, lengths=lengths)
+        )
+        lengths = layer.patched_lengths(lengths) if isinstance(layer, Patch) else lengths
+    return keras.ops.convert_to_numpy(h)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("layers", MASKED)
+def test_a_mask_says_what_lengths_say_whatever_the_padding(layers):
+    x, n = series_batch([5, 1, 4], 2, junk=-7.0)
+    layers = layers()
+    answers = [after_a_mask(layers, x)]
+    wider = np.concatenate([x, np.full((3, 4, 2), -7.0, np.float32)], axis=1)
+    answers.append(after_a_mask(layers, wider))
+    answers += [after_lengths(layers, part, n) for part in (x, wider)]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-5, atol=1e-6)
+    alone = after_lengths(layers, x[2:, :4], n[2:])
+    np.testing.assert_allclose(answers[0][2:], alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_mask_arrives_beside_initial_states():
+    x, n = series_batch([5, 2], 2, junk=-7.0)
+    layer, state = GatedRNN(3), [np.ones((2, 3), np.float32)] * 2
+    masked = layer(keras.layers.Masking(-7.0)(x), initial_state=state)
+    np.testing.assert_allclose(masked, layer(x, lengths=n, initial_state=state), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_embedding_hands_its_mask_through_a_model():
+    tokens = np.array([[3, 1, 2, 4, 1, 0], [2, 2, 1, 0, 0, 0]])
+    inputs = keras.Input((None,), dtype="int32")
+    h = keras.layers.Embedding(5, 3, mask_zero=True)(inputs)
+    h = GatedRNN(4, return_sequences=True)(Patch(2)(h))
+    model = keras.Model(inputs, AttentionPooling()(h))
+    np.testing.assert_allclose(model(tokens)[1:], model(tokens[1:, :3]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer", [GatedRNN(3), Bidirectional(3), Patch(2), SequencePooling("max"), AttentionPooling()]
+)
+def test_padding_on_the_left_is_refused(layer):
+    mask = np.array([[False, True, True]])
+    with pytest.raises(ValueError, match=f"{type(layer).__name__}: mask must be right-padded"):
+        layer(np.ones((1, 3, 2), np.float32), mask=mask)
+
+
+def test_layers_of_windows_refuse_masks():
+    with pytest.raises(ValueError, match="LeftPatch: mask must be None"):
+        LeftPatch(2)(keras.layers.Masking(0.0)(np.ones((1, 3, 2), np.float32)))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import some
 from sklearn import metrics as sk
 
 from seqkit.evaluation.forecast_errors import (
@@ -128,8 +129,8 @@ UTILSFORECAST = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
 @pytest.mark.parametrize("name", [*UTILSFORECAST, "crps", "coverage", "weighted_quantile_loss"])
 @pytest.mark.parametrize("season", [1, 7])
 def test_agrees_with_utilsforecast(name, season):
-    losses = pytest.importorskip("utilsforecast.losses")
     import pandas as pd
+    from utilsforecast import losses
 
     generator = np.random.default_rng(season)
     n, horizon = 4, 12
@@ -357,7 +358,7 @@ def test_confusion_table_keeps_classes_that_never_occur():
 
 
 def test_the_table_is_whole():
-    for name, metric in METRICS.items():
+    for name, metric in some(METRICS.items()):
         assert metric.name == name
         assert metric.source
         assert metric.tasks

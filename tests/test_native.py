@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -235,7 +236,7 @@ def test_weights_have_the_order_and_the_start_of_keras(architecture):
         (v.path, tuple(v.shape), v.trainable) for v in model.weights
     ]
     expected = training.initial_weights(model, 5)
-    for p, a, b in zip(own.all, own.initial(5), expected, strict=True):
+    for p, a, b in some(zip(own.all, own.initial(5), expected, strict=True)):
         np.testing.assert_array_equal(a, b, err_msg=p.path)
     weights = {id(v) for v in model.weights}
     assert len(own.seeds) == len([v for v in model.variables if id(v) not in weights])
@@ -276,7 +277,7 @@ def test_training_is_that_of_the_graph(optimizer, clipnorm, schedule):
     graph = trained(architecture, source, False, validation=series_source(20, 1), **ways)
     same(own.weights, graph.weights)
     assert list(own.history) == list(graph.history)
-    for name, values in own.history.items():
+    for name, values in some(own.history.items()):
         assert values == pytest.approx(graph.history[name], rel=1e-3), name
     same(own.state.optimizer_variables, graph.state.optimizer_variables, 1e-3)
 
@@ -320,7 +321,7 @@ def test_a_fit_that_is_resumed_is_the_fit_that_was_not():
         on_epoch=lambda epoch, logs, state: states.append(state()),
     )  # fmt: skip
     found = trained(architecture, source, True, epochs=6, resume=states[2])
-    for a, b in zip(found.weights, whole.weights, strict=True):
+    for a, b in some(zip(found.weights, whole.weights, strict=True)):
         np.testing.assert_array_equal(a, b)
     assert found.history == whole.history
 
@@ -350,7 +351,7 @@ def test_dropout_keeps_the_mean_and_differs_from_step_to_step():
         network.parameters.seeds, network.parameters.first_seeds(0), strict=True
     ):
         seed[...] = state
-    for drop in drops:
+    for drop in some(drops):
         first, second = drop.mask((300, 300)), drop.mask((300, 300))
         assert first.mean() == pytest.approx(1, abs=0.01)
         assert set(np.unique(first)) == {0, np.float32(1 / (1 - drop.rate))}
@@ -432,7 +433,7 @@ def test_windows_taken_are_those_gathered(origins, age, normalize):
     expected = source.gather(tensors, tf.constant(index))
     found = source.take(index)
     assert sorted(found[0]) == sorted(expected[0])
-    for name, array in found[0].items():
+    for name, array in some(found[0].items()):
         np.testing.assert_array_equal(array, expected[0][name].numpy(), err_msg=name)
     np.testing.assert_allclose(found[1], expected[1].numpy(), rtol=1e-5, atol=1e-6)
     assert (found[2] is None) == (expected[2] is None)
@@ -590,7 +591,7 @@ def test_the_same_seed_gives_the_same_weights(made_of):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 9, 2)), np.arange(30) % 2
     first, again = made_of().fit(X, y), made_of().fit(X, y)
-    for a, b in zip(first.weights_, again.weights_, strict=True):
+    for a, b in some(zip(first.weights_, again.weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
     other = made_of().set_params(random_state=2).fit(X, y)
     assert any((a != b).any() for a, b in zip(first.weights_, other.weights_, strict=True))

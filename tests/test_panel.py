@@ -253,7 +253,8 @@ def test_arrays_in_many_shapes():
 
 
 def test_polars_frames_are_read():
-    polars = pytest.importorskip("polars")
+    import polars
+
     frame = polars.DataFrame({"unique_id": ["a", "a", "a"], "ds": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
     assert panel_from_frame(frame).values.ravel().tolist() == [1, 2, 3]
 

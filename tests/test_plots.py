@@ -8,6 +8,7 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
+from conftest import some
 
 from seqkit.evaluation.metrics import Predictions
 from seqkit.evaluation.summary import evaluate
@@ -23,7 +24,7 @@ from seqkit.report.plots import (
 )
 
 mpl.use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
+import matplotlib.pyplot as plt
 
 
 @pytest.fixture(autouse=True)
@@ -135,16 +136,17 @@ def test_history_marks_the_best_epoch_and_takes_logarithms_of_long_falls():
     assert display.best_epoch == 2
     assert display.ax_.get_yscale() == "log"
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == ["training", "validation", "best epoch, 2"]
+    assert labels == ["training", "validation", "weights kept, epoch 2"]
     flat = HistoryDisplay({"loss": [1.0, np.nan, 0.9], "learning_rate": [1, 1, 1]}).plot()
     assert flat.best_epoch == 3
     assert flat.ax_.get_yscale() == "linear"
     HistoryDisplay({"loss": [np.nan]}).plot()
 
     class Fitted:
-        history_ = {"loss": [1.0]}  # noqa: RUF012
+        history_ = {"loss": [1.0, 0.5, 0.7]}  # noqa: RUF012
+        best_epoch_ = 2
 
-    assert HistoryDisplay.from_estimator(Fitted()).best_epoch == 1
+    assert HistoryDisplay.from_estimator(Fitted()).best_epoch == 3
     with pytest.raises(ValueError, match="metric must be one of"):
         HistoryDisplay({"loss": [1.0]}, metric="accuracy")
 
@@ -159,7 +161,7 @@ def test_horizon_error_of_a_summary_is_that_of_its_forecasts():
         baselines={"naive": Predictions(values=answers["naive"])},
     )  # fmt: skip
     kept = HorizonErrorDisplay.from_summary(part, "rmse").plot()
-    for who in answers:
+    for who in some(answers):
         np.testing.assert_allclose(direct.scores[who], kept.scores[who])
     assert kept.ax_.get_ylim()[0] == 0
     assert ScoresDisplay.from_summary(part, "rmse").scores["model"] == pytest.approx(1.0)

@@ -14,9 +14,14 @@ import seqkit
 PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
+    "durable",
     "documents",
+    "backend",
     "collection",
     "tensorflow_import",
+    "console",
+    "progress",
+    "auto",
     "cells",
     "draws",
     "machine",
@@ -44,7 +49,7 @@ ORDER = (
     "report",
     "listing",
     "runs",
-    "progress",
+    "checkpoints",
     "flows",
     "experiment",
     "cli",

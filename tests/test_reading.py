@@ -88,11 +88,11 @@ FAULTS = {
     ),
     "wrong type": (
         CLASSIFY + "train:\n  epochs: many\n",
-        ["4:11: train.epochs must be a positive integer; got 'many'."],
+        ["4:11: train.epochs must be a positive integer or auto; got 'many'."],
     ),
     "quoted number": (
         CLASSIFY + 'train: {epochs: "100"}\n',
-        ["3:17: train.epochs must be a positive integer; got '100'. Remove the quotes."],
+        ["3:17: train.epochs must be a positive integer or auto; got '100'. Remove the quotes."],
     ),
     "YAML 1.1's yes is a string": (
         CLASSIFY + "model: {bidirectional: yes}\n",
@@ -104,11 +104,11 @@ FAULTS = {
     ),
     "a fraction is no count": (
         CLASSIFY + "train: {epochs: 2.5}\n",
-        ["3:17: train.epochs must be a positive integer; got 2.5."],
+        ["3:17: train.epochs must be a positive integer or auto; got 2.5."],
     ),
     "null where a value is needed": (
         CLASSIFY + "train:\n  epochs:\n",
-        ["4:3: train.epochs must be a positive integer; got null."],
+        ["4:3: train.epochs must be a positive integer or auto; got null."],
     ),
     "a value for a section": (
         CLASSIFY + "model: lstm\n", ["3:8: model must be a map of settings; got 'lstm'."],
@@ -164,8 +164,9 @@ FAULTS = {
     ),
     # rules between settings
     "patience without validation": (
-        "task: classification\ndata: {dataset: gunpoint, split: {validation: 0}}\n",
-        ["2:47: train.patience must be 0 when data.split.validation is 0; got 10. Set "
+        "task: classification\ndata: {dataset: gunpoint, split: {validation: 0}}\n"
+        "train: {patience: 10}\n",
+        ["3:19: train.patience must be 0 when data.split.validation is 0; got 10. Set "
          "train.patience to 0, or data.split.validation above 0."],
     ),
     "no data": (
@@ -232,7 +233,7 @@ FAULTS = {
         ["3:9: merge keys (<<) are not YAML 1.2. Use extends."],
     ),
     "an alias in itself": (
-        "task: &a [*a]\n", ["1:7: an alias inside the value it stands for."],
+        "task: &a [*a]\n", ["1:11: an alias inside the value it stands for."],
     ),
     "empty": (
         "# nothing\n",
@@ -275,7 +276,7 @@ def test_missing_file_suggests_a_near_one(tmp_path):
 def test_file_that_is_no_text(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_bytes(b"task: \xff\xfe")
-    assert faults_of(file) == [f"{file}: not a text in UTF-8 (byte 6)."]
+    assert faults_of(file) == [f"{file}:1:7: not a text in UTF-8 (byte #xff). Save it as UTF-8."]
     assert faults_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory."]
 
 
@@ -285,7 +286,7 @@ def test_many_aliases_do_not_fill_the_memory(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     file.write_text("\n".join(lines))
     begin = time.monotonic()
-    assert "more than 100000 values" in faults_of(file)[0]
+    assert "more than 10000 values" in faults_of(file)[0]
     assert time.monotonic() - begin < 10
 
 
@@ -321,6 +322,8 @@ def test_what_is_written_on_one_line_is_read_again(value):
     try:
         str(value).encode()
     except UnicodeEncodeError:  # half a surrogate pair, which no file can hold
+        return
+    if "\\x00" in repr(value):  # which no name can hold
         return
     assert plain(parse(f"a: {flow(value)}\n", "x")) == {"a": value}
 
@@ -580,4 +583,4 @@ def test_reading_imports_nothing_heavy(tmp_path):
 def test_positions_module_says_what_it_cannot_read():
     with pytest.raises(YamlFault) as caught:
         positions.parse("a: \x01", "x")
-    assert "special characters are not allowed" in caught.value.faults[0][1]
+    assert "character #x0001 is not allowed" in caught.value.faults[0][1]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def test_keras_weights_copy_over_as_they_are(name, options):
         values = [v.value for v in layer.trainable_variables]
         return out, tape.gradient(loss, [x, *values])
 
-    for a, b in zip(*(tf.nest.flatten(compute(k)) for k in (ours, theirs)), strict=True):
+    for a, b in some(zip(*(tf.nest.flatten(compute(k)) for k in (ours, theirs)), strict=True)):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
@@ -80,7 +81,7 @@ def test_keras_weights_copy_over_as_they_are(name, options):
 def test_initial_weights_have_the_distribution_of_keras(name):
     ours, theirs = GatedRNN(64, name), PARITIES[name](64)
     ours(X), theirs(X)
-    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+    for a, b in some(zip(ours.get_weights(), theirs.get_weights(), strict=True)):
         np.testing.assert_allclose(a.std(), b.std(), rtol=0.2)
         np.testing.assert_allclose(a.mean(), b.mean(), atol=0.06)
 
@@ -143,7 +144,7 @@ def test_padding_changes_no_answer_and_no_gradient(extra, name, seed):
         return [out, *tape.gradient(loss, layer.trainable_variables)]
 
     padded = compute(np.concatenate([X, noise], 1))
-    for a, b in zip(compute(X), padded, strict=True):
+    for a, b in some(zip(compute(X), padded, strict=True)):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
@@ -156,7 +157,7 @@ def test_on_a_gpu_every_state_of_a_sequence_is_told_too(monkeypatch):
     expected = layer(X, lengths=LENGTHS)
     choice = kernels.Choice("keras", "as if there was a GPU", {})
     monkeypatch.setattr(GatedRNN, "kernel_report", lambda self: choice)
-    for ours, theirs in zip(layer(X, lengths=LENGTHS), expected, strict=True):
+    for ours, theirs in some(zip(layer(X, lengths=LENGTHS), expected, strict=True)):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
@@ -335,7 +336,7 @@ def test_input_gradient_arrives_wherever_it_is_asked_for(place):
         loss = lambda x: tf.reduce_sum(second(first(x, training=True), training=True) ** 2)  # noqa: E731
         return PLACES[place](loss, tf.constant(X), weights)
 
-    for ours, theirs in zip(found("compiled"), found("reference"), strict=True):
+    for ours, theirs in some(zip(found("compiled"), found("reference"), strict=True)):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
@@ -352,7 +353,7 @@ def test_input_gradient_is_left_out_where_only_weights_are_watched():
     graph = tf.function(lambda: gradients(kernels.only_watched())).get_concrete_function()
     back = [op for op in graph.graph.get_operations() if "PyFunc" in op.type][1]
     assert len(back.outputs) == 1 + len(weights)  # and the first states
-    for ours, theirs in zip(graph(), gradients(contextlib.nullcontext()), strict=True):
+    for ours, theirs in some(zip(graph(), gradients(contextlib.nullcontext()), strict=True)):
         np.testing.assert_array_equal(ours, theirs)
 
 

@@ -231,7 +231,7 @@ def test_the_description_takes_no_memory():
     """Sizes are known, and compared with the file, before anything is allocated."""
     estimator, data = FITS["classes"]
     architecture = estimator.fit(*data)._build()
-    huge = {**architecture.settings, "units": 10_000_000}
+    huge = {**architecture.settings, "cell": "lstm", "units": 10_000_000, "bidirectional": False}
     shapes = described(Architecture(architecture.builder, huge))
     assert shapes["recurrent_1/recurrent_kernel"] == (10_000_000, 40_000_000)
     attention = {**huge, "pooling": "attention"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import (
@@ -56,7 +57,7 @@ def test_a_fold_of_a_search_is_a_fit_by_hand(passengers):
         SequenceForecaster(**TINY), {"learning_rate": [0.001, 0.01]}, cv=split,
         scoring=forecast_scorer("mae"), error_score="raise", refit=False,
     ).fit(passengers)  # fmt: skip
-    for k, (train, test) in enumerate(split.split(passengers)):
+    for k, (train, test) in some(enumerate(split.split(passengers))):
         model = SequenceForecaster(**TINY, learning_rate=0.01).fit(passengers[train])
         made = model.forecast(passengers[test[:12]])
         error = np.abs(made - passengers[test[12:]]).mean()
@@ -193,6 +194,6 @@ def test_a_fold_is_trained_on_what_was_known(passengers):
     changed = passengers.copy()
     changed[test[12:]] += 1000
     models = [SequenceForecaster(**TINY).fit(series[train]) for series in (passengers, changed)]
-    for a, b in zip(models[0].weights_, models[1].weights_, strict=True):
+    for a, b in some(zip(models[0].weights_, models[1].weights_, strict=True)):
         np.testing.assert_array_equal(a, b)
     assert train.max() < test[12:].min()

@@ -7,7 +7,6 @@ label first, then one value a step, parted by tabs.
 
 from __future__ import annotations
 
-import gzip
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqkit.data.files import check_columns, open_text
 from seqkit.data.sequences import Sequences
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["Read", "default_names", "lines_of", "read_ts", "read_tsv"]
+__all__ = ["Read", "check_utf8", "default_names", "lines_of", "read_ts", "read_tsv"]
 
 log = logging.getLogger(__name__)
 
@@ -68,25 +68,31 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     Raises
     ------
     DataError
-        A file that is no text, or a damaged gzip file.
+        A file that is no text in UTF-8, a damaged gzip file, or one that unpacks to too much.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
+    with open_text(path) as file:
+        for number, text in enumerate(file, start=1):
+            if text := text.strip("\r\n "):
+                # comments of the archives are in many encodings; all else must be UTF-8
+                if not text.isascii() and not text.startswith("#"):
+                    check_utf8(text, f"{path}:{number}")
+                yield number, text
+
+
+def check_utf8(text: str, where: str) -> None:
+    """Raise where a text holds bytes that are no UTF-8, which were read as lone surrogates."""
     try:
-        with opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape") as file:
-            for number, text in enumerate(file, start=1):
-                if "\0" in text:
-                    raise DataError(explain(str(path), "the file", "text", "bytes that are none"))
-                if text := text.strip("\r\n "):
-                    yield number, text
-    except (EOFError, gzip.BadGzipFile) as fault:
-        mend = "Copy or download it again."
-        raise DataError(explain(str(path), "the file", "whole gzip", str(fault), mend)) from fault
+        text.encode()
+    except UnicodeEncodeError as fault:
+        got = ascii(text[fault.start : fault.end])
+        mend = "Save the file as UTF-8."
+        raise DataError(explain(where, "the line", "UTF-8 text", got, mend)) from None
 
 
 def read_ts(path: Path) -> Read:
     """Read a `.ts` file.
 
-    ``?`` and ``NaN`` are missing values. Labels are kept as the text they are; numbers after
+    ``?`` and ``NaN`` are missing values. Labels are the text they are; numbers after
     ``@targetLabel true`` become float64.
 
     Parameters
@@ -163,6 +169,7 @@ def _labels(header: dict[str, str], where: str) -> list[str] | None:
 
 def _channels(channels: list[str], where: str) -> np.ndarray:
     """Return one series (n_timesteps, n_features) from the text of its channels."""
+    check_columns(where, len(channels))
     try:
         rows = [list(map(_number, channel.split(","))) for channel in channels]
     except ValueError as fault:
@@ -227,7 +234,7 @@ def read_tsv(path: Path) -> Read:
     """Read a `.tsv` file of the UCR archive: label first, then one value a step.
 
     NaN at the end of a line is padding: the series is shorter. NaN elsewhere is a missing value.
-    Labels are kept as the text they are.
+    Labels are the text they are.
 
     Parameters
     ----------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from seqkit.data.archive import Read, default_names
+from seqkit.data.files import AGAIN, LIMITS, check_columns, check_unpacked, reading, sized
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.errors import DataError, explain, suggest
 
@@ -43,15 +45,7 @@ def read_npz(path: Path, roles: Roles) -> Read:
     DataError
         A damaged file, pickled objects, a missing key, shapes that do not fit together.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise DataError(explain(str(path), "the file", "an .npz archive", "one array"))
-            arrays = {key: _array(stored, key, path) for key in stored.files}
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as fault:
-        if isinstance(fault, DataError):
-            raise
-        raise DataError(explain(str(path), "the file", "a whole .npz", str(fault))) from fault
+    arrays = _arrays(path)
     names = {
         "y": roles.targets[0] if roles.targets else "y",
         "id": roles.series_id or "id",
@@ -82,13 +76,64 @@ def read_npz(path: Path, roles: Roles) -> Read:
     return Read(concatenate(read) if len(read) > 1 else read[0], lambda i, step: str(path))
 
 
-def _array(stored: np.lib.npyio.NpzFile, key: str, path: Path) -> np.ndarray:
-    try:
-        return stored[key]
-    except ValueError as fault:
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an archive, every size checked before memory is taken."""
+    packed = sized(path).st_size
+    with reading(path, "an .npz archive, as numpy.savez writes it"), zipfile.ZipFile(path) as store:
+        members = store.infolist()
+        if len(members) > LIMITS["members"].value:
+            expected = f"at most {LIMITS['members'].value}"
+            raise DataError(explain(str(path), "the number of arrays", expected, len(members)))
+        check_unpacked(path, packed, sum(member.file_size for member in members))
+        arrays: dict[str, np.ndarray] = {}
+        for member in members:
+            name = member.filename
+            key = name.removesuffix(".npy")
+            if key == name or key in arrays or member.flag_bits & 1 or member.compress_type not in (
+                zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+            ):  # fmt: skip
+                got = (
+                    "another kind of file" if key == name else
+                    "a second one of that name" if key in arrays else
+                    "an encrypted one" if member.flag_bits & 1 else
+                    f"compression {member.compress_type}"
+                )  # fmt: skip
+                expected = "an .npy array, stored or deflated, once"
+                mend = "Write the file with numpy.savez or numpy.savez_compressed."
+                raise DataError(explain(str(path), f"member {name!r}", expected, got, mend))
+            with store.open(member) as file:
+                arrays[key] = _array(file, key, member.file_size, path)
+    return arrays
+
+
+def _array(file: IO[bytes], key: str, size: int, path: Path) -> np.ndarray:
+    """Read one array whose header promises what the member holds, and no pickled objects."""
+    what = f"array {key!r}"
+    form = np.lib.format
+    version = form.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        expected = "of format 1.0 or 2.0"  # 3.0 is for names of fields, which no array here has
+        raise DataError(explain(str(path), what, expected, version))
+    read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, fortran_order, dtype = read_header(file, max_header_size=LIMITS["header"].value)
+    if dtype.hasobject:
         mend = "Store right-padded series and an array lengths."
         got = "pickled objects, which are never loaded"
-        raise DataError(explain(str(path), f"array {key!r}", "plain", got, mend)) from fault
+        raise DataError(explain(str(path), what, "plain", got, mend))
+    if dtype.kind not in "fiubUS":
+        raise DataError(explain(str(path), what, "of numbers or text", str(dtype)))
+    declared = math.prod(shape) * dtype.itemsize
+    held = size - file.tell()
+    if min(shape, default=0) < 0 or declared != held:
+        expected = f"of the {held:,} bytes that follow its header"
+        raise DataError(explain(str(path), what, expected, f"{dtype} {shape}", AGAIN))
+    flat = np.frombuffer(file.read(held), dtype) if held else np.empty(0, dtype)
+    array = flat.astype(dtype.newbyteorder("="))  # a copy: what was read cannot be written to
+    if dtype.kind == "S":
+        array = np.char.decode(array, "utf-8")
+    elif dtype.kind == "U":
+        "".join(array.tolist()).encode()  # raises on what is no Unicode
+    return array.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _end(part: str) -> str:
@@ -105,10 +150,14 @@ def _part(
         if key not in arrays:
             return None
         used.add(key)
-        if arrays[key].shape[:1] != (len(X),):
+        array = arrays[key]
+        if array.shape[:1] != (len(X),) or array.ndim > (2 if name == names["y"] else 1):
             expected = f"of {len(X)} entries, one a series"
-            raise DataError(explain(str(path), key, expected, arrays[key].shape))
-        return arrays[key]
+            raise DataError(explain(str(path), key, expected, array.shape))
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            got = float(array[~np.isfinite(array)][0])
+            raise DataError(explain(str(path), key, "finite in every series", got))
+        return array
 
     key = f"X{_end(part)}"
     used.add(key)
@@ -117,6 +166,7 @@ def _part(
         expected = "numbers of shape (n_series, n_timesteps) or (n_series, n_timesteps, n_features)"
         raise DataError(explain(str(path), key, expected, f"{X.dtype} {X.shape}"))
     X = X[:, :, None] if X.ndim == 2 else X
+    check_columns(f"{path}: {key}", X.shape[2])
     features = default_names(X.shape[2])
     if "features" in arrays:
         used.add("features")

@@ -96,6 +96,7 @@ def _labelled(name: str) -> Loaded:
     """
     import numpy as np
 
+    from seqkit.data.labels import integer_labels
     from seqkit.data.sequences import Sequences
 
     parts = {}
@@ -107,7 +108,7 @@ def _labelled(name: str) -> Loaded:
             width = values.shape[1]
             features = ("value",) if width == 1 else tuple(f"channel_{i}" for i in range(width))
             offsets = np.concatenate([[0], np.cumsum(stored[f"{part}_lengths"])])
-            labels = stored[f"{part}_y"]
+            labels = integer_labels(stored[f"{part}_y"])
             ids = np.array([f"{part}_{i}" for i in range(labels.size)])
             parts[part] = Sequences(values, offsets, features, y=labels, ids=ids)
     return Loaded(train=parts["train"], test=parts["test"])

@@ -10,7 +10,10 @@ from seqkit.data.panel import Columns, Panel
 from seqkit.data.stamps import calendar_features
 from seqkit.errors import DataError, explain
 
-__all__ = ["assemble"]
+__all__ = ["LARGEST", "assemble"]
+
+LARGEST = 1e37
+"""Bound on the size of values: they, and differences of two, are numbers of float32, too."""
 
 
 def assemble(
@@ -26,9 +29,11 @@ def assemble(
 ) -> Panel:
     """Check values, fill what is missing, and add the mask and calendar channels."""
     names = (*columns.targets, *columns.past, *columns.future)
-    if np.isinf(values).any():
-        _fail_value(values, np.isinf(values), offsets, ids, names, "finite (and below 3e38)", where)
     gaps = np.isnan(values)
+    large = ~(np.abs(values) <= LARGEST) & ~gaps
+    if large.any():
+        expected = f"finite, and no larger than {LARGEST:g}"
+        _fail_value(values, large, offsets, ids, names, expected, where)
     age = None
     n_known = len(columns.targets) + len(columns.past)
     if gaps.any() and columns.missing == "error":
@@ -52,10 +57,10 @@ def assemble(
         age = _fill(values, gaps, offsets, n_known, columns.missing == "indicator")
     channels = [values[:, :n_known]]
     if columns.missing == "indicator":
-        channels.append(gaps[:, :n_known].astype(np.float32))
+        channels.append(gaps[:, :n_known].astype(np.float64))
     channels.append(values[:, n_known:])
     if columns.missing == "indicator":
-        channels.append(gaps[:, n_known:].astype(np.float32))
+        channels.append(gaps[:, n_known:].astype(np.float64))
     if columns.calendar:
         assert columns.clock is not None
         assert times is not None
@@ -65,7 +70,7 @@ def assemble(
     channels = [channel for channel in channels if channel.shape[1]]
     block = channels[0] if len(channels) == 1 else np.concatenate(channels, 1)
     return Panel(
-        np.ascontiguousarray(block, np.float32),
+        np.ascontiguousarray(block, np.float64),
         offsets,
         ids,
         times,

@@ -112,7 +112,7 @@ def panel_from_frame(
             table = table.iloc[order]
     # values
     names = (*columns.targets, *columns.past, *columns.future)
-    values = np.empty((len(table), len(names)), np.float32)
+    values = np.empty((len(table), len(names)))
     for position, name in enumerate(names):
         values[:, position] = numbers_of_column(table[name], name, where)
     # time
@@ -206,8 +206,7 @@ def panel_from_arrays(
     stacked = np.concatenate(series) if many else series[0]
     if order != list(range(n_features)):
         stacked = stacked[:, order]
-    with np.errstate(over="ignore"):  # too large for float32 is reported as infinity
-        values = np.ascontiguousarray(stacked, np.float32)
+    values = np.ascontiguousarray(stacked, np.float64)
     return assemble(values, offsets, ids, None, columns, None, None, [], where)
 
 

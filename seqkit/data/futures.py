@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqkit.data.panel import Panel
+from seqkit.data.panel_columns import numbers_of_column
 from seqkit.data.stamps import parse_stamps
 from seqkit.errors import DataError, explain, suggest
 
@@ -29,7 +30,7 @@ def future_steps(panel: Panel, horizon: int, future: Any, where: str = "future")
 
     Returns
     -------
-    numpy.ndarray of shape (n_series, horizon, n_channels), float32
+    numpy.ndarray of shape (n_series, horizon, n_channels), float64
         Zeros but for the channels known over the horizon.
 
     Raises
@@ -38,7 +39,7 @@ def future_steps(panel: Panel, horizon: int, future: Any, where: str = "future")
         If covariates are missing; lists the stamps.
     """
     columns = panel.columns
-    steps = np.zeros((len(panel), horizon, panel.values.shape[1]), np.float32)
+    steps = np.zeros((len(panel), horizon, panel.values.shape[1]))
     first = panel.n_targets + panel.n_past
     names = columns.future
     if names:
@@ -102,7 +103,7 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
     else:
         series = pd.Index(panel.ids).get_indexer(pd.Index(future[columns.series_id]))
     values = np.full((len(panel), horizon, len(names)), np.nan)
-    table = future[names].to_numpy(np.float64)
+    table = np.stack([numbers_of_column(future[name], name, where) for name in names], axis=1)
     if columns.time is None:
         order = np.argsort(series, kind="stable")
         order = order[series[order] >= 0]
@@ -112,7 +113,10 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
         keep = step < horizon
         values[series[order[keep]], step[keep]] = table[order[keep]]
     else:
-        times, _ = parse_stamps(future[columns.time], columns.time)
+        try:
+            times, _ = parse_stamps(future[columns.time], columns.time)
+        except DataError as error:
+            raise DataError(f"{where}, {error}") from error
         wanted = panel.future_times(horizon)
         assert wanted is not None
         key = pd.MultiIndex.from_arrays([np.repeat(np.arange(len(panel)), horizon), wanted.ravel()])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.readers import find_files, read_sequences, reader_of
-from seqkit.data.sizes import find_test_file, guess_frequency, guess_patch, guess_sizes
+from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
 from seqkit.data.tables import parse_times, read_table
 from seqkit.errors import DataError, explain, suggest
 
@@ -57,7 +57,7 @@ class Look:
     ending : str
         Row of `readers.READERS`.
     task : str or None
-        "classification", "regression", "tagging" or "forecasting"; None where there is no target.
+        "classification", "regression" or "forecasting"; None where there is nothing to learn.
     layout : {"long", "wide"} or None
         None for formats that have one only.
     target, time, series_id, frequency : str or None
@@ -70,15 +70,13 @@ class Look:
     n_series, shortest, longest : int
         Number of series and their time steps.
     n_classes : int or None
-        Distinct labels, for classification and tagging.
+        Distinct labels, for classification.
     smallest_class : int or None
         Series in the rarest class, for classification.
     n_missing : int
         Missing values among target and features.
     season, horizon, context_length : int or None
         For forecasting, in time steps.
-    patch : int
-        Time steps to fold into one, so that recurrences stay below some 500 steps.
     test_path : str or None
         A file beside this one that is named as its test part.
     reasons : dict of str to str
@@ -107,7 +105,6 @@ class Look:
     season: int | None
     horizon: int | None
     context_length: int | None
-    patch: int
     test_path: str | None
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -129,10 +126,10 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
     - target: as given; else a column named so (target, label, class, y, ...), else the last
       column of text (wide), else the last numeric column (long).
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
-      are labels: one a series is classification, several in a series tagging. Other numbers: one a
-      series is regression, several in a series forecasting.
-    - horizon and context: one season ahead from two seasons, shortened until the shortest series
-      holds 4 windows.
+      are labels: one a series is classification; no task learns several in a series. Other
+      numbers: one a series is regression, several in a series forecasting.
+    - horizon and context: one season ahead from two seasons; without a season 12 steps or a fifth
+      of the shortest series, from twice as many.
 
     Parameters
     ----------
@@ -183,7 +180,8 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
     if sequences.y is None:
         notes.append("The file has no labels and no targets: a recipe needs some.")
     else:
-        labels, why = _are_labels(np.asarray(sequences.y))
+        stated_label = ending != ".npz" and sequences.y.dtype.kind == "i"  # numbers are floats
+        labels, why = (True, "a label") if stated_label else _are_labels(np.asarray(sequences.y))
         task = "classification" if labels else "regression"
         reasons["task"] = f"one target a series, and {why}"
         if labels:
@@ -211,7 +209,6 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
         season=None,
         horizon=None,
         context_length=None,
-        patch=guess_patch(int(lengths.max()), reasons),
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=tuple(notes),
@@ -267,7 +264,9 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
     frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
     season = horizon = context = None
     if task == "forecasting":
-        season, horizon, context = guess_sizes(frequency, int(lengths.min()), reasons)
+        season, horizon, context = guess_sizes(
+            frequency, int(lengths.min()), int(lengths.max()), reasons
+        )
     return Look(
         path=path,
         ending=reader_of(file).ending,
@@ -289,7 +288,6 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         season=season,
         horizon=horizon,
         context_length=context,
-        patch=1 if task == "forecasting" else guess_patch(int(lengths.max()), reasons),
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=tuple(notes),
@@ -490,9 +488,10 @@ def _find_task(
         task, where, why = "forecasting", "changes within a series", "it is a number"
         labels = False
     else:
-        task, where = "tagging", "changes within a series"
+        reasons["task"] = f"{target!r} changes within a series, and {why}: no task learns that"
+        return None, None, None
     reasons["task"] = f"{task}: {target!r} {where}, and {why}"
     if not labels:
         return task, None, None
     sizes = np.unique(pd.factorize(per_series)[0], return_counts=True)[1]
-    return task, int(sizes.size), int(sizes.min()) if task == "classification" else None
+    return task, int(sizes.size), int(sizes.min())

@@ -93,7 +93,7 @@ class Panel:
 
     Parameters
     ----------
-    values : numpy.ndarray of shape (n_rows, n_channels), float32
+    values : numpy.ndarray of shape (n_rows, n_channels), float64
         Targets first, then channels known up to now, then channels known over the horizon;
         :attr:`Columns.channels` names them. Without gaps: what was missing has been filled.
     offsets : numpy.ndarray of shape (n_series + 1,), int64
@@ -195,7 +195,7 @@ class Panel:
                 self.offsets[:-1] + first - offsets[:-1], lengths
             )
         if len(self) == 1:
-            take = slice(int(first[0]), int(stop[0]))  # type: ignore[assignment]
+            take = slice(int(first[0]), int(stop[0]))
         return dataclasses.replace(
             self,
             values=self.values[take],
@@ -273,7 +273,7 @@ class Panel:
         offsets = self.offsets + n_steps * np.arange(len(self) + 1)
         where = np.arange(len(self.values)) + n_steps * self.rows_of_series
         added = ((offsets[1:] - n_steps)[:, None] + np.arange(n_steps)).ravel()
-        values = np.empty((len(self.values) + len(added), self.values.shape[1]), np.float32)
+        values = np.empty((len(self.values) + len(added), self.values.shape[1]))
         values[where] = self.values
         values[added] = steps.reshape(len(added), -1)
         times = self.times

@@ -15,7 +15,7 @@ __all__ = ["check_ordered", "check_regular", "numbers_of_column", "static_values
 
 
 def numbers_of_column(column: pd.Series, name: str, where: str) -> np.ndarray:
-    """A column as float32; text is an error that shows the first value that is no number."""
+    """A column as float64; text is an error that shows the first value that is no number."""
     dtype = column.dtype
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         if pd.api.types.is_complex_dtype(dtype):
@@ -35,9 +35,7 @@ def numbers_of_column(column: pd.Series, name: str, where: str) -> np.ndarray:
                     "Encode text as numbers, or name the column under static_covariates.",
                 )
             )
-    with np.errstate(over="ignore"):
-        single = numbers.astype(np.float32)
-    return single
+    return numbers
 
 
 def check_ordered(times: np.ndarray, offsets: np.ndarray, ids: np.ndarray, where: str) -> None:
@@ -109,7 +107,7 @@ def check_regular(
     full = ordinals[offsets[1:] - 1] + 1
     filled = np.concatenate([[0], np.cumsum(full)]).astype(np.int64)
     place = ordinals + np.repeat(filled[:-1], np.diff(offsets))
-    wide = np.full((filled[-1], values.shape[1]), np.nan, np.float32)
+    wide = np.full((filled[-1], values.shape[1]), np.nan)
     wide[place] = values
     stamps = np.empty(filled[-1], times.dtype)
     stamps[place] = times

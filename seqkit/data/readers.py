@@ -6,21 +6,25 @@ nor TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import glob
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
+from seqkit.data.files import LIMITS, reading, sized
+from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.missing import MISSING, Missing
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import Roles, read_long, read_table, read_wide
+from seqkit.data.tables import Roles, column_names, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ __all__ = [
     "LAYOUTS",
     "READERS",
     "Reader",
+    "column_names",
     "find_files",
     "read_frame",
     "read_sequences",
@@ -67,6 +72,11 @@ class Reader:
     read: dict[str, Callable[[Path, Roles], Read]]
     roles: tuple[str, ...]
     frame: bool = False
+
+    def layout(self, given: str | None, series_id: str | None, time: str | None) -> str:
+        """Return the layout that a file of this format is read in; "" where it has one only."""
+        way = given or ("long" if series_id is not None or time is not None else "wide")
+        return way if way in self.read else ""
 
 
 _TABLE: dict[str, Callable[[Path, Roles], Read]] = {"long": read_long, "wide": read_wide}
@@ -154,17 +164,19 @@ def find_files(
     DataError
         No such file (with near names), an empty file, a folder, a pattern without a match.
     """
-    found: list[Path] = []
+    found: dict[Path, None] = {}
     for one in [paths] if isinstance(paths, str | Path) else paths:
-        name = str(Path(one).expanduser())
+        if "\0" in str(one):
+            raise DataError(explain("data", "path", "a file name, without NUL", str(one)))
+        with reading(Path(one), "a file name", "Name the home folder in full."):
+            name = str(Path(one).expanduser())
         places = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
         pattern = any(c in name for c in "*?[")
         for place in places:
-            if place.exists():
+            if _there(place):
                 matches = [place]
             elif pattern:
-                matches = [Path(p) for p in sorted(glob.glob(str(place), recursive=True))]
-                matches = [p for p in matches if p.is_file()]
+                matches = _matching(place)
             else:
                 matches = []
             if matches:
@@ -172,27 +184,49 @@ def find_files(
         else:
             _raise_missing(name, places, pattern)
         for path in matches:
-            if path.is_dir():
-                mend = f"Name the files in it, as in {str(path / '*.csv')!r}."
-                raise DataError(explain("data", "path", "a file", str(path), mend))
-            if path.stat().st_size == 0:
+            if sized(path).st_size == 0:
                 raise DataError(explain(str(path), "the file", "data", "an empty file (0 bytes)"))
-        found.extend(p for p in matches if p not in found)
+        found.update(dict.fromkeys(matches))
     if not found:
         raise DataError(explain("data", "path", "at least one file", paths))
-    return found
+    return list(found)
 
 
-def _raise_missing(name: str, places: list[Path], pattern: bool) -> None:
+def _there(place: Path) -> bool:
+    """Whether there is something of that name, be it a broken link."""
+    try:
+        return place.is_symlink() or place.exists()
+    except OSError as fault:  # a name too long, a folder that may not be looked into
+        got = fault.strerror or str(fault)
+        raise DataError(explain(str(place), "path", "a file that can be opened", got)) from fault
+
+
+def _matching(place: Path) -> list[Path]:
+    """Return the files a pattern stands for, sorted by name."""
+    most = LIMITS["files"].value
+    with reading(place, "a pattern of file names", ""):
+        found = list(itertools.islice(glob.iglob(str(place), recursive=True), most + 1))
+    if len(found) > most:
+        mend = "Use a narrower pattern."
+        raise DataError(
+            explain(
+                str(place), "the pattern", f"of at most {most:,} files", f"more than {most:,}", mend
+            )
+        )
+    return [path for path in map(Path, sorted(found)) if not path.is_dir()]
+
+
+def _raise_missing(name: str, places: list[Path], pattern: bool) -> NoReturn:
     if pattern:
         shown = " or ".join(str(place) for place in places)
         raise DataError(explain("data", "path", "a pattern that matches files", shown))
+    mend = ""
     for place in places:
-        folder = place.parent
-        if folder.is_dir():
-            near = difflib.get_close_matches(place.name, [p.name for p in folder.iterdir()], n=3)
-            mend = f"Did you mean {' or '.join(near)}?" if near else ""
-            if near:
+        # a hint is worth no second error
+        with contextlib.suppress(OSError):
+            names = [p.name for p in place.parent.iterdir()]
+            if near := difflib.get_close_matches(place.name, names, n=3):
+                mend = f"Did you mean {' or '.join(near)}?"
                 break
     else:
         missing = [str(p.parent) for p in places if not p.parent.is_dir()]
@@ -241,6 +275,7 @@ def read_sequences(
     Returns
     -------
     Sequences
+        Labels that are all whole numbers are integers, others text.
 
     Raises
     ------
@@ -278,8 +313,7 @@ def read_sequences(
             if value is not None and role not in reader.roles:
                 expected = f"absent for {reader.ending} files, which say it themselves"
                 raise DataError(explain(str(path), role, expected, value, "Leave it out."))
-        way = layout or ("long" if series_id is not None or time is not None else "wide")
-        read = reader.read.get(way) or reader.read[""]
+        read = reader.read[reader.layout(layout, series_id, time)]
         sequences, place = read(path, Roles(target, features, series_id, time, group))
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))
@@ -292,12 +326,13 @@ def read_sequences(
                 explain(str(path), "the features", expected, list(sequences.features)[:12])
             )
         parts.append(sequences)
-    return parts[0] if len(parts) == 1 else concatenate(parts)
+    found = parts[0] if len(parts) == 1 else concatenate(parts)
+    return replace(found, y=integer_labels(found.y))
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
     """Put the name of the file before those of its series, so that files cannot mix them up."""
-    stem = path.name.split(".")[0]
+    stem = series_name(path)
     ids = np.asarray(sequences.ids)
     names = [stem] if ids.tolist() == [stem] else [f"{stem}:{one}" for one in ids.tolist()]
     return replace(sequences, ids=np.array(names))

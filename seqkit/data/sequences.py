@@ -244,7 +244,7 @@ def as_padded(
     *,
     where: str = "X",
     missing: Missing = "error",
-    dtype: DTypeLike = np.float32,
+    dtype: DTypeLike | None = np.float32,
     min_length: int = 1,
     feature_names: Sequence[str] | None = None,
     ids: NDArray[Any] | None = None,
@@ -263,8 +263,8 @@ def as_padded(
         What an error begins with, for example the name of the estimator.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of NaN: see `fill_missing`. "indicator" doubles the number of features.
-    dtype : dtype, default=float32
-        Of the values returned.
+    dtype : dtype or None, default=float32
+        Of the values returned; None leaves float32 and float64 as they are.
     min_length : int, default=1
         A shorter series is an error.
     feature_names : sequence of str, optional
@@ -310,6 +310,8 @@ def as_padded(
         expected = f"at least {max(min_length, 1)} steps long"
         got = f"{int(lengths[shortest])} in series {name!r}"
         raise DataError(f"{where}: every series must be {expected}; got {got}. Leave it out.")
+    if dtype is None:
+        dtype = rows.dtype if rows.dtype in (np.float32, np.float64) else np.float64
     with np.errstate(over="ignore"):  # what overflows becomes inf, and that is an error below
         rows = rows.astype(dtype, copy=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -1,11 +1,10 @@
-"""Sensible sizes for a data file: frequency, season, horizon, context, patch. Each with its reason.
+"""Sensible sizes for a data file: frequency, season, horizon, context. Each with its reason.
 
 Used by `seqkit.data.inspect` only; a recipe states what it uses.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +16,14 @@ from seqkit.data.tables import parse_times
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEASONS", "find_test_file", "guess_frequency", "guess_patch", "guess_sizes"]
+__all__ = ["SEASONS", "find_test_file", "guess_frequency", "guess_sizes"]
 
 # Steps in the season that most often matters, by pandas frequency without its multiple and anchor.
 SEASONS = {"YS": 1, "YE": 1, "QS": 4, "QE": 4, "MS": 12, "ME": 12, "W": 52, "D": 7, "B": 5,
            "h": 24, "min": 60, "s": 60}  # fmt: skip
 
-LONG_SERIES = 500
+UNSEASONAL = 12
+"""Steps ahead where there is no season and the series are long enough."""
 
 
 def guess_frequency(
@@ -69,9 +69,13 @@ def guess_frequency(
 
 
 def guess_sizes(
-    frequency: str | None, shortest: int, reasons: dict[str, str]
+    frequency: str | None, shortest: int, longest: int, reasons: dict[str, str]
 ) -> tuple[int, int, int]:
-    """Return season, horizon and context length in time steps."""
+    """Return season, horizon and context length in time steps.
+
+    A context is never cut below the two seasons that a model must see: a series that is shorter
+    than it is filled up.
+    """
     match = re.match(r"(\d*)([A-Za-z]+)", frequency or "")
     unit = match.group(2) if match else ""
     season = SEASONS.get(unit, 1)
@@ -79,27 +83,17 @@ def guess_sizes(
     if multiple > 1:
         season = max(season // multiple, 1)
     reasons["season"] = f"usual for {frequency}" if season > 1 else "no season is usual for it"
-    horizon = season if season > 1 else 12
-    context = 2 * horizon if season > 1 else 24
-    room = max(shortest // 4, 2)  # a window, three more steps of its size to train and test on
-    if context + horizon > room:
-        horizon = max(min(horizon, room // 3), 1)
-        context = max(room - horizon, 1)
-    text = "two seasons of context, one ahead" if season > 1 else "24 steps of context, 12 ahead"
-    limit = f"; shortened to a quarter of the shortest series ({shortest} steps)"
-    reasons["horizon"] = text + (limit if context + horizon == room else "")
-    return season, horizon, context
-
-
-def guess_patch(longest: int, reasons: dict[str, str]) -> int:
-    """Return the power of two that brings the longest series below some 500 recurrent steps."""
-    if longest <= LONG_SERIES:
-        return 1
-    patch = 2 ** math.ceil(math.log2(longest / LONG_SERIES))
-    reasons["patch"] = (
-        f"{longest} steps are long for a recurrent layer: {patch} are folded into one"
-    )
-    return int(patch)
+    if longest < 3 * season:
+        reasons["season"] = f"{season} is usual for {frequency}, but no series holds three of them"
+        season = 1
+    if season == 1:
+        horizon = min(UNSEASONAL, max(shortest // 5, 1))
+        reasons["horizon"] = f"{horizon} ahead of {2 * horizon} steps"
+        return season, horizon, 2 * horizon
+    horizon = min(season, max(shortest // 3, 1))
+    ahead = "one" if horizon == season else f"a third of the shortest series, {shortest} steps,"
+    reasons["horizon"] = f"two seasons of context, {ahead} ahead"
+    return season, horizon, 2 * season
 
 
 def find_test_file(file: Path, reasons: dict[str, str]) -> str | None:

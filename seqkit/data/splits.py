@@ -6,6 +6,7 @@ forecasting (`seqkit.data.windows`).
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -256,7 +257,7 @@ def check_same_labels(train: Any, test: Any, where: str = "data", part: str = "t
     if not new:
         return
     count = int(np.isin(asked, new).sum())
-    shown = ", ".join(repr(label) for label in new[:8]) + (", ..." if len(new) > 8 else "")
+    shown = ", ".join(map(reprlib.repr, new[:8])) + (", ..." if len(new) > 8 else "")
     same = {str(label) for label in new} & {str(label) for label in known.tolist()}
     mend = (
         "The same labels are numbers in one file and text in the other: write them alike."

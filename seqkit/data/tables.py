@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import gzip
 import logging
+import reprlib
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.archive import Read, lines_of
+from seqkit.data.archive import Read, check_utf8
+from seqkit.data.files import check_columns, open_bytes, open_text, reading
+from seqkit.data.labels import series_name
+from seqkit.data.parquet import read_parquet
 from seqkit.data.sequences import Sequences
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Roles", "as_numbers", "place_of", "read_long", "read_table", "read_wide"]
+__all__ = [
+    "Roles",
+    "as_numbers",
+    "column_names",
+    "place_of",
+    "read_long",
+    "read_table",
+    "read_wide",
+]
 
 log = logging.getLogger(__name__)
 
@@ -102,56 +115,64 @@ def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
     DataError
         A damaged file, no header, a column name twice, no rows, lines of unequal length.
     """
-    import pandas as pd
-
     roles = roles or Roles()
-    if path.suffix == ".parquet":
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as fault:
-            mend = "Copy or download it again."
-            text = str(fault).splitlines()[0]
-            raise DataError(explain(str(path), "the file", "whole parquet", text, mend)) from fault
-        # An integer index without a name is what pandas leaves after sorting or filtering.
-        if frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index.dtype):
-            frame = frame.reset_index()
-        frame.columns = [str(name) for name in frame.columns]
+    if is_parquet(path):
+        frame = read_parquet(path)
         columns = list(frame.columns)
     else:
         columns = _header(path)
-    for name in columns:
-        if columns.count(name) > 1:
-            raise DataError(explain(str(path), "every column name", "used once", name))
+    check_columns(str(path), len(columns))
+    if len(set(columns)) < len(columns):
+        name = next(one for one, count in Counter(columns).items() if count > 1)
+        raise DataError(explain(str(path), "every column name", "used once", name))
     roles.check(columns, str(path))
-    if path.suffix != ".parquet":
-        # From pandas 3.1 on the default is exact and the argument deprecated.
-        exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-        missing = {c: [""] if c in roles.labels else MISSING_TEXT for c in columns}
-        try:
-            with warnings.catch_warnings():
-                # A longer first row would lose its last cells with a mere warning.
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                frame = pd.read_csv(
-                    path,
-                    encoding="utf-8-sig",
-                    header=0,
-                    names=columns,
-                    index_col=False,
-                    keep_default_na=False,
-                    low_memory=False,
-                    na_values=missing,
-                    **exact,
-                )
-        except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as fault:
-            text = str(fault).replace("Error tokenizing data. C error: ", "").strip()
-            if isinstance(fault, pd.errors.ParserWarning):
-                text = "more cells in the first row"
-            mend = "Quote cells that hold the separator."
-            expected = f"{len(columns)} cells of UTF-8 text in every line"
-            raise DataError(explain(str(path), "the table", expected, text, mend)) from fault
+    if not is_parquet(path):
+        frame = _read_csv(path, columns, roles)
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
     return frame
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a table."""
+    return list(read_parquet(path).columns) if is_parquet(path) else _header(path)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is parquet, by its ending."""
+    return path.suffix.lower() == ".parquet"
+
+
+def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
+    import pandas as pd
+
+    # From pandas 3.1 on the default is exact and the argument deprecated.
+    exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
+    missing = {c: [""] if c in roles.labels else MISSING_TEXT for c in columns}
+    try:
+        with open_bytes(path) as file, warnings.catch_warnings():
+            # A longer first row would lose its last cells with a mere warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                file,
+                encoding="utf-8-sig",
+                header=0,
+                names=columns,
+                index_col=False,
+                keep_default_na=False,
+                low_memory=False,
+                na_values=missing,
+                **exact,
+            )
+    except DataError:
+        raise
+    except Exception as fault:  # a parser has no fixed list of what it raises
+        text = str(fault).replace("Error tokenizing data. C error: ", "").strip()
+        if isinstance(fault, pd.errors.ParserWarning):
+            text = "more cells in the first row"
+        mend = "Quote cells that hold the separator."
+        expected = f"{len(columns)} cells of UTF-8 text in every line"
+        raise DataError(explain(str(path), "the table", expected, text, mend)) from fault
 
 
 def _version(module: Any) -> tuple[int, ...]:
@@ -160,19 +181,25 @@ def _version(module: Any) -> tuple[int, ...]:
 
 def _header(path: Path) -> list[str]:
     """Return the column names of a csv file, and refuse one that has none."""
-    first = next((text for _, text in lines_of(path)), None)
-    if first is None:
+    csv.field_size_limit(2**31 - 1)
+    with open_text(path, newline="") as file, reading(path, "a table of quoted cells and commas"):
+        rows = csv.reader(file)
+        cells = next((row for row in rows if len(row) > 1 or "".join(row).strip()), None)
+        number = rows.line_num
+    if cells is None:
         raise DataError(explain(str(path), "the file", "a table", "blank lines"))
-    cells = [cell.strip() for cell in next(csv.reader([first]))]
+    check_utf8(",".join(cells), f"{path}:{number}")
+    cells = [cell.strip() for cell in cells]
     if len(cells) == 1:
         for name, separator in (("semicolons", ";"), ("tabs", "\t")):
-            if separator in first:
+            if separator in cells[0]:
                 mend = "Write it with commas and decimal points."
                 raise DataError(explain(str(path), "cells", "parted by commas", name, mend))
     numbers = [_is_number(cell) for cell in cells]
     if all(numbers) and not all(cell.lstrip("+").isdigit() for cell in cells):
         mend = "Put the names of the columns in the first line."
-        raise DataError(explain(f"{path}:1", "the line", "column names", first[:40], mend))
+        where = f"{path}:{number}"
+        raise DataError(explain(where, "the line", "column names", ",".join(cells), mend))
     return [cell or f"column_{i}" for i, cell in enumerate(cells)]
 
 
@@ -190,11 +217,10 @@ def place_of(path: Path, row: int) -> str:
     The lines are counted only now that an error needs one: quoted cells may hold line breaks and
     blank lines are no rows.
     """
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         return f"{path}: row {row}"
-    opened = gzip.open if path.suffix == ".gz" else open
-    csv.field_size_limit(2**31 - 1)
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+    # the error that asks for the place must not be lost where the file has changed meanwhile
+    with contextlib.suppress(OSError, ValueError, csv.Error), open_text(path, newline="") as file:
         reader = csv.reader(file)
         lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
         for count, number in enumerate(lines):
@@ -349,7 +375,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     frame = read_table(path, roles)
     if roles.series_id is None:
-        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([path.name.split(".")[0]])
+        codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([series_name(path)])
     else:
         names = _labels(frame[roles.series_id], path, "series_id")
         codes, ids = pd.factorize(names)
@@ -386,10 +412,11 @@ def read_long(path: Path, roles: Roles) -> Read:
             series = ids[codes[order[at]]].item()
             where = place(at)
             expected = f"the same in every row of series {series!r}"
-            got = f"{column[at].item()!r} after {column[starts[at]].item()!r}"
+            now, before = (reprlib.repr(column[k].item()) for k in (at, starts[at]))
+            got = f"{now} after {before}"
             mend = "Name the column that tells the series apart as series_id."
             if role == "target":
-                mend += " To predict a value at every step use task: forecasting or tagging."
+                mend += " To predict a value at every step use task: forecasting."
             raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
         return column[offsets[:-1]]
 

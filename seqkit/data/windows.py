@@ -13,7 +13,7 @@ import numpy as np
 
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
-from seqkit.window_space import window_statistics
+from seqkit.window_space import constant_ends, window_statistics
 
 __all__ = ["WindowSource", "training_panel"]
 
@@ -42,8 +42,10 @@ class WindowSource:
     back : int, default=0
         With ``last``: the origin is that many steps before the end (rows ahead are appended).
     normalize : {"none", "last", "standard"}, default=None
-        Give targets of the horizon in the normalised space of their window, as the model does
-        (:func:`seqkit.window_space.window_statistics`); None leaves them in units.
+        How the model normalises windows (:func:`seqkit.window_space.window_statistics`). Targets of
+        the horizon are given in the normalised space of their window. The past of the targets is
+        moved near zero, in float64, as far as the model takes it back: ``standard`` gives a
+        normalised window, ``last`` one less its last value. None leaves all in units.
     offset, scale : numpy.ndarray of shape (n_targets,)
         Statistics of the training part that ``none`` and ``last`` use.
     lengths : bool, default=None
@@ -107,7 +109,7 @@ class WindowSource:
         n_known = panel.n_targets + len(panel.columns.past)
         self._n_aged = n_known
         self.tensors: dict[str, np.ndarray] = {
-            "values": panel.values,
+            "values": np.asarray(panel.values, np.float64),
             "starts": panel.offsets[:-1].astype(np.int64),
             "stops": panel.offsets[1:].astype(np.int64),
             "first_origin": self.first_origin.astype(np.int64),
@@ -120,8 +122,8 @@ class WindowSource:
         if panel.static_codes is not None:
             self.tensors["static_codes"] = panel.static_codes
         if normalize is not None:
-            self.tensors["offset"] = np.asarray(offset, np.float32)
-            self.tensors["scale"] = np.asarray(scale, np.float32)
+            self.tensors["offset"] = np.asarray(offset, np.float64)
+            self.tensors["scale"] = np.asarray(scale, np.float64)
         # all that changes the trace, besides types and trailing shapes of the tensors
         self.signature: Hashable = (
             context_length,
@@ -175,6 +177,13 @@ class WindowSource:
         lengths = tf.minimum(origin - start + 1, self.context_length)
         if self.padded:
             x = tf.where((context >= start[:, None])[:, :, None], x, tf.zeros_like(x))
+        if self.normalize is not None:
+            import keras
+
+            shape = x.shape
+            x, center, spread = self._moved(tensors, x, lengths, keras.ops)
+            x = tf.ensure_shape(x, shape)
+        x = tf.cast(x, tf.float32)
         inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
         if self.with_lengths:
             inputs["lengths"] = tf.cast(lengths, tf.int32)
@@ -188,21 +197,20 @@ class WindowSource:
         rows = tf.minimum(ahead, stop - 1)
         following = tf.gather(values, rows)  # (batch, horizon, n_channels)
         if self.n_future:
-            inputs["future"] = following[:, :, -self.n_future :]
+            inputs["future"] = tf.cast(following[:, :, -self.n_future :], tf.float32)
         if not self.with_targets:
             return inputs, None, None
         y = following[:, :, : self.n_targets]
         if self.normalize is not None:
-            import keras
-
-            y = self._normalized(tensors, y, x, lengths, keras.ops)
+            y = (y - center) / spread
+        y = tf.cast(y, tf.float32)
         if not self.with_age:
             return inputs, y, None
         observed = tf.equal(tf.gather(tensors["age"], rows)[:, :, : self.n_targets], 0)
         return inputs, y, tf.cast(observed, tf.float32)
 
-    def take(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], Any, Any]:
-        """Return what :meth:`gather` does, as arrays."""
+    def _contexts(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return contexts in units, with their lengths, series and origins."""
         tensors = self.tensors
         values = tensors["values"]
         series, origin = self.rows(index)
@@ -216,7 +224,22 @@ class WindowSource:
             x = np.concatenate([known, x[:, :, self._n_aged :]], -1)
         lengths = np.minimum(origin - start + 1, self.context_length)
         if self.padded:
-            x = np.where((context >= start[:, None])[:, :, None], x, np.float32(0))
+            x = np.where((context >= start[:, None])[:, :, None], x, 0.0)
+        return x, lengths, series, origin
+
+    def space(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return center and spread of windows, float64 of shape (n, 1, n_targets) each."""
+        x, lengths, _, _ = self._contexts(index)
+        return self._statistics(self.tensors, x, lengths, np)
+
+    def take(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], Any, Any]:
+        """Return what :meth:`gather` does, as arrays."""
+        tensors = self.tensors
+        values = tensors["values"]
+        x, lengths, series, origin = self._contexts(index)
+        if self.normalize is not None:
+            x, center, spread = self._moved(tensors, x, lengths, np)
+        x = x.astype(np.float32, copy=False)
         inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
         if self.with_lengths:
             inputs["lengths"] = lengths.astype(np.int32)
@@ -227,12 +250,13 @@ class WindowSource:
         rows = np.minimum(ahead, tensors["stops"][series][:, None] - 1)
         following = values[rows]  # (batch, horizon, n_channels)
         if self.n_future:
-            inputs["future"] = following[:, :, -self.n_future :]
+            inputs["future"] = following[:, :, -self.n_future :].astype(np.float32)
         if not self.with_targets:
             return inputs, None, None
         y = following[:, :, : self.n_targets]
         if self.normalize is not None:
-            y = self._normalized(tensors, y, x, lengths, np)
+            y = (y - center) / spread
+        y = y.astype(np.float32)
         if not self.with_age:
             return inputs, y, None
         return inputs, y, (tensors["age"][rows][:, :, : self.n_targets] == 0).astype(np.float32)
@@ -252,9 +276,9 @@ class WindowSource:
         known = tf.where(context[:, :, None] <= seen[:, None, :], known, held + 0 * known)
         return tf.concat([known, x[:, :, self._n_aged :]], -1)
 
-    def _normalized(self, tensors: Any, y: Any, x: Any, lengths: Any, ops: Any) -> Any:
+    def _statistics(self, tensors: Any, x: Any, lengths: Any, ops: Any) -> Any:
         assert self.normalize is not None
-        center, spread = window_statistics(
+        return window_statistics(
             x[:, :, : self.n_targets],
             lengths if self.padded else None,
             self.normalize,
@@ -262,7 +286,33 @@ class WindowSource:
             tensors["scale"],
             ops,
         )
-        return (y - center) / spread
+
+    def _moved(self, tensors: Any, x: Any, lengths: Any, ops: Any) -> tuple[Any, Any, Any]:
+        """Return windows near zero, where float32 is fine, with their center and spread.
+
+        What is taken away here the model would take away itself, so that its forecasts in
+        normalised space are those of the window in units.
+        """
+        center, spread = self._statistics(tensors, x, lengths, ops)
+        n, kind = self.n_targets, self.normalize
+        if kind == "none" or not self.target_inputs:
+            return x, center, spread
+        targets = x[:, :, :n] - center
+        if kind == "standard":
+            targets = targets / spread
+        if x.shape[-1] > n:
+            targets = ops.concatenate([targets, x[:, :, n:]], axis=-1)
+        return targets, center, spread
+
+    def constant_windows(self) -> int:
+        """Return how many windows do not move at all in a target, as ``standard`` sees them."""
+        values, starts = self.tensors["values"], self.tensors["starts"]
+        first = np.zeros(len(values), bool)
+        first[starts[starts < len(values)]] = True  # a series may be empty
+        constant = np.zeros(len(values), bool)
+        for column in range(self.n_targets):
+            constant |= constant_ends(values[:, column], first, self.context_length)
+        return int(constant[self.rows(np.arange(self.n_examples))[1]].sum())
 
 
 def training_panel(panel: Panel, horizon: int) -> tuple[Panel, tuple[str, ...]]:

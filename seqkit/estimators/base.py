@@ -9,12 +9,12 @@ trace an architecture once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -23,11 +23,19 @@ from sklearn.utils.validation import (
 
 from seqkit import training
 from seqkit.architecture import Architecture
+from seqkit.auto import AUTO, choose, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.errors import explain
+from seqkit.estimators.checking import SeriesCheck
+from seqkit.estimators.examples import Examples, check_size, take_series, tell_of_precision
+from seqkit.estimators.fitted import FittedSettings
 from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
 
@@ -55,7 +63,7 @@ TRAIN_SETTINGS = (
 )
 
 
-class BaseSequenceEstimator(BaseEstimator):
+class BaseSequenceEstimator(FittedSettings, BaseEstimator):
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -63,9 +71,22 @@ class BaseSequenceEstimator(BaseEstimator):
 
     _task: ClassVar[str]
 
+    if TYPE_CHECKING:  # scikit-learn has no type hints; these are what its methods give here
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Return the settings."""
+
+        def set_params(self, **params: Any) -> Self:
+            """Change settings."""
+
     def _build(self) -> Architecture:
         """Return what makes the fitted architecture."""
         raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
@@ -76,8 +97,12 @@ class BaseSequenceEstimator(BaseEstimator):
         return state
 
     @property
-    def model_(self) -> Any:
-        """The trained ``keras.Model``: raw values in, answers in the user's units out."""
+    def model_(self) -> keras.Model:
+        """The trained ``keras.Model``: raw values in, answers in the user's units out.
+
+        It is a copy, built when first asked for: training it further, or changing its weights, does
+        not change the estimator's answers. :meth:`set_weights` takes them over.
+        """
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
         if "_model_" not in self.__dict__:
@@ -98,7 +123,7 @@ class BaseSequenceEstimator(BaseEstimator):
         validate_parameters(type(self).__name__, self._task, values)
         return values
 
-    def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Any:
+    def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""
         before = dict(self.__dict__)
         try:
@@ -146,25 +171,11 @@ class BaseSequenceEstimator(BaseEstimator):
         }
 
 
-@dataclass
-class Examples:
-    """Series with their encoded targets and weights."""
-
-    padded: Padded
-    target: np.ndarray
-    weight: np.ndarray | None
-
-    def take(self, rows: np.ndarray) -> Examples:
-        lengths = self.padded.lengths
-        padded = Padded(self.padded.values[rows], None if lengths is None else lengths[rows])
-        return Examples(
-            padded, self.target[rows], None if self.weight is None else self.weight[rows]
-        )
-
-
-class SeriesEstimator(BaseSequenceEstimator):
+class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
+    _answers_depend_on = (*MODEL_SETTINGS, "missing")
+    auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
     _variable_length_: bool
@@ -183,11 +194,15 @@ class SeriesEstimator(BaseSequenceEstimator):
         """Return the statistics of the scaling layers by variable path, from training rows."""
         if self.scale == "none":
             return {}
-        offset, scale = fit_scaler(self.scale, _valid_steps(train.padded))
+        rows, weight = train.steps()
+        offset, scale = fit_scaler(self.scale, rows, weight)
+        if rows.dtype == np.float64:
+            what = f"{type(self).__name__}: feature {{}}"
+            tell_of_precision(rows, scale, what, "the network sees float32 and loses that")
         return {"standardize/offset": offset, "standardize/scale": scale}
 
-    def _target_weight(self, target: np.ndarray) -> np.ndarray | None:
-        """Return a weight for each series that its target asks for."""
+    def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
+        """Return a weight for each series that its target asks for, beside the one given."""
         return None
 
     def _objective(self) -> Objective:
@@ -203,7 +218,6 @@ class SeriesEstimator(BaseSequenceEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
     def fit(
@@ -216,7 +230,7 @@ class SeriesEstimator(BaseSequenceEstimator):
         callbacks: Iterable[Any] = (),
         on_epoch: Callable[..., Any] | None = None,
         resume: training.TrainingState | None = None,
-    ) -> Any:
+    ) -> Self:
         """Fit the model to series and their targets.
 
         Parameters
@@ -228,7 +242,9 @@ or a list of (n_timesteps_i, n_features) arrays
             A class label or a number for each series; for a regressor also
             ``(n_series, n_targets)``.
         sample_weight : array-like of shape (n_series,), default=None
-            Weight of each series in the loss.
+            Weight of each series in the loss and in the statistics of scaling. Weights are taken
+            as they are, never normalised: twice as large they double the loss, and with it the
+            gradient (before `clipnorm`). A series of weight 0 changes nothing at all.
         validation_data : tuple, default=None
             ``(X, y)`` or ``(X, y, sample_weight)`` to validate on, instead of the share
             ``validation`` of the training series.
@@ -241,7 +257,7 @@ or a list of (n_timesteps_i, n_features) arrays
 
         Returns
         -------
-        self : object
+        self : the estimator
 
         Raises
         ------
@@ -280,18 +296,20 @@ or a list of (n_timesteps_i, n_features) arrays
         settings = self._settings()
         start: dict[str, Any] = {"resume": resume}
         if going_on:
+            self._check_settings_kept()
             start = self._going_on()
         else:
             self._forget()
+            self._keep_settings()
             if classes is not None:
                 self.classes_ = classes
         seed = _seed(self.random_state)
-        examples = self._examples(X, y, sample_weight, reset=not going_on)
-        train, held = examples, None
-        if validation_data is not None:
-            held = self._examples(*validation_data, reset=False)
-        elif self.validation and not partial_pass:
-            train, held = self._hold_out(examples, seed)
+        if partial_pass:
+            settings.update(epochs=1, patience=0, validation=0.0)
+        train, held = self._divided(
+            X, y, sample_weight, validation_data, seed, settings, reset=not going_on
+        )
+        settings |= self.auto_
         constants = None
         if not going_on:
             self._variable_length_ = train.padded.lengths is not None
@@ -300,14 +318,14 @@ or a list of (n_timesteps_i, n_features) arrays
                 for path, value in self._fit_statistics(train).items()
             }
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        if partial_pass:
-            loop.update(epochs=1, patience=0)
         if going_on and "resume" in start:
             loop["epochs"] += start["resume"].epoch
-        build = self._build()
+        build, source = self._build(), self._source(train)
+        steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
+        loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fitted = training.fit(
             build,
-            self._source(train),
+            source,
             key=build.key,
             seed=seed,
             loss=self._objective(),
@@ -322,7 +340,7 @@ or a list of (n_timesteps_i, n_features) arrays
         )
         self._adopt(fitted, keep_state=self.warm_start or partial_pass)
 
-    def untrained(self, X: Any, y: Any) -> Any:
+    def untrained(self, X: Any, y: Any) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the
@@ -341,33 +359,82 @@ or a list of (n_timesteps_i, n_features) arrays
         other = clone(self)
         other._settings()
         examples = other._examples(X, y, reset=True)
+        other.auto_ = other._choose(other.get_params(deep=False), examples, None)
         other._variable_length_ = examples.padded.lengths is not None
         return other._build(), other._fit_statistics(examples)
 
     # -- data --------------------------------------------------------------------------------
 
+    def _divided(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: tuple[Any, ...] | None,
+        seed: int,
+        settings: dict[str, Any],
+        *,
+        reset: bool,
+    ) -> tuple[Examples, Examples | None]:
+        """Return the checked examples to train on and to validate on; choose what is ``auto``."""
+        examples, held = self._examples(X, y, sample_weight, reset=reset), None
+        if validation_data is not None:
+            held = self._examples(*validation_data, reset=False)
+        patch = {} if reset or "patch" not in self.auto_ else {"patch": self.auto_["patch"]}
+        self.auto_ = self._choose(settings, examples, held) | patch
+        share = self.auto_.get("validation", settings["validation"])
+        if held is None and share:
+            return self._hold_out(examples, share, seed)
+        return examples, held
+
+    def _choose(
+        self, settings: dict[str, Any], examples: Examples, held: Examples | None
+    ) -> dict[str, Any]:
+        """Return what the settings that are ``auto`` become with these series."""
+        padded, sizes = examples.padded, self._sizes(examples.target)
+        lengths = [padded.values.shape[1]] if padded.lengths is None else padded.lengths.tolist()
+        return choose(settings, lengths, sizes, None if held is None else self._sizes(held.target))
+
+    def _sizes(self, target: np.ndarray) -> list[int]:
+        """Return the number of series of each class, or of all of them where there are none."""
+        return [len(target)]
+
     def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
         padded = self._check_X(X, reset)
-        target = self._encode_target(y, reset)
-        check_consistent_length(padded.values, target)
-        weight = self._target_weight(target)
+        given = None
         if sample_weight is not None:
             given = _check_sample_weight(
                 sample_weight, padded.values, dtype=np.float32, ensure_non_negative=True
             )
+            if y is not None and not (given > 0).all():
+                check_consistent_length(padded.values, y)
+                padded, y, given = self._weighted(padded, y, given)
+        target = self._encode_target(y, reset)
+        check_consistent_length(padded.values, target)
+        weight = self._target_weight(target, given)
+        if given is not None:
             weight = given if weight is None else given * weight
-        return Examples(padded, target, weight)
+        return Examples(padded, target, weight, given)
+
+    def _weighted(self, padded: Padded, y: Any, given: np.ndarray) -> tuple[Padded, Any, Any]:
+        """Leave out the series of weight 0, so that they change nothing at all."""
+        rows = np.flatnonzero(given > 0)
+        if not len(rows):
+            raise ValueError(
+                explain(type(self).__name__, "sample_weight", "above 0 for a series at least", 0.0)
+            )
+        return take_series(padded, rows), _safe_indexing(y, rows), given[rows]
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
-        owner = type(self).__name__
+        owner, fitted = type(self).__name__, self._fitted
         if _is_table(X):
             table = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-            padded = as_padded(table[:, :, None], missing=self.missing)
+            padded = as_padded(table[:, :, None], missing=fitted.missing, dtype=None)
             n_features, n_steps = 1, table.shape[1]
         else:
-            padded = as_padded(X, missing=self.missing)
+            padded = as_padded(X, missing=fitted.missing, dtype=None)
             n_features, n_steps = padded.values.shape[2], None
-            if self.missing == "indicator":
+            if fitted.missing == "indicator":
                 n_features //= 2
             if reset:
                 self.n_features_in_ = n_features
@@ -381,16 +448,20 @@ or a list of (n_timesteps_i, n_features) arrays
                 f"X has {n_features} features, but {owner} is expecting {expected} features as "
                 "input."
             )
+        check_size(padded.values, owner, "X")
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        if shortest < self.patch:
+        # a series shorter than a patch that nobody asked for is one patch, filled up
+        if fitted.patch != AUTO and shortest < fitted.patch:
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
-                f"{owner}: X must have at least patch={self.patch} time steps in every series; "
+                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
                 f"series {series} has {shortest}. Use a smaller patch."
             )
         return padded
 
-    def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    def _hold_out(
+        self, examples: Examples, validation: float, seed: int
+    ) -> tuple[Examples, Examples]:
         """Set the share `validation` aside, by class where there are classes."""
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
@@ -398,11 +469,11 @@ or a list of (n_timesteps_i, n_features) arrays
         by_class = examples.target if self._row.target == "label" else None
         try:
             kept, held = train_test_split(
-                np.arange(n), test_size=self.validation, random_state=seed, stratify=by_class
+                np.arange(n), test_size=validation, random_state=seed, stratify=by_class
             )
         except ValueError as error:
             raise ValueError(
-                f"{type(self).__name__}: validation={self.validation!r} of {n} series cannot be "
+                f"{type(self).__name__}: validation={validation!r} of {n} series cannot be "
                 f"set aside. {error} Give validation_data, or set validation=0 and patience=0."
             ) from error
         return examples.take(kept), examples.take(held)
@@ -416,8 +487,9 @@ or a list of (n_timesteps_i, n_features) arrays
             "n_features": self._n_channels_,
             "variable_length": variable_length,
             **sizes,
-            **{name: getattr(self, name) for name in MODEL_SETTINGS},
+            **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
+        settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
         return Architecture(builder, settings)
 
     def _source(self, examples: Examples) -> training.ArraySource:
@@ -426,15 +498,15 @@ or a list of (n_timesteps_i, n_features) arrays
 
     # -- prediction --------------------------------------------------------------------------
 
-    def _predict_raw(self, X: Any) -> np.ndarray:
-        """Return the model's output for every series, ``(n_series, width)``."""
+    def _predict_raw(self, X: Any, output: str | None = None) -> np.ndarray:
+        """Return the output, or that of a layer, for every series, ``(n_series, width)``."""
         check_is_fitted(self)
         padded = self._check_X(X, reset=False)
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
         build = self._build(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
-        return training.predict(build, self.weights_, source, key=build.key)
+        return training.predict(build, self.weights_, source, key=build.key, output=output)
 
 
 def _is_table(X: Any) -> bool:
@@ -445,14 +517,6 @@ def _is_table(X: Any) -> bool:
     if getattr(X, "ndim", 2) == 1:
         return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
     return getattr(X, "ndim", 2) != 3
-
-
-def _valid_steps(padded: Padded) -> np.ndarray:
-    """Return all time steps but the padding, ``(n_rows, n_features)``."""
-    values = padded.values
-    if padded.lengths is None:
-        return values.reshape(-1, values.shape[2])
-    return values[np.arange(values.shape[1]) < padded.lengths[:, None]]
 
 
 def _inputs(padded: Padded, variable_length: bool) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -25,38 +27,40 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     Parameters
     ----------
-    cell : str, default="lstm"
+    cell : str, default="gru"
         Recurrent cell, a row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=64
+    units : int or sequence of int, default=(64, 64)
         Width of the recurrent layer; a sequence is a stack.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Run every layer in both directions.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share dropped, in [0, 1), on the input of every recurrent layer after the first and
         before the head.
     recurrent_dropout : float, default=0.0
         Share of the previous state dropped, one mask a sequence.
     residual : bool, default=False
         Add a layer's input to its output from the second layer on.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the valid steps become one vector.
-    patch : int, default=1
-        Time steps folded into one before the first recurrent layer.
+    patch : int or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer; ``auto`` leaves 32 of a series
+        of median length.
     dense : sequence of int, default=()
         Widths of hidden layers between pooling and head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of each feature, fitted on the training part and kept in the model.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What a NaN is: an error, interpolated within its series, or marked by a further feature.
-    epochs : int, default=100
-        Passes over the training series, at most.
-    batch_size : int, default=32
-        Series in a gradient step.
+    epochs : int or "auto", default="auto"
+        Passes over the training series, at most; ``auto`` makes 2,000 gradient steps, in 300
+        epochs at most.
+    batch_size : int or "auto", default="auto"
+        Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
     optimizer : str, default="adam"
         A Keras optimizer by name.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=3e-3
         Step size of the optimizer.
-    schedule : {"constant", "cosine", "plateau"}, default="constant"
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
         Course of the learning rate.
     steps_per_epoch : int or None, default=None
         Random batches in an epoch instead of a full pass.
@@ -66,17 +70,20 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         What is minimised.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
-    patience : int, default=10
-        Epochs without a better validation loss before training stops; the best weights are
-        restored. 0 turns this off.
-    validation : float, default=0.15
-        Share of the series set aside, by class, for early stopping; 0 for none.
+    patience : int or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 turns this off, and
+        the last weights are kept. ``auto``: see :func:`seqkit.auto.early_stopping`.
+    validation : float or "auto", default="auto"
+        Share of the series set aside, by class, for early stopping; 0 for none. ``auto`` is .15
+        where that is 50 series or more, two of every class among them, or where `patience` is
+        set; else 0.
     warm_start : bool, default=False
         Continue from the last fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         The same integer gives the same weights.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar; where there is no terminal, a line now and then.
 
     Attributes
     ----------
@@ -92,6 +99,8 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    auto_ : dict
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
 
@@ -112,31 +121,36 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     _task = "classification"
 
+    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            """Return the mean accuracy."""
+
     def __init__(
         self,
         *,
-        cell: str = "lstm",
-        units: int | Sequence[int] = 64,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
+        cell: str = "gru",
+        units: int | Sequence[int] = (64, 64),
+        bidirectional: bool = True,
+        dropout: float = 0.2,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
-        pooling: str = "last",
-        patch: int = 1,
+        pooling: str = "mean_max",
+        patch: int | str = "auto",
         dense: Sequence[int] = (),
         scale: str = "standard",
         missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        learning_rate: float = 3e-3,
+        schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
         loss: str = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
-        patience: int = 10,
-        validation: float = 0.15,
+        patience: int | str = "auto",
+        validation: float | str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -167,7 +181,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
         probabilities = self._predict_raw(X).astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -177,9 +191,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> SequenceClassifier:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters
@@ -214,17 +226,17 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__}: y must have at least 2 classes; got 1 class, "
-                f"{self.classes_[0]!r}."
+                f"{reprlib.repr(self.classes_.tolist()[0])}."
             )
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise ValueError(
-                f"{type(self).__name__}: y must hold only the classes {list(self.classes_)}; got "
-                f"{list(unseen)}."
+                f"{type(self).__name__}: y must hold only the classes "
+                f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(unseen.tolist())}."
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
-    def _target_weight(self, target: np.ndarray) -> np.ndarray | None:
+    def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         weight_of = self.class_weight
@@ -233,14 +245,22 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             if unknown:
                 raise ValueError(
                     f"{type(self).__name__}: class_weight must name classes of y, "
-                    f"{list(self.classes_)}; got {sorted(unknown)}."
+                    f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(sorted(unknown))}."
                 )
             by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
         else:
             present = np.unique(target)
             by_class = np.ones(len(self.classes_))
-            by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
+            if given is None:
+                by_class[present] = compute_class_weight(weight_of, classes=present, y=target)
+            else:  # the classes' shares are those of the weights
+                sums = np.bincount(target, given)[present]
+                by_class[present] = sums.sum() / (len(present) * sums)
         return by_class[target].astype(np.float32)
+
+    def _sizes(self, target: np.ndarray) -> list[int]:
+        counts = np.bincount(target, minlength=len(self.classes_))
+        return counts.tolist()
 
     def _objective(self) -> Objective:
         return Objective("crossentropy")

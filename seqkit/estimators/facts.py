@@ -14,9 +14,9 @@ import numpy as np
 
 from seqkit.errors import explain
 
-__all__ = ["ELSEWHERE", "FACTS", "Fact", "Kind", "check_facts", "check_together"]
+__all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
 
-ELSEWHERE = frozenset({"weights_", "_model_", "_state_"})
+ELSEWHERE = frozenset({"weights_", "_model_", "_state_", "_fitted_settings_"})
 """What is in the file of weights, made again, or of no use once a fit has ended."""
 
 
@@ -32,8 +32,8 @@ def whole(least: int = 0) -> Kind:
     """Return the kind of integers of at least `least`."""
 
     def holds(value: Any) -> bool:
-        number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        return number and least <= int(value) < 1 << 62
+        is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        return is_whole and least <= int(value) < 1 << 62
 
     return Kind(f"an integer of at least {least}", holds)
 
@@ -55,7 +55,7 @@ def optional(kind: Kind) -> Kind:
     return Kind(f"{kind.words}, or none", lambda value: value is None or kind.holds(value))
 
 
-def series_of(kind: Kind, container: type[list] | type[tuple] = list) -> Kind:
+def series_of(kind: Kind, container: type[list[Any]] | type[tuple[Any, ...]] = list) -> Kind:
     """Return the kind of lists (or tuples) of a kind."""
     return Kind(
         f"a {container.__name__}, each of it {kind.words}",
@@ -126,11 +126,25 @@ _EVERY = {
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }
+SEEN = optional(record(lengths=series_of(whole()), low=series_of(NUMBER), high=series_of(NUMBER)))
+"""What :func:`seqkit.data.novelty.seen` keeps of the training part."""
+_SIZES = ("patch", "batch_size", "epochs", "patience")
+_CHOSEN = Kind(
+    "a map of settings that may be auto, each a number",
+    lambda value: (
+        isinstance(value, dict)
+        and all(
+            NUMBER.holds(inner) if name == "validation" else name in _SIZES and whole().holds(inner)
+            for name, inner in value.items()
+        )
+    ),
+)
 _SERIES = {
     **_EVERY,
     "n_features_in_": Fact(whole(1)),
     "_n_steps_": Fact(optional(whole(1))),
     "_n_channels_": Fact(whole(1)),
+    "auto_": Fact(_CHOSEN, since=2),
 }
 _COLUMNS = record(
     targets=_NAMES,
@@ -172,6 +186,8 @@ FACTS: dict[str, dict[str, Fact]] = {
         "histories_": Fact(series_of(_CURVES)),
         "notes_": Fact(_NAMES),
         "_sizes_": Fact(series_of(whole(1))),
+        "_window_offset_": Fact(array("f"), since=2),
+        "_window_scale_": Fact(array("f"), since=2),
         "_reader_": Fact(
             record(
                 owner=TEXT,
@@ -306,6 +322,16 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             "_sizes_",
             "a number for each network",
             len(estimator._sizes_) == len(estimator._contexts),
+        ),
+        *(
+            (name, "a number a target", array is None or array.shape == (len(columns.targets),))
+            for name in ("_window_offset_", "_window_scale_")
+            for array in (getattr(estimator, name, None),)
+        ),
+        (
+            "_window_scale_",
+            "above 0",
+            bool((getattr(estimator, "_window_scale_", np.ones(1)) > 0).all()),
         ),
         ("histories_", "a history a network", len(estimator.histories_) == len(estimator._sizes_)),
         ("_tail_", "with offsets of its series", bool(ends and (np.diff(offsets) > 0).all())),

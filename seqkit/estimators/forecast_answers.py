@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ __all__ = ["ForecastAnswers"]
 class ForecastAnswers(BaseSequenceEstimator):
     """The answering half of a forecaster; the fitting half is the subclass."""
 
+    _window_offset_: np.ndarray
+    _window_scale_: np.ndarray
+
     @property
     def _reader(self) -> ForecastReader:
         return ForecastReader.from_dict(self._reader_)
@@ -30,14 +33,14 @@ class ForecastAnswers(BaseSequenceEstimator):
     @property
     def _contexts(self) -> tuple[int, ...]:
         """Context length of every network of the ensemble."""
-        given = self.context_length
+        given = self._fitted.context_length
         lengths = tuple(int(c) for c in given) if np.ndim(given) else (int(given),)
-        n = max(self.ensemble, len(lengths))
+        n = max(self._fitted.ensemble, len(lengths))
         return tuple(lengths[i % len(lengths)] for i in range(n))
 
     @property
     def _head(self) -> tuple[Head, tuple[float, ...], int]:
-        return head_of(self.quantiles, self.distribution, type(self).__name__)
+        return head_of(self._fitted.quantiles, self._fitted.distribution, type(self).__name__)
 
     @property
     def _networks(self) -> Networks:
@@ -48,17 +51,44 @@ class ForecastAnswers(BaseSequenceEstimator):
             self._contexts,
             self._member,
             [self.weights_[end - n : end] for end, n in zip(ends, self._sizes_, strict=True)],
-            self.horizon,
+            self._fitted.horizon,
             () if head.name == "point" else (n_parameters,),
             self._variable_length_,
             self._reader.target_inputs,
+            None if head.counts else self._normalize,
+            head.name,
+            *self._window_space(),
         )
+
+    def _window_space(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offset and scale of the targets' training part, in float64."""
+        if not hasattr(self, "_window_offset_"):  # of a model saved by an earlier version
+            found = {w.path: w.numpy() for w in self.model_.weights}
+            return found["window/offset"].astype(float), found["window/scale"].astype(float)
+        return self._window_offset_, self._window_scale_
+
+    def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
+        present = dict(zip(("window/offset", "window/scale"), self._window_space(), strict=True))
+        for path, before in present.items():
+            given = weights[path]
+            if not all(np.array_equal(given[0], other) for other in given):
+                raise ValueError(
+                    explain(f"{type(self).__name__}.set_weights", path,
+                            "the same in all networks of an ensemble", given)
+                )  # fmt: skip
+            if not np.array_equal(before.astype(np.float32), given[0]):
+                present[path] = given[0].astype(np.float64)
+        self._window_offset_, self._window_scale_ = present.values()
+
+    @property
+    def _normalize(self) -> str:
+        return self._fitted.normalize if self._reader.target_inputs else "none"
 
     def _member(self, context: int, variable_length: bool) -> Any:
         """Return what builds a network of the ensemble."""
         raise NotImplementedError
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray] | pd.DataFrame:
         """Forecast from every row: row t holds the forecast made at t for t+1 ... t+horizon.
 
         Parameters
@@ -83,7 +113,7 @@ class ForecastAnswers(BaseSequenceEstimator):
             if panel.columns.time is not None:
                 frame[panel.columns.time] = panel.stamps()
             for k, name in enumerate(panel.columns.targets):
-                for h in range(self.horizon):
+                for h in range(self._fitted.horizon):
                     frame[f"{name}+{h + 1}"] = point[:, h, k]
             return pd.DataFrame(frame)
         if panel.n_targets == 1:
@@ -102,7 +132,9 @@ class ForecastAnswers(BaseSequenceEstimator):
         networks = self._networks
         return self._quantiles(networks.by_origin(self._reader.read(X)), levels)
 
-    def forecast(self, X: Any = None, horizon: int | None = None, future: Any = None) -> Any:
+    def forecast(
+        self, X: Any = None, horizon: int | None = None, future: Any = None
+    ) -> np.ndarray | pd.DataFrame:
         """Forecast what comes after the end of every series.
 
         Parameters
@@ -179,7 +211,7 @@ class ForecastAnswers(BaseSequenceEstimator):
         """
         check_is_fitted(self)
         head = self._head[0]
-        if self.distribution is None:
+        if self._fitted.distribution is None:
             raise ValueError(
                 explain(type(self).__name__, "distribution", "set to draw paths", None)
             )
@@ -188,7 +220,7 @@ class ForecastAnswers(BaseSequenceEstimator):
         n_series = len(panel)
         every = panel.select(np.tile(np.arange(n_series), n_paths))
         n_steps = self._horizon(horizon)
-        if n_steps > self.horizon:
+        if n_steps > self._fitted.horizon:
             draw = lambda answer: head.sample(answer, rng, 1)[0]  # noqa: E731
             steps = np.tile(self._steps(panel, n_steps, future), (n_paths, 1, 1))
             drawn = self._networks.blocks(every, n_steps, steps, draw)[1]
@@ -207,7 +239,7 @@ class ForecastAnswers(BaseSequenceEstimator):
 
     def _horizon(self, horizon: int | None) -> int:
         if horizon is None:
-            return self.horizon
+            return self._fitted.horizon
         if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
             raise ValueError(explain("forecast", "horizon", "a positive integer", horizon))
         return int(horizon)
@@ -215,15 +247,15 @@ class ForecastAnswers(BaseSequenceEstimator):
     def _steps(self, panel: Panel, n_steps: int, future: Any) -> np.ndarray:
         """The rows ahead of a panel, in whole blocks of the trained horizon."""
         columns = panel.columns
-        if n_steps > self.horizon and (columns.past or not self._reader.target_inputs):
+        if n_steps > self._fitted.horizon and (columns.past or not self._reader.target_inputs):
             raise DataError(
                 explain(
                     "forecast", "horizon",
-                    f"at most {self.horizon}, as trained: what the past covariates will be is "
-                    "not known", n_steps,
+                    f"at most {self._fitted.horizon}, as trained: what the past covariates will be "
+                    "is not known", n_steps,
                 )
             )  # fmt: skip
-        whole = n_steps + -n_steps % self.horizon
+        whole = n_steps + -n_steps % self._fitted.horizon
         # covariates are asked for no further than the forecast goes; the calendar is known
         steps = future_steps(panel, n_steps if columns.future else whole, future)
         rest = whole - steps.shape[1]

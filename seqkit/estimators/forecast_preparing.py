@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,21 @@ from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError, explain
 from seqkit.forecast_heads import Head
 
-__all__ = ["hold_out", "point_loss", "scaling_statistics", "window_sources"]
+__all__ = [
+    "check_counts",
+    "hold_out",
+    "point_loss",
+    "scaling_statistics",
+    "tell_of_precision",
+    "window_sources",
+]
 
 # Rows that statistics are taken from: enough for three digits, and quick for any panel.
 _MOST_ROWS = 2_000_000
+# A distance of float32 numbers above this share of a channel's movement is worth a line.
+_COARSE = 1e-2
+
+log = logging.getLogger(__name__)
 
 
 def point_loss(owner: str, loss: str, head: Head) -> str:
@@ -33,6 +45,24 @@ def point_loss(owner: str, loss: str, head: Head) -> str:
         what = "quantiles" if own == "pinball" else "a distribution"
         raise ValueError(explain(owner, "loss", f"auto or {own} with {what}", loss))
     return "mae"
+
+
+def check_counts(panel: Panel, owner: str) -> None:
+    """Refuse a target below 0 where counts are forecast: it has no likelihood."""
+    below = np.argwhere(panel.values[:, : panel.n_targets] < 0)
+    if len(below):
+        row, column = below[0]
+        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
+        raise DataError(
+            explain(
+                owner,
+                f"target {panel.columns.targets[column]!r}",
+                "counts, 0 or more",
+                float(panel.values[row, column]),
+                f"It is at step {row - panel.offsets[series]} of "
+                f"{panel.named(np.array([series]))}; for such values use another distribution.",
+            )
+        )
 
 
 def hold_out(
@@ -84,15 +114,14 @@ def hold_out(
     return train, held.rows(held.lengths - tail[spares] - context, held.lengths)
 
 
-def scaling_statistics(panel: Panel, kind: str) -> dict[str, np.ndarray]:
+def scaling_statistics(panel: Panel, kind: str, normalize: str) -> dict[str, np.ndarray]:
     """Statistics of the scaling layers by variable path, from the training part.
 
-    Masks and calendar waves stay as they are.
+    Masks and calendar waves stay as they are. Windows that are normalised by themselves need the
+    scale of the targets even where nothing else is scaled: for those that are constant.
     """
     rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
-    offset, scale = (
-        part.astype(np.float32) for part in fit_scaler("standard" if kind == "none" else kind, rows)
-    )
+    offset, scale = fit_scaler("standard" if kind == "none" else kind, rows)
     columns = panel.columns
     own = {*columns.targets, *columns.past, *columns.future}
     derived = [name not in own for name in columns.channels]
@@ -100,8 +129,8 @@ def scaling_statistics(panel: Panel, kind: str) -> dict[str, np.ndarray]:
     n, n_future = panel.n_targets, panel.n_future
     if kind == "none":
         return {
-            "window/offset": np.zeros(n, np.float32),
-            "window/scale": np.ones(n, np.float32),
+            "window/offset": np.zeros(n),
+            "window/scale": scale[:n] if normalize == "standard" else np.ones(n),
         }
     found = {"window/offset": offset[:n], "window/scale": scale[:n]}
     if len(offset) > n:
@@ -139,3 +168,39 @@ def window_sources(
     if padded:
         sources = made(True)
     return [(pair[0], pair[1] if held is not None else None) for pair in sources], padded
+
+
+def tell_of_precision(
+    panel: Panel, sources: Sequence[tuple[Any, Any]], normalize: str, counts: bool
+) -> None:
+    """Log which windows count as constant, and what is lost where a network sees float32.
+
+    A target that is normalised by window is so in float64, and so are its forecasts undone; the
+    network sees all else in float32, and a saved model everything.
+    """
+    source = sources[0][0]
+    if normalize == "standard" and not counts and (constant := source.constant_windows()):
+        log.info(
+            "%d of %d training windows do not change in a target and count as constant: their "
+            "spread is the scale of the training part, or their level where that is less",
+            constant, source.n_examples,
+        )  # fmt: skip
+    rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
+    own = {*panel.columns.targets, *panel.columns.past, *panel.columns.future}
+    for place, name in enumerate(panel.columns.channels):
+        column = rows[:, place]
+        largest = np.abs(column).max(initial=0.0)
+        coarse = float(np.spacing(np.float32(largest)))
+        moves = np.abs(np.diff(column))
+        moves = moves[moves > 0]
+        typical = float(np.median(moves)) if len(moves) else 0.0
+        if name not in own or not 0 < typical * _COARSE < coarse:
+            continue
+        inside = place < panel.n_targets and normalize != "none" and not counts
+        log.warning(
+            "%s: values reach %.6g, where numbers of float32 are %.2g apart, and change by %.2g "
+            "from step to step; %s. Subtract a constant from the column, or take its differences.",
+            name, largest, coarse, typical,
+            "this estimator works in float64, but model_ and what is saved or exported for others "
+            "lose that" if inside else "the network sees float32 and loses that",
+        )  # fmt: skip

@@ -34,6 +34,11 @@ class Networks:
     parameter_shape : tuple of int
         Axes of an answer after the targets.
     variable_length, target_inputs : bool
+    normalize : str or None
+        How windows are normalised; None where forecasts are in units all along.
+    head : str
+    offset, scale : numpy.ndarray of shape (n_targets,)
+        Of the targets' training part.
     batch_size : int
     """
 
@@ -44,6 +49,10 @@ class Networks:
     parameter_shape: tuple[int, ...]
     variable_length: bool
     target_inputs: bool
+    normalize: str | None
+    head: str
+    offset: Array
+    scale: Array
     batch_size: int = 1024
 
     def _answer(self, number: int, panel: Panel, **which: Any) -> tuple[Array, WindowSource]:
@@ -54,6 +63,9 @@ class Networks:
             targets=False,
             lengths=self.variable_length or None,
             target_inputs=self.target_inputs,
+            normalize=self.normalize,
+            offset=self.offset,
+            scale=self.scale,
             **which,
         )
         if not source.n_examples:
@@ -65,8 +77,25 @@ class Networks:
             source,
             key=build.key,
             batch_size=self.batch_size,
-        )
-        return answer, source
+            output=None if self.normalize is None else "normalized",
+        ).astype(np.float64)
+        return self._in_units(answer, source), source
+
+    def _in_units(self, answer: Array, source: WindowSource) -> Array:
+        """Undo normalising in float64: float32 has no room for a small change of a large number."""
+        if self.normalize is None:
+            return answer
+        for start in range(0, len(answer), self.batch_size):
+            part = answer[start : start + self.batch_size]
+            center, spread = source.space(np.arange(start, start + len(part)))
+            if self.head == "point":
+                part[...] = center + spread * part
+                continue
+            center, spread = center[..., None], spread[..., None]
+            n_moved, n_scaled = (None, None) if self.head == "quantiles" else (1, 2)
+            part[..., :n_scaled] *= spread
+            part[..., :n_moved] += center
+        return answer
 
     def by_origin(self, panel: Panel) -> Array:
         """The answer at every row, ``(n_rows, horizon, n_targets[, n_parameters])``.

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
 from seqkit.architecture import Architecture
+from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
+from seqkit.errors import explain
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
     _seed,
 )
 from seqkit.estimators.forecast_answers import ForecastAnswers
 from seqkit.estimators.forecast_preparing import (
+    check_counts,
     hold_out,
     point_loss,
     scaling_statistics,
+    tell_of_precision,
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
 from seqkit.window_space import default_patch
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["SequenceForecaster"]
 
@@ -85,7 +93,7 @@ class SequenceForecaster(ForecastAnswers):
     random_state : int, RandomState instance or None, default=None
         The same integer gives the same weights.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 shows a progress bar; where there is no terminal, a line now and then.
 
     Attributes
     ----------
@@ -114,6 +122,7 @@ class SequenceForecaster(ForecastAnswers):
     """
 
     _task = "forecasting"
+    _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
 
     def __init__(
         self,
@@ -202,6 +211,12 @@ class SequenceForecaster(ForecastAnswers):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        head = HEADS.get(str(self.distribution))
+        tags.target_tags.positive_only = head is not None and head.counts
+        return tags
+
     # --- data ----------------------------------------------------------------------------------
 
     def _read(self, X: Any, y: Any) -> Panel:
@@ -233,7 +248,7 @@ class SequenceForecaster(ForecastAnswers):
         callbacks: Iterable[Any] = (),
         on_epoch: Callable[..., Any] | None = None,
         resume: Any = None,
-    ) -> SequenceForecaster:
+    ) -> Self:
         """Learn to forecast.
 
         Parameters
@@ -252,7 +267,7 @@ class SequenceForecaster(ForecastAnswers):
 
         Returns
         -------
-        self : object
+        self : the estimator
 
         Raises
         ------
@@ -283,12 +298,23 @@ class SequenceForecaster(ForecastAnswers):
         going_on: bool,
     ) -> None:
         settings = self._settings()
-        head, levels, _ = self._head
         if going_on:
+            self._check_settings_kept()
+            before = self._sizes()
             panel = self._reader.read(X) if y is None else self._read(X, y)
+            if self._sizes() != before:
+                raise ValueError(
+                    explain(type(self).__name__, "targets and covariates",
+                            f"those of the fit that is gone on with, {before}", self._sizes(),
+                            "Fit anew with warm_start=False.")
+                )  # fmt: skip
         else:
             self._forget()
+            self._keep_settings()
             panel = self._read(X, y)
+        head, levels, _ = self._head
+        if head.counts:
+            check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
@@ -296,17 +322,22 @@ class SequenceForecaster(ForecastAnswers):
         loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
         train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
         train, left_out = training_panel(train, self.horizon)
-        constants = scaling_statistics(train, self.scale)
+        constants = scaling_statistics(train, self.scale, self._normalize)
+        if not going_on:
+            self._window_offset_ = constants["window/offset"]
+            self._window_scale_ = constants["window/scale"]
+        offset, scale = self._window_space()
         sources, self._variable_length_ = window_sources(
             train,
             held,
             contexts,
             self.horizon,
             normalize=None if head.counts else self._normalize,
-            offset=constants["window/offset"],
-            scale=constants["window/scale"],
+            offset=offset,
+            scale=scale,
             target_inputs=self._reader.target_inputs,
         )
+        tell_of_precision(train, sources, self._normalize, head.counts)
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
@@ -329,6 +360,7 @@ class SequenceForecaster(ForecastAnswers):
             zip(contexts, sources, strict=True)
         ):
             build = self._member(context, self._variable_length_)
+            steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
             fits.append(
                 training.fit(
                     build,
@@ -343,7 +375,7 @@ class SequenceForecaster(ForecastAnswers):
                     output="normalized",
                     verbose=self.verbose,
                     on_epoch=on_epoch,
-                    **loop,
+                    **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
                 )
             )
         self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)
@@ -353,7 +385,34 @@ class SequenceForecaster(ForecastAnswers):
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
-    def untrained(self, X: Any, y: Any = None) -> Any:
+    def check(self, X: Any, y: Any = None, *, asked: Any = None) -> None:
+        """Raise what :meth:`fit` would of these settings and data; train and change nothing.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`fit`.
+        asked : as X, default=None
+            Series that the fitted model will be asked about.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`, and of `asked` as :meth:`predict`.
+        """
+        other = clone(self)
+        other._settings()
+        owner, head = type(self).__name__, other._head[0]
+        point_loss(owner, self.loss, head)
+        panel = other._read(X, y)
+        if head.counts:
+            check_counts(panel, owner)
+        train, _ = hold_out(panel, self.validation, self.horizon, max(other._contexts), owner)
+        train, _ = training_panel(train, self.horizon)
+        if asked is not None:
+            other._reader.read(asked)
+
+    def untrained(self, X: Any, y: Any = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the
@@ -376,23 +435,19 @@ class SequenceForecaster(ForecastAnswers):
         other._settings()
         panel = other._read(X, y)
         parts = hold_out(
-            panel, self.validation, self.horizon, max(self._contexts), type(self).__name__
+            panel, self.validation, self.horizon, max(other._contexts), type(self).__name__
         )
         train, _ = training_panel(parts[0], self.horizon)
-        _, padded = window_sources(train, parts[1], self._contexts, self.horizon)
+        _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
         other._variable_length_ = padded
-        return other._build(), scaling_statistics(train, self.scale)
-
-    @property
-    def _normalize(self) -> str:
-        return self.normalize if self._reader.target_inputs else "none"
+        return other._build(), scaling_statistics(train, self.scale, other._normalize)
 
     @property
     def _patch(self) -> int:
         """Steps in a patch; by default a season, where the shortest context holds two."""
-        if self.patch is not None:
-            return self.patch
-        return default_patch(self.season, min(self._contexts))
+        if self._fitted.patch is not None:
+            return self._fitted.patch
+        return default_patch(self._fitted.season, min(self._contexts))
 
     # --- the model -----------------------------------------------------------------------------
 
@@ -410,7 +465,7 @@ class SequenceForecaster(ForecastAnswers):
 
     def _member(self, context: int, variable_length: bool) -> Architecture:
         """Return what builds a network of the ensemble."""
-        settings = {name: getattr(self, name) for name in FORECAST_MODEL_SETTINGS}
+        settings = {name: getattr(self._fitted, name) for name in FORECAST_MODEL_SETTINGS}
         settings["normalize"] = self._normalize
         settings["patch"] = self._patch
         sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array
 
 from seqkit.data.scaling import fit_scaler
-from seqkit.estimators.base import Examples, SeriesEstimator
+from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.examples import Examples, check_size, tell_of_precision
 from seqkit.objective import Objective
 
 __all__ = ["SequenceRegressor"]
@@ -33,14 +35,15 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Training, as in :class:`SequenceClassifier`.
     loss : {"auto", "mse", "mae", "huber"}, default="auto"
         What is minimised, on the standardised target; ``auto`` is ``mse``.
-    validation : float, default=0.15
-        Share of the series set aside at random for early stopping; 0 for none.
+    validation : float or "auto", default="auto"
+        Share of the series set aside at random for early stopping; 0 for none. ``auto`` is .15
+        where that is 50 series or more, or where `patience` is set; else 0.
     warm_start : bool, default=False
         Continue from the last fit instead of starting anew.
     random_state : int, RandomState instance or None, default=None
         The same integer gives the same weights.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar; where there is no terminal, a line now and then.
 
     Attributes
     ----------
@@ -54,6 +57,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    auto_ : dict
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
 
@@ -72,30 +77,35 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     _task = "regression"
 
+    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
+
+        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+            """Return R²; of several targets their mean."""
+
     def __init__(
         self,
         *,
-        cell: str = "lstm",
-        units: int | Sequence[int] = 64,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
+        cell: str = "gru",
+        units: int | Sequence[int] = (64, 64),
+        bidirectional: bool = True,
+        dropout: float = 0.2,
         recurrent_dropout: float = 0.0,
         residual: bool = False,
-        pooling: str = "last",
-        patch: int = 1,
+        pooling: str = "mean_max",
+        patch: int | str = "auto",
         dense: Sequence[int] = (),
         scale: str = "standard",
         missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "constant",
+        learning_rate: float = 3e-3,
+        schedule: str = "cosine",
         steps_per_epoch: int | None = None,
         clipnorm: float | None = 1.0,
         loss: str = "auto",
-        patience: int = 10,
-        validation: float = 0.15,
+        patience: int | str = "auto",
+        validation: float | str = "auto",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
@@ -130,12 +140,14 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
-        output = self._predict_raw(X).astype(np.float64)
+        # undone in float64: float32 has no room for a small spread about a large number
+        output = self._predict_raw(X, "standardized").astype(np.float64)
+        output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SequenceRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call.
@@ -155,6 +167,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         if reset:
             self._many_targets_ = y.ndim == 2 and y.shape[1] > 1
             self._n_targets_ = y.shape[1] if y.ndim == 2 else 1
+        check_size(y, type(self).__name__, "y")
         y = y.reshape(len(y), -1)
         if y.shape[1] != self._n_targets_:
             raise ValueError(
@@ -163,12 +176,25 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         return y
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
-        self._offset_, self._spread_ = fit_scaler("standard", train.target)
+        self._offset_, self._spread_ = fit_scaler("standard", train.target, train.given)
+        tell_of_precision(
+            train.target,
+            self._spread_,
+            f"{type(self).__name__}: target {{}}",
+            "predict works in float64, but model_ and what is saved or exported for others give "
+            "float32",
+        )
         return {
             **super()._fit_statistics(train),
             "output/offset": self._offset_,
             "output/scale": self._spread_,
         }
+
+    def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
+        for path, name in (("output/offset", "_offset_"), ("output/scale", "_spread_")):
+            given = weights[path][0]
+            if not np.array_equal(getattr(self, name).astype(np.float32), given):
+                setattr(self, name, given.astype(np.float64))
 
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         return ((target - self._offset_) / self._spread_).astype(np.float32)

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from seqkit import durable
 from seqkit.documents import LARGEST_JSON, damaged
 from seqkit.errors import RunError
-from seqkit.estimators.facts import ELSEWHERE, check_facts, check_together
+from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
 from seqkit.tasks import TASKS
@@ -47,7 +48,8 @@ def save_estimator(
     }
     check_facts(estimator._task, fitted, max(WEIGHTS))
     tensors: dict[str, Any] = {}
-    parameters = estimator.get_params(deep=False)
+    # set_params may have changed settings since, but not those of the fit
+    parameters = estimator.get_params(deep=False) | estimator._fitted_settings_
     description = {
         "columns": columns or {},
         "task": estimator._task,
@@ -61,7 +63,7 @@ def save_estimator(
             "bytes as text. Shorten the names of the series, or fit fewer."
         )
     shapes = described(estimator._build())
-    file.write_bytes(tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
+    durable.write(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
     return description
 
 
@@ -129,13 +131,16 @@ def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
     fitted = decode(description["fitted"], tensors)
     check_facts(task, fitted, format)
     estimator.__dict__.update(fitted)
+    estimator._keep_settings()
     check_together(estimator)
     return estimator
 
 
 def _check_columns(columns: Any, name: str) -> None:
     names = columns.get(name)
-    if columns and (set(columns) != {name} or not isinstance(names, list)):
+    if columns and (set(columns) - {"seen"} != {name} or not isinstance(names, list)):
         raise ValueError(f"columns must be {name} and their names")
+    if not SEEN.holds(columns.get("seen")):
+        raise ValueError(f"seen must be {SEEN.words}")
     if columns and not all(isinstance(one, str) for one in names):
         raise ValueError(f"columns must be {name} and their names")

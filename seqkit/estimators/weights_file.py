@@ -111,7 +111,7 @@ def read_tensors(content: bytes, where: Path) -> dict[str, np.ndarray]:
     if len(content) < 8 or int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
         raise damaged(where, "it has no header of safetensors")
     try:
-        found = safetensors.deserialize(content)
+        found = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
     except (safetensors.SafetensorError, ValueError) as error:
         raise damaged(where, error) from error
     arrays = {}

@@ -32,7 +32,14 @@ from seqkit.evaluation.rolling_data import RollingData, frame_origins, rolling_d
 from seqkit.evaluation.summary import evaluate
 from seqkit.tasks import TASKS
 
-__all__ = ["Backtest", "BacktestSplit", "backtest", "forecast_scorer", "rolling_origins"]
+__all__ = [
+    "Backtest",
+    "BacktestSplit",
+    "backtest",
+    "forecast_scorer",
+    "rolling_origins",
+    "rolling_plan",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -351,7 +358,6 @@ class Backtest:
             "windows": self.truth.shape[1],
             "step": self.step,
             "refit": self.refit,
-            "seconds": round(self.seconds, 3),
         }
         if level is not None:
             try:
@@ -368,6 +374,48 @@ class Backtest:
                     "n_measured": fitted.n_measured,
                 }
         return part
+
+
+def rolling_plan(
+    forecaster: Any,
+    data: Any,
+    y: Any = None,
+    horizon: int | None = None,
+    windows: int = 5,
+    step: int | None = None,
+    refit: bool = False,
+    prefit: bool = False,
+) -> tuple[RollingData, Ints, int, int]:
+    """Return the series of a backtest, their origins, the horizon and the step.
+
+    Parameters and errors are those of :func:`backtest`; the forecaster need not be fitted.
+    """
+    if refit and prefit:
+        raise ValueError(explain("backtest", "refit and prefit", "not both true", True))
+    steps = getattr(forecaster, "horizon", None) if horizon is None else horizon
+    if steps is None:
+        raise ValueError(explain("backtest", "horizon", "given", None))
+    stride = steps if step is None else step
+    _positive("backtest", horizon=steps, windows=windows, step=stride)
+    series = rolling_data(data, y, forecaster)
+    origins = np.stack(
+        [rolling_origins(len(values), steps, windows, stride) for values in series.values]
+    )
+    context = getattr(forecaster, "context_length", None)
+    least = int(np.max(context)) if context is not None else 1
+    # A first fit needs one window of its own.
+    fitted_on = least if prefit else least + steps
+    if origins[:, 0].max() + 1 < fitted_on:
+        raise ValueError(
+            explain(
+                "backtest",
+                "a series",
+                f"at least {fitted_on + steps + stride * (windows - 1)} steps long",
+                max(len(values) for values in series.values),
+                "Use fewer windows, a smaller step or a shorter context.",
+            )
+        )
+    return series, origins, steps, stride
 
 
 def backtest(
@@ -415,31 +463,9 @@ def backtest(
     ValueError
         If no series is long enough, or both ``refit`` and ``prefit`` are set.
     """
-    if refit and prefit:
-        raise ValueError(explain("backtest", "refit and prefit", "not both true", True))
-    steps = getattr(forecaster, "horizon", None) if horizon is None else horizon
-    if steps is None:
-        raise ValueError(explain("backtest", "horizon", "given", None))
-    stride = steps if step is None else step
-    _positive("backtest", horizon=steps, windows=windows, step=stride)
-    series = rolling_data(data, y, forecaster)
-    origins = np.stack(
-        [rolling_origins(len(values), steps, windows, stride) for values in series.values]
+    series, origins, steps, stride = rolling_plan(
+        forecaster, data, y, horizon, windows, step, refit, prefit
     )
-    context = getattr(forecaster, "context_length", None)
-    least = int(np.max(context)) if context is not None else 1
-    # A first fit needs one window of its own.
-    fitted_on = least if prefit else least + steps
-    if origins[:, 0].max() + 1 < fitted_on:
-        raise ValueError(
-            explain(
-                "backtest",
-                "a series",
-                f"at least {fitted_on + steps + stride * (windows - 1)} steps long",
-                max(len(values) for values in series.values),
-                "Use fewer windows, a smaller step or a shorter context.",
-            )
-        )
     n_targets = series.values[0].shape[1]
     truth = np.full((len(series.values), windows, steps, n_targets), np.nan)
     for i, values in enumerate(series.values):

@@ -12,6 +12,7 @@
      "notes": ["test: mase of model: the history is constant, or no longer than a season"],
      "backtest": {... as a part, with "n", "windows", "step", "refit", "conformal" ...}}
 
+There are no clock times in it, so equal runs have equal files: those are in ``run.json``.
 ``by_step`` and ``by_series`` are of forecasts, ``confusion`` of classes, ``backtest`` is there only
 where one was run. A score that does not exist is null and has its reason among the notes.
 """

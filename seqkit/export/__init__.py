@@ -95,6 +95,10 @@ def export_model(estimator: Any, format: str, path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         row.load()(estimator, path)
+    except UnicodeEncodeError as error:
+        raise ExportError(
+            f"{path}: the name must be UTF-8 for a {format} export. Name another path."
+        ) from error
     except OSError as error:
         raise ExportError(f"{path}: cannot be written: {error.strerror or error}.") from error
     return path

@@ -16,7 +16,7 @@ from seqkit.tasks import TASKS
 if TYPE_CHECKING:
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["FLOWS", "Assessment", "Flow", "Parts", "describe_data", "flow_of"]
+__all__ = ["FLOWS", "Assessment", "Flow", "Parts", "check_data", "flow_of"]
 
 FLOWS: dict[str, type[Flow]] = {
     "label": SeriesFlow,
@@ -30,7 +30,9 @@ def flow_of(resolved: Resolved) -> Any:
     return FLOWS[TASKS[resolved.recipe.task].target](resolved)
 
 
-def describe_data(resolved: Resolved) -> dict[str, Any]:
-    """Read the data of a recipe and say what there is."""
+def check_data(resolved: Resolved) -> dict[str, Any]:
+    """Read the data of a recipe, check all that a fit would, and say what there is."""
     flow = flow_of(resolved)
-    return flow.describe(flow.load())
+    parts = flow.load()
+    flow.check(parts)
+    return {**flow.describe(parts), **({"notes": parts.unlike} if parts.unlike else {})}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqkit.architecture import stack_units
+from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import estimator_class
 from seqkit.tasks import TASKS
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Assessment", "Flow", "Parts", "heard"]
+__all__ = ["Assessment", "Flow", "Parts", "heard", "refusals"]
 
 
 @dataclass
@@ -34,7 +36,13 @@ class Parts:
     files : list of pathlib.Path
         What was read.
     columns : dict
-        Names, for ``model.json``.
+        Names, and what later series are compared with, for ``model.json``.
+    unlike : list of str
+        How the test part is unlike the training part.
+    named : dict of str to str
+        The file of each part, for errors.
+    auto : dict
+        What the settings that are ``auto`` become with these data.
     """
 
     train: Any
@@ -43,6 +51,9 @@ class Parts:
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
+    unlike: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    auto: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -106,6 +117,37 @@ class Flow:
         from seqkit.training import TrainingState
 
         return TrainingState.load(path)
+
+
+@contextlib.contextmanager
+def refusals(where: str, future: str | None = None) -> Iterator[None]:
+    """Turn what an estimator says of data into a `DataError` that names their file.
+
+    An estimator knows its arguments only, as "X", "data" and "future".
+
+    Parameters
+    ----------
+    where : str
+        File of the series.
+    future : str, default=None
+        File of the future covariates.
+    """
+    try:
+        yield
+    except (RecipeError, RunError):
+        raise
+    except (ValueError, TypeError) as error:
+        text = str(error)
+        if not text.startswith(where):
+            argument = re.match(r"(?:(data|X|Sequence\w+|backtest)|future)(?=[,:])", text)
+            file = where if argument is None or argument[1] else future or "--future"
+            text = f"{file}: {text}" if argument is None else file + text[argument.end() :]
+        raise DataError(text) from error
+
+
+def shown_path(given: Any) -> str:
+    """Return how the paths of a recipe are named in an error."""
+    return given if isinstance(given, str) else ", ".join(map(str, given))
 
 
 @contextlib.contextmanager

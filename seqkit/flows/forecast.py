@@ -13,9 +13,10 @@ import numpy as np
 
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files, read_frame
-from seqkit.errors import DataError
-from seqkit.flows.base import Assessment, Flow, Parts, heard
+from seqkit.errors import DataError, explain
+from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +47,15 @@ class ForecastFlow(Flow):
                     )
             else:
                 frame = self._read(data or recipe.path, files)
-        place, length = _places(frame, self._series_id(frame))
+        named = shown_path(data or recipe.path or f"data.dataset {recipe.dataset}")
+        place, length = self._places(frame, named)
         test = recipe.split.test
         # a fraction is of each series' own length
         tail = np.floor(length * test) if isinstance(test, float) else np.full_like(length, test)
         train = frame[place < length - tail]
-        return Parts(train, None, frame, notes, files, {"columns": list(map(str, frame.columns))})
+        columns = {"columns": list(map(str, frame.columns)), "seen": self._seen(train)}
+        places = {"train": named, "test": named}
+        return Parts(train, None, frame, notes, files, columns, [], places)
 
     def _read(self, pattern: str, files: list[Path]) -> pd.DataFrame:
         recipe = self.recipe.data
@@ -71,9 +75,71 @@ class ForecastFlow(Flow):
         named = self.recipe.data.series_id
         return named if named is not None else ("unique_id" if "unique_id" in frame else None)
 
+    def _places(self, frame: pd.DataFrame, where: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each row its step within its series, and that series' length."""
+        series_id = self._series_id(frame)
+        if series_id is None:
+            return np.arange(len(frame)), np.full(len(frame), len(frame))
+        absent = np.flatnonzero(frame[series_id].isna().to_numpy())
+        if absent.size:
+            what = f"series_id {series_id!r}, row {absent[0]}"
+            raise DataError(explain(where, what, "present in every row", "nothing"))
+        groups = frame.groupby(series_id, sort=False)
+        return groups.cumcount().to_numpy(), groups[series_id].transform("size").to_numpy()
+
+    def _compared(self) -> list[str]:
+        """Return the columns whose values are compared with those of training."""
+        recipe = self.recipe.data
+        # a window that is standardised has no scale of its own
+        own = self.recipe.model.normalize == "none" and recipe.target is not None
+        targets = [recipe.target] if isinstance(recipe.target, str) else recipe.target or []
+        covariates = [*(recipe.past_covariates or ()), *(recipe.future_covariates or ())]
+        return [*(targets if own else ()), *covariates]
+
+    def _facts(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the columns that are compared, and the lengths of the series."""
+        import pandas as pd
+
+        names = self._compared()
+        numbers = [pd.to_numeric(frame[name].astype(object), errors="coerce") for name in names]
+        values = np.stack(numbers, axis=1) if names else np.empty((len(frame), 0))
+        series_id = self._series_id(frame)
+        if series_id is None:
+            return values, np.array([len(frame)])
+        return values, frame.groupby(series_id, sort=False).size().to_numpy()
+
+    def _seen(self, train: pd.DataFrame) -> dict[str, Any] | None:
+        return seen(*self._facts(train)) if len(train) else None
+
+    def _unlike(self, columns: dict[str, Any], frame: pd.DataFrame, where: str) -> list[str]:
+        known = columns.get("seen")
+        if not known:
+            return []
+        values, lengths = self._facts(frame)
+        # a forecast sees its context only: what is longer than the training part is no matter
+        lengths = np.minimum(lengths, known["lengths"][1])
+        return unlike(known, values, lengths, self._compared(), where)
+
+    def check(self, parts: Parts) -> None:
+        """Raise all that fitting and scoring would refuse of the data; train nothing."""
+        from seqkit.evaluation.backtest import rolling_plan
+
+        recipe = self.recipe.evaluate.backtest
+        estimator = self.estimator()
+        with refusals(parts.named["train"]):
+            estimator.check(parts.train, asked=parts.test)
+            rolling_plan(
+                estimator,
+                parts.test,
+                windows=recipe.windows,
+                step=recipe.step,
+                refit=recipe.refit,
+                prefit=not recipe.refit,
+            )
+
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the table, for people."""
-        _, length = _places(parts.test, self._series_id(parts.test))
+        _, length = self._places(parts.test, parts.named["test"])
         backtest = self.recipe.evaluate.backtest
         series_id = self._series_id(parts.test)
         n_series = 1 if series_id is None else parts.test[series_id].nunique()
@@ -87,11 +153,14 @@ class ForecastFlow(Flow):
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the forecaster on all that comes before the test part."""
-        estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
+        with refusals(parts.named["train"]):
+            estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
-        return estimator._planned(parts.train)[0]
+        self.check(parts)
+        with refusals(parts.named["train"]):
+            return estimator._planned(parts.train)[0]
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted forecaster, a line each."""
@@ -103,7 +172,8 @@ class ForecastFlow(Flow):
         from seqkit.report.plots import HistoryDisplay, HorizonErrorDisplay
 
         recipe = self.recipe.evaluate
-        rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
+        with refusals(parts.named["test"]):
+            rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
         scores = rolled.evaluate(recipe.metrics, recipe.baselines)
         document = summarize("forecasting", {"test": scores})
         figures = {
@@ -130,32 +200,37 @@ class ForecastFlow(Flow):
 
     def predict(
         self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
-    ) -> pd.DataFrame:
-        """Return the forecast made at every row of a file."""
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return the forecast made at every row of a file, and notes."""
         if proba:
             raise DataError("--proba: forecasting has no class probabilities.")
-        return estimator.predict(self._read(data, []))
+        frame = self._read(data, [])
+        with refusals(data):
+            return estimator.predict(frame), self._unlike(columns, frame, data)
 
     def forecast(
         self,
         estimator: Any,
         data: str | None,
         *,
+        columns: dict[str, Any],
         horizon: int | None,
         future: str | None,
         interval: float | None = None,
-    ) -> pd.DataFrame:
-        """Return what comes after the end of every series.
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return what comes after the end of every series, and notes.
 
         With `interval` there are columns ``{target}_low80`` and ``{target}_high80`` (for 0.8) as
         well: split-conformal, from the errors on the rolling origins of the run's own test part.
         """
-        frame = self.load(data).test
+        parts = self.load(data)
+        frame, where = parts.test, parts.named["test"]
         coming = None if future is None else read_frame(future)
-        answer = estimator.forecast(frame, horizon=horizon, future=coming)
+        with refusals(where, future):
+            answer = estimator.forecast(frame, horizon=horizon, future=coming)
         if interval is not None:
             self._widen(estimator, frame, answer, horizon, coming, interval)
-        return answer
+        return answer, self._unlike(columns, frame, where)
 
     def _widen(
         self,
@@ -200,14 +275,6 @@ class ForecastFlow(Flow):
             away = fitted.width[:n_steps, k] * scale[:, k, None]
             answer[f"{name}_low{100 * level:g}"] = (low - away).ravel()
             answer[f"{name}_high{100 * level:g}"] = (high + away).ravel()
-
-
-def _places(frame: pd.DataFrame, series_id: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each row its step within its series, and that series' length."""
-    if series_id is None:
-        return np.arange(len(frame)), np.full(len(frame), len(frame))
-    groups = frame.groupby(series_id, sort=False)
-    return groups.cumcount().to_numpy(), groups[series_id].transform("size").to_numpy()
 
 
 def _forecast_rows(rolled: Backtest) -> pd.DataFrame:

@@ -6,17 +6,21 @@ What judges and draws is imported where it is used, so that a look at the data s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.auto import AUTO, choose, chosen, early_stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
-from seqkit.data.readers import find_files, read_sequences, reader_of
+from seqkit.data.labels import labels_like
+from seqkit.data.novelty import seen, unlike
+from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
 from seqkit.data.splits import check_classes, check_same_labels, split
-from seqkit.errors import DataError, RunError
-from seqkit.flows.base import Assessment, Flow, Parts, heard
+from seqkit.errors import DataError, RunError, explain
+from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,24 +51,83 @@ class SeriesFlow(Flow):
                 train = self._read(recipe.data.path, files)
                 path = recipe.data.test_path
                 test = self._read(path, files) if path else None
-            share = recipe.data.split
-            divided = split(
-                train, share.method, share.validation, 0.0 if test is not None else share.test,
-                recipe.seed,
-            )  # fmt: skip
+            named = shown_path(recipe.data.path or f"data.dataset {recipe.data.dataset}")
+            tested = shown_path(data or recipe.data.test_path or named)
+            _check_targets(train, named)
+            divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
                 test = self._read(data, files)
             elif test is None:
                 test = train[divided.test] if len(divided.test) else None
         validation = train[divided.validation] if len(divided.validation) else None
         train = train[divided.train]
+        if test is not None:
+            _check_targets(test, tested)
+            test = _with_features(test, train.features, tested)
+            test = _labelled_like(test, train.y)
         if self.task.target == "label":
-            check_classes(train.y, recipe.data.path or recipe.data.dataset)
-            for name, part in (("validation", validation), ("test", test)):
+            check_classes(train.y, named)
+            for name, part, where in (("validation", validation, named), ("test", test, tested)):
                 if part is not None:
-                    check_same_labels(train.y, part.y, recipe.data.path or "data", name)
-        columns = {"features": list(train.features)}
-        return Parts(train, validation, test, notes, files, columns)
+                    check_same_labels(train.y, part.y, where, name)
+        held = None if validation is None else self._sizes(train, validation)
+        found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        if found:
+            notes.append(chosen(found))
+        known = seen(train.values, train.lengths)
+        columns = {"features": list(train.features), "seen": known}
+        strange = [] if test is None else unlike(
+            known, test.values, test.lengths, test.features, tested
+        )  # fmt: skip
+        places = {"train": named, "test": tested}
+        return Parts(train, validation, test, notes, files, columns, strange, places, found)
+
+    def check(self, parts: Parts) -> None:
+        """Raise all that fitting and scoring would refuse of the data; train nothing."""
+        shown = parts.validation if parts.test is None else parts.test
+        if shown is None:
+            raise DataError(
+                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
+                "Set data.split.test or data.test_path."
+            )
+        estimator, held = self.estimator().set_params(**parts.auto), parts.validation
+        with refusals(parts.named["train"]):
+            estimator.check(
+                parts.train.X,
+                parts.train.y,
+                validation_data=None if held is None else (held.X, held.y),
+            )
+        if parts.test is not None:
+            with refusals(parts.named["test"]):
+                estimator.check(parts.train.X, parts.train.y, asked=parts.test.X)
+
+    def _divide(self, series: Any, test: float | None) -> Any:
+        """Divide the series into parts; an automatic validation part is one that says enough."""
+        share = self.recipe.data.split
+        auto = share.validation == AUTO
+
+        def divided(validation: float) -> Any:
+            return split(series, share.method, validation, test, self.recipe.seed)
+
+        parts = divided(0.0 if auto else share.validation)
+        if not auto or len(parts.validation):  # asked for, or the file has its own
+            return parts
+        train, patience = series[parts.train], self.recipe.train.patience
+        validation, _ = early_stopping(AUTO, patience, self._sizes(train))
+        if not validation:
+            return parts
+        # The same seed gives the same test part. Whole groups, or the latest series, may hold other
+        # classes than were counted on.
+        held = divided(validation)
+        sizes = self._sizes(train, series[held.validation])
+        return held if early_stopping(AUTO, patience, self._sizes(train), sizes)[1] else parts
+
+    def _sizes(self, series: Any, held: Any = None) -> list[int]:
+        """Return the number of series of each class, or of all; or of those held back of them."""
+        part = series if held is None else held
+        if self.task.target != "label":
+            return [len(part)]
+        return [int(np.sum(part.y == label)) for label in np.unique(series.y)]
 
     def _read(self, pattern: str, files: list[Path]) -> Any:
         data = self.recipe.data
@@ -99,17 +162,22 @@ class SeriesFlow(Flow):
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
         held = parts.validation
-        estimator.fit(
-            parts.train.X,
-            parts.train.y,
-            validation_data=None if held is None else (held.X, held.y),
-            on_epoch=on_epoch,
-            resume=resume,
-        )
+        estimator.set_params(**parts.auto)
+        with refusals(parts.named["train"]):
+            estimator.fit(
+                parts.train.X,
+                parts.train.y,
+                validation_data=None if held is None else (held.X, held.y),
+                on_epoch=on_epoch,
+                resume=resume,
+            )
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
-        return estimator._planned(parts.train.X, parts.train.y)[0]
+        self.check(parts)
+        estimator.set_params(**parts.auto)
+        with refusals(parts.named["train"]):
+            return estimator._planned(parts.train.X, parts.train.y)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
@@ -117,26 +185,34 @@ class SeriesFlow(Flow):
         from seqkit.evaluation.summary import evaluate, summarize
 
         classes = getattr(estimator, "classes_", None)
+        # runs of earlier versions have whole numbers as text
+        known = np.asarray(parts.train.y if classes is None else classes)
+        parts = replace(
+            parts,
+            **{
+                name: _labelled_like(getattr(parts, name), known)
+                for name in ("train", "validation", "test")
+            },
+        )
         scores: dict[str, Any] = {}
         notes: list[str] = []
         # without a test part the validation part is all there is to show
         shown = parts.validation if parts.test is None else parts.test
         if shown is None:
-            raise DataError(
-                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
-                "Set data.split.test or data.test_path."
-            )
+            self.check(parts)
         for name in ("test", "validation"):
             part = getattr(parts, name)
             if part is None:
                 continue
+            with refusals(parts.named["test" if name == "test" else "train"]):
+                answer = self._answer(estimator, part)
             problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
             scores[name] = evaluate(
                 self.task.name,
                 part.y,
-                self._answer(estimator, part),
+                answer,
                 metrics=self.recipe.evaluate.metrics,
                 baselines=baselines,
                 classes=classes,
@@ -186,12 +262,12 @@ class SeriesFlow(Flow):
 
     def predict(
         self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
-    ) -> pd.DataFrame:
-        """Return a row for each series of a file; it need not hold the target."""
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return a row for each series of a file, which need not hold the target, and notes."""
         if proba and self.task.target != "label":
             raise DataError(f"--proba: {self.task.name} has no class probabilities.")
         files = find_files(data)
-        roles = reader_of(files[0]).roles
+        reader = reader_of(files[0])
         recipe = self.recipe.data
         given = {
             "layout": recipe.layout,
@@ -199,13 +275,43 @@ class SeriesFlow(Flow):
             "series_id": recipe.series_id,
             "time": recipe.time,
         }
-        asked = {name: value for name, value in given.items() if name in roles}
+        if reader.layout(recipe.layout, recipe.series_id, recipe.time) == "wide":
+            # the columns are the steps; a target among them must be known for what it is
+            there = set.intersection(*(set(column_names(path)) for path in files))
+            targets = [recipe.target] if isinstance(recipe.target, str) else recipe.target or []
+            given["features"] = recipe.features
+            given["target"] = [name for name in targets if name in there] or None
+        asked = {name: value for name, value in given.items() if name in reader.roles}
         sequences = read_sequences(files, missing=recipe.missing, **asked)
-        return self._frame(estimator, sequences, proba)
+        with refusals(data):
+            frame = self._frame(estimator, replace(sequences, y=None), proba)
+        facts = (sequences.values, sequences.lengths, sequences.features, data)
+        return frame, unlike(columns.get("seen"), *facts)
 
-    def forecast(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+    def forecast(self, *args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:
         """Refuse: nothing of a labelled series is forecast."""
         raise RunError(
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+def _check_targets(part: Any, where: str) -> None:
+    """Raise where labelled series have no labels."""
+    if part.y is None:
+        mend = "Name the column with data.target, or bring a file that has them."
+        raise DataError(explain(where, "the series", "labelled", "no target", mend))
+
+
+def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
+    """Return a test part with the features the model takes, in their order."""
+    if sorted(test.features) != sorted(features):
+        expected = f"those of training, {list(features)[:12]}"
+        mend = "Name them in data.features."
+        raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
+    return test if test.features == features else test.select(features, where)
+
+
+def _labelled_like(part: Any, known: Any) -> Any:
+    """Return a part with its labels written as `known` ones are."""
+    return part if part is None else replace(part, y=labels_like(part.y, known))

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow.python.eager import record
 
 from seqkit.cells import Cell, Weights
+from seqkit.kernels.second_order import differentiable
 from seqkit.machine.sequences import Batch, room
 from seqkit.machine.shards import side_by_side
 
@@ -36,9 +37,11 @@ def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Te
         k: np.zeros([0] * rank, np.float32) for k, rank in enumerate(given) if isinstance(rank, int)
     }
 
+    count = len(given)  # TensorFlow never lets go of `filled`: what it refers to stays for ever
+
     def filled(*arrays: Array) -> list[Array]:
         here = iter(arrays)
-        return function(*[nothing[k] if k in nothing else next(here) for k in range(len(given))])
+        return function(*[nothing[k] if k in nothing else next(here) for k in range(count)])
 
     present = [tensor for k, tensor in enumerate(given) if k not in nothing]
     found = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)
@@ -132,8 +135,7 @@ def compiled_sequence(
             tensor.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
         kept.set_shape([None])
 
-        @_as_written
-        def grad(*upstream: Tensor) -> Any:
+        def gradient(*upstream: Tensor) -> Any:
             absent = [2] * (n_initial - n_states)
             each = [3] * n_initial if last else [*upstream, *(3 for _ in absent)]
             ends = [*upstream, *absent] if last else [2] * n_initial
@@ -144,6 +146,11 @@ def compiled_sequence(
                 tensor.set_shape(like.shape)
             dx = found.pop() if asked else None
             return (dx, *tf.unstack(d_initial), *found)
+
+        @_as_written
+        def grad(*upstream: Tensor) -> Any:
+            given = (x, *initial, *w)
+            return differentiable(gradient, cell, present, last, recurrent_mask, given, upstream)
 
         return tuple(out), grad
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from seqkit.cells import Cell, Weights
 from seqkit.kernels.loops import scheme_of, walk_back
+from seqkit.kernels.second_order import differentiable
 
 __all__ = ["fused_lstm"]
 
@@ -89,8 +90,7 @@ def fused_lstm(
         for s in (i, c, f, o, g, a, h):
             s.set_shape(shape)
 
-        @_as_written
-        def grad(*upstream: Tensor) -> Any:
+        def gradient(*upstream: Tensor) -> Any:
             zeros = tf.zeros_like(h0)
             arriving = [] if last else list(upstream)
             carry = [*upstream, zeros][:2] if last else [zeros, zeros]
@@ -101,6 +101,12 @@ def fused_lstm(
             by_name = {"i": i, "f": f, "c": g, "o": o}
             kept = [*(by_name[k] for k in cell.gates), a, h_before, c_before]
             return walk_back(scheme_of(cell), w, x, carry, arriving, kept)
+
+        @_as_written
+        def grad(*upstream: Tensor) -> Any:
+            return differentiable(
+                gradient, cell, present, last, None, (x, h0, c0, *given), upstream
+            )
 
         states = (h, c)[:n_states]
         return tuple(s[-1] if last else s for s in states), grad

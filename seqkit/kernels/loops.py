@@ -25,6 +25,7 @@ import tensorflow as tf
 from seqkit.cells import Cell, Weights
 from seqkit.kernels.reference import ACTIVATIONS
 from seqkit.kernels.scan import Chunks, scan
+from seqkit.kernels.second_order import differentiable
 
 __all__ = ["looped", "scheme_of", "walk_back"]
 
@@ -474,8 +475,7 @@ def looped(
 
         final, states, kept = run(training)
 
-        @_as_written
-        def grad(*upstream: Tensor) -> Any:
+        def gradient(*upstream: Tensor) -> Any:
             stored = kept if training else run(True)[2]
             zeros = [tf.zeros_like(s) for s in initial]
             arriving = [] if last else list(upstream)
@@ -483,6 +483,11 @@ def looped(
             for d in arriving:
                 d.set_shape([x.shape[0], *initial[0].shape])
             return walk_back(scheme, w, x, carry, arriving, stored)
+
+        @_as_written
+        def grad(*upstream: Tensor) -> Any:
+            given = (x, *tensors)
+            return differentiable(gradient, cell, present, last, recurrent_mask, given, upstream)
 
         if last:
             return tuple(final[:n_states]), grad

@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from seqkit.errors import suggest
+from seqkit.auto import AUTO
+from seqkit.errors import shown, suggest
 from seqkit.recipe.rules import broken_rules
 from seqkit.recipe.types import allowed_names, listing, phrase
 
 __all__ = ["Fault", "rule_faults", "section_faults", "value_faults", "whole"]
 
 Path = tuple[str | int, ...]
+SUGGESTED = 50  # unknown fields for which a known one is looked for
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,18 @@ def value_faults(kind: type[BaseModel], values: Mapping[str, Any], null: str) ->
         kind.__pydantic_validator__.validate_python(dict(values))
     except ValidationError as error:
         found: dict[Path, list[Any]] = {}
-        for detail in error.errors(include_url=False):
+        for detail in error.errors(include_url=False, include_input=False):
             path, _ = _split(kind, detail["loc"])
             found.setdefault(path, []).append(detail)
-        return [_fault(kind, path, details, values, null) for path, details in found.items()]
+        faults = []
+        unknown = 0
+        for path, details in found.items():
+            if _field(kind, path) is None:
+                unknown += 1
+                faults.append(_unknown_fault(kind, path, unknown <= SUGGESTED))
+            else:
+                faults.append(_fault(kind, path, details, values, null))
+        return faults
     return []
 
 
@@ -74,7 +84,7 @@ def section_faults(
     kind: type[BaseModel], values: Mapping[str, Any], others: Mapping[str, type[BaseModel]]
 ) -> list[Fault]:
     """Return the faults of a recipe's values; a field of another task is said to be one."""
-    faults = []
+    values, faults = _named(kind, values)
     for fault in value_faults(kind, values, null="null"):
         if fault.kind == "unknown":
             tasks = [name for name, other in others.items() if _field(other, fault.path)]
@@ -82,11 +92,29 @@ def section_faults(
                 fault = Fault(
                     fault.path,
                     "task",
-                    text=f"{fault.dotted!r} is for {listing(tasks, 'and')}, not for "
+                    text=f"{shown(fault.dotted)} is for {listing(tasks, 'and')}, not for "
                     f"{values.get('task')}. Remove it.",
                 )
         faults.append(fault)
     return faults
+
+
+def _named(
+    kind: type[BaseModel], values: Mapping[str, Any], above: Path = ()
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Return the values whose keys are text, in sections too, and the others as faults."""
+    named: dict[str, Any] = {}
+    faults = []
+    for key, value in values.items():
+        field = kind.model_fields.get(key) if isinstance(key, str) else None
+        if not isinstance(key, str):
+            faults.append(_unknown_fault(kind, (*above, key), suggested=False))
+        elif field and _is_section(field.annotation) and isinstance(value, Mapping):
+            named[key], inner = _named(field.annotation, value, (*above, key))  # type: ignore[arg-type]
+            faults += inner
+        else:
+            named[key] = value
+    return named, faults
 
 
 def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fault]:
@@ -100,14 +128,14 @@ def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fau
         The name of each path in messages.
     """
     faults = []
-    for rule in broken_rules(values):
+    for rule, figure in broken_rules(values):
         names = {path.rpartition(".")[2]: shown[path] for path in rule.of}
         faults.append(
             Fault(
                 tuple(rule.of[0].split(".")),
                 "rule",
                 rule.expected.format_map(names),
-                rule.mend.format_map(names),
+                rule.mend.format_map({**names, "figure": figure}),
                 also=tuple(tuple(path.split(".")) for path in rule.of[1:]),
             )
         )
@@ -148,10 +176,9 @@ def _fault(
     null: str,
 ) -> Fault:
     field = _field(kind, path)
-    dotted = ".".join(map(str, path))
-    if field is None:
-        return Fault(path, "unknown", text=_unknown(kind, path, dotted))
+    assert field is not None
     if details[0]["type"] == "missing":
+        dotted = ".".join(map(str, path))
         meaning = (field.description or "").split(". ")[0].rstrip(".")
         return Fault(
             path, "missing", text=f"missing field {dotted!r}: {meaning[:1].lower()}{meaning[1:]}."
@@ -162,14 +189,31 @@ def _fault(
     annotation = whole(field)
     item, wrong = _item(got, details, path)
     mend = next((d["msg"] for d in details if d["type"] in ("distinct", "rising")), "")
+    mend = mend or _bound(details, wrong, phrase(annotation, null))
     if not mend and isinstance(wrong, str):
         near = suggest(wrong, allowed_names(annotation))
         if near:
             mend = near[:1].upper() + near[1:]
-        elif _is_number(wrong) and not allowed_names(annotation):
+        elif _is_number(wrong) and allowed_names(annotation) in ((), (AUTO,)):
             mend = "Remove the quotes."
     sort: Literal["type", "value"] = "type" if _wrong_type(details, wrong) else "value"
     return Fault(path, sort, phrase(annotation, null), mend, item=item)
+
+
+def _bound(details: Iterable[dict[str, Any]], wrong: Any, words: str) -> str:
+    """Say which bound was passed, where the words for the type do not."""
+    for detail in details:
+        limits = detail.get("ctx", {})
+        most, least = limits.get("le"), limits.get("ge")
+        if most is not None and str(most) not in words:
+            return f"It may be at most {most}."
+        if least is not None and isinstance(wrong, float) and 0 < wrong < least < 1:
+            return f"It may be no smaller than {least}."
+        if detail["type"] == "too_long":
+            return f"It may have at most {limits['max_length']} items."
+        if detail["type"] == "string_too_long":
+            return f"It may have at most {limits['max_length']} characters."
+    return ""
 
 
 def _item(got: Any, details: Iterable[dict[str, Any]], path: Path) -> tuple[Path, Any]:
@@ -211,19 +255,24 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _unknown(kind: type[BaseModel], path: Path, dotted: str) -> str:
+def _unknown_fault(kind: type[BaseModel], path: Path, suggested: bool) -> Fault:
     """Say that a field is unknown, and which it may have been meant to be."""
+    text = f"unknown field {shown('.'.join(map(str, path)))}"
+    near = _meant(kind, path) if suggested else ""
+    return Fault(path, "unknown", text=f"{text}; {near}" if near else text)
+
+
+def _meant(kind: type[BaseModel], path: Path) -> str:
     owner: Any = kind
     for key in path[:-1]:
         owner = owner.model_fields[key].annotation
     name = str(path[-1])
     if near := suggest(name, owner.model_fields):
-        return f"unknown field {dotted!r}; {near}"
+        return near
     for other in _dotted(kind):
         if other.rpartition(".")[2] == name:
-            return f"unknown field {dotted!r}; did you mean {other!r}?"
-    near = suggest(name, {p.rpartition(".")[2] for p in _dotted(kind)})
-    return f"unknown field {dotted!r}; {near}" if near else f"unknown field {dotted!r}"
+            return f"did you mean {other!r}?"
+    return suggest(name, sorted({p.rpartition(".")[2] for p in _dotted(kind)}))
 
 
 def _dotted(kind: type[BaseModel], prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +12,13 @@ from seqkit.errors import RecipeError, explain
 from seqkit.recipe.positions import parse, plain
 from seqkit.recipe.schema import RECIPES, recipe_faults
 from seqkit.recipe.writing import flow
-from seqkit.tasks import TASKS
 
 if TYPE_CHECKING:
     from seqkit.data.inspect import Look
 
 __all__ = ["recipe_text", "write_recipe"]
 
-FEW_SERIES = 20  # below it a validation part would say nothing
-FEW_OF_A_CLASS = 4  # below it not every part can hold each class
-FEW_WINDOWS = 1000  # below it a large network learns them by heart
-MANY_WINDOWS = 20_000  # above it an epoch is a number of random batches
+DEFAULT_TEST = 0.2
 LISTED = 30  # columns named one by one
 LONGEST_LINE = 90  # beyond it the reason goes above
 
@@ -67,6 +64,8 @@ def write_recipe(
     output = Path(output)
     if output.exists():
         raise RecipeError(f"{output}: exists already and is not overwritten. Name another file.")
+    if not _is_text(str(data)):
+        raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
     look = look_at(os.fspath(data), target=target)
     text = recipe_text(look, output)
     try:
@@ -76,6 +75,14 @@ def write_recipe(
         raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
     found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
     return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def recipe_text(look: Look, output: Path) -> str:
@@ -170,48 +177,29 @@ def _series_data(look: Look, folder: Path) -> Iterator[Line]:
         if len(look.features) <= LISTED:
             yield Line(1, "features", list(look.features), "numeric columns without another role")
     yield from _missing(look)
-    split: dict[str, Any] = {}
-    if look.task == "classification" and (look.smallest_class or 0) < FEW_OF_A_CLASS:
-        split["method"] = "random"
-    split["validation"] = 0.15 if look.n_series >= FEW_SERIES else 0
     if not look.test_path:
-        split["test"] = 0.2
-    reason = "fractions of the series"
-    if "method" in split:
-        reason = f"a class has only {look.smallest_class}: it cannot be in every part"
-    yield Line(1, "split", split, reason)
+        yield Line(1, "split", *_test_part(look))
+
+
+def _test_part(look: Look) -> tuple[dict[str, Any], str]:
+    """Return a test part that holds every class, and leaves every class to be learned."""
+    if look.task != "classification" or not look.n_classes or not look.smallest_class:
+        return {"test": DEFAULT_TEST}, "a fraction of the series"
+    if look.smallest_class < 2:
+        why = "a class has one series: no two parts can hold it; bring more, or leave it out"
+        return {"method": "random", "test": DEFAULT_TEST}, why
+    test = max(DEFAULT_TEST, math.ceil(100 * look.n_classes / look.n_series) / 100)
+    if test > DEFAULT_TEST:
+        return {"test": test}, f"a fraction of the series: one of each of {look.n_classes} classes"
+    return {"test": test}, "a fraction of the series, every class in the same proportion"
 
 
 def _series_rest(look: Look) -> Iterator[Line]:
-    steps = look.longest / look.patch
-    yield Line(0, "model", heading=True)
-    yield Line(1, "cell", "gru", "seqkit list cells")
-    yield Line(1, "units", 64, "a list is a stack of layers")
-    yield Line(1, "bidirectional", True)
-    yield Line(1, "pooling", "mean_max", "what matters may be anywhere in a series")
-    patch, reason = look.patch, look.reasons.get("patch", "")
-    if patch == 1 and steps > 100:
-        patch = 4
-        reason = f"{look.longest} steps: {patch} are folded into one, which trains faster"
-    if patch > 1:
-        yield Line(1, "patch", patch, reason)
-    yield Line(1, "dropout", 0.2, "against learning by heart")
-    yield Line(0, "train", heading=True)
-    small = look.n_series < 500
-    batch = 8 if look.n_series < 100 else 16 if small else 64
-    yield Line(1, "epochs", 150 if small else 60, "at most")
-    yield Line(1, "batch_size", batch, f"for {look.n_series} series")
-    yield Line(1, "learning_rate", 2e-3)
-    if look.n_series < FEW_SERIES:
-        yield Line(1, "patience", 0, "too few series to hold a validation part back")
-    else:
-        yield Line(1, "patience", 30 if small else 10, "epochs without a better validation loss")
     if look.task == "classification" and look.n_classes and look.smallest_class:
         fair = look.n_series / look.n_classes
         if look.smallest_class < fair / 2:
+            yield Line(0, "train", heading=True)
             yield Line(1, "class_weight", "balanced", f"the rarest class has {look.smallest_class}")
-    yield Line(0, "evaluate", heading=True)
-    yield Line(1, "metrics", list(TASKS[str(look.task)].default_metrics))
 
 
 # forecasting ----------------------------------------------------------------------------------
@@ -230,35 +218,10 @@ def _forecasting_data(look: Look) -> Iterator[Line]:
     if others and len(others) <= LISTED:
         yield Line(1, "# past_covariates", others, "known up to now only; may help")
     yield from _missing(look)
-    why_all = "nothing held back: the falling rate stops the training"
-    yield Line(1, "split", {"validation": 0}, why_all)
 
 
 def _forecasting_rest(look: Look) -> Iterator[Line]:
     season, horizon, context = _sizes(look)
-    windows = look.n_series * max((look.shortest + look.longest) // 2 - context - horizon, 1)
-    yield Line(0, "model", heading=True)
-    yield Line(1, "cell", "gru", "seqkit list cells")
-    many, few = windows > MANY_WINDOWS, windows < FEW_WINDOWS
-    yield Line(1, "units", 128 if many else 32 if few else 64, "a list is a stack of layers")
-    if few:
-        yield Line(1, "dropout", 0.2, "against learning by heart")
-    if season >= 12 and context >= 4 * season:
-        yield Line(1, "patch", season, "a season is folded into one step of the recurrence")
-    yield Line(1, "normalize", "standard", "each window by its own mean and spread")
-    if season > 1 and context >= season:
-        yield Line(1, "departure_from", "seasonal_naive", "learns what differs from a season ago")
-    yield Line(0, "train", heading=True)
-    if many:
-        yield Line(1, "epochs", 20)
-        yield Line(1, "steps_per_epoch", 100, f"some {windows} windows: batches at random")
-        yield Line(1, "batch_size", 256)
-    else:
-        yield Line(1, "epochs", 60)
-        yield Line(1, "batch_size", 16 if few else 64, f"for some {windows} windows")
-    yield Line(1, "learning_rate", 2e-3)
-    yield Line(1, "schedule", "cosine", "falls to 0 at the end")
-    yield Line(1, "patience", 0, "the falling rate is what stops the training")
     yield Line(0, "forecast", heading=True)
     seasons = f"{context // season} seasons" if season > 1 and context % season == 0 else "steps"
     yield Line(1, "context_length", context, f"{seasons} of the past that the model sees")
@@ -271,7 +234,7 @@ def _forecasting_rest(look: Look) -> Iterator[Line]:
 def _sizes(look: Look) -> tuple[int, int, int]:
     """Return season, horizon and context length.
 
-    The context is as many seasons, up to seven, as leave every series three windows.
+    The context is as many seasons, from two to seven, as leave every series three windows.
     """
     season, horizon = look.season or 1, look.horizon or 1
     context = look.context_length or horizon

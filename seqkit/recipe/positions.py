@@ -3,18 +3,37 @@
 ruamel.yaml parses; the values are resolved here by the core schema of YAML 1.2 (``1e-3`` is a
 number, ``no`` and ``2026-01-01`` are strings), because its constructors keep no positions and
 know tags that a recipe must not have.
+
+Its events are taken one by one and bounded while they come: how many values there are, how deep
+they are nested and how many characters a number has. So no text takes more than a moment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Place", "Tree", "YamlFault", "parse", "plain", "tree_of"]
+from seqkit.errors import shown
 
-LARGEST = 100_000  # values in a recipe, so that nested aliases cannot fill the memory
+__all__ = [
+    "CHARACTERS",
+    "DEPTH",
+    "VALUES",
+    "Budget",
+    "Place",
+    "Tree",
+    "YamlFault",
+    "parse",
+    "plain",
+    "tree_of",
+]
+
+CHARACTERS = 2**18  # of a recipe, of all that it extends and of what is set over it
+VALUES = 10_000  # keys and values of these, counting those that aliases stand for
+DEPTH = 20  # lists and maps in one another; the grammar has four
+DIGITS = 100  # characters of a number
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -24,11 +43,17 @@ _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LEADING_POINT = re.compile(r"[-+]?\.[0-9]+[eE][-+]?[0-9]+")  # ruamel takes .5e3 for a string
 _CORE = "tag:yaml.org,2002:"
-_ALLOWED_TAGS = {_CORE + t for t in ("str", "int", "float", "bool", "null", "seq", "map")}
-# Tags that ruamel gives to plain words; in the core schema those are strings.
-_IMPLIED_TAGS = {_CORE + t for t in ("timestamp", "merge", "value")}
+_TAGS = {  # of the core schema, and what they stand for
+    "str": str, "int": int, "float": float, "bool": bool, "null": type(None), "seq": list,
+    "map": dict,
+}  # fmt: skip
+# What YAML 1.2 (section 5.1) lets no text hold, and bytes that Python could not decode.
+_UNPRINTABLE = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What no file, column or class can be named by.
+_UNFIT = re.compile(r"[\x00\ud800-\udfff]")
+_HALVES = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+_PLAIN = (str, bool, int, float, type(None))
 
 
 @dataclass(frozen=True)
@@ -77,17 +102,108 @@ def plain(tree: Tree) -> Any:
     return tree.value
 
 
-def tree_of(value: Any, place: Place) -> Tree:
-    """Return a tree of a plain value, everything at one place."""
-    if isinstance(value, Mapping):
-        items = {key: tree_of(item, place) for key, item in value.items()}
+@dataclass
+class Budget:
+    """What the texts of a recipe may still hold, taken together."""
+
+    characters: int = CHARACTERS
+    values: int = VALUES
+
+    def read(self, text: str, place: Place) -> None:
+        """Take a text off the characters that are left."""
+        self.characters -= len(text)
+        if self.characters < 0:
+            raise YamlFault([(place, f"more than {CHARACTERS} characters, counting all that is "
+                              "extended and set.")])  # fmt: skip
+
+    def take(self, values: int, place: Place) -> None:
+        """Take values off those that are left."""
+        self.values -= values
+        if self.values < 0:
+            raise YamlFault([(place, f"more than {VALUES} values, counting aliases and all that "
+                              "is extended.")])  # fmt: skip
+
+
+def tree_of(value: Any, place: Place, budget: Budget | None = None) -> Tree:
+    """Return a tree of a plain value, everything at one place.
+
+    NumPy's scalars and arrays stand for numbers and lists, as they do for estimators.
+
+    Raises
+    ------
+    YamlFault
+        If the value is larger or deeper than a recipe may be, contains itself, or has text,
+        numbers or keys that no recipe has.
+    """
+    faults: list[tuple[Place, str]] = []
+    tree = _tree_of(value, place, budget or Budget(), 0, faults)
+    if faults:
+        raise YamlFault(faults)
+    return tree
+
+
+def _tree_of(
+    value: Any, place: Place, budget: Budget, depth: int, faults: list[tuple[Place, str]]
+) -> Tree:
+    if hasattr(value, "tolist") and getattr(value, "size", VALUES + 1) <= VALUES:
+        value = value.tolist()
+    elif type(value) not in _PLAIN:
+        for kind in (str, int, float):  # of a subclass, such as an enumeration, the value alone
+            if isinstance(value, kind):
+                value = kind.__getnewargs__(value)[0]  # type: ignore[arg-type]
+    budget.take(1, place)
+    if isinstance(value, (Mapping, list, tuple)):
+        _no_deeper(depth, place, faults)
+        if not isinstance(value, Mapping):
+            return Tree([_tree_of(v, place, budget, depth + 1, faults) for v in value], place)
+        items: dict[Any, Tree] = {}
+        for key, item in value.items():
+            known = _tree_of(key, place, budget, depth + 1, faults).value
+            if fault := _key_fault(known):
+                faults.append((place, fault))
+            else:
+                items[known] = _tree_of(item, place, budget, depth + 1, faults)
         return Tree(items, place, dict.fromkeys(items, place))
-    if isinstance(value, (list, tuple)):
-        return Tree([tree_of(item, place) for item in value], place)
+    if isinstance(value, str):
+        budget.read(value, place)
+        if fault := _text_fault(value):
+            faults.append((place, fault))
+    elif isinstance(value, int) and abs(value) >= 10**DIGITS:
+        faults.append((place, _long_number(shown(value))))
+        value = None
     return Tree(value, place)
 
 
-def parse(text: str, source: str) -> Tree:
+def _no_deeper(depth: int, place: Place, faults: list[tuple[Place, str]]) -> None:
+    if depth >= DEPTH:
+        raise YamlFault([*faults, (place, f"lists and maps in more than {DEPTH} others.")])
+
+
+def _key_fault(key: Any) -> str:
+    """Say what is wrong with a key, or nothing."""
+    if isinstance(key, float) and not abs(key) < float("inf"):
+        return f"a key must be a word or a finite number; got {key}."
+    if isinstance(key, (str, int, float)):
+        return ""
+    words = "null" if key is None else "a list or a map"
+    if not isinstance(key, (list, dict)) and key is not None:
+        words = shown(key)
+    return f"a key must be a plain word, not {words}."
+
+
+def _text_fault(text: str) -> str:
+    """Say what no text of a recipe may hold, or nothing."""
+    if wrong := _UNFIT.search(text):
+        what = "a NUL character" if wrong[0] == "\0" else "half a character (a lone surrogate)"
+        return f"text must not hold {what}; got {shown(text)}."
+    return ""
+
+
+def _long_number(text: str) -> str:
+    return f"a number must have at most {DIGITS} characters; got {text}."
+
+
+def parse(text: str, source: str, budget: Budget | None = None) -> Tree:
     """Parse YAML.
 
     Parameters
@@ -95,107 +211,199 @@ def parse(text: str, source: str) -> Tree:
     text : str
     source : str
         Name of the file, for the places.
+    budget : Budget, optional
+        What the text may hold; it is less afterwards. Default: a whole one.
 
     Raises
     ------
     YamlFault
-        If the text is not YAML, or has duplicate keys, tags or values that contain themselves.
+        If the text is not YAML, is larger or deeper than a recipe may be, or has duplicate keys,
+        tags or values that contain themselves.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    budget = budget or Budget()
+    budget.read(text, Place(source, 1, 1))
+    if wrong := _UNPRINTABLE.search(text):
+        words = f"character #x{ord(wrong[0]):04x} is not allowed in a text"
+        raise YamlFault([(_place_in(text, wrong.start(), source), f"not valid YAML: {words}.")])
+    composer = _Composer(YAML(typ="safe", pure=True).parse(text), source, budget)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        tree = composer.document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
-        words = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlFault([(place, f"not valid YAML: {words}.")]) from None
-    except YAMLError as error:  # a character that no YAML may hold
-        number = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        place = Place(source, mark.line + 1, mark.column + 1) if mark else composer.here
+        words = " ".join(str(part) for part in (error.context, error.problem) if part)
+        raise YamlFault([*composer.faults, (place, f"not valid YAML: {words}.")]) from None
+    except YAMLError as error:
         words = str(getattr(error, "reason", error)).splitlines()[0]
-        raise YamlFault([(Place(source, number, 1), f"not valid YAML: {words}.")]) from None
-    if node is None:
-        return Tree(None, Place(source, 1, 1))
-    builder = _Builder(source)
-    tree = builder.build(node, ())
-    if builder.faults:
-        raise YamlFault(builder.faults)
+        raise YamlFault([*composer.faults, (composer.here, f"not valid YAML: {words}.")]) from None
+    except YamlFault as fault:
+        raise YamlFault([*composer.faults, *fault.faults]) from None
+    except Exception as error:
+        # ruamel falls over some texts instead of refusing them, such as "\UFFFFFFFF"
+        words = f"not valid YAML after this place ({error})."
+        raise YamlFault([*composer.faults, (composer.here, words)]) from None
+    if composer.faults:
+        raise YamlFault(composer.faults)
     return tree
 
 
-class _Builder:
-    """Turns ruamel's nodes into a Tree and collects what is not allowed."""
+def _place_in(text: str, index: int, source: str) -> Place:
+    """Return the place of a character, counted from the start of the text."""
+    begin = text.rfind("\n", 0, index) + 1
+    return Place(source, text.count("\n", 0, index) + 1, index - begin + 1)
 
-    def __init__(self, source: str) -> None:
+
+class _Composer:
+    """Turns ruamel's events into a Tree and collects what is not allowed.
+
+    Attributes
+    ----------
+    here : Place
+        Of the last event.
+    faults : list of tuple of (Place, str)
+    """
+
+    def __init__(self, events: Iterator[Any], source: str, budget: Budget) -> None:
+        self.events = events
         self.source = source
+        self.budget = budget
+        self.here = Place(source, 1, 1)
         self.faults: list[tuple[Place, str]] = []
-        self.count = 0
+        # By anchor: the tree, how many values it holds and how deep it is; None while it is read.
+        self.anchors: dict[str, tuple[Tree, int, int] | None] = {}
 
-    def place(self, node: Any) -> Place:
-        return Place(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
+    def next(self) -> tuple[str, Any]:
+        """Return the kind of the next event, and the event."""
+        event = next(self.events)
+        self.here = Place(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
+        return type(event).__name__.removesuffix("Event"), event
 
-    def build(self, node: Any, above: tuple[int, ...]) -> Tree:
-        place = self.place(node)
-        self.count += 1
-        if id(node) in above:
+    def document(self) -> Tree:
+        """Return the tree of the only document."""
+        self.next()
+        kind, event = self.next()
+        if kind == "StreamEnd":
+            return Tree(None, Place(self.source, 1, 1))
+        if event.version not in (None, (1, 2)):
+            self.faults.append(
+                (Place(self.source, 1, 1), "a recipe is YAML 1.2, no other version.")
+            )
+        tree, _, _ = self.build(*self.next(), depth=0)
+        self.next()
+        if self.next()[0] != "StreamEnd":
+            words = "expected a single document in the stream but found another document"
+            self.faults.append((self.here, f"not valid YAML: {words}."))
+        return tree
+
+    def build(self, kind: str, event: Any, depth: int) -> tuple[Tree, int, int]:
+        """Return the tree that begins with an event, its number of values and its depth."""
+        place = self.here
+        if kind == "Alias":
+            return self.alias(event.anchor, place, depth)
+        self.budget.take(1, place)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        tag = None if event.tag in (None, "!") else str(event.tag)
+        known = _TAGS.get(tag.removeprefix(_CORE)) if tag and tag.startswith(_CORE) else None
+        if tag and known is None:
+            short = shown(tag.replace(_CORE, "!!"))
+            self.faults.append((place, f"tag {short} is not allowed; recipes hold plain values."))
+        if kind == "Scalar":
+            bare = event.implicit[0] and event.tag is None
+            built = Tree(self.scalar(event.value, bare, known, place), place), 1, 0
+        else:
+            _no_deeper(depth, place, [])
+            built = (self.list if kind == "SequenceStart" else self.map)(place, depth + 1)
+        if known is not None and type(built[0].value) is not known:
+            got = f"tag {shown(tag.replace(_CORE, '!!'))} does not fit the value."  # type: ignore[union-attr]
+            self.faults.append((place, got))
+        if event.anchor is not None:
+            self.anchors[event.anchor] = built
+        return built
+
+    def alias(self, name: str, place: Place, depth: int) -> tuple[Tree, int, int]:
+        if name not in self.anchors:
+            self.faults.append((place, f"not valid YAML: found undefined alias {shown(name)}."))
+            return Tree(None, place), 1, 0
+        known = self.anchors[name]
+        if known is None:
             self.faults.append((place, "an alias inside the value it stands for."))
-            return Tree(None, place)
-        if self.count > LARGEST:
-            if self.count == LARGEST + 1:
-                self.faults.append((place, f"more than {LARGEST} values, counting aliases."))
-            return Tree(None, place)
-        tag = str(node.tag)
-        if tag not in _ALLOWED_TAGS and tag not in _IMPLIED_TAGS:
-            short = tag.replace(_CORE, "!!")
-            self.faults.append((place, f"tag {short!r} is not allowed; recipes hold plain values."))
-            return Tree(None, place)
-        kind = type(node).__name__
-        if kind == "MappingNode":
-            return self.mapping(node, place, (*above, id(node)))
-        if kind == "SequenceNode":
-            return Tree([self.build(item, (*above, id(node))) for item in node.value], place)
-        return Tree(_scalar(node, tag), place)
+            return Tree(None, place), 1, 0
+        self.budget.take(known[1], place)
+        _no_deeper(depth + known[2] - 1, place, [])
+        return known
 
-    def mapping(self, node: Any, place: Place, above: tuple[int, ...]) -> Tree:
+    def list(self, place: Place, depth: int) -> tuple[Tree, int, int]:
+        items: list[Tree] = []
+        size, deepest = 1, 0
+        while (following := self.next())[0] != "SequenceEnd":
+            item, values, height = self.build(*following, depth)
+            items.append(item)
+            size, deepest = size + values, max(deepest, height)
+        return Tree(items, place), size, deepest + 1
+
+    def map(self, place: Place, depth: int) -> tuple[Tree, int, int]:
         items: dict[Any, Tree] = {}
         keys: dict[Any, Place] = {}
-        for key_node, value_node in node.value:
-            at = self.place(key_node)
-            if value_node.value == "" and value_node.style is None:
-                value = Tree(None, at)  # nothing is written; ruamel's mark is on the next line
-            else:
-                value = self.build(value_node, above)
-            if type(key_node).__name__ != "ScalarNode":
-                self.faults.append((at, "a key must be a plain word, not a list or a map."))
-                continue
-            key = self.build(key_node, above).value
-            if key == "<<" and str(key_node.tag) == _CORE + "merge":
+        size, deepest = 1, 0
+        while (following := self.next())[0] != "MappingEnd":
+            at = self.here
+            merge = following[0] == "Scalar" and following[1].implicit[0]
+            key_tree, key_values, _ = self.build(*following, depth)
+            kind, event = self.next()
+            if kind == "Scalar" and event.value == "" and event.implicit[0]:
+                self.here = at  # nothing is written; ruamel's mark is on the next line
+            item, values, height = self.build(kind, event, depth)
+            size, deepest = size + key_values + values, max(deepest, height)
+            key = key_tree.value
+            if merge and key == "<<":
                 self.faults.append((at, "merge keys (<<) are not YAML 1.2. Use extends."))
-                continue
-            if key in keys:
-                self.faults.append((at, f"duplicate key {key!r}, first at line {keys[key].line}."))
-                continue
-            items[key], keys[key] = value, at
-        return Tree(items, place, keys)
+            elif fault := _key_fault(key):
+                self.faults.append((at, fault))
+            elif key in keys:
+                first = keys[key].line
+                self.faults.append((at, f"duplicate key {shown(key)}, first at line {first}."))
+            else:
+                items[key], keys[key] = item, at
+        return Tree(items, place, keys), size, deepest + 1
+
+    def scalar(self, text: str, bare: bool, known: type | None, place: Place) -> Any:
+        """Resolve a scalar by the core schema of YAML 1.2 (section 10.3.2)."""
+        if not text.isascii():
+            # JSON writes a character beyond the first 65536 as two halves
+            text = _HALVES.sub(
+                lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
+            )
+        if fault := _text_fault(text):
+            self.faults.append((place, fault))
+            return text
+        if not bare and known in (None, str):
+            return text
+        value = _resolved(text)
+        if value is _TOO_LONG:
+            self.faults.append((place, _long_number(shown(text))))
+            return None
+        return float(value) if known is float and type(value) is int else value
 
 
-def _scalar(node: Any, tag: str) -> Any:
-    """Resolve a scalar by the core schema of YAML 1.2 (section 10.3.2)."""
-    text = node.value
-    if node.style is not None or (tag == _CORE + "str" and not _LEADING_POINT.fullmatch(text)):
-        return text
+_TOO_LONG = object()
+
+
+def _resolved(text: str) -> Any:
     for pattern, value in ((_NULL, None), (_TRUE, True), (_FALSE, False)):
         if pattern.fullmatch(text):
             return value
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
-    if _HEXADECIMAL.fullmatch(text):
-        return int(text, 16)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    for pattern, number in (
+        (_INTEGER, int),
+        (_OCTAL, lambda digits: int(digits[2:], 8)),
+        (_HEXADECIMAL, lambda digits: int(digits, 16)),
+        (_FLOAT, float),
+    ):
+        if pattern.fullmatch(text):
+            return number(text) if len(text) <= DIGITS else _TOO_LONG
     if match := _INFINITE.fullmatch(text):
         return float(f"{match[1] or ''}inf" if match[2] else "nan")
     return text

@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from seqkit.errors import RecipeError, explain, suggest
+from seqkit.errors import RecipeError, explain, printable, shown, suggest
 from seqkit.recipe.completion import complete
 from seqkit.recipe.faults import Fault
-from seqkit.recipe.positions import Place, Tree, YamlFault, parse, plain, tree_of
+from seqkit.recipe.positions import (
+    CHARACTERS,
+    DEPTH,
+    VALUES,
+    Budget,
+    Place,
+    Tree,
+    YamlFault,
+    parse,
+    plain,
+    tree_of,
+)
 from seqkit.recipe.schema import RECIPES, SECTIONS, Recipe, leaves, recipe_faults
 from seqkit.recipe.writing import Written, annotated, flow, resolved_yaml
 
 __all__ = ["Resolved", "read_recipe"]
 
 LONGEST = 60  # characters of a wrong value shown in a message
+LONGEST_OPTION = 200  # characters of an option of the command line shown as a place
+SHOWN = 50  # faults of a recipe that are written out
+RECIPES_EXTENDED = 20  # of recipes that extend one another
+OVERRIDES = 1000
 
 
 @dataclass(frozen=True)
@@ -97,32 +114,46 @@ def read_recipe(
     >>> resolved = read_recipe(
     ...     {"task": "classification", "data": {"dataset": "gunpoint"}}, ["model.units=[32, 32]"])
     >>> resolved.recipe.model.units, resolved.recipe.train.batch_size
-    ([32, 32], 32)
+    ([32, 32], 'auto')
     >>> resolved.origins["model.units"]
     '--set model.units=[32, 32]'
     """
+    budget = Budget()
     if isinstance(path, Mapping):
-        layers, text, file = [_sections(tree_of(path, Place("recipe")))], "", None
+        place = Place("recipe")
+        try:
+            layers, text, file = [_sections(tree_of(path, place, budget))], "", None
+        except YamlFault as error:
+            raise _refusal(error.faults) from None
     else:
-        file = Path(path)
-        text = _text(file, str(path))
-        layers = _layers(text, str(path), ())
+        try:
+            file = Path(path)
+        except TypeError:
+            expected = "a file's name or a map of settings"
+            raise RecipeError(explain("read_recipe", "path", expected, path)) from None
+        text = _text(str(path))
+        layers = _layers(text, str(path), (), budget)
     tree = layers[0]
     for layer in layers[1:]:
         tree = _merge(layer, tree)
     sources = [layer.place.source for layer in layers]
-    tree, sources = _override(tree, overrides, seed, sources)
+    tree, sources = _override(tree, overrides, seed, sources, budget)
 
     values = plain(tree)
     values.pop("extends", None)
-    found = [_located(fault, tree, values, sources[0]) for fault in recipe_faults(values)]
-    if found:
-        found.sort(key=lambda item: (_order(item[0].source, sources), item[0].line, item[0].column))
-        raise RecipeError(message for _, message in found)
+    faults = recipe_faults(values)
+    if faults:
+        ranks = {source: rank for rank, source in reversed(list(enumerate(sources)))}
+        first = Place(sources[0], 1, 1) if layers[0].place.line else Place(sources[0])
+        found = [(_place(fault, tree, first), fault) for fault in faults]
+        found.sort(key=lambda item: (ranks.get(item[0].source, -1), item[0].line, item[0].column))
+        written = [(place, _message(fault, place, values)) for place, fault in found[:SHOWN]]
+        raise _refusal(written, len(found) - len(written))
     for key in ("path", "test_path"):
         if isinstance(values["data"].get(key), str):
             values["data"][key] = _find(values["data"][key], tree.value["data"].value[key].place)
     recipe = complete(RECIPES[values["task"]].model_validate(values))
+    _must_fit(recipe, layers[0].place)
     origins = {
         dotted: _origin(_node(tree, keys).place)
         for dotted in leaves(type(recipe))
@@ -134,46 +165,104 @@ def read_recipe(
 # files and layers ----------------------------------------------------------------------------
 
 
-def _text(file: Path, shown: str) -> str:
+def _refusal(faults: Iterable[tuple[Place, str]], more: int = 0) -> RecipeError:
+    """Return the error of these faults, the first of them written out."""
+    messages = [f"{place}: {message}" for place, message in faults]
+    more += len(messages) - len(messages[:SHOWN])
+    rest = [f"{more} more faults are not shown."] if more else []
+    return RecipeError([*messages[:SHOWN], *rest])
+
+
+def _text(name: str) -> str:
+    """Return the text of a file, never waiting for one that is none and never reading on."""
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        handle = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(handle, "rb") as file:
+            mode = os.fstat(handle).st_mode
+            if stat.S_ISDIR(mode):
+                raise RecipeError(f"{name}: cannot be read: Is a directory.")
+            if not stat.S_ISREG(mode):
+                raise RecipeError(f"{name}: cannot be read: it is no regular file.")
+            content = file.read(4 * CHARACTERS + 4)
+    except RecipeError:
+        raise
     except FileNotFoundError:
-        near = suggest(file.name, [p.name for p in file.parent.glob("*.y*ml")])
-        raise RecipeError(f"{shown}: no such file" + (f"; {near}" if near else ".")) from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{shown}: not a text in UTF-8 (byte {error.start}).") from None
+        near = _near_file(Path(name))
+        raise RecipeError(f"{name}: no such file" + (f"; {near}" if near else ".")) from None
     except OSError as error:
-        raise RecipeError(f"{shown}: cannot be read: {error.strerror}.") from None
-
-
-def _layers(text: str, shown: str, chain: tuple[tuple[Path, str], ...]) -> list[Tree]:
-    """Return the trees of a recipe and of what it extends, the recipe first."""
-    here = Path(shown).resolve()
-    chain = (*chain, (here, shown))
+        raise RecipeError(f"{_cut_name(name)}: cannot be read: {error.strerror}.") from None
+    except ValueError:  # a NUL character
+        raise RecipeError(f"{name}: no such file.") from None
+    if len(content) > 4 * CHARACTERS:
+        raise RecipeError(f"{name}:1:1: more than {CHARACTERS} characters.")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise RecipeError(f"{name}:1:1: not a text in UTF-8 but in UTF-16. Save it as UTF-8.")
     try:
-        tree = parse(text, shown)
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        words = f"not a text in UTF-8 (byte #x{content[error.start]:02x})"
+        raise RecipeError(f"{name}:{line}:{column}: {words}. Save it as UTF-8.") from None
+
+
+def _cut_name(name: str) -> str:
+    """Return a file's name, cut where it is longer than any may be."""
+    return name if len(name) <= LONGEST_OPTION else f"{name[:LONGEST_OPTION]}..."
+
+
+def _near_file(file: Path) -> str:
+    try:
+        return suggest(file.name, [p.name for p in islice(file.parent.glob("*.y*ml"), OVERRIDES)])
+    except OSError:
+        return ""
+
+
+def _layers(text: str, name: str, chain: tuple[tuple[str, str], ...], budget: Budget) -> list[Tree]:
+    """Return the trees of a recipe and of what it extends, the recipe first."""
+    chain = (*chain, (os.path.realpath(name), name))
+    try:
+        tree = parse(text, name, budget)
     except YamlFault as error:
-        raise RecipeError(f"{place}: {message}" for place, message in error.faults) from None
+        raise _refusal(error.faults) from None
     if tree.value is None:
-        raise RecipeError(f"{shown}:1:1: the recipe is empty. Begin with a task: {_tasks()}.")
+        raise RecipeError(f"{name}:1:1: the recipe is empty. Begin with a task: {_tasks()}.")
     if not isinstance(tree.value, dict):
-        raise RecipeError(
-            explain(str(tree.place), "a recipe", "a map of settings", flow(plain(tree)))
-        )
+        got = _cut(flow(plain(tree)))
+        raise RecipeError(explain(str(tree.place), "a recipe", "a map of settings", got))
     tree = _sections(tree)
     if "extends" not in tree.value or tree.value["extends"].value is None:
         return [tree]
     extends = tree.value["extends"]
     if not isinstance(extends.value, str):
-        got = flow(plain(extends))
+        got = _cut(flow(plain(extends)))
         raise RecipeError(explain(str(extends.place), "extends", "a recipe's file name", got))
-    base = os.path.normpath(os.path.join(os.path.dirname(shown), extends.value))
-    if any(Path(base).resolve() == seen for seen, _ in chain):
-        circle = " -> ".join([*(name for _, name in chain), base])
+    base = os.path.normpath(os.path.join(os.path.dirname(name), extends.value))
+    if os.path.realpath(base) in [seen for seen, _ in chain]:
+        circle = " -> ".join([*(known for _, known in chain), base])
         raise RecipeError(f"{extends.place}: extends comes back to itself: {circle}.")
-    if not Path(base).is_file():
-        raise RecipeError(f"{extends.place}: extends names {base}, which is not a file.")
-    return [tree, *_layers(_text(Path(base), base), base, chain)]
+    if not os.path.isfile(base):
+        shown_base = _cut_name(base)
+        raise RecipeError(f"{extends.place}: extends names {shown_base}, which is not a file.")
+    if len(chain) > RECIPES_EXTENDED:
+        raise RecipeError(f"{extends.place}: extends goes on for more than {RECIPES_EXTENDED} "
+                          "recipes.")  # fmt: skip
+    return [tree, *_layers(_text(base), base, chain, budget)]
+
+
+def _must_fit(recipe: Recipe, first: Place) -> None:
+    """See to it that the recipe can be read again when it is written with everything filled."""
+    settings = _size(recipe.model_dump())
+    if settings > VALUES or len(resolved_yaml(recipe)) > CHARACTERS:
+        raise RecipeError(f"{first}: with everything filled it has more than "
+                          f"{VALUES} values or {CHARACTERS} characters.")  # fmt: skip
+
+
+def _size(value: Any) -> int:
+    """Return how many keys and values there are."""
+    if isinstance(value, Mapping):
+        return 1 + sum(1 + _size(item) for item in value.values())
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
 
 
 def _tasks() -> str:
@@ -206,20 +295,31 @@ def _merge(base: Tree, over: Tree) -> Tree:
 
 
 def _override(
-    tree: Tree, overrides: Iterable[str], seed: int | None, sources: list[str]
+    tree: Tree, overrides: Iterable[str], seed: int | None, sources: list[str], budget: Budget
 ) -> tuple[Tree, list[str]]:
-    faults = []
-    for text in overrides:
-        place = Place(f"--set {text}")
+    faults: list[tuple[Place, str]] = []
+    for number, text in enumerate(overrides, 1):
+        if number > OVERRIDES:
+            faults.append((Place("--set"), f"more than {OVERRIDES} overrides."))
+            break
+        if not isinstance(text, str):
+            raise TypeError(explain("read_recipe", "overrides", "strings PATH=VALUE", text))
+        place = Place(f"--set {printable(text[: LONGEST_OPTION + 1])}")
+        if len(text) > LONGEST_OPTION:
+            place = Place(f"{place.source[:LONGEST_OPTION]}...")
         path, equals, value = text.partition("=")
-        keys = path.strip().split(".")
-        if not equals or not all(keys):
-            faults.append(explain("--set", "an override", "PATH=VALUE", text, "Write a.b=1."))
+        keys = path.strip().split(".", DEPTH)
+        if not equals or not all(keys) or len(keys) > DEPTH - 1:
+            words = explain("--set", "an override", "PATH=VALUE", text, "Write a.b=1.")
+            faults.append((Place("--set"), words.removeprefix("--set: ")))
             continue
         try:
-            item = tree_of(plain(parse(value, place.source)), place)
+            budget.read(path, place)
+            budget.take(2 * len(keys), place)
+            parsed = plain(parse(value, place.source, budget))
+            item = tree_of([parsed, keys], place, Budget()).value[0]
         except YamlFault as error:
-            faults += [f"{place}: {message}" for _, message in error.faults]
+            faults += [(place, message) for _, message in error.faults]
             continue
         for key in reversed(keys):
             item = Tree({key: item}, place, {key: place})
@@ -227,41 +327,51 @@ def _override(
         sources = [*sources, place.source]
     if seed is not None:
         place = Place("--seed")
-        tree = _merge(tree, Tree({"seed": tree_of(seed, place)}, place, {"seed": place}))
+        try:
+            tree = _merge(tree, Tree({"seed": tree_of(seed, place)}, place, {"seed": place}))
+        except YamlFault as error:
+            faults += error.faults
         sources = [*sources, place.source]
     if faults:
-        raise RecipeError(faults)
+        raise _refusal(faults)
     return tree, sources
 
 
 # faults --------------------------------------------------------------------------------------
 
 
-def _located(fault: Fault, tree: Tree, values: Any, source: str) -> tuple[Place, str]:
-    """Return the place of a fault and its message."""
+def _place(fault: Fault, tree: Tree, first: Place) -> Place:
+    """Return the place of a fault."""
     if fault.kind in ("unknown", "task"):
-        place = _node(tree, fault.path[:-1]).keys[fault.path[-1]]
-    elif fault.kind == "missing":
-        place = _section_place(tree, fault.path, source)
-    else:
-        involved = (fault.path + fault.item, *fault.also)
-        at = next((path for path in involved if _has(tree, path)), None)
-        place = _node(tree, at).place if at else Place(source, 1, 1)
+        return _node(tree, fault.path[:-1]).keys[fault.path[-1]]
+    if fault.kind == "missing":
+        return _section_place(tree, fault.path, first)
+    involved = (fault.path + fault.item, *fault.also)
+    at = next((path for path in involved if _has(tree, path)), None)
+    return _node(tree, at).place if at else first
+
+
+def _message(fault: Fault, place: Place, values: Any) -> str:
+    """Return what a fault says after its place."""
     if fault.text:
-        return place, f"{place}: {fault.text}"
+        return fault.text
     got = _value(values, fault.path)
-    shown: str = repr(got) if isinstance(got, str) else flow(got)
-    if len(shown) > LONGEST:
-        shown = f"{shown[: LONGEST - 3]}..."
-    return place, explain(str(place), fault.dotted, fault.expected, Written(shown), fault.mend)
+    plain_value = isinstance(got, (bool, int, float, list, Mapping)) or got is None
+    written = _cut(flow(got)) if plain_value else shown(got, LONGEST)
+    words = explain(str(place), fault.dotted, fault.expected, Written(written), fault.mend)
+    return words.removeprefix(f"{place}: ")
 
 
-def _section_place(tree: Tree, path: tuple[Any, ...], source: str) -> Place:
+def _cut(text: str) -> Written:
+    return Written(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
+def _section_place(tree: Tree, path: tuple[Any, ...], first: Place) -> Place:
     """Return the place of the key of the section a field is missing from."""
     above = path[:-1]
     if above and _has(tree, above):
         return _node(tree, above[:-1]).keys[above[-1]]
-    return Place(source, 1, 1) if tree.place.line else Place(source)
+    return first
 
 
 def _node(tree: Tree, path: tuple[Any, ...]) -> Tree:
@@ -300,10 +410,6 @@ def _default(values: Any, path: tuple[Any, ...]) -> Any:
     return None if field.is_required() else field.get_default(call_default_factory=True)
 
 
-def _order(source: str, sources: list[str]) -> int:
-    return sources.index(source) if source in sources else -1
-
-
 def _origin(place: Place) -> str:
     return f"{place.source}:{place.line}" if place.line else place.source
 
@@ -319,7 +425,9 @@ def _find(text: str, place: Place) -> str:
     folder = os.path.dirname(place.source) if place.line else ""
     beside = os.path.abspath(os.path.join(folder, os.path.expanduser(text)))
     working = os.path.abspath(os.path.expanduser(text))
+    if beside == working:
+        return beside
     for candidate in (beside, working):
-        if os.path.exists(candidate) or glob.glob(candidate):
+        if os.path.exists(candidate) or next(glob.iglob(candidate), None):
             return candidate
     return beside

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from seqkit.recipe.faults import whole
 from seqkit.recipe.schema import RECIPES, leaves
-from seqkit.recipe.types import listing, phrase
+from seqkit.recipe.types import bounds, listing, phrase
 from seqkit.recipe.writing import flow
 
 __all__ = ["field_list", "update"]
@@ -60,6 +60,8 @@ def _cells(field: FieldInfo) -> tuple[str, str, str]:
     extra = field.json_schema_extra
     unit = extra.get("x-unit") if isinstance(extra, dict) else None
     words = phrase(whole(field)) + (f", in {unit}" if unit else "")
+    if most := bounds(whole(field)):
+        words += f" ({most})"
     return default, words.replace("|", "\\|"), str(field.description).replace("|", "\\|")
 
 

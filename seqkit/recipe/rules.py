@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from seqkit.auto import AUTO
 from seqkit.data.embedded import DATASETS
+from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
 
@@ -31,12 +33,15 @@ class Rule:
         Takes the values of the settings in that order.
     expected, mend : str
         Words of the message; ``{name}`` stands for the setting whose path ends in that name.
+    figure : callable, optional
+        Takes the same values; what it returns stands for ``{figure}`` in `mend`.
     """
 
     of: tuple[str, ...]
     holds: Callable[..., bool]
     expected: str
     mend: str
+    figure: Callable[..., str] | None = None
 
 
 def is_table(path: str | None) -> bool:
@@ -72,6 +77,19 @@ DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
 COUNTS = ("negative_binomial", "poisson")
+
+STACK = ("model.units", "model.cell", "model.bidirectional", PATCH, "model.dense")
+HEAD = (HORIZON, "model.units", "model.bidirectional", "model.dense", QUANTILES, "data.target",
+        DECODER)  # fmt: skip
+
+
+def _parameters(size: Callable[..., int]) -> Callable[..., str]:
+    def words(*values: Any) -> str:
+        number = size(*values)
+        return f"{number} parameters, {number / 2.5e8:.1f} GB and four times as much in training"
+
+    return words
+
 
 RULES: tuple[Rule, ...] = (
     # data
@@ -245,10 +263,32 @@ RULES: tuple[Rule, ...] = (
         "at least {season} when {departure_from} is seasonal_naive",
         "The window must hold a whole season.",
     ),
+    # what no memory holds
+    Rule(
+        STACK,
+        lambda *values: stack_size(*values) <= MOST_PARAMETERS,
+        f"small enough for a network of at most {MOST_PARAMETERS} parameters",
+        "It would have {figure}. Lower {units}, {patch} or {dense}.",
+        _parameters(stack_size),
+    ),
+    Rule(
+        HEAD,
+        lambda *values: head_size(*values) <= MOST_PARAMETERS,
+        f"small enough for a network of at most {MOST_PARAMETERS} parameters",
+        "Its head would have {figure}. Lower it, or {units}, or use {decoder}: segment.",
+        _parameters(head_size),
+    ),
+    Rule(
+        (CONTEXT, "model.units", "model.bidirectional", PATCH),
+        lambda *values: saved_size(*values) <= MOST_SAVED,
+        f"small enough for {MOST_SAVED // 10**9} GB of states a window in training",
+        "There would be {figure}. Lower it, or raise {patch}.",
+        lambda *values: f"{saved_size(*values) / 1e9:.0f} GB",
+    ),
     # training and forecast
     Rule(
         ("train.patience", VALIDATION),
-        lambda patience, validation: patience == 0 or validation > 0,
+        lambda patience, validation: patience in (0, AUTO) or validation == AUTO or validation > 0,
         "0 when {validation} is 0",
         "Set {patience} to 0, or {validation} above 0.",
     ),
@@ -301,8 +341,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def broken_rules(values: Mapping[str, Any]) -> Iterator[Rule]:
-    """Yield every rule that the values break.
+def broken_rules(values: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+    """Yield every rule that the values break, and its figure.
 
     Parameters
     ----------
@@ -315,4 +355,4 @@ def broken_rules(values: Mapping[str, Any]) -> Iterator[Rule]:
         except KeyError:
             continue
         if not rule.holds(*arguments):
-            yield rule
+            yield rule, rule.figure(*arguments) if rule.figure else ""

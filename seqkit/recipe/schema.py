@@ -18,14 +18,27 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
+from annotated_types import MaxLen
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
-from seqkit.errors import explain, suggest
+from seqkit.errors import explain, shown, suggest
+from seqkit.recipe import evaluate_sections as judged
 from seqkit.recipe import sections as s
 from seqkit.recipe.faults import Fault, rule_faults, section_faults, value_faults, whole
-from seqkit.recipe.types import Count, OneOf, Seed, Switch, Words, listing, phrase
+from seqkit.recipe.types import (
+    LETTERS,
+    MILLION,
+    Count,
+    OneOf,
+    Seed,
+    Switch,
+    Words,
+    count,
+    listing,
+    phrase,
+)
 from seqkit.tasks import TASKS
 
 __all__ = [
@@ -61,7 +74,7 @@ class Recipe(s.Section):
     seed: Seed = s.setting(
         0, "Seed of everything random: initial weights, order of examples, dropout, splits."
     )
-    extends: Annotated[str, Words("a recipe's file name")] | None = s.setting(
+    extends: Annotated[str, MaxLen(LETTERS), Words("a recipe's file name")] | None = s.setting(
         None,
         "Recipe to start from, relative to this one; maps are merged, lists and values replaced.",
     )
@@ -109,7 +122,7 @@ class ClassificationRecipe(Recipe):
     data: s.ClassificationData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.ClassificationTrain = _section(s.ClassificationTrain, TRAIN)
-    evaluate: s.ClassificationEvaluate = _section(s.ClassificationEvaluate, EVALUATE)
+    evaluate: judged.ClassificationEvaluate = _section(judged.ClassificationEvaluate, EVALUATE)
 
 
 class RegressionRecipe(Recipe):
@@ -119,7 +132,7 @@ class RegressionRecipe(Recipe):
     data: s.SequenceData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
-    evaluate: s.RegressionEvaluate = _section(s.RegressionEvaluate, EVALUATE)
+    evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
 
 
 class ForecastingRecipe(Recipe):
@@ -130,7 +143,7 @@ class ForecastingRecipe(Recipe):
     model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
     train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
     forecast: s.ForecastSection = Field(description=FORECAST)
-    evaluate: s.ForecastingEvaluate = _section(s.ForecastingEvaluate, EVALUATE)
+    evaluate: judged.ForecastingEvaluate = _section(judged.ForecastingEvaluate, EVALUATE)
 
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -186,9 +199,9 @@ PARAMETERS: dict[str, dict[str, str]] = {task: _parameters(task) for task in REC
 class _Shapes(s.Section):
     """Arguments of builders and estimators that no recipe has."""
 
-    n_timesteps: Count | None = None
+    n_timesteps: count(1000 * MILLION) | None = None  # type: ignore[valid-type]
     n_features: Count
-    n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2)]
+    n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2, le=MILLION)]
     n_targets: Count
     variable_length: Switch = False
     warm_start: Switch = False
@@ -214,7 +227,7 @@ def defaults(task: str) -> dict[str, Any]:
     Examples
     --------
     >>> defaults("classification")["learning_rate"]
-    0.001
+    0.003
     """
     fields = leaves(RECIPES[task])
     return {
@@ -269,19 +282,23 @@ def validate_parameters(owner: str, task: str, values: Mapping[str, Any]) -> Non
 def _unknown_parameter(name: str, task: str) -> str:
     tasks = [other for other, known in PARAMETERS.items() if name in known]
     if tasks:
-        return f"parameter {name!r} is for {listing(tasks, 'and')}, not for {task}."
+        return f"parameter {shown(name)} is for {listing(tasks, 'and')}, not for {task}."
     near = suggest(name, _arguments(task).model_fields)
-    return f"unknown parameter {name!r}; {near}" if near else f"unknown parameter {name!r}"
+    text = f"unknown parameter {shown(name)}"
+    return f"{text}; {near}" if near else text
 
 
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar or array, or a tuple, as the plain value it stands for."""
+def _plain(value: Any, depth: int = 2) -> Any:
+    """Return a NumPy scalar or array, or a tuple, as the plain value it stands for.
+
+    What is nested deeper than any parameter stays as it is, since it may contain itself.
+    """
     if hasattr(value, "tolist"):
         return value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and depth:
+        return [_plain(item, depth - 1) for item in value]
+    if isinstance(value, Mapping) and depth:
+        return {_plain(key, 0): _plain(item, depth - 1) for key, item in value.items()}
     return value
 
 
@@ -318,7 +335,8 @@ def _task_fault(values: Mapping[str, Any]) -> Fault:
     words = phrase(whole(Recipe.model_fields["task"]))
     if "task" not in values:
         return Fault(("task",), "missing", text=f"missing field 'task': {words}.")
-    near = suggest(str(values["task"]), RECIPES)
+    task = values["task"]
+    near = suggest(task, RECIPES) if isinstance(task, str) else ""
     return Fault(("task",), "value", words, near[:1].upper() + near[1:])
 
 

@@ -7,38 +7,45 @@ so that a setting of another task is an error.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval, Lt, MinLen
+from annotated_types import Interval, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
+from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
 from seqkit.recipe.types import (
+    LAYERS,
+    MILLION,
+    NAMES,
     Column,
+    Columns,
     Count,
+    File,
     Fraction,
+    Label,
     OneOf,
     Positive,
-    Probability,
+    Quantiles,
     Rate,
     Switch,
+    Target,
+    Widths,
     Words,
+    count,
+    distinct,
+    positive,
 )
 from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
     "OPTIMIZERS",
-    "Backtest",
     "ClassificationData",
-    "ClassificationEvaluate",
     "ClassificationTrain",
     "ForecastSection",
     "ForecastingData",
-    "ForecastingEvaluate",
     "ForecastingModel",
     "ForecastingSplit",
     "ForecastingTrain",
@@ -47,6 +54,8 @@ __all__ = [
     "SequenceData",
     "SequenceModel",
     "SequenceSplit",
+    "names",
+    "setting",
 ]
 
 OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
@@ -77,40 +86,17 @@ def setting(default: Any, description: str, unit: str | None = None) -> Any:
     return Field(default, description=description, json_schema_extra=extra)
 
 
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(set(values)) < len(values):
-        raise PydanticCustomError("distinct", "Name every item once.")
-    return values
-
-
-def _rising(values: list[float]) -> list[float]:
-    if any(a >= b for a, b in pairwise(values)):
-        raise PydanticCustomError("rising", "Sort them, each once.")
-    return values
-
-
-Columns = Annotated[
-    list[Column], AfterValidator(_distinct), Words("a list of different columns' names")
-]
-Target = Column | Annotated[Columns, MinLen(1)]
-Counts = Count | Annotated[list[Count], MinLen(1)]
-Widths = Annotated[Counts, Words("a positive integer or a list of them")]
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
-Label = str | int | float | bool
-Quantiles = Annotated[
-    list[Probability],
-    MinLen(1),
-    AfterValidator(_rising),
-    Words("a rising list of numbers between 0 and 1"),
-]
-Tail = Annotated[int, Interval(ge=0)] | Annotated[float, Interval(ge=0), Lt(1)]
+Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
+Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
+Auto = Literal["auto"]
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
 def names(allowed: tuple[str, ...]) -> Any:
     """Return the type of a list of different names out of a table."""
-    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(_distinct)]
+    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(distinct)]
 
 
 def _none(description: str) -> Any:
@@ -128,8 +114,11 @@ class SequenceSplit(Section):
         "random",
         "How series are assigned: at random, whole groups together, or the latest ones last.",
     )
-    validation: Fraction = setting(
-        0.15, "Fraction of the training series held back for early stopping. 0 = none."
+    validation: Fraction | Auto = setting(
+        "auto",
+        "Fraction of the training series held back for early stopping. 0 = none; auto = "
+        f"{auto.SHARE} if that is {auto.FEWEST_HELD} series or more and "
+        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0.",
     )
     test: Fraction | None = setting(
         None,
@@ -169,7 +158,7 @@ class ForecastingSplit(Section):
 class DataSection(Section):
     """Where the data comes from and which columns mean what."""
 
-    path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
+    path: File | None = setting(
         None,
         "File to read, by its ending, or a glob over several. Looked for beside the recipe "
         "first, then in the working folder.",
@@ -200,9 +189,7 @@ class DataSection(Section):
 class SequenceData(DataSection):
     """Where the data comes from and which columns mean what."""
 
-    test_path: Annotated[str, MinLen(1), Words("a file or a glob")] | None = setting(
-        None, "File or glob of the test part, instead of split.test."
-    )
+    test_path: File | None = setting(None, "File or glob of the test part, instead of split.test.")
     layout: Literal["long", "wide"] | None = setting(
         None,
         "For .csv and .parquet: long has one row a time step, wide one row a series. Default: "
@@ -238,9 +225,10 @@ class ForecastingData(DataSection):
         "Column to forecast; a list forecasts several together. Default: `y`, or the only "
         "numeric column left over.",
     )
-    frequency: Annotated[str, MinLen(1), Words("a pandas frequency such as h, D or MS")] | None = (
-        setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
-    )
+    frequency: (
+        Annotated[str, MinLen(1), MaxLen(100), Words("a pandas frequency such as h, D or MS")]
+        | None
+    ) = setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
     past_covariates: Columns = _none("Columns known up to now only.")
     future_covariates: Columns = _none(
         "Columns known over the horizon too; asked for when forecasting."
@@ -260,7 +248,7 @@ class ForecastingData(DataSection):
 class ModelSection(Section):
     """The network."""
 
-    cell: CellName = setting("lstm", "Recurrent cell; `seqkit list cells` describes each.")
+    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(64, "Width of the recurrent layer; a list is a stack of layers.")
     bidirectional: Switch = setting(
         False, "Run every layer in both directions and join the results."
@@ -280,7 +268,7 @@ class ModelSection(Section):
         "Time steps folded into one before the first recurrent layer: shorter recurrences.",
         "time steps",
     )
-    dense: list[Count] = Field(
+    dense: Annotated[list[count(16_384)], MaxLen(LAYERS)] = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Widths of hidden layers before the head.",
     )
@@ -294,15 +282,28 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
+    units: Widths = setting([64, 64], "Width of the recurrent layer; a list is a stack of layers.")
+    bidirectional: Switch = setting(
+        True, "Run every layer in both directions and join the results."
+    )
+    dropout: Rate = setting(
+        0.2,
+        "Share dropped on the input of every recurrent layer after the first, and before the head.",
+    )
+    patch: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
+        f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
+        "time steps",
+    )
     pooling: Literal["last", "mean", "max", "mean_max", "attention"] = setting(
-        "last", "How the steps of a series become one vector; padding never counts."
+        "mean_max", "How the steps of a series become one vector; padding never counts."
     )
 
 
 class ForecastingModel(ModelSection):
     """The network."""
 
-    cell: CellName = setting("gru", "Recurrent cell; `seqkit list cells` describes each.")
     units: Widths = setting(128, "Width of the recurrent layer; a list is a stack of layers.")
     patch: Count | None = setting(  # type: ignore[assignment]
         None,
@@ -336,13 +337,19 @@ def losses(task: str) -> Any:
     return Annotated[str, OneOf(("auto", *TASKS[task].losses))]
 
 
+PATIENCE_WORDS = (
+    "Epochs without a better validation loss before training stops and the best weights are "
+    f"restored; an epoch of fewer than {auto.STEPS_OF_PATIENCE} gradient steps counts as a part."
+)
+
+
 class TrainSection(Section):
     """How the network is trained."""
 
     epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
-    learning_rate: Positive = setting(1e-3, "Step size at the start.")
+    learning_rate: positive(1e38) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "constant",
         "How the learning rate goes on: constant, along a cosine to 0 over all epochs, or lowered "
@@ -356,14 +363,39 @@ class TrainSection(Section):
     clipnorm: Positive | None = setting(
         1.0, "Largest global norm of a gradient, against exploding ones; null = no limit."
     )
-    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
-        10,
-        "Epochs without a better validation loss before training stops and the best weights are "
-        "restored; 0 = never.",
+    patience: Patience = setting(10, f"{PATIENCE_WORDS} 0 = never.", "epochs")
+
+
+class SequenceTrain(TrainSection):
+    """How the network is trained."""
+
+    epochs: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Most passes over the training part. auto = so many that there are "
+        f"{auto.GRADIENT_STEPS} gradient steps, but {auto.MOST_EPOCHS} at most.",
+    )
+    batch_size: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        f"Series in a gradient step. auto = about a {auto.BATCHES}th of them, a power of two from "
+        f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
+        "examples",
+    )
+    learning_rate: positive(1e38) = setting(3e-3, "Step size at the start.")  # type: ignore[valid-type]
+    schedule: Literal["constant", "cosine", "plateau"] = setting(
+        "cosine",
+        "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "
+        "when the validation loss stands still.",
+    )
+    patience: Patience | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {auto.PATIENCE} if the "
+        f"validation part holds {auto.FEWEST_HELD} series or more and "
+        f"{auto.FEWEST_OF_A_CLASS} of every class; else 0.",
+        "epochs",
     )
 
 
-class RegressionTrain(TrainSection):
+class RegressionTrain(SequenceTrain):
     """How the network is trained."""
 
     loss: losses("regression") = setting(  # type: ignore[valid-type]
@@ -371,14 +403,14 @@ class RegressionTrain(TrainSection):
     )
 
 
-class ClassificationTrain(TrainSection):
+class ClassificationTrain(SequenceTrain):
     """How the network is trained."""
 
     loss: losses("classification") = setting(  # type: ignore[valid-type]
         "auto", f"What training minimises; auto is {TASKS['classification'].loss}."
     )
     class_weight: Annotated[
-        Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1)] | None,
+        Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1), MaxLen(NAMES)] | None,
         Words("balanced, null or a map from every label to a number above 0"),
     ] = setting(
         None,
@@ -401,11 +433,10 @@ class ForecastingTrain(TrainSection):
         "batches.",
         "gradient steps",
     )
-    patience: Annotated[int, Interval(ge=0), Words("an integer of 0 or more")] = setting(
+    patience: Patience = setting(
         0,
-        "Epochs without a better validation loss before training stops and the best weights are "
-        "restored; 0 = never. The end of a series that is held back is missed in training, so "
-        "nothing is held back unless asked for.",
+        f"{PATIENCE_WORDS} 0 = never. The end of a series that is held back is missed in "
+        "training, so nothing is held back unless asked for.",
         "epochs",
     )
     loss: losses("forecasting") = setting(  # type: ignore[valid-type]
@@ -413,19 +444,20 @@ class ForecastingTrain(TrainSection):
         f"What training minimises; auto is {TASKS['forecasting'].loss}, or pinball with "
         "quantiles, or nll (negative log likelihood) with a distribution.",
     )
-    ensemble: Count = setting(
+    ensemble: count(1000) = setting(  # type: ignore[valid-type]
         1, "Networks trained with different seeds and combined by the median."
     )
 
 
-# forecast and evaluate ---------------------------------------------------------------------
+# forecast ----------------------------------------------------------------------------------
 
 
 class ForecastSection(Section):
     """What is forecast."""
 
     context_length: Annotated[
-        Counts, Words("a positive integer, or a list of them with train.ensemble")
+        Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
+        Words("a positive integer, or a list of them with train.ensemble"),
     ] = setting(
         ...,
         "Past steps the model sees; a list gives the networks of an ensemble different ones.",
@@ -437,60 +469,4 @@ class ForecastSection(Section):
     )
     distribution: Literal["normal", "student_t", "negative_binomial", "poisson"] | None = setting(
         None, "Distribution to forecast instead of quantiles; the last two are of counts."
-    )
-
-
-class Backtest(Section):
-    """Rolling-origin evaluation over the test part."""
-
-    windows: Count = setting(1, "Forecast origins.")
-    step: Count | None = setting(None, "Steps between origins. Default: the horizon.", "time steps")
-    refit: Switch = setting(False, "Train anew at every origin; slow.")
-
-
-class ForecastingEvaluate(Section):
-    """How the forecasts are judged."""
-
-    metrics: names(TASKS["forecasting"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['forecasting'].default_metrics)}."
-    )
-    baselines: (
-        names(  # type: ignore[valid-type]
-            (*TASKS["forecasting"].baselines, *TASKS["forecasting"].more_baselines)
-        )
-        | None
-    ) = setting(  # type: ignore[valid-type]
-        None,
-        f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
-    )
-    season: Count = setting(
-        1, "Steps in a season, for the seasonal naive forecast and scaled errors.", "time steps"
-    )
-    backtest: Backtest = Field(
-        default_factory=Backtest, description="Rolling-origin evaluation over the test part."
-    )
-
-
-class ClassificationEvaluate(Section):
-    """How the model is judged."""
-
-    metrics: names(TASKS["classification"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['classification'].default_metrics)}."
-    )
-    baselines: names(TASKS["classification"].baselines) | None = setting(  # type: ignore[valid-type]
-        None,
-        "Simple methods beside the model. Default: "
-        f"{', '.join(TASKS['classification'].baselines)}.",
-    )
-
-
-class RegressionEvaluate(Section):
-    """How the model is judged."""
-
-    metrics: names(TASKS["regression"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['regression'].default_metrics)}."
-    )
-    baselines: names(TASKS["regression"].baselines) | None = setting(  # type: ignore[valid-type]
-        None,
-        f"Simple methods beside the model. Default: {', '.join(TASKS['regression'].baselines)}.",
     )

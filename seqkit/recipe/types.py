@@ -7,30 +7,50 @@ integer") are read from the same annotation, so that a range and its description
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Interval, Lt, MinLen
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
+from pydantic import AfterValidator, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
+    "LAYERS",
+    "LETTERS",
+    "MILLION",
+    "NAMES",
     "Column",
+    "Columns",
     "Count",
+    "File",
     "Fraction",
+    "Label",
     "Number",
     "OneOf",
     "Positive",
     "Probability",
+    "Quantiles",
     "Rate",
     "Seed",
     "Switch",
+    "Target",
+    "Widths",
     "Words",
     "allowed_names",
+    "bounds",
+    "count",
+    "distinct",
     "listing",
     "phrase",
+    "positive",
 ]
+
+MILLION = 1_000_000
+LETTERS = 4096  # of a name or a path
+NAMES = 10_000  # columns or classes named one by one
+LAYERS = 32
 
 
 @dataclass(frozen=True)
@@ -61,16 +81,62 @@ class OneOf:
         return core_schema.literal_schema(list(self.names))
 
 
+def count(most: int) -> Any:
+    """Return the type of a positive integer no larger than a bound nobody needs to pass."""
+    return Annotated[int, Interval(ge=1, le=most), Words("a positive integer")]
+
+
+def positive(most: float) -> Any:
+    """Return the type of a number above 0 that float32 holds, no larger than a bound."""
+    return Annotated[float, Gt(0), Ge(SMALLEST), Le(most), Words("a number above 0")]
+
+
+SMALLEST = 1e-30
 Switch = Annotated[bool, Words("true or false")]
-Count = Annotated[int, Ge(1), Words("a positive integer")]
+Count = Annotated[int, Interval(ge=1, le=MILLION), Words("a positive integer")]
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1), Words("an integer from 0 to 4294967295")]
-Number = Annotated[float, Words("a number")]
-Positive = Annotated[float, Gt(0), Words("a number above 0")]
+Number = Annotated[float, Interval(ge=-1e30, le=1e30), Words("a number")]
+Positive = Annotated[float, Gt(0), Ge(SMALLEST), Le(1e30), Words("a number above 0")]
 Fraction = Annotated[float, Ge(0), Lt(1), Words("a fraction from 0 to below 1")]
 Rate = Annotated[float, Ge(0), Lt(1), Words("a number from 0 to below 1")]
 Probability = Annotated[float, Gt(0), Lt(1), Words("a number between 0 and 1")]
-Column = Annotated[str, MinLen(1), Words("a column's name")]
+Column = Annotated[str, MinLen(1), MaxLen(LETTERS), Words("a column's name")]
+File = Annotated[str, MinLen(1), MaxLen(LETTERS), Words("a file or a glob")]
 
+
+def distinct(values: list[Any]) -> list[Any]:
+    """Return the values if none of them stands twice."""
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("distinct", "Name every item once.")
+    return values
+
+
+def _rising(values: list[float]) -> list[float]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise PydanticCustomError("rising", "Sort them, each once.")
+    return values
+
+
+Width = Annotated[int, Interval(ge=1, le=4096), Words("a positive integer")]
+Columns = Annotated[
+    list[Column],
+    MaxLen(NAMES),
+    AfterValidator(distinct),
+    Words("a list of different columns' names"),
+]
+Target = Column | Annotated[Columns, MinLen(1)]
+Widths = Annotated[
+    Width | Annotated[list[Width], MinLen(1), MaxLen(LAYERS)],
+    Words("a positive integer or a list of them"),
+]
+Label = Annotated[str, MaxLen(LETTERS)] | int | float | bool
+Quantiles = Annotated[
+    list[Probability],
+    MinLen(1),
+    MaxLen(1000),
+    AfterValidator(_rising),
+    Words("a rising list of numbers between 0 and 1"),
+]
 _PLURALS = {
     "a positive integer": "positive integers",
     "a number between 0 and 1": "numbers between 0 and 1",
@@ -140,6 +206,37 @@ def phrase(annotation: Any, null: str = "null") -> str:
     return {str: "a string", int: "an integer", float: "a number", bool: "true or false"}.get(
         annotation, "a map of settings"
     )
+
+
+def bounds(annotation: Any) -> str:
+    """Return the largest number of values and the largest value, where there are such bounds.
+
+    Examples
+    --------
+    >>> bounds(count(4096) | Annotated[list[count(4096)], MaxLen(32)])
+    'at most 4096, in a list of at most 32'
+    """
+    found = list(dict.fromkeys(_bounds(annotation)))
+    values = [words for words in found if not words.startswith("in ")]
+    lists = [words for words in found if words.startswith("in ")]
+    return ", ".join([*values, *lists])
+
+
+def _bounds(annotation: Any) -> Iterator[str]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is not Annotated:
+        for argument in arguments:
+            yield from _bounds(argument)
+        return
+    yield from _bounds(arguments[0])
+    kind = get_origin(arguments[0])
+    words = [note.phrase for note in arguments if isinstance(note, Words)]
+    for note in arguments[1:]:
+        most = getattr(note, "le", None)
+        if most is not None and not any(str(most) in phrase for phrase in words):
+            yield f"at most {most:g}" if most >= 1e9 else f"at most {most}"
+        if isinstance(note, MaxLen) and kind in (list, dict):
+            yield f"in a {'list' if kind is list else 'map'} of at most {note.max_length}"
 
 
 def allowed_names(annotation: Any) -> tuple[str, ...]:

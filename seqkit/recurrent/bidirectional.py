@@ -100,7 +100,7 @@ class Bidirectional(keras.layers.Layer):
         tensor of shape (batch, time, 2 * units) or (batch, 2 * units)
         """
         if lengths is None and mask is not None:
-            lengths = mask_to_lengths(tf.convert_to_tensor(mask))
+            lengths = mask_to_lengths(tf.convert_to_tensor(mask), "Bidirectional")
         forward, _ = self.forward_layer.time_major(sequences, lengths, None, None, training)
         backward, _ = self.backward_layer.time_major(sequences, lengths, None, None, training)
         if not self.return_sequences:

@@ -19,13 +19,13 @@ Tensor = Any
 _ROLES = ("kernel", "recurrent", "bias", "peephole", "gate")
 
 
-def mask_to_lengths(mask: Tensor) -> Tensor:
+def mask_to_lengths(mask: Tensor, owner: str = "GatedRNN") -> Tensor:
     """Return the lengths of a right-padded mask; an error where it is not right-padded."""
     mask = tf.cast(mask, tf.bool)
     lengths = tf.reduce_sum(tf.cast(mask, tf.int32), 1)
     padded = tf.reduce_all(tf.equal(mask, tf.sequence_mask(lengths, tf.shape(mask)[1])))
     message = explain(
-        "GatedRNN",
+        owner,
         "mask",
         "right-padded: True up to the length of a series, False after it",
         "a mask with a hole or with padding on the left",
@@ -280,6 +280,7 @@ peephole_constraint, gate_constraint : optional
         mask: Tensor | None = None,
         initial_state: Any = None,
         training: bool | None = None,
+        sequences_mask: Tensor | None = None,
     ) -> Any:
         """Compute the layer.
 
@@ -294,6 +295,8 @@ peephole_constraint, gate_constraint : optional
             In the order of the cell's states.
         training : bool, optional
             Whether to drop out.
+        sequences_mask : tensor of bool of shape (batch, time), optional
+            What Keras calls `mask` where the states are tensors, too.
 
         Returns
         -------
@@ -306,6 +309,7 @@ peephole_constraint, gate_constraint : optional
             If `mask` is not right-padded, or `initial_state` has not the cell's states.
             (Inside a graph: tf.errors.InvalidArgumentError.)
         """
+        mask = sequences_mask if mask is None else mask
         out, states = self.time_major(sequences, lengths, mask, initial_state, training)
         if self.return_sequences:
             out = tf.transpose(out, [1, 0, 2])

@@ -85,7 +85,7 @@ def write_report(folder: Path) -> Path:
         mistakes=_mistakes(folder / "predictions.parquet"),
         notes=(summary or {}).get("notes", []),
         plots=_plots(folder / "plots"),
-        training=_training(folder / "history.csv"),
+        training=_training(folder / "history.csv", _json(folder / "model.json")),
         log=log,
         left_out=left_out,
         given=_text(folder / "recipe.yaml"),
@@ -93,7 +93,7 @@ def write_report(folder: Path) -> Path:
     )
     target = folder / "report.html"
     beside = folder / "report.html.new"
-    beside.write_text(page, encoding="utf-8")
+    beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     beside.replace(target)
     return target
 
@@ -218,7 +218,8 @@ def _mistakes(path: Path) -> dict[str, Any] | None:
         return None
     import pandas as pd
 
-    frame = pd.read_parquet(path)
+    with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
+        frame = pd.read_parquet(file)
     sure = [name for name in frame.columns if str(name).startswith("p_")]
     if not {"series", "true", "predicted"} <= set(frame.columns) or not sure:
         return None
@@ -232,19 +233,22 @@ def _mistakes(path: Path) -> dict[str, Any] | None:
     return {"wrong": len(wrong), "of": len(frame), "rows": rows}
 
 
-def _training(path: Path) -> str | None:
+def _training(path: Path, model: Mapping[str, Any] | None) -> str | None:
+    """Say how long was trained, what the losses were, and which epoch's weights were kept."""
     text = _text(path)
     rows = list(csv.DictReader(text.splitlines())) if text else []
     if not rows:
         return None
-    judged = "val_loss" if rows[0].get("val_loss") else "loss"
-    known = [(float(row[judged]), row["epoch"]) for row in rows if row.get(judged)]
+    said = [f"{len(rows)} epochs"]
+    known = [(float(row["val_loss"]), row["epoch"]) for row in rows if row.get("val_loss")]
     known = [pair for pair in known if pair[0] == pair[0]]
-    if not known:
-        return f"{len(rows)} epochs"
-    best, epoch = min(known)
-    what = "validation loss" if judged == "val_loss" else "loss"
-    return f"{len(rows)} epochs; lowest {what} {number(best)} after epoch {epoch}"
+    if known:
+        best, epoch = min(known)
+        said.append(f"lowest validation loss {number(best)} after epoch {epoch}")
+    kept = ((model or {}).get("fitted") or {}).get("best_epoch_")
+    if isinstance(kept, int):
+        said.append(f"the weights are those after epoch {kept + 1}")
+    return "; ".join(said)
 
 
 def _log(path: Path) -> tuple[list[str], int]:

@@ -49,7 +49,8 @@ class HistoryDisplay(Display):
     metric : str, default="loss"
         What is drawn, with its ``val_`` counterpart.
     best_epoch : int, optional
-        Counted from 1; default: that of the lowest validation (or training) loss.
+        Whose weights were kept, counted from 1. Default: that of the lowest validation loss, or
+        the last one where nothing was validated.
 
     Examples
     --------
@@ -73,18 +74,21 @@ class HistoryDisplay(Display):
             if key in (metric, f"val_{metric}")
         }
         self.metric = metric
-        judged = self.history.get(f"val_{metric}", self.history[metric])
-        known = np.isfinite(judged)
-        if best_epoch is None and known.any():
-            best_epoch = int(np.where(known, judged, np.inf).argmin()) + 1
+        judged = self.history.get(f"val_{metric}")
+        if best_epoch is not None:
+            pass
+        elif judged is None:
+            best_epoch = len(self.history[metric]) or None
+        elif np.isfinite(judged).any():
+            best_epoch = int(np.where(np.isfinite(judged), judged, np.inf).argmin()) + 1
         self.best_epoch = best_epoch
 
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, ax: Axes | None = None, **more: Any
     ) -> HistoryDisplay:
-        """Make the display of a fitted estimator's ``history_``."""
-        display = cls(estimator.history_, **more)
+        """Make the display of a fitted estimator's ``history_``; it marks ``best_epoch_``."""
+        display = cls(estimator.history_, **{"best_epoch": estimator.best_epoch_ + 1, **more})
         return display.plot(ax=ax) if ax is not None else display
 
     def plot(self, ax: Axes | None = None) -> HistoryDisplay:
@@ -97,7 +101,7 @@ class HistoryDisplay(Display):
                     marker="o" if len(values) <= 20 else None, markersize=3)  # fmt: skip
         if self.best_epoch is not None and len(self.history[self.metric]) > 1:
             ax.axvline(self.best_epoch, color=ink(), linewidth=0.9, linestyle=":",
-                       label=f"best epoch, {self.best_epoch}")  # fmt: skip
+                       label=f"weights kept, epoch {self.best_epoch}")  # fmt: skip
         every = np.concatenate(list(self.history.values()))
         every = every[np.isfinite(every)]
         if len(every) and every.min() > 0 and every.max() / every.min() > 30:

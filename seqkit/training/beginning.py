@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from seqkit.training.program import Program
 
-__all__ = ["fresh_graph_state", "fresh_native_state", "not_native"]
+__all__ = ["fresh_graph_state", "fresh_native_state", "native_shapes", "not_native"]
 
 
 def not_native(
@@ -37,6 +38,10 @@ def not_native(
     Parameters are those of :func:`fit`; `loss` None stands for a prediction, `sources` are those
     of training and validation.
     """
+    keras = sys.modules.get("keras")
+    policy = "float32" if keras is None else keras.config.dtype_policy().name
+    if policy != "float32":
+        return f"Keras's dtype policy is {policy}"
     if not isinstance(build, Architecture):
         return "it is a model of one's own"
     if callbacks:
@@ -48,8 +53,10 @@ def not_native(
     if not all(hasattr(source, "take") for source in sources):
         return "the examples are a stream"
     why = plans.refusal(build.builder, build.settings)
-    if not why and output != (None if loss is None else plans.PLANS[build.builder].output):
-        return f"the output {output} is Keras's"
+    if not why:
+        own = plans.PLANS[build.builder].output
+        if output not in ((own,) if loss is not None else (own, None)):
+            return f"the output {output} is Keras's"
     return why
 
 
@@ -134,3 +141,15 @@ def fresh_native_state(
             variables += [np.zeros(p.shape, np.float32) for _ in range(moments)]
     seeds = parameters.first_seeds(seed)
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
+
+
+def native_shapes(network: Any, optimizer: str) -> dict[str, list[tuple[int, ...]]]:
+    """Return the shapes of all arrays of a native network's state."""
+    parameters = network.parameters
+    moments = OPTIMIZERS[optimizer].moments
+    trained = [p.shape for p in parameters.all if p.trainable]
+    return {
+        "weights": [p.shape for p in parameters.all],
+        "optimizer_variables": [(), (), *(shape for shape in trained for _ in range(moments))],
+        "seed_states": [s.shape for s in parameters.seeds],
+    }

@@ -9,6 +9,7 @@ clipping norm, number of steps) is an argument of the graph.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.ops import gradient_registry
 
 from seqkit.collection import collection_paused
 from seqkit.errors import explain, suggest
@@ -57,6 +59,21 @@ def trace_count() -> int:
 def _count_trace() -> None:
     global _TRACES
     _TRACES += 1
+
+
+def _forget_custom_gradients(graph: Any) -> None:
+    """Take the custom gradients of a traced graph out of TensorFlow's registry.
+
+    It keeps them by name for ever, and they refer to tensors and so to the whole graph: every
+    architecture would cost memory that no eviction gives back. They were used while the graph was
+    traced; nobody takes the gradient of a whole graph of an engine.
+    """
+    definition = graph.graph.as_graph_def()
+    nodes = itertools.chain(definition.node, *(f.node_def for f in definition.library.function))
+    for node in nodes:
+        name = node.attr["_gradient_op_type"].s.decode() if "_gradient_op_type" in node.attr else ""
+        if name.startswith("CustomGradient-"):
+            gradient_registry._registry.pop(name, None)
 
 
 class Engine:
@@ -126,6 +143,7 @@ class Engine:
         if found is None:
             with BUILD_LOCK, self.strategy.scope(), collection_paused():
                 found = tf.function(function, autograph=False).get_concrete_function(*specs)
+                _forget_custom_gradients(found)
                 _count_trace()
             self.functions[key] = found
             while len(self.functions) > EnginePool.FUNCTIONS:

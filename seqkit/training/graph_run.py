@@ -44,10 +44,10 @@ class GraphRun(Run):
         self.begin()
 
     def learning_rate(self) -> float:
-        """Return the rate of the epoch: the state's, or what a schedule object says by now."""
+        """Return the rate of the epoch's last step, or what a schedule object says by now."""
         if self.program.scheduled:
             return float(self.program.optimizer.learning_rate)
-        return self.state.learning_rate
+        return super().learning_rate()
 
     def load(self, state: TrainingState) -> None:
         """Set weights, optimizer and random state of the engine."""

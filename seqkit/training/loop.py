@@ -18,11 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.architecture import Architecture
+from seqkit.backend import check_backend
 from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
 from seqkit.native import plans
 from seqkit.objective import Objective
-from seqkit.training.beginning import fresh_graph_state, fresh_native_state, not_native
+from seqkit.training.beginning import (
+    fresh_graph_state,
+    fresh_native_state,
+    native_shapes,
+    not_native,
+)
 from seqkit.training.native_run import NativeRun, predict_natively
 from seqkit.training.run import SCHEDULES, NoCallbacks
 from seqkit.training.sources import Source
@@ -46,7 +52,8 @@ class Fitted:
     weights : list of ndarray
         In the order of ``model.weights``, read-only; the best ones with early stopping.
     history : dict of str to list of float
-        One value an epoch: ``loss``, the metrics, the same with ``val_`` before, ``learning_rate``.
+        One value an epoch: ``loss``, the metrics, the same with ``val_`` before, and
+        ``learning_rate``, which is that of the epoch's last step.
     state : TrainingState
     epochs_run : int
     best_epoch : int
@@ -131,7 +138,7 @@ def fit(
     output : str, optional
         Name of the layer whose output loss and metrics see; None = the model's output.
     verbose : int, default=0
-        1 prints one line an epoch.
+        1 shows a progress bar, or now and then a line where there is no terminal.
     on_epoch : callable, optional
         ``(epoch, logs, get_state)`` after every epoch; ``get_state()`` copies the state.
     on_progress : callable, optional
@@ -186,6 +193,7 @@ def fit(
         state = _state(
             resume,
             lambda: fresh_native_state(network, optimizer, seed, learning_rate, **start),
+            **native_shapes(network, optimizer),
         )
         run = NativeRun(
             **given, first_rate=learning_rate, state=state, network=network, objective=loss,
@@ -204,9 +212,12 @@ def fit(
         return _finished(graph_run, hooks, patience, verbose, on_epoch, f"graph: {why}")
 
 
-def _state(resume: TrainingState | None, fresh: Callable[[], TrainingState]) -> TrainingState:
+def _state(
+    resume: TrainingState | None, fresh: Callable[[], TrainingState], **shapes: Any
+) -> TrainingState:
     if resume is None:
         return fresh()
+    resume.require(**shapes)
     history = {k: list(v) for k, v in resume.history.items()}
     return dataclasses.replace(resume, history=history)
 
@@ -226,6 +237,7 @@ def _graph_run(
     given: dict[str, Any],
 ) -> Iterator[Any]:
     """Lend a run on an engine from the pool."""
+    check_backend()
     from seqkit.training.engine import POOL
     from seqkit.training.graph_run import GraphRun
     from seqkit.training.program import program_of, rate_of
@@ -235,7 +247,13 @@ def _graph_run(
     with POOL.borrow(build, key) as engine:
         program = program_of(engine, loss, metrics, optimizer, output)
         rate = rate_of(optimizer, learning_rate)
-        state = _state(resume, lambda: fresh_graph_state(program, seed, rate, **start))
+        state = _state(
+            resume,
+            lambda: fresh_graph_state(program, seed, rate, **start),
+            weights=[tuple(v.shape) for v in engine.weights],
+            optimizer_variables=[tuple(v.shape) for v in program.optimizer_variables],
+            seed_states=[tuple(v.shape) for v in engine.seed_states],
+        )
         yield GraphRun(**given, first_rate=rate, state=state, program=program)
 
 
@@ -251,7 +269,7 @@ def _finished(
     _epochs(run, hooks, patience, verbose, on_epoch)
     final = run.current_state()
     restored = patience > 0 and final.best_weights is not None
-    weights = list(final.best_weights if restored else final.weights)  # type: ignore[arg-type]
+    weights = list(final.best_weights if restored else final.weights)
     run.hand_over(None if restored else weights)
     best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best, trainer)
@@ -266,12 +284,21 @@ def _epochs(
 ) -> None:
     """Run epochs until there are enough, or no more are wanted."""
     state = run.state
+    if verbose:
+        from seqkit.progress import Progress
+
+        on_epoch = _shown(progress := Progress(), on_epoch)
+        progress.begin(run.epochs)
+        try:
+            return _epochs(run, hooks, patience, 0, on_epoch)
+        finally:
+            progress.end()
     left = hooks.learning_rate() if hooks else None
     hooks.call("on_train_begin", {})
     state.epoch = hooks.first_epoch or state.epoch
     logs: dict[str, float] = {}
     ahead: list[dict[str, float]] = []  # epochs that have been run and are still to be told
-    watched = hooks or verbose or on_epoch or run.progress or run.validation is not None
+    watched = hooks or on_epoch or run.progress or run.validation is not None
     while state.epoch < run.epochs and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
@@ -301,9 +328,6 @@ def _epochs(
         # Callbacks may have changed anything, and running again would not bring that back.
         if hooks or (not ahead and time.perf_counter() - run.kept[0] > KEEP_SECONDS):
             run.remember()
-        if verbose:
-            shown = " ".join(f"{k}={v:.4g}" for k, v in logs.items())
-            print(f"epoch {state.epoch}/{run.epochs} {shown}", flush=True)
         if on_epoch is not None:
             on_epoch(state.epoch - 1, logs, run.current_state)
         if hooks.stopped:
@@ -311,11 +335,24 @@ def _epochs(
     hooks.call("on_train_end", logs)
 
 
+def _shown(progress: Any, on_epoch: Any) -> Callable[..., None]:
+    """Return what shows an epoch before it is told to `on_epoch`."""
+
+    def show(epoch: int, logs: dict[str, float], get_state: Any) -> None:
+        progress.epoch(epoch, logs)
+        if on_epoch is not None:
+            on_epoch(epoch, logs, get_state)
+
+    return show
+
+
 def _divergence(state: TrainingState, logs: dict[str, float]) -> str:
     where = "validation loss" if math.isfinite(logs["loss"]) else "loss"
+    base = state.learning_rate  # not finite where the optimizer has a schedule of its own
+    rate = base if math.isfinite(base) else logs["learning_rate"]
     return (
         f"fit: the {where} became {logs['val_loss' if where[0] == 'v' else 'loss']} in epoch "
-        f"{state.epoch + 1}. Try a lower learning_rate (it was {logs['learning_rate']:g}), "
+        f"{state.epoch + 1}. Try a lower learning_rate (it was {rate:g}), "
         "clipnorm=1.0 or less, or scale the data (scale='standard')."
     )
 
@@ -384,7 +421,8 @@ def predict(
         assert isinstance(build, Architecture)
         network = plans.network_of(build.builder, build.settings)
         with one_of_several():
-            return predict_natively(network, weights, source, batch_size)
+            return predict_natively(network, weights, source, batch_size, output is not None)
+    check_backend()
     from seqkit.training.engine import POOL
 
     with POOL.borrow(build, key) as engine:

@@ -171,9 +171,15 @@ def _batches(network: Network, source: Any, at_most: int) -> Any:
 
 
 def predict_natively(
-    network: Network, weights: Sequence[Array], source: Any, batch_size: int
+    network: Network, weights: Sequence[Array], source: Any, batch_size: int, trained: bool = False
 ) -> Array:
-    """Return a network's answer for every example of a source, in order."""
+    """Return a network's answer for every example of a source, in order.
+
+    With `trained` it is what the loss sees.
+    """
     network.parameters.load(weights)
-    found = [network.answer(inputs) for inputs, _, _ in _batches(network, source, batch_size)]
+    found = [
+        network.forward(inputs, training=False) if trained else network.answer(inputs)
+        for inputs, _, _ in _batches(network, source, batch_size)
+    ]
     return found[0] if len(found) == 1 else np.concatenate(found)

@@ -17,7 +17,8 @@ def clip_by_global_norm(gradients: Sequence[tf.Tensor], clipnorm: tf.Tensor) -> 
     Pascanu, Mikolov and Bengio (2013), algorithm 1. A zero gradient stays zero.
     """
     norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(g) for g in gradients]))
-    scale = tf.minimum(1.0, clipnorm / norm)  # norm 0 gives infinity, so 1
+    clipnorm = tf.cast(clipnorm, norm.dtype)
+    scale = tf.minimum(tf.ones((), norm.dtype), clipnorm / norm)  # norm 0 gives infinity, so 1
     return [g * scale for g in gradients]
 
 

@@ -234,7 +234,8 @@ class Program:
                 )
                 per_epoch = [a.stack() for a in arrays]
             if not self.scheduled:
-                self.learning_rate.value.assign(rates[-1])
+                rate = tf.cast(rates[-1], self.learning_rate.value.dtype)
+                self.learning_rate.value.assign(rate)
             return per_epoch[0], per_epoch[1], state, per_epoch[2:]
 
         begin = self.metric_start(source)

@@ -19,11 +19,11 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_FLOOR = 0.5, 5, 1e-3
 
 
 def _constant(base: float, steps: np.ndarray, total: int) -> np.ndarray:
-    return np.full(len(steps), base, np.float32)
+    return np.full(len(steps), base)
 
 
 def _cosine(base: float, steps: np.ndarray, total: int) -> np.ndarray:
-    return (0.5 * base * (1.0 + np.cos(np.pi * steps / max(total, 1)))).astype(np.float32)
+    return 0.5 * base * (1.0 + np.cos(np.pi * steps / max(total, 1)))
 
 
 SCHEDULES: dict[str, Callable[[float, np.ndarray, int], np.ndarray]] = {
@@ -56,6 +56,7 @@ class Run:
     def begin(self) -> None:
         """Make ready what all runs need; the weights are loaded."""
         self.best: Sequence[Any] | None = self.state.best_weights
+        self.bases: dict[int, float] = {}  # rate before the schedule, by epoch
         self.remember()
 
     @property
@@ -98,8 +99,10 @@ class Run:
     # -- what all share ----------------------------------------------------------------------
 
     def learning_rate(self) -> float:
-        """Return the rate of the epoch."""
-        return self.state.learning_rate
+        """Return the rate of the epoch's last step."""
+        last = np.array([(self.state.epoch + 1) * self.steps - 1])
+        base = self.state.learning_rate
+        return float(SCHEDULES[self.schedule](base, last, self.epochs * self.steps)[0])
 
     def rates(self, n: int) -> np.ndarray:
         """Return the learning rate of every step of the next epochs."""
@@ -108,7 +111,7 @@ class Run:
             self.state.learning_rate,
             np.arange(first, first + n * self.steps),
             self.epochs * self.steps,
-        )
+        ).astype(np.float32)
 
     def remember(self) -> None:
         """Keep the state as it is now; a diverging fit goes back to it."""
@@ -117,6 +120,7 @@ class Run:
     def judge(self, logs: dict[str, float]) -> None:
         """Note the best epoch and lower the rate on a plateau."""
         state = self.state
+        self.bases[state.epoch] = state.learning_rate
         value = logs.get("val_loss")
         if value is not None:
             if value < state.best_value:
@@ -142,11 +146,10 @@ class Run:
     def state_before(self, epoch: int) -> TrainingState:
         """Return the state before a diverging epoch, by running again from the one that is kept."""
         kept = _as_arrays(self.kept[1])
-        rates = self.state.history.get("learning_rate", [])
         final, self.state, self.progress = self.state, kept, None
         self.load(kept)
         for self.state.epoch in range(kept.epoch, epoch):
-            self.state.learning_rate = rates[self.state.epoch]
+            self.state.learning_rate = self.bases[self.state.epoch]
             self.run_epochs()
         self.state = final
         return self.current_state()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import io
 import json
 import math
 import os
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqkit import durable
 from seqkit.errors import explain
 
 __all__ = ["TrainingState"]
@@ -60,6 +61,28 @@ class TrainingState:
     FORMAT = 1
     LISTS = ("weights", "optimizer_variables", "seed_states", "best_weights")
 
+    def require(self, **shapes: Sequence[tuple[int, ...]]) -> None:
+        """Refuse to go on with a network whose arrays have other shapes.
+
+        Parameters
+        ----------
+        **shapes
+            Of ``weights``, ``optimizer_variables`` and ``seed_states``.
+
+        Raises
+        ------
+        ValueError
+            If this state belongs to another network, or to another optimizer.
+        """
+        if self.best_weights is not None:
+            shapes["best_weights"] = shapes["weights"]
+        for name, expected in shapes.items():
+            got = [np.shape(a) for a in getattr(self, name)]
+            if got != [tuple(shape) for shape in expected]:
+                raise ValueError(
+                    explain("resume", name, f"arrays of the shapes {list(expected)}", got)
+                )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one ``.npz`` file, whole or not at all: arrays, and the rest as JSON among them."""
         arrays: dict[str, np.ndarray] = {}
@@ -72,18 +95,9 @@ class TrainingState:
             plain[field.name] = None if value is None else len(value)
             arrays.update({f"{field.name}/{i}": a for i, a in enumerate(value or ())})
         arrays["json"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
-        target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        content = io.BytesIO()  # whole before it is written: a full disk breaks no archive off
+        np.savez(content, allow_pickle=False, **arrays)
+        durable.write(Path(path), content.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainingState:

@@ -1,62 +1,195 @@
-"""How functions become machine code, and where that is kept."""
+"""How functions are compiled, and the cache that compiled kernels are kept in.
+
+Numba's own cache is taken apart by pickle and by LLVM, neither of which looks at what it is given:
+an empty file, as a loss of power leaves it, ends in an exception or takes the process down; a file
+of somebody else's runs his code. So a file here begins with the digest of the rest, is loaded only
+if that fits, and lies in a folder that nobody but the user can write to.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import logging
 import os
+import pickle
+import stat
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 import numpy as np
 from llvmlite import ir
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 __all__ = ["bare", "compiled", "is_compiled", "single"]
 
 single = np.float32
 _config: Any = numba.config
+_log = logging.getLogger(__name__)
+DIGEST = hashlib.sha256().digest_size
+
+
+def _places() -> Iterator[tuple[Path, str]]:
+    """Yield folders that a cache may be made in, and where each name is from, the best first."""
+    for variable, given in (
+        ("NUMBA_CACHE_DIR", _config.CACHE_DIR),
+        ("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME")),
+    ):
+        if given and os.path.isabs(given):
+            yield Path(given) / ("" if variable == "NUMBA_CACHE_DIR" else "seqkit"), variable
+        elif given:  # by the XDG specification, too; it would be the working folder's
+            _log.warning("%s must be an absolute path; got %r, which is ignored", variable, given)
+    homes = [os.environ.get("HOME", "")]
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd
+
+        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
+    if os.name == "nt":
+        homes.append(os.path.expanduser("~"))
+    for home in homes:
+        if os.path.isabs(home) and os.path.isdir(home):
+            yield Path(home, ".cache", "seqkit"), "home"
+    folder = tempfile.gettempdir()
+    if not os.path.samefile(folder, os.getcwd()):
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        yield Path(folder, f"seqkit-{user}"), "temporary"
+
+
+def _refusal(folder: Path) -> str:
+    """Make a folder of the user alone, or return why it cannot be used."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.stat()
+        if hasattr(os, "getuid"):
+            if found.st_uid != os.getuid():
+                return "it belongs to another user"
+            if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return "others can write to it (chmod 700 mends that)"
+            if stat.S_IMODE(found.st_mode) != 0o700:
+                folder.chmod(0o700)
+        if not os.access(folder, os.W_OK):
+            return "it cannot be written"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 @functools.cache
-def _cache_folder() -> str:
-    """Return the folder of this machine code; nothing if it cannot be written.
+def _cache_folder() -> Path | None:
+    """Return the folder of this version's kernels; None if there is nowhere to keep them.
 
     Not in the package's folder, Numba's own choice: what an uninstaller does not know of it leaves,
     and a folder that is left hides the next installation.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    # Numba looks for changes in the file a function is in, not in those that it calls into.
+    # what a kernel is made of: its own file does not tell, for kernels call into other files
     files = sorted(Path(__file__).parent.glob("*.py"))
-    state = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
-    folder = os.path.join(_config.CACHE_DIR or os.path.join(base, "seqkit"), state)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError:
-        return ""
-    return folder if os.access(folder, os.W_OK) else ""
+    made_by = f"{sys.implementation.cache_tag} {numba.__version__} {llvmlite.__version__}"
+    state = hashlib.sha256(made_by.encode() + b"".join(p.read_bytes() for p in files)).hexdigest()
+    for place, source in _places():
+        # a folder that the user names may be everybody's, those that are made here may not
+        folders = (
+            [place / state[:16]] if source == "NUMBA_CACHE_DIR" else [place, place / state[:16]]
+        )
+        for folder in folders:
+            if why := _refusal(folder):
+                _log.warning("%s is not used for compiled kernels: %s", folder, why)
+                break
+        else:
+            return folders[-1]
+    _log.warning("compiled kernels cannot be kept: every process compiles them anew")
+    return None
+
+
+@functools.cache
+def _tell(what: str, folder: Path) -> None:
+    """Say it once, not for every kernel."""
+    _log.warning(what, folder)
 
 
 def is_compiled(family: str) -> bool:
-    """Return whether the machine code of a family of cells is on disk."""
+    """Return whether the kernels of a family of cells are in the cache."""
     folder = _cache_folder()
-    return bool(folder) and any(Path(folder).glob(f"*/{family}.{family}_backward*.nbc"))
+    return folder is not None and any(folder.glob(f"{family}.{family}_backward-*.nbc"))
+
+
+class _KernelCache(_Cache):
+    """One file for each function and signature: a digest, then what Numba makes of the result."""
+
+    def __init__(self, function: Any, folder: Path) -> None:
+        self.folder = folder
+        self.function = function
+
+    @property
+    def cache_path(self) -> str:
+        return str(self.folder)
+
+    def _path(self, signature: Any, codegen: Any) -> Path:
+        key = hashlib.sha256(repr((signature, codegen.magic_tuple())).encode()).hexdigest()
+        module = self.function.__module__.rpartition(".")[2]
+        return self.folder / f"{module}.{self.function.__qualname__}-{key[:16]}.nbc"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            _tell("%s: a compiled kernel is damaged, and is compiled again", self.folder)
+            return None
+        return CompileResult._rebuild(target_context, *pickle.loads(content[DIGEST:]))
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if data.library.has_dynamic_globals:
+            return
+        content = dumps(data._reduce())
+        path = self._path(sig, data.codegen)
+        beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.new")
+        try:
+            try:
+                beside.write_bytes(hashlib.sha256(content).digest() + content)
+                beside.replace(path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            why = error.strerror or str(error)
+            _tell("%s: a compiled kernel cannot be kept: " + why, self.folder)
+
+    def enable(self) -> None:
+        """Do nothing: it is a cache from the beginning."""
+
+    def disable(self) -> None:
+        """Do nothing: Numba asks for it with lifted loops only, which have no place here."""
+
+    def flush(self) -> None:
+        """Forget all results of the function."""
+        for path in self.folder.glob(f"*.{self.function.__qualname__}-*.nbc"):
+            path.unlink(missing_ok=True)
 
 
 def compiled(function: Any) -> Any:
     """Compile without the interpreter's lock; keep the code on disk where that is possible."""
     # contract: a product and a sum in one instruction; nothing that treats NaN as impossible
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    dispatcher = numba.njit(**options)(function)
     folder = _cache_folder()
-    if not folder:
-        return numba.njit(**options)(function)
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = folder  # looked up here and now
-    try:
-        return numba.njit(cache=True, **options)(function)
-    finally:
-        _config.CACHE_DIR = before
+    if folder is not None and hasattr(dispatcher, "targetctx"):  # else nothing is compiled at all
+        dispatcher._cache = _KernelCache(function, folder)
+    return dispatcher
 
 
 def _without_count(_context: Any, array: Any) -> Any:

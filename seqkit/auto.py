@@ -1,0 +1,166 @@
+"""What ``auto`` becomes: settings that the number and the length of the series decide.
+
+Every rule stands here once, for estimators and recipes alike. What a fit has chosen is its
+``auto_``, and a line in the log of a run.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["AUTO", "choose", "chosen", "early_stopping", "patch_for", "patience_in_epochs"]
+
+AUTO = "auto"
+
+# early stopping
+FEWEST_HELD = 50
+"""Held-out series below which early stopping is off. An accuracy of .85 measured on 50 series has a
+standard error of .05, about what epochs near the best one differ by; on 5 series it has one of .16,
+and the best epoch is a matter of luck."""
+FEWEST_OF_A_CLASS = 2
+"""Held-out series of the rarest class below which early stopping is off."""
+SHARE, PATIENCE = 0.15, 10
+"""Share held back, and epochs of patience, where early stopping is on."""
+STEPS_OF_PATIENCE = 50
+"""Gradient steps that an epoch of patience lasts at least. With 20 series an epoch is a step or
+two, after which no loss has reason to be lower."""
+
+# sizes
+RECURRENT_STEPS = 32
+"""Steps that a series of median length has after patching, at most."""
+BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
+"""Batches that an epoch should have at least, and the bounds of a batch's size."""
+GRADIENT_STEPS, MOST_EPOCHS = 2000, 300
+"""Gradient steps of a whole fit, and epochs it is cut at: with 30 series and fewer, twice as many made
+no difference."""
+
+
+def early_stopping(
+    validation: float | str,
+    patience: int | str,
+    sizes: Sequence[int],
+    held: Sequence[int] | None = None,
+) -> tuple[float, int]:
+    """Decide what is held back, and how long a fit waits for a better validation loss.
+
+    What the user has set is obeyed. What is ``auto`` depends on the part that is held out, or
+    would be: with fewer than 50 series in it, or fewer than two of some class, its loss says too
+    little to choose an epoch by. Then all series are trained on, the learning rate follows its
+    schedule to the end, and the last weights are kept.
+
+    Parameters
+    ----------
+    validation : float or "auto"
+        Share of the training series to hold back.
+    patience : int or "auto"
+        In epochs, as :func:`patience_in_epochs` counts them; 0 = never stop early.
+    sizes : sequence of int
+        Training series of each class, those to be held back among them; of regression, of all.
+    held : sequence of int, optional
+        The same of a validation part that is given.
+
+    Returns
+    -------
+    validation : float
+    patience : int
+
+    Examples
+    --------
+    >>> early_stopping("auto", "auto", [10, 10])
+    (0.0, 0)
+    >>> early_stopping("auto", "auto", [500, 500])
+    (0.15, 10)
+    >>> early_stopping("auto", 5, [10, 10]), early_stopping(0.25, "auto", [10, 10])
+    ((0.15, 5), (0.25, 0))
+    """
+    share = SHARE if validation == AUTO else float(validation)
+    if held is None:
+        held = [math.floor(share * size) for size in sizes]
+    if patience == AUTO:
+        enough = sum(held) >= FEWEST_HELD and min(held) >= FEWEST_OF_A_CLASS
+        patience = PATIENCE if enough else 0
+    if validation == AUTO and not patience:
+        share = 0.0
+    return share, int(patience)
+
+
+def patience_in_epochs(patience: int, steps: int) -> int:
+    """Return after how many epochs without a better validation loss training stops.
+
+    Patience ``p`` is ``p`` epochs, and ``50 p`` gradient steps at least: an epoch of fewer steps
+    counts as a part of one.
+
+    Examples
+    --------
+    >>> patience_in_epochs(10, steps=200), patience_in_epochs(10, steps=2)
+    (10, 250)
+    """
+    return max(patience, math.ceil(STEPS_OF_PATIENCE * patience / steps))
+
+
+def patch_for(length: float) -> int:
+    """Return the patch that leaves at most 32 steps of a series of this length.
+
+    Examples
+    --------
+    >>> patch_for(24), patch_for(150)
+    (1, 5)
+    """
+    return max(math.ceil(length / RECURRENT_STEPS), 1)
+
+
+def choose(
+    settings: Mapping[str, Any],
+    lengths: Sequence[int],
+    sizes: Sequence[int],
+    held: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Return the values of those settings that are ``auto``.
+
+    Parameters
+    ----------
+    settings : mapping of str to object
+        ``patch``, ``batch_size``, ``epochs``, ``steps_per_epoch``, ``validation``, ``patience``.
+    lengths : sequence of int
+        Time steps of the training series.
+    sizes, held
+        As :func:`early_stopping` takes them.
+
+    Examples
+    --------
+    >>> names = ["patch", "batch_size", "epochs", "validation", "patience"]
+    >>> choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None}, [150] * 100, [60, 40])
+    {'patch': 5, 'batch_size': 8, 'epochs': 154, 'validation': 0.0, 'patience': 0}
+    """
+    validation, patience = early_stopping(settings["validation"], settings["patience"], sizes, held)
+    trained = sum(sizes) if held is not None else sum(sizes) - round(validation * sum(sizes))
+    batch = settings["batch_size"]
+    if batch == AUTO:
+        by_number = 2 ** round(math.log2(max(trained / BATCHES, 1)))
+        batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
+    steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
+    found = {
+        "patch": patch_for(statistics.median(lengths)),
+        "batch_size": batch,
+        "epochs": min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS),
+        "validation": validation,
+        "patience": patience,
+    }
+    return {name: value for name, value in found.items() if settings[name] == AUTO}
+
+
+def chosen(found: Mapping[str, Any]) -> str:
+    """Return in words what ``auto`` has become, or nothing.
+
+    Examples
+    --------
+    >>> chosen({"patch": 5, "validation": 0.0, "patience": 0})
+    'auto: patch 5, validation 0.0, patience 0 (a hold-out would be too small to stop by)'
+    """
+    words = ", ".join(f"{name} {value}" for name, value in found.items())
+    if found.get("patience") == 0:
+        words += " (a hold-out would be too small to stop by)"
+    return f"auto: {words}" if words else ""

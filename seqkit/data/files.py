@@ -1,0 +1,238 @@
+"""Opening data files: every size is bounded before memory is taken, every fault names the file.
+
+What a file declares of itself (a shape, a number of rows, an unpacked size) is a claim that
+anybody can write into a few bytes. It is compared with :data:`LIMITS` and with the size of the
+file before an array is made. No format that is read here can carry code: pickles are refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from seqkit.errors import DataError, explain
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = [
+    "LIMITS",
+    "Limit",
+    "check_columns",
+    "check_unpacked",
+    "open_bytes",
+    "open_text",
+    "reading",
+    "sized",
+]
+
+AGAIN = "Copy or download it again."
+
+
+class Limit(NamedTuple):
+    """One row of :data:`LIMITS`."""
+
+    value: int
+    what: str
+    reason: str
+
+
+LIMITS: dict[str, Limit] = {
+    "files": Limit(
+        100_000,
+        "files of one path or pattern",
+        "archives of one file a series have some ten thousand",
+    ),
+    "ratio": Limit(
+        250,
+        "times its own size that a compressed file may unpack to",
+        "text and numbers pack 3 to 50 times; a decompression bomb packs 1000 times a layer",
+    ),
+    "slack": Limit(
+        16 * 2**20,
+        "bytes that any compressed file may unpack to, whatever its own size",
+        "small files of zeros pack well, and that much memory does no harm",
+    ),
+    "members": Limit(
+        10_000,
+        "arrays of an .npz file",
+        "a role in a part is one array: a dozen are in use",
+    ),
+    "columns": Limit(
+        100_000,
+        "columns of a table, or channels of a series",
+        "each is an object with a name; a file of commas would fill the memory with them",
+    ),
+    "header": Limit(
+        10_000,
+        "bytes of the header of an array",
+        "numpy's own limit for headers that are not trusted",
+    ),
+}
+
+
+def memory() -> int:
+    """Return the bytes of memory that are free now, the limit of a container included."""
+    free = [2**33]  # where nothing can be asked
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = [1024 * int(next(x for x in lines if x.startswith("MemAvailable")).split()[1])]
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        most = int((group / "memory.max").read_text(encoding="ascii"))
+        free.append(most - int((group / "memory.current").read_text(encoding="ascii")))
+    return max(min(free), LIMITS["slack"].value)
+
+
+def sized(path: Path) -> os.stat_result:
+    """Return the facts of a regular file, or say why it cannot be read.
+
+    Raises
+    ------
+    DataError
+        A folder, a pipe or a device, a broken link, no such file, no permission.
+    """
+    with reading(path, "a file that can be opened"):
+        if path.is_symlink() and not path.exists():
+            got = f"a link to {str(path.readlink())!r}, which is not there"
+            raise DataError(explain(str(path), "the file", "a file that exists", got))
+        facts = path.stat()
+        if path.is_dir():
+            mend = f"Name the files in it, as in {str(path / '*.csv')!r}."
+            raise DataError(explain("data", "path", "a file", str(path), mend))
+        if not path.is_file():
+            got = "a pipe, a socket or a device"
+            mend = "Save its content in a file first."
+            raise DataError(explain(str(path), "the file", "a regular file", got, mend))
+    return facts
+
+
+@contextlib.contextmanager
+def reading(path: Path, expected: str, mend: str = AGAIN) -> Iterator[None]:
+    """Turn whatever a parser makes of a damaged file into a `DataError` that names the file.
+
+    A parser meets bytes that its authors never thought of, so what it raises is no fixed list.
+    Keep the block to the parser's own calls.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str
+        What the file must be.
+    mend : str
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the parser: what counts is what it returns
+            yield
+    except DataError:
+        raise
+    except MemoryError as fault:
+        got = "more than fits into memory"
+        raise DataError(explain(str(path), "the file", expected, got, mend)) from fault
+    except OSError as fault:
+        # zlib, gzip and pyarrow raise OSErrors without a number for what the bytes hold
+        text = fault.strerror or _first_line(fault)
+        mend = "" if fault.errno else mend
+        raise DataError(explain(str(path), "the file", expected, text, mend)) from fault
+    except Exception as fault:
+        got = _first_line(fault)
+        raise DataError(explain(str(path), "the file", expected, got, mend)) from fault
+
+
+def _first_line(fault: BaseException) -> str:
+    lines = str(fault).strip().splitlines()
+    return lines[0] if lines else type(fault).__name__
+
+
+def check_unpacked(
+    path: Path, packed: int, unpacked: int, free: int | None = None, what: str = "the file"
+) -> None:
+    """Raise where a file would unpack to more than `LIMITS` or free memory allow.
+
+    Parameters
+    ----------
+    path : Path
+    packed, unpacked : int
+        Bytes of the file, and what it unpacks to (or says so).
+    free : int, optional
+        Free memory before anything was read; default: now.
+    what : str, default="the file"
+    """
+    most = max(LIMITS["ratio"].value * packed, LIMITS["slack"].value)
+    if unpacked > most:
+        expected = f"at most {most:,} bytes unpacked ({LIMITS['ratio'].value} times its own size)"
+        mend = "It may be made to fill the memory; if it is yours, store it unpacked."
+        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", mend))
+    free = memory() if free is None else free
+    if unpacked > free:
+        expected = f"at most the free memory, {free:,} bytes"
+        mend = "Divide it, or use a computer with more memory."
+        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", mend))
+
+
+def check_columns(where: str, count: int) -> None:
+    """Raise where there are more columns or channels than `LIMITS` allow."""
+    if count > LIMITS["columns"].value:
+        expected = f"at most {LIMITS['columns'].value:,}"
+        mend = "Are rows and columns exchanged?"
+        raise DataError(explain(where, "the number of columns", expected, count, mend))
+
+
+class _Watched(io.RawIOBase):
+    """The bytes of a text file: counted as they are unpacked, and none of them zero."""
+
+    def __init__(self, path: Path, file: Any, packed: int) -> None:
+        self._path, self._file, self._packed, self._count = path, file, packed, 0
+        self._free = memory()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        with reading(
+            self._path, "whole gzip" if self._path.suffix.lower() == ".gz" else "readable"
+        ):
+            block = self._file.read(memoryview(buffer).nbytes)
+        if b"\0" in block:
+            expected, mend = "text in UTF-8", "Save it as UTF-8; UTF-16 and binary files are none."
+            raise DataError(explain(str(self._path), "the file", expected, "NUL bytes", mend))
+        self._count += len(block)
+        check_unpacked(self._path, self._packed, self._count, self._free)
+        memoryview(buffer).cast("B")[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a text file, plain or gzipped, as bytes that keep to `LIMITS`.
+
+    Raises
+    ------
+    DataError
+        Here, or while it is read: a damaged gzip file, NUL bytes, more than may be unpacked.
+    """
+    packed = sized(path).st_size
+    with reading(path, "a file that can be opened"):
+        file: Any = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115
+    if path.suffix.lower() != ".gz":
+        check_unpacked(path, packed, packed)
+    return io.BufferedReader(_Watched(path, file, packed), 2**18)
+
+
+def open_text(path: Path, newline: str | None = None) -> IO[str]:
+    """Open a text file as `open_bytes` does; bytes that are no UTF-8 become lone surrogates."""
+    return io.TextIOWrapper(
+        open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=newline
+    )

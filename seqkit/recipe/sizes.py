@@ -1,0 +1,76 @@
+"""How large a network is at least, from its settings alone: what cannot fit is refused early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqkit.cells import find_cell
+
+__all__ = ["MOST_PARAMETERS", "MOST_SAVED", "head_size", "saved_size", "stack_size"]
+
+MOST_PARAMETERS = 10**9  # 4 GB, and four times as much with gradients and an optimizer's state
+MOST_SAVED = 64 * 10**9  # bytes of activations that the backward pass needs of one window
+
+
+def _widths(units: Any) -> list[int]:
+    return list(units) if isinstance(units, (list, tuple)) else [units]
+
+
+def stack_size(
+    units: Any, cell: str, bidirectional: bool, patch: int | str | None, dense: Sequence[int] = ()
+) -> int:
+    """Return how many parameters the recurrent and dense layers have at least.
+
+    A feature is the least that a series has; peepholes and the head are not counted.
+
+    Examples
+    --------
+    >>> stack_size([4, 8], "gru", False, 1)  # 3 x (4 x (1 + 4 + 1) + 8 x (4 + 8 + 1))
+    384
+    """
+    products = len(find_cell(cell).gates)
+    directions = 2 if bidirectional else 1
+    total, inputs = 0, patch if isinstance(patch, int) else 1  # what is auto depends on the series
+    for width in _widths(units):
+        total += directions * products * width * (inputs + width + 1)
+        inputs = directions * width
+    for width in dense:
+        total += width * (inputs + 1)
+        inputs = width
+    return total
+
+
+def head_size(
+    horizon: int,
+    units: Any,
+    bidirectional: bool,
+    dense: Sequence[int],
+    quantiles: Sequence[float] | None,
+    target: Any,
+    decoder: str,
+) -> int:
+    """Return how many parameters the head of a direct forecaster has at least.
+
+    Examples
+    --------
+    >>> head_size(24, 10, False, [], [0.1, 0.5, 0.9], "y", "direct")
+    792
+    """
+    if decoder != "direct":
+        return 0
+    inputs = dense[-1] if dense else _widths(units)[-1] * (2 if bidirectional else 1)
+    targets = len(target) if isinstance(target, (list, tuple)) else 1
+    return (inputs + 1) * horizon * targets * len(quantiles or [0])
+
+
+def saved_size(context: Any, units: Any, bidirectional: bool, patch: int | None) -> int:
+    """Return how many bytes of states one window leaves for the backward pass at least.
+
+    Examples
+    --------
+    >>> saved_size([48, 96], [10, 10], False, 2)
+    3840
+    """
+    steps = max(_widths(context)) // (patch or max(_widths(context)))
+    return 4 * steps * sum(_widths(units)) * (2 if bidirectional else 1)

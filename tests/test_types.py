@@ -1,0 +1,96 @@
+"""What a type checker and an editor know of the public names."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import seqkit
+
+HERE = Path(__file__).parent / "types"
+CORRECT, MISTAKES = HERE / "correct.py", HERE / "mistakes.py"
+
+
+def imports_for_checkers():
+    """Return the public names and their modules as type checkers and editors see them."""
+    tree = ast.parse(Path(seqkit.__file__).read_text(encoding="utf-8"))
+    [branch] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    assert all(isinstance(node, ast.ImportFrom) for node in branch.body)
+    return {alias.name: node.module for node in branch.body for alias in node.names}
+
+
+def test_checkers_see_the_names_that_load_lazily():
+    seen = imports_for_checkers()
+    assert sorted(seen) == seqkit.__all__
+    assert seen == seqkit._HOME
+    assert sorted(name for name in dir(seqkit) if name[0] != "_") == seqkit.__all__
+
+
+def run_mypy():
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", str(CORRECT), str(MISTAKES)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert not done.stderr, done.stderr
+    found = set()
+    for line in done.stdout.splitlines():
+        if ": note: " not in line:
+            path, number, code = re.fullmatch(r"(.+?):(\d+): error: .*\[(.+)\]", line).groups()
+            found.add((Path(path).name, int(number), code))
+    return found
+
+
+def run_pyright():
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
+    done = subprocess.run(
+        [*command, str(CORRECT), str(MISTAKES)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["filesAnalyzed"] == 2
+    return {
+        (Path(entry["file"]).name, entry["range"]["start"]["line"] + 1, entry.get("rule"))
+        for entry in report["generalDiagnostics"]
+        if entry["severity"] == "error"
+    }
+
+
+def expected(group):
+    """Return the comments of the mistakes as errors: mypy's codes, or pyright's."""
+    lines = MISTAKES.read_text(encoding="utf-8").splitlines()
+    found = {
+        (MISTAKES.name, number, match[group])
+        for number, line in enumerate(lines, 1)
+        if (match := re.search(r"  # ([a-z-]+), (\w+)$", line))
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("group", "run"), [(1, run_mypy), (2, run_pyright)])
+def test_mistakes_are_found_and_correct_use_has_none(group, run):
+    assert run() == expected(group)
+
+
+def test_every_public_name_is_used_correctly_somewhere():
+    used = set(re.findall(r"seqkit\.(\w+)", CORRECT.read_text(encoding="utf-8")))
+    assert used >= set(seqkit.__all__)

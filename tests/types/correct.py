@@ -1,0 +1,75 @@
+"""Correct use of every public name; read by type checkers, never run."""
+
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import seqkit
+from seqkit.experiment import Result
+from seqkit.recipe.reading import Resolved
+
+Float64 = npt.NDArray[np.float64]
+series = np.zeros((8, 12, 1))
+labels = np.array(["a", "b"] * 4)
+
+classifier = seqkit.SequenceClassifier(cell="gru", units=[8, 8], class_weight="balanced")
+assert_type(classifier, seqkit.SequenceClassifier)
+assert_type(classifier.fit(series, labels), seqkit.SequenceClassifier)
+assert_type(classifier.fit(series, labels, [1.0] * 8, validation_data=(series, labels)),
+            seqkit.SequenceClassifier)  # fmt: skip
+assert_type(classifier.partial_fit(series, labels, classes=["a", "b"]), seqkit.SequenceClassifier)
+assert_type(classifier.set_params(units=4).fit(series, labels), seqkit.SequenceClassifier)
+assert_type(classifier.get_params(), dict[str, Any])
+assert_type(classifier.fit(series, labels).predict(series), np.ndarray)
+assert_type(classifier.predict_proba(series), Float64)
+assert_type(classifier.score(series, labels), float)
+assert_type(classifier.weights_, list[np.ndarray])
+assert_type(classifier.history_, dict[str, list[float]])
+assert_type(classifier.n_iter_, int)
+
+regressor = seqkit.SequenceRegressor(dense=(4,), clipnorm=None, random_state=0)
+assert_type(regressor, seqkit.SequenceRegressor)
+assert_type(regressor.fit(series, np.zeros(8)).predict(series), Float64)
+assert_type(regressor.partial_fit(series, np.zeros(8)), seqkit.SequenceRegressor)
+assert_type(regressor.score(series, np.zeros(8)), float)
+
+forecaster = seqkit.SequenceForecaster(context_length=[24, 12], horizon=6, quantiles=[0.1, 0.5])
+assert_type(forecaster, seqkit.SequenceForecaster)
+assert_type(forecaster.fit(np.zeros(60)), seqkit.SequenceForecaster)
+assert_type(forecaster.fit(np.zeros(60)).forecast(horizon=3), np.ndarray | pd.DataFrame)
+assert_type(forecaster.predict(np.zeros(60)), np.ndarray | list[np.ndarray] | pd.DataFrame)
+assert_type(forecaster.predict_quantiles(np.zeros(60), levels=[0.5]), np.ndarray)
+assert_type(forecaster.forecast_quantiles(), np.ndarray)
+assert_type(forecaster.sample(n_paths=3), np.ndarray)
+assert_type(forecaster.score(np.zeros(60)), float)
+
+split = seqkit.BacktestSplit(context_length=24, horizon=6, windows=2)
+assert_type(split, seqkit.BacktestSplit)
+assert_type(split.get_n_splits(), int)
+assert_type(seqkit.forecast_scorer("mae")(forecaster, np.zeros(60)), float)
+
+# Keras has no type hints: its models are Any to mypy, and what pyright reads in Keras's source
+seqkit.build_classifier(n_timesteps=12, n_features=1, n_classes=2, units=4).summary()
+seqkit.build_regressor(12, 1, pooling="mean").summary()
+seqkit.build_forecaster(context_length=24, horizon=6, decoder="recursive").summary()
+assert_type(seqkit.GatedRNN(4, cell="gru", return_sequences=True), seqkit.GatedRNN)
+assert_type(seqkit.Bidirectional(4, "gru", seed=0), seqkit.Bidirectional)
+
+try:
+    resolved = seqkit.read_recipe("recipe.yaml", ["model.units=8"], seed=1)
+    assert_type(resolved, Resolved)
+    result = seqkit.run(resolved, out="runs", name="first")
+    assert_type(result, Result)
+    assert_type(result.scores, dict[str, Any] | None)
+    estimator = seqkit.load_run(result.document["run"])
+    assert_type(
+        estimator, seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster
+    )
+    if isinstance(estimator, seqkit.SequenceClassifier):
+        assert_type(estimator.predict_proba(series), Float64)
+except (seqkit.RecipeError, seqkit.DataError, seqkit.RunError) as error:
+    assert_type(error, seqkit.RecipeError | seqkit.DataError | seqkit.RunError)
+except (seqkit.TrainingError, seqkit.ExportError):
+    pass

@@ -1,0 +1,25 @@
+"""Mistakes that type checkers must find: mypy's code, then pyright's, and none but these."""
+
+import seqkit
+
+seqkit.SequenceClassifier(unitz=3)  # call-arg, reportCallIssue
+seqkit.SequenceClassifier(units="3")  # arg-type, reportArgumentType
+seqkit.SequenceRegressor(learning_rate="fast")  # arg-type, reportArgumentType
+seqkit.SequenceForecaster(context_length=24)  # call-arg, reportCallIssue
+seqkit.SequenceForecaster(24, 12)  # call-arg, reportCallIssue
+seqkit.SequenceClassifer()  # attr-defined, reportAttributeAccessIssue
+seqkit.SequenceRegressor().fit([[1.0]])  # call-arg, reportCallIssue
+seqkit.BacktestSplit(context=24, horizon=6)  # call-arg, reportCallIssue
+seqkit.forecast_scorer(3)  # arg-type, reportArgumentType
+seqkit.build_classifier(12, 1)  # call-arg, reportCallIssue
+seqkit.build_regressor("12", 1)  # arg-type, reportArgumentType
+seqkit.build_forecaster(24, 12, decoder=3)  # arg-type, reportArgumentType
+seqkit.GatedRNN("many")  # arg-type, reportArgumentType
+seqkit.Bidirectional()  # call-arg, reportCallIssue
+seqkit.read_recipe(3)  # arg-type, reportArgumentType
+seqkit.run("recipe.yaml", "runs")  # call-arg, reportCallIssue
+seqkit.run("recipe.yaml").score()  # attr-defined, reportAttributeAccessIssue
+seqkit.load_run("run", "again")  # call-arg, reportCallIssue
+seqkit.RunError().field()  # attr-defined, reportAttributeAccessIssue
+seqkit.SequenceClassifier().fit([[1.0]], [1]).score()  # call-arg, reportCallIssue
+text: str = seqkit.SequenceRegressor().score([], [])  # assignment, reportAssignmentType

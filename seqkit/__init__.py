@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.evaluation.backtest import BacktestSplit, forecast_scorer
-    from seqkit.experiment import load_run, run
+    from seqkit.experiment import run
+    from seqkit.finished import load_run
     from seqkit.forecast_model import build_forecaster
     from seqkit.recipe.reading import read_recipe
     from seqkit.recurrent import Bidirectional, GatedRNN
@@ -64,7 +65,7 @@ else:
         "build_forecaster": "seqkit.forecast_model",
         "build_regressor": "seqkit.builders",
         "forecast_scorer": "seqkit.evaluation.backtest",
-        "load_run": "seqkit.experiment",
+        "load_run": "seqkit.finished",
         "read_recipe": "seqkit.recipe.reading",
         "run": "seqkit.experiment",
     }

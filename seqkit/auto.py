@@ -34,8 +34,8 @@ RECURRENT_STEPS = 32
 BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
 """Batches that an epoch should have at least, and the bounds of a batch's size."""
 GRADIENT_STEPS, MOST_EPOCHS = 2000, 300
-"""Gradient steps of a whole fit, and epochs it is cut at: with 30 series and fewer, twice as many made
-no difference."""
+"""Gradient steps of a whole fit, and epochs that it is cut at: with 30 series or fewer, twice as
+many steps made no difference."""
 
 
 def early_stopping(

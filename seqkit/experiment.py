@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,28 +22,19 @@ import numpy as np
 
 from seqkit.cells import find_cell
 from seqkit.checkpoints import CHECKPOINT, Keeper
-from seqkit.documents import LARGEST_JSON, damaged, parse_json
-from seqkit.errors import DataError, RecipeError, RunError, TrainingError
-from seqkit.estimators.saving import WEIGHTS, load_estimator, save_estimator
+from seqkit.errors import DataError, RunError, TrainingError
+from seqkit.estimators.saving import save_estimator
 from seqkit.export import EXPORTS, export_model
+from seqkit.finished import Result, evaluate, export, forecast, load_run, predict
 from seqkit.flows import Parts, flow_of
 from seqkit.native.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
-from seqkit.report.tables import without_formulas
-from seqkit.runs import RunFolder, fingerprint, open_run, read_verified
+from seqkit.runs import RunFolder, fingerprint
 from seqkit.training import not_native
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from seqkit.estimators.classifier import SequenceClassifier
-    from seqkit.estimators.forecaster import SequenceForecaster
-    from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.progress import Progress
 
-    Estimator = SequenceClassifier | SequenceRegressor | SequenceForecaster
-
-LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
 __all__ = [
     "Plan",
@@ -58,40 +49,6 @@ __all__ = [
     "run",
     "set_threads",
 ]
-
-
-@dataclass
-class Result:
-    """What a command found.
-
-    Attributes
-    ----------
-    document : dict
-        All of it in JSON's types.
-    lines : list of str
-        What a person is told, after the table.
-    scores : dict or None
-        The content of ``metrics.json``, shown as a table.
-    estimator : SequenceClassifier, SequenceRegressor, SequenceForecaster or None
-        The fitted estimator.
-    """
-
-    document: dict[str, Any]
-    lines: list[str] = field(default_factory=list)
-    scores: dict[str, Any] | None = None
-    estimator: Estimator | None = None
-
-    def print(self) -> None:
-        """Print the scores beside those of the baselines, and the lines."""
-        from seqkit.console import rich_console
-
-        console = rich_console()
-        if self.scores is not None:
-            from seqkit.evaluation.summary import as_tables
-
-            console.print(as_tables(self.scores)[0])
-        for line in self.lines:
-            console.print(line, markup=False)
 
 
 @dataclass
@@ -396,126 +353,3 @@ def dry_run(resolved: Resolved) -> Plan:
             "notes": parts.notes,
         },
     )
-
-
-def load_run(run: str | os.PathLike[str]) -> Estimator:
-    """Return the fitted estimator of a complete run folder.
-
-    Raises
-    ------
-    seqkit.errors.RunError
-        If the folder is missing, damaged, incomplete or of a newer version.
-
-    Examples
-    --------
-    Of a run of ``seqkit fit``, ``load_run("runs/20260901-1412-gait-3f2a").predict(X)``; that of
-    :func:`run` is loaded in its example.
-
-    >>> load_run("runs/no-such-run")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    seqkit.errors.RunError: ...
-    """
-    return _open(Path(run))[1]
-
-
-def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
-    record = open_run(path)
-    format = record["format"]
-    recipe = path / "recipe.resolved.yaml"
-    read_verified(path, record, recipe.name, LARGEST_RECIPE)
-    try:
-        flow = flow_of(read_recipe(recipe))
-    except (RecipeError, RecursionError) as error:
-        raise damaged(recipe, error) from error
-    try:
-        description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
-        weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)
-        estimator = load_estimator(description, weights, path, format)
-    except (ValueError, MemoryError) as error:
-        if isinstance(error, RunError):
-            raise
-        raise damaged(path / "model.json", error or "it asks for too much memory") from error
-    if flow.recipe.task != description["task"] or not description["columns"]:
-        raise damaged(path / "model.json", "it is not of the recipe beside it")
-    return flow, estimator, description
-
-
-def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
-    """Score a run on its test part, or on a file, beside the baselines."""
-    flow, estimator, _ = _open(Path(run))
-    parts = flow.load(data)
-    assessment = flow.assess(estimator, parts)
-    document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
-    return Result(document, _notes(parts.unlike), assessment.document, estimator)
-
-
-def predict(
-    run: str | os.PathLike[str],
-    data: str,
-    output: Path,
-    *,
-    proba: bool = False,
-    raw_text: bool = False,
-) -> Result:
-    """Write what a run's model predicts for the series of a file."""
-    flow, estimator, description = _open(Path(run))
-    frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
-    return _written(frame, output, notes, raw_text)
-
-
-def forecast(
-    run: str | os.PathLike[str],
-    data: str | None = None,
-    *,
-    horizon: int | None = None,
-    future: str | None = None,
-    interval: float | None = None,
-    output: Path | None = None,
-    raw_text: bool = False,
-) -> Result:
-    """Forecast what comes after the end of every series of a run's data, or of a file."""
-    flow, estimator, description = _open(Path(run))
-    frame, notes = flow.forecast(
-        estimator,
-        data,
-        columns=description["columns"],
-        horizon=horizon,
-        future=future,
-        interval=interval,
-    )
-    if output is not None:
-        return _written(frame, output, notes, raw_text)
-    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    lines = [frame.to_string(index=False), *_notes(notes)]
-    return Result({"forecast": rows, "notes": notes}, lines)
-
-
-def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
-    """Write a run's model in a format of ``seqkit.export.EXPORTS``."""
-    if format not in EXPORTS:
-        raise DataError(f"export: format must be one of {', '.join(EXPORTS)}; got {format!r}.")
-    path = export_model(_open(Path(run))[1], format, output)
-    return Result({"format": format, "path": str(path)}, [f"{path}"])
-
-
-def _notes(notes: list[str]) -> list[str]:
-    return [f"note: {note}" for note in notes]
-
-
-def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
-    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
-    if output.suffix not in (".csv", ".parquet"):
-        raise DataError(f"{output}: the output file must end in .csv or .parquet.")
-    try:
-        if output.suffix == ".csv":
-            table = frame if raw_text else without_formulas(frame)
-            # a file name that is no UTF-8 may name a series
-            table.to_csv(output, index=False, errors="backslashreplace")
-        else:
-            with output.open("wb") as file:  # pyarrow takes no name that is not UTF-8
-                frame.to_parquet(file, index=False)
-    except OSError as error:
-        raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
-    document = {"path": str(output), "rows": len(frame), "notes": notes}
-    return Result(document, [f"{output}: {len(frame)} rows", *_notes(notes)])

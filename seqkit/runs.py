@@ -385,8 +385,8 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         raise damaged(file, f"format must be a positive integer; got {shown(written)}")
     if written > FORMAT:
         raise RunError(
-            f"{file}: the run has format {shown(written)}, this seqkit reads up to {FORMAT}. Update "
-            "seqkit."
+            f"{file}: the run has format {shown(written)}, this seqkit reads up to {FORMAT}. "
+            "Update seqkit."
         )
     partial = path.name.endswith(PARTIAL)
     if whole and (status != "complete" or partial):

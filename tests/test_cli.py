@@ -384,7 +384,7 @@ def test_output_folder_that_cannot_be_written(call, table, tmp_path):
     assert "--out" in said
 
 
-def test_a_full_disk_leaves_nothing_half_written(table, tmp_path):
+def test_a_full_disk_breaks_a_run_off_that_can_be_gone_on_with(call, table, tmp_path):
     """A limit on the size of a file stands for the disk: writes fail the same way."""
     recipe = table()
 
@@ -401,10 +401,13 @@ def test_a_full_disk_leaves_nothing_half_written(table, tmp_path):
         text=True,
     )
     assert done.returncode == 2, done.stderr
-    assert "was broken off" in done.stderr
+    assert "the run was broken off: File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    [kept] = (tmp_path / "runs").iterdir()
-    assert f"seqkit fit --resume {kept.relative_to(tmp_path)}" in done.stderr
+    [partial] = (tmp_path / "runs").iterdir()
+    assert f"--resume {partial.relative_to(tmp_path)}" in done.stderr
+    call("fit", "--resume", partial)
+    [run] = (tmp_path / "runs").iterdir()
+    assert str(run) == str(partial).removesuffix(".partial")
 
 
 def test_a_diverging_run_is_kept_and_marked_failed(call, table, tmp_path):

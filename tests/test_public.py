@@ -51,6 +51,7 @@ ORDER = (
     "runs",
     "checkpoints",
     "flows",
+    "finished",
     "experiment",
     "cli",
 )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqkit.data.files import check_columns, open_text
+from seqkit.data.files import check_columns, check_names, open_text
 from seqkit.data.sequences import Sequences
 from seqkit.errors import DataError, explain, suggest
 
@@ -216,6 +216,7 @@ def _check_shape(
 def _target(text: str, labels: list[str] | None, where: str) -> Any:
     if labels is None:
         return None
+    check_names([text], where, "the label")
     if labels:
         if text not in labels:
             expected = "one of those @classLabel lists"
@@ -254,6 +255,7 @@ def read_tsv(path: Path) -> Read:
             raise DataError(explain(where, "the line", expected, text[:40]))
         array = _channels(["\t".join(values).replace("\t", ",")], where)
         series.append(without_padding(array, where))
+        check_names([label], where, "the label")
         labels.append(label.strip())
         numbers.append(number)
     if not series:

@@ -11,7 +11,15 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from seqkit.data.archive import Read, default_names
-from seqkit.data.files import AGAIN, LIMITS, check_columns, check_unpacked, reading, sized
+from seqkit.data.files import (
+    AGAIN,
+    LIMITS,
+    check_columns,
+    check_names,
+    check_unpacked,
+    reading,
+    sized,
+)
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.errors import DataError, explain, suggest
 
@@ -151,6 +159,8 @@ def _part(
             return None
         used.add(key)
         array = arrays[key]
+        if array.dtype.kind == "U":
+            check_names(array.ravel().tolist(), str(path), key)
         if array.shape[:1] != (len(X),) or array.ndim > (2 if name == names["y"] else 1):
             expected = f"of {len(X)} entries, one a series"
             raise DataError(explain(str(path), key, expected, array.shape))
@@ -171,6 +181,7 @@ def _part(
     if "features" in arrays:
         used.add("features")
         features = tuple(map(str, arrays["features"].ravel().tolist()))
+        check_names(features, str(path), "each of features")
         if len(features) != X.shape[2]:
             raise DataError(explain(str(path), "features", f"{X.shape[2]} names", len(features)))
     lengths = column("lengths")

@@ -12,7 +12,7 @@ import gzip
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,7 @@ __all__ = [
     "LIMITS",
     "Limit",
     "check_columns",
+    "check_names",
     "check_unpacked",
     "open_bytes",
     "open_text",
@@ -50,9 +51,9 @@ LIMITS: dict[str, Limit] = {
         "archives of one file a series have some ten thousand",
     ),
     "ratio": Limit(
-        250,
+        100,
         "times its own size that a compressed file may unpack to",
-        "text and numbers pack 3 to 50 times; a decompression bomb packs 1000 times a layer",
+        "text and numbers pack 3 to 50 times, a bomb of zeros 200 to 1000 times",
     ),
     "slack": Limit(
         16 * 2**20,
@@ -68,6 +69,11 @@ LIMITS: dict[str, Limit] = {
         100_000,
         "columns of a table, or channels of a series",
         "each is an object with a name; a file of commas would fill the memory with them",
+    ),
+    "name": Limit(
+        255,
+        "characters of the name of a column, a series, a group or a class",
+        "as long as a file name may be; an array of names takes the longest for each",
     ),
     "header": Limit(
         10_000,
@@ -185,6 +191,14 @@ def check_columns(where: str, count: int) -> None:
         expected = f"at most {LIMITS['columns'].value:,}"
         mend = "Are rows and columns exchanged?"
         raise DataError(explain(where, "the number of columns", expected, count, mend))
+
+
+def check_names(names: Iterable[Any], where: str, what: str) -> None:
+    """Raise where a name is longer than `LIMITS` allow."""
+    most = LIMITS["name"].value
+    for name in names:
+        if isinstance(name, str) and len(name) > most:
+            raise DataError(explain(where, what, f"of at most {most} characters", name))
 
 
 class _Watched(io.RawIOBase):

@@ -322,7 +322,8 @@ def _find_time(
             if _named(name, TIME_NAMES) is not None and days.notna().all():
                 dates.append(name)
                 continue
-            steps = np.diff(column.to_numpy(dtype=np.float64))
+            with np.errstate(invalid="ignore"):  # of infinities
+                steps = np.diff(column.to_numpy(dtype=np.float64))
             named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
             if steps.size and (named or (place == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
                 counters.append(name)

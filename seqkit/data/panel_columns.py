@@ -13,6 +13,10 @@ from seqkit.errors import DataError, explain
 
 __all__ = ["check_ordered", "check_regular", "numbers_of_column", "static_values"]
 
+# A panel that is mostly filled in teaches straight lines; one mistyped year (9999 for 1999) would
+# fill the memory with them.
+MOST_ABSENT, SLACK_ABSENT = 10, 10_000
+
 
 def numbers_of_column(column: pd.Series, name: str, where: str) -> np.ndarray:
     """A column as float64; text is an error that shows the first value that is no number."""
@@ -105,6 +109,18 @@ def check_regular(
             )
         )
     full = ordinals[offsets[1:] - 1] + 1
+    if (absent := int(full.sum()) - len(times)) > MOST_ABSENT * len(times) + SLACK_ABSENT:
+        series = int(np.argmax(full - np.diff(offsets)))
+        last = times[offsets[series + 1] - 1]
+        raise DataError(
+            explain(
+                f"{where}, series {ids[series]!s}",
+                "absent time stamps",
+                f"at most {MOST_ABSENT} for each that is there",
+                f"{absent:,} of frequency {clock.frequency!r}, up to {last}",
+                "Is a stamp mistyped? Else name a longer frequency.",
+            )
+        )
     filled = np.concatenate([[0], np.cumsum(full)]).astype(np.int64)
     place = ordinals + np.repeat(filled[:-1], np.diff(offsets))
     wide = np.full((filled[-1], values.shape[1]), np.nan)

@@ -9,6 +9,7 @@ needs when the clocks change.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,7 +137,14 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
                     "Name another column with `time`, or round it to integers.",
                 )
             )
-        parsed = pd.to_datetime(pd.Series(column), errors="coerce", utc=_has_zones(column))
+        with warnings.catch_warnings():
+            # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
+            warnings.filterwarnings("error", "Could not infer format")
+            warnings.filterwarnings("ignore", "Parsing dates")
+            try:
+                parsed = pd.to_datetime(pd.Series(column), errors="coerce", utc=_has_zones(column))
+            except UserWarning:
+                parsed = pd.Series(pd.NaT, index=pd.Series(column).index)
         if parsed.isna().any():
             _fail_stamp(name, column, parsed.isna())
         column = parsed
@@ -159,7 +167,14 @@ def _has_zones(column: Any) -> bool:
 def _fail_stamp(name: str, column: Any, bad: Any) -> None:
     row = int(np.flatnonzero(np.asarray(bad))[0])
     got = column.iloc[row] if hasattr(column, "iloc") else column[row]
-    raise DataError(explain(f"column {name!r}, row {row}", "a time stamp", "a date or a time", got))
+    raise DataError(
+        explain(
+            f"column {name!r}, row {row}",
+            "a time stamp",
+            "a date or a time, in one format for all rows",
+            got,
+        )
+    )
 
 
 @dataclass(frozen=True)

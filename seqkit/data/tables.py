@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.archive import Read, check_utf8
-from seqkit.data.files import check_columns, open_bytes, open_text, reading
+from seqkit.data.files import check_columns, check_names, open_bytes, open_text, reading
 from seqkit.data.labels import series_name
 from seqkit.data.parquet import read_parquet
 from seqkit.data.sequences import Sequences
@@ -122,6 +122,7 @@ def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
     else:
         columns = _header(path)
     check_columns(str(path), len(columns))
+    check_names(columns, str(path), "the name of a column")
     if len(set(columns)) < len(columns):
         name = next(one for one, count in Counter(columns).items() if count > 1)
         raise DataError(explain(str(path), "every column name", "used once", name))
@@ -130,6 +131,8 @@ def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
         frame = _read_csv(path, columns, roles)
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
+    for name in roles.labels:
+        check_names(frame[name].unique(), str(path), f"every cell of {name!r}")
     return frame
 
 

@@ -22,7 +22,6 @@ class FittedSettings:
     _fitted_settings_: dict[str, Any]
     _state_: Any
     model_: Any
-    _state_: Any
 
     @property
     def _fitted(self) -> SimpleNamespace:

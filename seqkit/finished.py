@@ -93,7 +93,7 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     read_verified(path, record, recipe.name, LARGEST_RECIPE)
     try:
         flow = flow_of(read_recipe(recipe))
-    except (RecipeError, RecursionError) as error:
+    except RecipeError as error:
         raise damaged(recipe, error) from error
     try:
         description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))

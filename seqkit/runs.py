@@ -382,11 +382,11 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
             f"{file}: status must be one of {', '.join(STATUSES)}; got {shown(status)}. {REMEDY}"
         )
     if type(written) is not int or written < 1:
-        raise damaged(file, f"format must be a positive integer; got {written!r}")
+        raise damaged(file, f"format must be a positive integer; got {shown(written)}")
     if written > FORMAT:
         raise RunError(
-            f"{file}: the run has format {written!r}, this seqkit reads up to {FORMAT}. Update "
-            "seqkit."
+            f"{file}: the run has format {shown(written)}, this seqkit reads up to {FORMAT}. "
+            "Update seqkit."
         )
     partial = path.name.endswith(PARTIAL)
     if whole and (status != "complete" or partial):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seqkit.data.stamps import CALENDAR
 from seqkit.errors import explain
 
 __all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
@@ -116,6 +117,7 @@ class Fact:
     since: int = 1
 
 
+_MISSING = ("error", "interpolate", "indicator")
 _CURVES = mapping(series_of(NUMBER))
 _NAMES = series_of(TEXT, tuple)
 _EVERY = {
@@ -299,8 +301,8 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
 
     codes = tail["static_codes"]
     return [
-        ("_reader_", "of the setting missing", columns.missing == estimator.missing),
-        ("_reader_", "of the setting calendar", columns.calendar == tuple(estimator.calendar)),
+        ("_reader_", "of a known treatment of what is missing", columns.missing in _MISSING),
+        ("_reader_", "with known features of the calendar", set(columns.calendar) <= set(CALENDAR)),
         ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_reader_", "with targets", bool(columns.targets)),
         (

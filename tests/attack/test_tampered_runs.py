@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import resource
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -18,11 +17,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqkit import experiment
+from seqkit import experiment, read_recipe
 from seqkit.errors import DataError, RunError
 
-sys.path.insert(0, str(Path(__file__).parent))
-import tampering
+from . import tampering
 
 FLOOR = 300
 STORED = Path(__file__).parents[1] / "runs" / "0.1.0"
@@ -36,7 +34,7 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     for stored in sorted(STORED.iterdir()):
         old = shutil.copytree(stored, root / "old" / stored.name) / "run"
-        recipe = experiment.read_recipe(old / "recipe.resolved.yaml")
+        recipe = read_recipe(old / "recipe.resolved.yaml")
         new = Path(experiment.run(recipe, out=root / "new" / stored.name).document["run"])
         for run in (old, new):
             made.append((run, stored / "data.csv", _answers(run, stored / "data.csv", root)))

@@ -300,6 +300,13 @@ def test_the_rank_is_that_of_lei_and_others():
     assert split_conformal(-errors, np.zeros_like(errors), level=0.8).width.item() == 8.0
 
 
+def test_an_error_as_wide_as_the_interval_is_inside_it():
+    ones = np.ones((6, 10, 1))
+    fitted = split_conformal(ones, np.zeros_like(ones), level=0.8)
+    assert (fitted.width == 1).all()
+    assert fitted.coverage == 1
+
+
 def test_quantiles_are_corrected_both_ways():
     generator = np.random.default_rng(2)
     noise = generator.normal(size=(50, 20, 2))

@@ -370,3 +370,23 @@ def test_the_table_is_whole():
         find_metrics("classification", ["acuracy"])
     with pytest.raises(ValueError, match="the task"):
         find_metrics("clustering")
+
+
+def test_the_ends_of_an_interval_are_inside_it():
+    case = forecast_case(
+        [[1.0, 2.0, 3.0]],
+        [[1.5, 1.5, 1.5]],
+        quantiles=[[[1.0, 1.5, 2.0]] * 3],
+        levels=(0.1, 0.5, 0.9),
+    )
+    assert forecast_score("coverage", case) == pytest.approx(2 / 3)
+
+
+def test_smape_of_opposite_signs_is_the_greatest_there_is():
+    case = forecast_case([[1.0, -2.0]], [[-1.0, 1.0]])
+    assert forecast_score("smape", case) == pytest.approx(200)
+
+
+def test_a_series_that_never_changes_has_no_scale():
+    assert np.isnan(naive_scale([[5.0, 5.0, 5.0]])).all()
+    np.testing.assert_allclose(naive_scale([[5.0, 6.0, 5.0]]), [[1.0]])

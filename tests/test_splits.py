@@ -119,3 +119,9 @@ def test_labels_are_checked():
         check_same_labels(["a", "b"], ["b", "c", "c"])
     with pytest.raises(DataError, match="numbers in one file and text in the other"):
         check_same_labels(np.array([1, 2]), np.array(["1", "2"]))
+
+
+def test_a_stratified_part_may_hold_one_series_of_each_class_and_no_more():
+    s = series(20, y=np.arange(20) % 10)
+    parts = split(s, "stratified", 0.0, 0.5)
+    assert sorted(s.y[parts.test].tolist()) == list(range(10))

@@ -138,3 +138,11 @@ def test_windows_are_not_copied_out():
     assert source.n_examples == 100_000 - 599
     assert sum(array.nbytes for array in source.tensors.values()) < 1.01 * panel.values.nbytes
     assert np.shares_memory(source.tensors["values"], panel.values)
+
+
+def test_a_series_of_one_context_and_one_horizon_is_one_whole_window():
+    panel = panel_from_arrays([np.arange(8.0)])
+    source = WindowSource(panel, 5, 3)
+    assert (source.n_examples, source.padded) == (1, False)
+    shorter = WindowSource(panel_from_arrays([np.arange(7.0)]), 5, 3)
+    assert shorter.padded

@@ -1,0 +1,79 @@
+"""What seqkit uses of its dependencies that they do not promise, and that it is still there."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+
+from conftest import ROOT, some
+
+PACKAGE = ROOT / "seqkit"
+# Each private part, and whose it is: the next major version may drop it, so setup.cfg stops before.
+PRIVATE = {
+    "_check_sample_weight": "scikit-learn",
+    "_flatten_layers": "keras",
+    "_get_variable_index": "keras",
+    "_getvalue": "numba",
+    "_initial_epoch": "keras",
+    "_iterations": "keras",
+    "_learning_rate": "keras",
+    "_momentums": "keras",
+    "_non_trainable_variables": "keras",
+    "_should_trace": "keras",
+    "_trainable_variables": "keras",
+    "_velocities": "keras",
+    "numba.core": "numba",
+    "tensorflow.python.eager": "tensorflow",
+}
+INNER = re.compile(r"(keras\.src|tensorflow\.python|numba\.core)\b|\._")
+
+
+def owned() -> set[str]:
+    """Return every private name that seqkit itself defines."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "other"):
+                    names.add(node.attr)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    return names
+
+
+def private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name != "_replace"
+
+
+def private_uses() -> dict[str, str]:
+    """Return the private parts of others that seqkit imports or reaches for, and where."""
+    own, found = owned(), {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("seqkit"):
+                names = [a.name for a in node.names if private(a.name)]
+                names += [node.module] if INNER.search(node.module or "") else []
+            elif isinstance(node, ast.Import):
+                names = [a.name for a in node.names if INNER.search(a.name)]
+            elif isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in own:
+                names = [node.attr]
+            found |= {name: f"{path.relative_to(PACKAGE)}:{node.lineno}" for name in names}
+    return found
+
+
+def test_every_private_part_that_is_used_is_named_here():
+    found = private_uses()
+    assert set(found) == set(PRIVATE), found
+
+
+def test_dependencies_with_private_parts_have_an_upper_bound():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = setup["options"]["install_requires"].split("\n")
+    for dependency in some(set(PRIVATE.values())):
+        [line] = [line for line in lines if line.split(" ")[0] == dependency]
+        assert re.search(r",<\d", line), f"{dependency}: {line}"

@@ -11,7 +11,10 @@ from conftest import ROOT, some
 PACKAGE = ROOT / "seqkit"
 # Each private part, and whose it is: the next major version may drop it, so setup.cfg stops before.
 PRIVATE = {
+    "_Cache": "numba",
+    "_cache": "numba",
     "_check_sample_weight": "scikit-learn",
+    "_context_handle": "tensorflow",
     "_flatten_layers": "keras",
     "_get_variable_index": "keras",
     "_getvalue": "numba",
@@ -20,11 +23,19 @@ PRIVATE = {
     "_learning_rate": "keras",
     "_momentums": "keras",
     "_non_trainable_variables": "keras",
+    "_rebuild": "numba",
+    "_reduce": "numba",
+    "_registry": "tensorflow",
+    "_safe_indexing": "scikit-learn",
     "_should_trace": "keras",
     "_trainable_variables": "keras",
     "_velocities": "keras",
     "numba.core": "numba",
+    "numba.core.caching": "numba",
+    "numba.core.compiler": "numba",
+    "numba.core.serialize": "numba",
     "tensorflow.python.eager": "tensorflow",
+    "tensorflow.python.framework.ops": "tensorflow",
 }
 INNER = re.compile(r"(keras\.src|tensorflow\.python|numba\.core)\b|\._")
 

@@ -167,6 +167,7 @@ class Examples:
 class SeriesEstimator(BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
+    auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
     _variable_length_: bool

@@ -215,7 +215,7 @@ def defaults(task: str) -> dict[str, Any]:
     Examples
     --------
     >>> defaults("classification")["learning_rate"]
-    0.001
+    0.003
     """
     fields = leaves(RECIPES[task])
     return {

@@ -179,7 +179,8 @@ def classification(result: dict[str, Any]) -> str:
     if complete:
         means = [number(mean(list(column))) for column in zip(*complete, strict=True)]
         rows.append([f"mean of {len(complete)} with all published figures", "", *means, ""])
-    head = ["set", "training series", "defaults", "1-NN", "majority class", *others, "fit, s"]
+    head = ["set", "training series", "defaults", "1-NN", "majority class", *others,
+            "fit, processor s"]  # fmt: skip
     return table(head, rows)
 
 

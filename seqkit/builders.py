@@ -207,7 +207,9 @@ def encode(
         x = Standardize(name="standardize")(x)
     if not 0 <= dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
-    if isinstance(patch, str):  # auto
+    if isinstance(patch, str):
+        if patch != AUTO:
+            raise ValueError(explain(owner, "patch", "a positive integer or auto", patch))
         patch = 1 if n_timesteps is None else patch_for(n_timesteps)
     if patch > 1:
         folding = Patch(patch, name="patch")

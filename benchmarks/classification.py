@@ -196,6 +196,7 @@ def main() -> None:
             | {"python": platform.python_version()},
             "measured": datetime.now(UTC).date().isoformat(),
             "seeds": given.seeds,
+            "clock": "processor",
             "validation": given.validation,
             "settings": settings,
             "published": known,

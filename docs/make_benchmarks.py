@@ -166,7 +166,7 @@ def classification(result: dict[str, Any]) -> str:
         spread = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
         figures = [float(published.get(name) or "nan") for name in others]
         rows.append(
-            [row["set"], row["series"], f"{mean(scores):.3f} ± {spread:.3f}",
+            [row["set"], row["series"], number(mean(scores)) + (f" ± {spread:.3f}" if spread else ""),
              number(mean(row["nearest_neighbour"])), number(mean(row["majority"])),
              *map(number, figures), number(mean(row["seconds"]), 0)]
         )  # fmt: skip
@@ -180,7 +180,7 @@ def classification(result: dict[str, Any]) -> str:
         means = [number(mean(list(column))) for column in zip(*complete, strict=True)]
         rows.append([f"mean of {len(complete)} with all published figures", "", *means, ""])
     head = ["set", "training series", "defaults", "1-NN", "majority class", *others,
-            "fit, processor s"]  # fmt: skip
+            f"fit, s ({result['clock']})"]  # fmt: skip
     return table(head, rows)
 
 

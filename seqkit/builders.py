@@ -13,7 +13,7 @@ import keras
 
 from seqkit import _register_layers
 from seqkit.architecture import stack_units
-from seqkit.auto import patch_for
+from seqkit.auto import AUTO, patch_for
 from seqkit.cells import ALIASES, CELLS
 from seqkit.errors import explain, suggest
 from seqkit.layers import (

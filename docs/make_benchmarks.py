@@ -163,10 +163,11 @@ def classification(result: dict[str, Any]) -> str:
 
     for row in result["rows"]:
         scores, published = row["accuracy"], known.get(row["set"], {})
-        spread = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
+        deviation = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
+        spread = f" ± {deviation:.3f}" if len(scores) > 1 else ""
         figures = [float(published.get(name) or "nan") for name in others]
         rows.append(
-            [row["set"], row["series"], number(mean(scores)) + (f" ± {spread:.3f}" if spread else ""),
+            [row["set"], row["series"], number(mean(scores)) + spread,
              number(mean(row["nearest_neighbour"])), number(mean(row["majority"])),
              *map(number, figures), number(mean(row["seconds"]), 0)]
         )  # fmt: skip

@@ -73,7 +73,7 @@ def test_messages_name_what_exists(path):
         for name in re.findall(r"\btask: ([a-z]+)", text):
             assert name in TASKS, text
         for name in re.findall(
-            r"\b((?:data|model|train|evaluate|forecast)(?:\.[a-z_]+)+)\b(?!\.?\()", text
+            r"\b((?:data|model|train|evaluate|forecast)(?:\.[a-z_]+)+)\b(?!\.?\(|\.h5)", text
         ):
             assert name in known or name.endswith(FILES), (name, text)
         if "evaluation" not in path.parts:  # whose scores are ready for a task to come

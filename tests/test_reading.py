@@ -544,7 +544,8 @@ def recipes(draw):
         recipe["data"]["split"] = some(validation=st.floats(0.01, 0.4), test=st.floats(0, 0.4))
         recipe["model"] |= some(pooling=st.sampled_from(["last", "mean", "max", "mean_max"]))
     if task == "classification":
-        label = st.text(max_size=4) | st.integers(-5, 5)
+        letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+        label = st.text(letters, max_size=4) | st.integers(-5, 5)
         weights = st.dictionaries(label, st.floats(0.1, 9), min_size=1, max_size=3)
         recipe["train"] |= some(class_weight=st.just("balanced") | st.none() | weights)
     return recipe

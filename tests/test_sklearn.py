@@ -19,7 +19,16 @@ from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor
 TINY = {"batch_size": 16, "validation": 0.0, "patience": 0, "random_state": 0}
 ESTIMATORS = [
     SequenceClassifier(units=4, epochs=20, learning_rate=0.05, **TINY),
-    SequenceRegressor(units=4, epochs=30, learning_rate=0.03, **TINY),
+    SequenceRegressor(
+        units=4,
+        epochs=30,
+        learning_rate=0.03,
+        dropout=0.0,
+        pooling="last",
+        bidirectional=False,
+        schedule="constant",
+        **TINY,
+    ),  # fmt: skip
     SequenceForecaster(context_length=3, horizon=1, units=4, epochs=2, **TINY),
 ]
 DEFAULTS = [

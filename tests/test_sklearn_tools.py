@@ -214,7 +214,7 @@ def test_permutation_importance_over_features(gunpoint):
     X, y, X_test, y_test = gunpoint
     noise = np.random.default_rng(0).normal(size=X.shape)
     noise_test = np.random.default_rng(1).normal(size=X_test.shape)
-    model = make_pipeline(FunctionTransformer(unnested), classifier(epochs=80))
+    model = make_pipeline(FunctionTransformer(unnested), classifier(epochs=80, dropout=0.0))
     model.fit(nested(np.concatenate([X, noise], 2)), y)
     frame = nested(np.concatenate([X_test, noise_test], 2))
     found = permutation_importance(model, frame, y_test, n_repeats=3, random_state=0)

@@ -129,7 +129,7 @@ _EVERY = {
     "feature_names_in_": Fact(array("O"), always=False),
 }
 SEEN = optional(record(lengths=series_of(whole()), low=series_of(NUMBER), high=series_of(NUMBER)))
-"""What :func:`seqkit.data.novelty.seen` keeps of the training part."""
+"""What ``seen`` of the module ``novelty`` keeps of the training part."""
 _SIZES = ("patch", "batch_size", "epochs", "patience")
 _CHOSEN = Kind(
     "a map of settings that may be auto, each a number",
@@ -215,7 +215,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         ),
     },
 }
-"""By task: what a fit leaves."""
+"""What a fit leaves, by the name of the task."""
 
 
 def check_facts(task: str, fitted: Mapping[str, Any], format: int) -> None:

@@ -28,7 +28,7 @@ ESTIMATORS = [
         bidirectional=False,
         schedule="constant",
         **TINY,
-    ),  # fmt: skip
+    ),
     SequenceForecaster(context_length=3, horizon=1, units=4, epochs=2, **TINY),
 ]
 DEFAULTS = [

@@ -61,6 +61,8 @@ def legend_above(ax: Axes, title: str | None = None) -> None:
         alignment="left", borderpad=0, columnspacing=1.4,
     )  # fmt: skip
     legend.get_title().set_fontweight("bold")
+    # such as 1e6, which else stands where the legend begins
+    ax.yaxis.get_offset_text().set_horizontalalignment("right")
 
 
 def ink() -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
 
-    Estimator = SequenceClassifier | SequenceRegressor | SequenceForecaster
+    Estimator: TypeAlias = SequenceClassifier | SequenceRegressor | SequenceForecaster
 
 __all__ = ["Result", "evaluate", "export", "forecast", "load_run", "predict"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_KERAS = ("seqkit.recurrent", "seqkit.builders", "seqkit.forecast_model")
+_KERAS = ("seqkit.recurrent", "seqkit.builders")
 
 __all__ = [
     "BacktestSplit",
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from seqkit.builders import build_classifier, build_regressor
+    from seqkit.builders import build_classifier, build_forecaster, build_regressor
     from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
     from seqkit.estimators.classifier import SequenceClassifier
     from seqkit.estimators.forecaster import SequenceForecaster
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from seqkit.evaluation.backtest import BacktestSplit, forecast_scorer
     from seqkit.experiment import run
     from seqkit.finished import load_run
-    from seqkit.forecast_model import build_forecaster
     from seqkit.recipe.reading import read_recipe
     from seqkit.recurrent import Bidirectional, GatedRNN
 else:
@@ -62,7 +61,7 @@ else:
         "SequenceRegressor": "seqkit.estimators.regressor",
         "TrainingError": "seqkit.errors",
         "build_classifier": "seqkit.builders",
-        "build_forecaster": "seqkit.forecast_model",
+        "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
         "forecast_scorer": "seqkit.evaluation.backtest",
         "load_run": "seqkit.finished",
@@ -86,20 +85,6 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-def _register_layers(caller: str) -> None:
-    """Import all modules of layers, so that Keras can read every model that names them.
-
-    Called at the end of those that others build on. Where one is only half imported, it is the one
-    that asked for `caller`, and will call itself.
-    """
-    for name, module in list(sys.modules.items()):
-        layers = name.startswith(("seqkit.layers", "seqkit.builders", "seqkit.forecast_"))
-        if layers and name != caller and getattr(module.__spec__, "_initializing", False):
-            return
-    for name in ("seqkit.forecast_model", "seqkit.forecast_ensemble"):
-        importlib.import_module(name)
-
-
 _keras: Any = sys.modules.get("keras")
 if hasattr(_keras, "saving") and _keras.config.backend() == "tensorflow":  # whoever has it reads
-    _register_layers(__name__)
+    importlib.import_module("seqkit.layers")

@@ -1,35 +1,19 @@
 """Builder functions: from settings to a plain ``keras.Model`` that takes raw values.
 
-``x -> Standardize -> Patch -> recurrent stack -> pooling -> dense -> head``. The result is an
-ordinary functional model: compile and fit it by hand, or let an estimator do so.
+Each describes a network (:mod:`seqkit.network`) and makes the Keras model of it: an ordinary
+functional model with named layers. Compile and fit it by hand, or let an estimator do so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from seqkit import _register_layers
-from seqkit.architecture import stack_units
-from seqkit.auto import AUTO, patch_for
-from seqkit.cells import ALIASES, CELLS
-from seqkit.errors import explain, suggest
-from seqkit.layers import (
-    AttentionPooling,
-    Bidirectional,
-    GatedRNN,
-    Patch,
-    SequencePooling,
-    Standardize,
-    Unstandardize,
-)
+from seqkit.network import forecasting, series
+from seqkit.network.keras.model import keras_model
 
-__all__ = ["build_classifier", "build_regressor", "encode", "recurrent_stack"]
-
-POOLINGS = ("last", "mean", "max", "mean_max", "attention")
-SCALES = ("none", "standard", "minmax", "robust")
+__all__ = ["build_classifier", "build_forecaster", "build_regressor"]
 
 
 def build_classifier(
@@ -104,27 +88,145 @@ def build_classifier(
     >>> model.output_shape
     (None, 2)
     """
-    if n_classes < 2:
-        raise ValueError(explain("build_classifier", "n_classes", "at least 2", n_classes))
-    inputs, features = encode(
-        n_timesteps,
-        n_features,
-        variable_length=variable_length,
-        owner="build_classifier",
-        cell=cell,
-        units=units,
-        bidirectional=bidirectional,
-        dropout=dropout,
-        recurrent_dropout=recurrent_dropout,
-        residual=residual,
-        pooling=pooling,
-        patch=patch,
-        dense=dense,
-        scale=scale,
+    return keras_model(
+        series.classifier(
+            n_timesteps,
+            n_features,
+            n_classes,
+            variable_length=variable_length,
+            cell=cell,
+            units=units,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            residual=residual,
+            pooling=pooling,
+            patch=patch,
+            dense=dense,
+            scale=scale,
+        )
     )
-    logits = keras.layers.Dense(n_classes, name="logits")(features)
-    probabilities = keras.layers.Softmax(name="probabilities")(logits)
-    return keras.Model(inputs, probabilities, name="classifier")
+
+
+def build_forecaster(
+    context_length: int,
+    horizon: int,
+    n_targets: int = 1,
+    n_past: int = 0,
+    n_future: int = 0,
+    *,
+    n_static: int = 0,
+    static_categories: Sequence[int] = (),
+    variable_length: bool = False,
+    target_inputs: bool = True,
+    season: int = 1,
+    quantiles: Sequence[float] | None = None,
+    distribution: str | None = None,
+    decoder: str = "direct",
+    normalize: str = "standard",
+    departure_from: str = "none",
+    channels: str = "joint",
+    cell: str = "gru",
+    units: int | Sequence[int] = 128,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    residual: bool = False,
+    patch: int | None = None,
+    dense: Sequence[int] = (),
+    scale: str = "standard",
+) -> keras.Model:
+    """Build a model that forecasts the steps after a window.
+
+    Parameters
+    ----------
+    context_length : int
+        Steps of the window that is looked at.
+    horizon : int
+        Steps that are forecast.
+    n_targets : int, default=1
+        Series forecast together.
+    n_past, n_future : int, default=0
+        Covariates known up to now; known over the horizon too.
+    n_static : int, default=0
+        Numbers that describe a series.
+    static_categories : sequence of int, default=()
+        For every static covariate of categories their number; code 0 is an unknown one.
+    variable_length : bool, default=False
+        Add the input ``lengths``: valid steps of windows padded on the left.
+    target_inputs : bool, default=True
+        Whether the targets' own past is an input. Without it ``normalize`` and
+        ``departure_from`` must be "none".
+    season : int, default=1
+        Steps in a season, for ``departure_from="seasonal_naive"``.
+    quantiles : sequence of float, default=None
+        Levels to forecast, in rising order; they cannot cross.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"}, default=None
+        Forecast the parameters of a distribution.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        A row of :data:`seqkit.network.decoders.DECODERS`.
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each window by its last value, or its mean and standard deviation; undone on the output
+        (Lin et al. 2023, section 3.4; Kim et al. 2022). "none" takes the training part's.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Forecast the departure from that naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together, or each as a window of its own with shared weights.
+    patch : int or None, default=None
+        Steps folded into one before the recurrence, counted from the end of the window; ``None``
+        is a season where the context holds two, else 1.
+    cell, units, bidirectional, dropout, recurrent_dropout, residual, dense, scale
+        As in :func:`seqkit.build_classifier`; ``scale`` is for the covariates, and for the
+        targets where they are not normalised by window.
+
+    Returns
+    -------
+    keras.Model
+        Inputs by name: ``x`` ``(batch, context_length, n_targets + n_past + n_future)``, and as
+        set ``future`` ``(batch, horizon, n_future)``, ``static``, ``static_codes``, ``lengths``.
+        Output ``forecast`` in raw units: ``(batch, horizon, n_targets)``, with quantiles or a
+        distribution ``(batch, horizon, n_targets, levels or parameters)``. The layer
+        ``normalized`` gives the same in the normalised space of the window.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range or one the decoder cannot use.
+
+    Examples
+    --------
+    >>> build_forecaster(48, 24, units=8, patch=12, quantiles=[0.1, 0.5, 0.9]).output_shape
+    (None, 24, 1, 3)
+    """
+    return keras_model(
+        forecasting.forecaster(
+            context_length,
+            horizon,
+            n_targets,
+            n_past,
+            n_future,
+            n_static=n_static,
+            static_categories=static_categories,
+            variable_length=variable_length,
+            target_inputs=target_inputs,
+            season=season,
+            quantiles=quantiles,
+            distribution=distribution,
+            decoder=decoder,
+            normalize=normalize,
+            departure_from=departure_from,
+            channels=channels,
+            cell=cell,
+            units=units,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            residual=residual,
+            patch=patch,
+            dense=dense,
+            scale=scale,
+        )
+    )
 
 
 def build_regressor(
@@ -160,123 +262,21 @@ def build_regressor(
     >>> build_regressor(None, 4, variable_length=True).output_shape
     (None, 1)
     """
-    if n_targets < 1:
-        raise ValueError(explain("build_regressor", "n_targets", "at least 1", n_targets))
-    inputs, features = encode(
-        n_timesteps,
-        n_features,
-        variable_length=variable_length,
-        owner="build_regressor",
-        cell=cell,
-        units=units,
-        bidirectional=bidirectional,
-        dropout=dropout,
-        recurrent_dropout=recurrent_dropout,
-        residual=residual,
-        pooling=pooling,
-        patch=patch,
-        dense=dense,
-        scale=scale,
-    )
-    standardized = keras.layers.Dense(n_targets, name="standardized")(features)
-    output = Unstandardize(name="output")(standardized)
-    return keras.Model(inputs, output, name="regressor")
-
-
-def encode(
-    n_timesteps: int | None,
-    n_features: int,
-    *,
-    variable_length: bool,
-    owner: str,
-    dropout: float,
-    patch: int | str,
-    dense: Sequence[int],
-    scale: str,
-    **stack: Any,
-) -> tuple[Any, Any]:
-    """Return the inputs, and the vector ``(batch, width)`` that a head reads."""
-    _check_choice(owner, "scale", scale, SCALES)
-    x = keras.Input((n_timesteps, n_features), name="x")
-    inputs: Any = x
-    lengths = None
-    if variable_length:
-        lengths = keras.Input((), dtype="int32", name="lengths")
-        inputs = {"x": x, "lengths": lengths}
-    if scale != "none":
-        x = Standardize(name="standardize")(x)
-    if not 0 <= dropout < 1:
-        raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
-    if isinstance(patch, str):
-        if patch != AUTO:
-            raise ValueError(explain(owner, "patch", "a positive integer or auto", patch))
-        patch = 1 if n_timesteps is None else patch_for(n_timesteps)
-    if patch > 1:
-        folding = Patch(patch, name="patch")
-        x = folding(x) if lengths is None else folding(x, lengths=lengths)
-        if lengths is not None:
-            lengths = folding.patched_lengths(lengths)
-    features = recurrent_stack(x, lengths, owner=owner, dropout=dropout, **stack)
-    for i, width in enumerate(dense):
-        features = keras.layers.Dense(width, activation="relu", name=f"dense_{i + 1}")(features)
-    if dropout:
-        features = keras.layers.Dropout(dropout, name="dropout_head")(features)
-    return inputs, features
-
-
-def recurrent_stack(
-    x: Any,
-    lengths: Any,
-    *,
-    owner: str,
-    cell: str,
-    units: int | Sequence[int],
-    bidirectional: bool,
-    dropout: float,
-    recurrent_dropout: float,
-    residual: bool,
-    pooling: str | None,
-) -> Any:
-    """Stack recurrent layers on `x` and pool; ``pooling=None`` keeps every step."""
-    if cell not in CELLS and cell not in ALIASES:
-        hint = suggest(cell, CELLS)
-        raise ValueError(explain(owner, "cell", f"one of {', '.join(CELLS)}", cell, hint))
-    if pooling is not None:
-        _check_choice(owner, "pooling", pooling, POOLINGS)
-    widths = stack_units(units)
-    if residual and len(set(widths)) > 1:
-        raise ValueError(
-            explain(owner, "units", "equal in all layers with residual=True", list(widths))
-        )
-    kind = Bidirectional if bidirectional else GatedRNN
-    timing = {} if lengths is None else {"lengths": lengths}
-    # a residual sum needs the steps of both layers, so the last state is read afterwards
-    read_state = pooling == "last" and not (residual and len(widths) > 1)
-    for i, width in enumerate(widths):
-        last = i == len(widths) - 1
-        if i and dropout:
-            x = keras.layers.Dropout(dropout, name=f"dropout_{i + 1}")(x)
-        layer = kind(
-            width,
+    return keras_model(
+        series.regressor(
+            n_timesteps,
+            n_features,
+            n_targets,
+            variable_length=variable_length,
             cell=cell,
+            units=units,
+            bidirectional=bidirectional,
+            dropout=dropout,
             recurrent_dropout=recurrent_dropout,
-            return_sequences=not (last and read_state),
-            name=f"recurrent_{i + 1}",
+            residual=residual,
+            pooling=pooling,
+            patch=patch,
+            dense=dense,
+            scale=scale,
         )
-        output = layer(x, **timing)
-        x = keras.layers.Add(name=f"residual_{i + 1}")([x, output]) if residual and i else output
-    if pooling is None or read_state:
-        return x
-    if pooling == "attention":
-        return AttentionPooling(name="pooling")(x, **timing)
-    return SequencePooling(pooling, bidirectional=bidirectional, name="pooling")(x, **timing)
-
-
-def _check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(
-            explain(owner, name, f"one of {', '.join(choices)}", value, suggest(value, choices))
-        )
-
-
-_register_layers(__name__)
+    )

@@ -1,10 +1,11 @@
 """Recurrent layers: one layer for every cell, and its bidirectional pair."""
 
-from seqkit import _register_layers
+import importlib
+
 from seqkit.recurrent.bias import CellBias
 from seqkit.recurrent.bidirectional import Bidirectional
 from seqkit.recurrent.gated import GatedRNN
 
 __all__ = ["Bidirectional", "CellBias", "GatedRNN"]
 
-_register_layers(__name__)
+importlib.import_module("seqkit.layers")  # so that Keras can read every model that names them

@@ -11,16 +11,17 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import ops
 
-from seqkit import _register_layers
 from seqkit.errors import explain
-from seqkit.window_space import naive_steps, valid_tail, window_statistics
+from seqkit.network.keras.described import Described
+from seqkit.network.layers import padding, patching, shaping, windows
 
 __all__ = [
     "FoldChannels",
+    "LastSteps",
     "LeftPatch",
     "NaiveForecast",
+    "Normalize",
     "Quieten",
     "UnfoldChannels",
     "WindowLayer",
@@ -30,12 +31,8 @@ __all__ = [
 Tensor = Any
 
 
-class WindowLayer(keras.layers.Layer):
+class WindowLayer(Described):
     """A layer of windows padded on the left: ``lengths`` counts their steps, a mask is an error."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True  # else Keras warns, and loses the mask
 
     def compute_mask(self, _: Any, mask: Any) -> None:
         """Refuse masks."""
@@ -53,7 +50,7 @@ class WindowLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class WindowStatistics(WindowLayer):
-    """Center and spread of each window's targets, by `seqkit.window_space.window_statistics`.
+    """Center and spread of each window's targets.
 
     The statistics of the training part are weights (``offset``, ``scale``), never trained.
 
@@ -64,42 +61,45 @@ class WindowStatistics(WindowLayer):
         Targets are the first channels of the input.
     """
 
-    def __init__(self, kind: str, n_targets: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.kind = kind
-        self.n_targets = n_targets
-
     # Named as Keras layers name them, so that a fit knows its first weights without a copy.
     offset_initializer = keras.initializers.Zeros()
     scale_initializer = keras.initializers.Ones()
 
+    def __init__(self, kind: str, n_targets: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(windows.WindowStatistics(kind, n_targets))
+
     def build(self, *shapes: Any) -> None:
-        shape = (self.n_targets,)
-        self.offset = self.add_weight(
-            shape=shape, initializer=self.offset_initializer, trainable=False, name="offset"
-        )
-        self.scale = self.add_weight(
-            shape=shape, initializer=self.scale_initializer, trainable=False, name="scale"
-        )
+        self.add_weights()
 
     def call(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if x.shape[-1] < self.n_targets:  # the targets' own past is not an input
-            zero = ops.zeros_like(x[:, :1, :1])
-            return zero + self.offset, zero + self.scale
-        targets = x[:, :, : self.n_targets]
-        return window_statistics(targets, lengths, self.kind, self.offset, self.scale, ops)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kind": self.kind, "n_targets": self.n_targets}
+        return self.compute(x, lengths)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class Quieten(WindowLayer):
     """Set the left padding of ``(B, L, C)`` to zero."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(padding.MaskPadding())
+
     def call(self, x: Tensor, lengths: Tensor) -> Tensor:
-        # where, not a product: padding of raw data may be NaN
-        return ops.where(valid_tail(x.shape[1], lengths, ops) > 0, x, ops.zeros_like(x))
+        return self.compute(x, lengths)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Normalize(WindowLayer):
+    """Targets of a window in its own center and spread, padding zero."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(windows.Normalize())
+
+    def call(
+        self, targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None = None
+    ) -> Tensor:
+        return self.compute(targets, center, spread, lengths)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
@@ -109,45 +109,23 @@ class NaiveForecast(WindowLayer):
     Parameters
     ----------
     kind : {"last", "seasonal_naive"}
-        The last value; or the value of the same season step in the window's last season:
-        ``y[t + h] = x[t + h - season * ceil(h / season)]``. Where a short window does not reach
-        back so far, its last value.
     horizon, season : int
         In steps.
     """
 
     def __init__(self, kind: str, horizon: int, season: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.kind = kind
-        self.horizon = horizon
-        self.season = season
+        self.describe(windows.NaiveForecast(kind, horizon, season))
 
     def call(self, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-        n_steps = targets.shape[1]
-        if self.kind == "last":
-            return ops.repeat(targets[:, -1:, :], self.horizon, axis=1)
-        step = naive_steps(n_steps, self.horizon, self.season)
-        seasonal = ops.take(targets, step, axis=1)  # (B, H, T)
-        if lengths is None:
-            return seasonal
-        reached = (
-            ops.convert_to_tensor(step, dtype="int32")[None, :]
-            >= n_steps - ops.cast(lengths, "int32")[:, None]
-        )
-        return ops.where(reached[:, :, None], seasonal, targets[:, -1:, :])
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"kind": self.kind, "horizon": self.horizon, "season": self.season}
-        return {**super().get_config(), **config}
+        return self.compute(targets, lengths)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class LeftPatch(WindowLayer):
     """Fold `size` steps into one, patches counted from the end: ``(B, L, C) -> (B, K, size * C)``.
 
-    The last patch always ends at the last step; the first one is filled up with zeros. With
-    ``lengths`` the patches that hold valid steps are moved to the front, as the recurrent layers
-    want them, and come with their number.
+    With ``lengths`` the patches that hold valid steps come first, and with their number.
 
     Parameters
     ----------
@@ -157,25 +135,11 @@ class LeftPatch(WindowLayer):
 
     def __init__(self, size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size = size
+        self.describe(patching.LeftPatch(size))
 
     def call(self, x: Tensor, lengths: Tensor | None = None) -> Any:
-        n_steps, n_channels = x.shape[1], x.shape[2]
-        n_patches = -(-n_steps // self.size)
-        rest = n_patches * self.size - n_steps
-        if rest:
-            x = ops.pad(x, [[0, 0], [rest, 0], [0, 0]])
-        if self.size > 1:
-            x = ops.reshape(x, (-1, n_patches, self.size * n_channels))
-        if lengths is None:
-            return x
-        valid = (ops.cast(lengths, "int32") + (self.size - 1)) // self.size  # (B,)
-        step = ops.arange(n_patches, dtype="int32")[None, :] + (n_patches - valid)[:, None]
-        x = ops.take_along_axis(x, ops.minimum(step, n_patches - 1)[:, :, None], axis=1)
-        return x, valid
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size}
+        patches, valid = self.compute(x, lengths)
+        return patches if lengths is None else (patches, valid)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
@@ -188,45 +152,53 @@ class FoldChannels(WindowLayer):
 
     def __init__(self, n_targets: int, share: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.n_targets = n_targets
-        self.share = share
+        self.n_targets, self.share = n_targets, share
+        self.describe(shaping.RepeatRows(n_targets) if share else shaping.FoldChannels(n_targets))
 
     def call(self, x: Tensor) -> Tensor:
-        if self.share:
-            return ops.repeat(x, self.n_targets, axis=0)
-        return ops.reshape(ops.transpose(x, (0, 2, 1)), (-1, x.shape[1], 1))
+        return self.compute(x)
 
     def compute_output_shape(self, shape: Any) -> Any:
         batch = None if shape[0] is None else shape[0] * self.n_targets
-        return (batch, *shape[1:]) if self.share else (batch, shape[1], 1)
+        return batch, *self.described.shape(tuple(shape[1:]))
 
     def compute_output_spec(self, x: Any) -> Any:
         return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=x.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_targets": self.n_targets, "share": self.share}
+        own = {"n_targets": self.n_targets, "share": self.share}
+        return {**keras.layers.Layer.get_config(self), **own}
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class UnfoldChannels(WindowLayer):
-    """Undo :class:`FoldChannels` on an answer: ``(B * T, H, 1, P) -> (B, H, T, P)``."""
+    """Undo :class:`FoldChannels` on a prediction: ``(B * T, H, 1, P) -> (B, H, T, P)``."""
 
     def __init__(self, n_targets: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_targets = n_targets
+        self.describe(shaping.UnfoldChannels(n_targets))
 
     def call(self, x: Tensor) -> Tensor:
-        x = ops.reshape(x, (-1, self.n_targets, x.shape[1], x.shape[3]))
-        return ops.transpose(x, (0, 2, 1, 3))
+        return self.compute(x)
 
     def compute_output_shape(self, shape: Any) -> Any:
-        return (None, shape[1], self.n_targets, shape[3])
+        return None, *self.described.shape(tuple(shape[1:]))
 
     def compute_output_spec(self, x: Any) -> Any:
         return keras.KerasTensor(self.compute_output_shape(x.shape), dtype=x.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_targets": self.n_targets}
+        return {**keras.layers.Layer.get_config(self), "n_targets": self.n_targets}
 
 
-_register_layers(__name__)
+@keras.saving.register_keras_serializable(package="seqkit")
+class LastSteps(WindowLayer):
+    """The last `n_steps` of ``(batch, time, channels)``."""
+
+    def __init__(self, n_steps: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(shaping.Last(n_steps))
+
+    def call(self, x: Tensor) -> Tensor:
+        return self.compute(x)

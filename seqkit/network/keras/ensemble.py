@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqkit import _register_layers
+from seqkit.network.keras.window_layers import LastSteps
 
 __all__ = ["Median", "build_ensemble"]
 
@@ -23,25 +23,10 @@ class Median(keras.layers.Layer):
         return (ranked[(n - 1) // 2] + ranked[n // 2]) / 2
 
 
-@keras.saving.register_keras_serializable(package="seqkit")
-class LastSteps(keras.layers.Layer):
-    """The last `n_steps` of ``(batch, time, channels)``."""
-
-    def __init__(self, n_steps: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_steps = n_steps
-
-    def call(self, x: Any) -> Any:
-        return x[:, -self.n_steps :, :]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_steps": self.n_steps}
-
-
 def build_ensemble(
     members: Sequence[Callable[[], keras.Model]], context_lengths: Sequence[int]
 ) -> keras.Model:
-    """Combine forecasters by the median of their answers; quantiles stay in order.
+    """Combine forecasters by the median of their forecasts; quantiles stay in order.
 
     Parameters
     ----------
@@ -63,7 +48,7 @@ def build_ensemble(
         if tensor.name == "x":
             shape = (longest, *shape[1:])
         inputs[tensor.name] = keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
-    answers = []
+    forecasts = []
     for number, (model, length) in enumerate(zip(models, context_lengths, strict=True)):
         model.name = f"member_{number + 1}"
         own = dict(inputs)
@@ -71,8 +56,6 @@ def build_ensemble(
             own["x"] = LastSteps(length, name=f"last_{number + 1}")(inputs["x"])
             if "lengths" in own:
                 own["lengths"] = ops.minimum(inputs["lengths"], length)
-        answers.append(model(own))
-    return keras.Model(inputs, Median(name="forecast")(answers), name="forecaster")
+        forecasts.append(model(own))
+    return keras.Model(inputs, Median(name="forecast")(forecasts), name="forecaster")
 
-
-_register_layers(__name__)

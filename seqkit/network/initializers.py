@@ -1,4 +1,4 @@
-"""First weights from a seed, in NumPy: the same wherever a network is then trained.
+"""Initial weights from a seed, in NumPy: the same wherever a network is then trained.
 
 Glorot and Bengio (2010), equation 16; Saxe, McClelland and Ganguli (2014) for the orthogonal
 matrices; the forget gate's bias of 1 is that of Jozefowicz, Zaremba and Sutskever (2015).
@@ -10,7 +10,16 @@ import numpy as np
 
 from seqkit.cells import find_cell
 
-__all__ = ["cell_bias", "derived_seed", "glorot_uniform", "ones", "orthogonal", "zeros"]
+__all__ = [
+    "cell_bias",
+    "derived_seed",
+    "glorot_uniform",
+    "normal",
+    "ones",
+    "orthogonal",
+    "uniform",
+    "zeros",
+]
 
 Shape = tuple[int, ...]
 
@@ -72,3 +81,13 @@ def cell_bias(cell: str, shape: Shape) -> np.ndarray:
         place = row.gates.index(gate)
         found[..., place * width : (place + 1) * width] = value
     return found
+
+
+def uniform(shape: Shape, seed: int) -> np.ndarray:
+    """Draw uniformly within 0.05 of 0, as Keras starts embeddings."""
+    return _generator(seed).uniform(-0.05, 0.05, shape).astype(np.float32)
+
+
+def normal(shape: Shape, seed: int) -> np.ndarray:
+    """Draw from a normal distribution of standard deviation 0.05."""
+    return (0.05 * _generator(seed).standard_normal(shape)).astype(np.float32)

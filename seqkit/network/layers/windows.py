@@ -1,24 +1,32 @@
 """The space of a window: what its targets are normalised by, and the naive forecast within it.
 
-Written once for NumPy arrays and for tensors: `ops` is ``numpy`` or ``keras.ops``. Shapes as in
-:mod:`seqkit.forecast_layers`.
+Shapes: ``B`` windows, ``L`` context steps, ``H`` horizon steps, ``T`` targets. Windows of a series
+shorter than the context are padded on the left; ``lengths`` ``(B,)`` counts the valid steps, which
+are the last ones. Padding is zero after normalising and never reaches a forecast.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
+
+from seqkit.network.initializers import ones, zeros
+from seqkit.network.layers.base import Layer, Parameter, Saved, Shape
+from seqkit.network.layers.padding import valid_tail
 
 __all__ = [
     "CHANNELS",
     "DEPARTURES",
     "NORMALIZE",
+    "NaiveForecast",
+    "Normalize",
+    "WindowStatistics",
     "constant_ends",
     "default_patch",
     "naive_steps",
-    "normalize_window",
-    "valid_tail",
     "window_statistics",
 ]
 
@@ -40,15 +48,6 @@ def naive_steps(n_steps: int, horizon: int, season: int) -> list[int]:
     return [n_steps - season + h % season for h in range(horizon)]
 
 
-def valid_tail(n_steps: int, lengths: Tensor, ops: Any, dtype: Any = "float32") -> Tensor:
-    """Return ``(B, n_steps, 1)`` of 1 on the last `lengths` steps and 0 on the padding."""
-    step = ops.arange(n_steps, dtype="int32")[None, :]
-    if ops is np:
-        return (step >= n_steps - lengths[:, None]).astype(dtype)[:, :, None]
-    valid = step >= n_steps - ops.cast(lengths, "int32")[:, None]
-    return ops.cast(valid, dtype)[:, :, None]
-
-
 def window_statistics(
     targets: Tensor, lengths: Tensor | None, kind: str, offset: Tensor, scale: Tensor, ops: Any
 ) -> tuple[Tensor, Tensor]:
@@ -68,8 +67,8 @@ def window_statistics(
     offset, scale : tensors (T,)
         Statistics of the training part, used by ``none`` (both), ``last`` (scale) and by
         ``standard`` for constant windows (scale).
-    ops : module
-        ``numpy`` or ``keras.ops``.
+    ops : namespace
+        Of :mod:`seqkit.network.ops`.
 
     Returns
     -------
@@ -88,7 +87,7 @@ def window_statistics(
         return center, ops.zeros_like(center) + scale
     moved = targets - center
     if lengths is not None:
-        valid = valid_tail(targets.shape[1], lengths, ops, targets.dtype)
+        valid = valid_tail(targets, lengths, ops)
         moved = ops.where(valid > 0, moved, ops.zeros_like(moved))
     unit = ops.max(ops.abs(moved), axis=1, keepdims=True)
     unit = ops.where(unit > 0, unit, ops.ones_like(unit))
@@ -134,11 +133,85 @@ def constant_ends(values: np.ndarray, first: np.ndarray, n_steps: int) -> np.nda
     return same_since <= np.maximum(rows + 1 - n_steps, begin)
 
 
-def normalize_window(
-    targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None, ops: Any
-) -> Tensor:
-    """Return ``(targets - center) / spread`` with zeros on the padding."""
-    normalized = (targets - center) / spread
-    if lengths is None:
-        return normalized
-    return normalized * valid_tail(targets.shape[1], lengths, ops, targets.dtype)
+@dataclass(frozen=True)
+class WindowStatistics(Layer):
+    """Center and spread of each window's targets, by :func:`window_statistics`.
+
+    The statistics of the training part are weights (``offset``, ``scale``), never trained.
+
+    Parameters
+    ----------
+    kind : {"none", "last", "standard"}
+    n_targets : int
+        Targets are the first channels of the input; where it has fewer, the targets' own past is no
+        input, and those of the training part are given.
+    """
+
+    kind: str
+    n_targets: int
+    n_outputs: ClassVar[int] = 2
+
+    def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
+        return (1, self.n_targets), (1, self.n_targets)
+
+    def parameters(self, *inputs: Any) -> tuple[Parameter, ...]:
+        shape = (self.n_targets,)
+        return (
+            Parameter("offset", shape, zeros, trainable=False),
+            Parameter("scale", shape, ones, trainable=False),
+        )
+
+    def forward(
+        self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any, lengths: Any = None
+    ) -> Any:
+        if x.shape[-1] < self.n_targets:
+            zero = ops.zeros_like(x[:, :1, :1])
+            return zero + p["offset"], zero + p["scale"]
+        targets = x[:, :, : self.n_targets]
+        return window_statistics(targets, lengths, self.kind, p["offset"], p["scale"], ops)
+
+
+@dataclass(frozen=True)
+class Normalize(Layer):
+    """Targets of a window in its own center and spread, padding zero."""
+
+    def forward(
+        self, ops: Any, p: Any, saved: Saved, targets: Any, center: Any, spread: Any,
+        lengths: Any = None,
+    ) -> Any:  # fmt: skip
+        normalized = (targets - center) / spread
+        return normalized if lengths is None else normalized * valid_tail(targets, lengths, ops)
+
+
+@dataclass(frozen=True)
+class NaiveForecast(Layer):
+    """The naive forecast a network departs from: ``(B, L, T) -> (B, H, T)``.
+
+    Parameters
+    ----------
+    kind : {"last", "seasonal_naive"}
+        The last value; or the value of the same season step in the window's last season:
+        ``y[t + h] = x[t + h - season * ceil(h / season)]``. Where a short window does not reach
+        back so far, its last value.
+    horizon, season : int
+        In steps.
+    """
+
+    kind: str
+    horizon: int
+    season: int = 1
+
+    def shape(self, targets: Shape, lengths: Shape | None = None) -> Shape:
+        return (self.horizon, targets[1])
+
+    def forward(self, ops: Any, p: Any, saved: Saved, targets: Any, lengths: Any = None) -> Any:
+        n_steps = targets.shape[1]
+        if self.kind == "last":
+            return ops.repeat(targets[:, -1:, :], self.horizon, axis=1)
+        step = naive_steps(n_steps, self.horizon, self.season)
+        seasonal = ops.take(targets, step, axis=1)  # (B, H, T)
+        if lengths is None:
+            return seasonal
+        first = n_steps - ops.cast(lengths, "int32")[:, None]
+        reached = ops.convert_to_tensor(step, dtype="int32")[None, :] >= first
+        return ops.where(reached[:, :, None], seasonal, targets[:, -1:, :])

@@ -1,0 +1,201 @@
+"""Keras layers around the recurrent ones: scaling, patching and pooling of unequal series.
+
+Shapes are ``(batch, time, features)``; ``lengths`` is ``(batch,)`` and counts the valid steps of
+right-padded series; a right-padded Keras mask says the same. Values past a length never reach an
+output.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqkit.network.keras.described import Described
+from seqkit.network.layers import patching, pooling, scaling
+from seqkit.recurrent.gated import mask_to_lengths
+
+__all__ = ["AttentionPooling", "Patch", "SequencePooling", "Standardize", "Unstandardize"]
+
+
+def _known_lengths(layer: Any, lengths: Any, mask: Any) -> Any:
+    """Return the lengths given, or those that a mask tells."""
+    if lengths is not None or mask is None:
+        return lengths
+    return mask_to_lengths(ops.convert_to_tensor(mask), type(layer).__name__)
+
+
+class _Affine(Described):
+    """A fixed offset and scale a feature, kept as weights and never trained."""
+
+    # Named as Keras layers name them, so that a fit knows its first weights without a copy.
+    offset_initializer = keras.initializers.Zeros()
+    scale_initializer = keras.initializers.Ones()
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.add_weights(input_shape)
+
+    def call(self, x: Any) -> Any:
+        return self.compute(x)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Standardize(_Affine):
+    """Return ``(x - offset) / scale``, feature by feature.
+
+    The statistics are weights of the layer, so that a saved model takes raw values. Estimators
+    fit them on the training part; by hand, call :meth:`adapt`. They start as 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Standardize()
+    >>> layer.adapt(np.array([[[8.0], [12.0]]]))
+    >>> float(layer(np.array([[[14.0]]]))[0, 0, 0])
+    2.0
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(scaling.Standardize())
+
+    def adapt(self, data: Any) -> None:
+        """Take mean and standard deviation of every feature from data, as Normalization does.
+
+        Parameters
+        ----------
+        data : array of shape (..., n_features)
+            NaN does not count. A feature that does not change is only moved.
+        """
+        rows = np.asarray(data, np.float64)
+        rows = rows.reshape(-1, rows.shape[-1])
+        spread = np.nanstd(rows, axis=0)
+        self.set_statistics(np.nanmean(rows, axis=0), np.where(spread > 0, spread, 1.0))
+
+    def set_statistics(self, offset: Any, scale: Any) -> None:
+        """Set the statistics, each ``(n_features,)``, in the units of the data."""
+        if not hasattr(self, "offset"):
+            self.build((None, None, len(offset)))
+            self.built = True
+        self.offset.assign(offset)
+        self.scale.assign(scale)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Unstandardize(_Affine):
+    """Return ``x * scale + offset``: the inverse of :class:`Standardize`, for a model's output."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(scaling.Unstandardize())
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Patch(Described):
+    """Fold every `size` time steps into one: ``(b, t, f) -> (b, ceil(t / size), size * f)``.
+
+    A recurrence over the patches is `size` times shorter. The last patch of a series is filled
+    up with zeros, which after standardising is the mean.
+
+    Parameters
+    ----------
+    size : int
+        Steps in a patch, at least 1.
+    """
+
+    def __init__(self, size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if size < 1:
+            raise ValueError(f"Patch: size must be at least 1; got {size!r}.")
+        self.describe(patching.Patch(size))
+
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        return self.compute(x, _known_lengths(self, lengths, mask))[0]
+
+    def compute_mask(self, _: Any, mask: Any) -> Any:
+        """Return which patches hold a valid step."""
+        return None if mask is None else mask[:, :: self.size]  # whether its first step is
+
+    def patched_lengths(self, lengths: Any) -> Any:
+        """Return the number of patches of each series, ``ceil(lengths / size)``."""
+        return (lengths + (self.size - 1)) // self.size
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return x_shape[0], *self.described.shape(x_shape[1:])[0]
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class SequencePooling(Described):
+    """Summarise the valid steps of a series: ``(b, t, f) -> (b, f)``, or ``(b, 2 f)``.
+
+    Parameters
+    ----------
+    mode : {"last", "mean", "max", "mean_max"}
+        ``last`` reads the last valid step; ``mean_max`` concatenates the two.
+    bidirectional : bool, default=False
+        With ``last``: the features are a forward and a backward half, and the backward half is
+        read at the first step, where it has seen the whole series.
+    """
+
+    MODES = pooling.MODES
+
+    def __init__(self, mode: str = "mean", bidirectional: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if mode not in self.MODES:
+            raise ValueError(
+                f"SequencePooling: mode must be one of {', '.join(self.MODES)}; got {mode!r}."
+            )
+        self.describe(pooling.Pooling(mode, bidirectional))
+
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        return self.compute(x, _known_lengths(self, lengths, mask))
+
+    def compute_mask(self, _: Any, mask: Any) -> None:
+        """Return no mask: there are no steps any more."""
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return x_shape[0], *self.described.shape(x_shape[1:])
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class AttentionPooling(Described):
+    """Weighted mean of the valid steps, the weights learned: ``(b, t, f) -> (b, f)``.
+
+    ``a_t = softmax_t(v . tanh(W h_t + b))`` and the output is ``sum_t a_t h_t``: the attention
+    of Yang et al. 2016 (Hierarchical Attention Networks, eqs. 5 to 7) over time steps.
+
+    Parameters
+    ----------
+    units : int or None, default=None
+        Width of the hidden score layer; ``None`` takes that of the input.
+    """
+
+    def __init__(self, units: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(pooling.AttentionPooling(units))
+        self.kernel_initializer = keras.initializers.GlorotUniform()
+        self.bias_initializer = keras.initializers.Zeros()
+        self.query_initializer = keras.initializers.GlorotUniform()
+
+    def build(self, x_shape: tuple[int | None, ...], lengths_shape: Any = None) -> None:
+        self.add_weights(x_shape)
+
+    def compute_mask(self, _: Any, mask: Any) -> None:
+        """Return no mask: there are no steps any more."""
+
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        return self.compute(x, _known_lengths(self, lengths, mask))
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return x_shape[0], x_shape[-1]

@@ -1,0 +1,170 @@
+"""From a description to an ordinary functional ``keras.Model`` with the nodes' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from seqkit.network.graph import Network, Node
+from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
+from seqkit.network.keras.tensors import tensors_of, with_states
+from seqkit.network.layers.base import Layer
+from seqkit.network.layers.combining import Add, Concatenate, Softmax
+from seqkit.network.layers.dense import Dense, Dropout
+from seqkit.network.layers.embedding import Embedding, SegmentQueries
+from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.padding import MaskPadding
+from seqkit.network.layers.patching import LeftPatch, Patch
+from seqkit.network.layers.pooling import AttentionPooling, Pooling
+from seqkit.network.layers.recurrent import Recurrent
+from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.layers.shaping import FoldChannels, RepeatRows, Reshape, UnfoldChannels
+from seqkit.network.layers.windows import NaiveForecast, Normalize, WindowStatistics
+from seqkit.recurrent import Bidirectional, GatedRNN
+
+__all__ = ["FACES", "keras_model"]
+
+Tensor = Any
+Face = Callable[[Any, str], Callable[..., Any]]
+
+
+def _timed(layer: Any, n_before: int = 1) -> Callable[..., Any]:
+    """Return what calls a layer whose input number `n_before` may be lengths."""
+
+    def compute(*given: Tensor | None) -> Any:
+        inputs, lengths = given[:n_before], given[n_before:]
+        timing = {"lengths": lengths[0]} if lengths and lengths[0] is not None else {}
+        return layer(*inputs, **timing)
+
+    return compute
+
+
+def _recurrent(row: Recurrent, name: str) -> Callable[..., Any]:
+    more: dict[str, Any] = {"return_state": True} if row.return_state else {}
+    kind = Bidirectional if row.bidirectional else GatedRNN
+    return with_states(
+        kind(
+            row.units, cell=row.cell, recurrent_dropout=row.recurrent_dropout,
+            return_sequences=row.return_sequences, name=name, **more,
+        )
+    )  # fmt: skip
+
+
+def _dense(row: Dense, name: str) -> Any:
+    activation = None if row.activation == "linear" else row.activation
+    return keras.layers.Dense(row.units, activation, row.use_bias, name=name)
+
+
+def _patch(row: Patch, name: str) -> Callable[..., Any]:
+    layer = layers.Patch(row.size, name=name)
+
+    def compute(x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        if lengths is None:
+            return layer(x), None
+        return layer(x, lengths=lengths), layer.patched_lengths(lengths)
+
+    return compute
+
+
+def _left_patch(row: LeftPatch, name: str) -> Callable[..., Any]:
+    layer = window_layers.LeftPatch(row.size, name=name)
+
+    def compute(x: Tensor, lengths: Tensor | None = None) -> Any:
+        return (layer(x), None) if lengths is None else layer(x, lengths=lengths)
+
+    return compute
+
+
+def _joined(row: Concatenate, name: str) -> Callable[..., Any] | None:
+    if row.most is not None:
+        return None
+    layer = keras.layers.Concatenate(row.axis, name=name)
+    return lambda *parts: layer(list(parts))
+
+
+def _added(row: Add, name: str) -> Callable[..., Any]:
+    layer = keras.layers.Add(name=name)
+    return lambda x, y: layer([x, y if len(y.shape) == len(x.shape) else y[:, None, :]])
+
+
+def _embedding(row: Embedding, name: str) -> Callable[..., Any]:
+    layer = keras.layers.Embedding(row.n_categories, row.units, name=name)
+    return lambda codes: layer(codes[:, row.column])
+
+
+def _without_none(layer: Any) -> Callable[..., Any]:
+    return lambda *given: layer(*(part for part in given if part is not None))
+
+
+def _decoder(row: Any, name: str) -> Callable[..., Any]:
+    layer = decoder_layers.RecursiveDecoder(
+        row.horizon, row.patch, row.n_parameters, row.head, row.cell, row.units, row.dropout,
+        name=name,
+    )  # fmt: skip
+    names = ["summary", "last", *(n for n in ("naive", "future") if getattr(row, n))]
+    return lambda *given: layer(dict(zip(names, given, strict=True)))
+
+
+FACES: dict[type[Layer], Face] = {
+    Add: _added,
+    AttentionPooling: lambda r, name: _timed(layers.AttentionPooling(r.units, name=name)),
+    Concatenate: _joined,  # type: ignore[dict-item]
+    CountScale: lambda r, name: _timed(head_layers.CountScale(name=name), 2),
+    Dense: _dense,
+    Dropout: lambda r, name: keras.layers.Dropout(r.rate, name=name),
+    Embedding: _embedding,
+    FoldChannels: lambda r, name: window_layers.FoldChannels(r.n_channels, name=name),
+    HeadLayer: lambda r, name: _without_none(head_layers.HeadLayer(r.head, name=name)),
+    LeftPatch: _left_patch,
+    MaskPadding: lambda r, name: window_layers.Quieten(name=name),
+    NaiveForecast: lambda r, name: _timed(
+        window_layers.NaiveForecast(r.kind, r.horizon, r.season, name=name)
+    ),
+    Normalize: lambda r, name: _timed(window_layers.Normalize(name=name), 3),
+    Patch: _patch,
+    Pooling: lambda r, name: _timed(layers.SequencePooling(r.mode, r.bidirectional, name=name)),
+    Recurrent: _recurrent,
+    RepeatRows: lambda r, name: window_layers.FoldChannels(r.times, share=True, name=name),
+    Reshape: lambda r, name: keras.layers.Reshape(r.target, name=name),
+    SegmentQueries: lambda r, name: decoder_layers.SegmentQueries(
+        r.n_segments, r.width, r.n_channels, name=name
+    ),
+    Softmax: lambda r, name: keras.layers.Softmax(name=name),
+    Standardize: lambda r, name: layers.Standardize(name=name),
+    ToUnits: lambda r, name: head_layers.ToUnits(r.head, name=name),
+    UnfoldChannels: lambda r, name: window_layers.UnfoldChannels(r.n_channels, name=name),
+    Unstandardize: lambda r, name: layers.Unstandardize(name=name),
+    WindowStatistics: lambda r, name: _timed(
+        window_layers.WindowStatistics(r.kind, r.n_targets, name=name)
+    ),
+    decoder_layers.decoders.RecursiveDecoder: _decoder,
+}
+"""The Keras layer of a kind; a kind that is not here has no weights and is its own operations."""
+
+
+def keras_model(network: Network) -> keras.Model:
+    """Build the functional model of a description; one input alone is not a dictionary of one.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    keras.Model
+    """
+    inputs = {
+        i.name: keras.Input(i.shape, dtype=i.dtype, name=i.name) for i in network.inputs
+    }
+    made = {node.name: compute for node in network.nodes if (compute := _made(node)) is not None}
+    output = tensors_of(network, inputs, made)[network.output]
+    given = inputs if network.named_inputs else next(iter(inputs.values()))
+    return keras.Model(given, output, name=network.name)
+
+
+def _made(node: Node) -> Callable[..., Any] | None:
+    if node.shares is not None or type(node.layer) not in FACES:
+        return None
+    return FACES[type(node.layer)](node.layer, node.name)

@@ -1,0 +1,90 @@
+"""The last layers of a forecaster: a head's prediction, in normalised space and in units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit.network.heads import HEADS
+from seqkit.network.layers.base import Array, Layer, Saved, Shape
+
+__all__ = ["CountScale", "HeadLayer", "ToUnits"]
+
+
+@dataclass(frozen=True)
+class HeadLayer(Layer):
+    """Free numbers ``(B, H, T, P)`` and a naive forecast ``(B, H, T)`` to a head's prediction.
+
+    Parameters
+    ----------
+    head : str
+        A row of :data:`seqkit.network.heads.HEADS`.
+    """
+
+    head: str
+
+    def shape(self, net: Shape, naive: Shape | None = None) -> Shape:
+        return tuple(net[:-1]) if self.head == "point" else net
+
+    def forward(self, ops: Any, p: Any, saved: Saved, net: Any, naive: Any = None) -> Any:
+        saved["net"] = net
+        found = HEADS[self.head].normalized(ops, net, naive)
+        return found[..., 0] if self.head == "point" else found
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
+        d = d[..., None] if self.head == "point" else d
+        d_net = HEADS[self.head].normalized_backward(saved["net"], d)
+        return d_net.astype(np.float32, copy=False), None  # a naive forecast is not trained
+
+
+@dataclass(frozen=True)
+class CountScale(Layer):
+    """Stretch the mean of a count distribution by the window's own mean plus one.
+
+    ``mean * (1 + mean of the window)`` (Salinas et al. 2020, eq. 4): series of thousands and of
+    single counts then ask the same of the network. Other parameters stay.
+    """
+
+    def forward(
+        self, ops: Any, p: Any, saved: Saved, prediction: Any, targets: Any, lengths: Any = None
+    ) -> Any:
+        if lengths is None:
+            level = ops.mean(targets, axis=1, keepdims=True)
+        else:
+            count = ops.maximum(ops.cast(lengths, targets.dtype), 1.0)[:, None, None]
+            level = ops.sum(targets, axis=1, keepdims=True) / count
+        saved["level"] = level = 1.0 + ops.abs(level)[..., None]  # (B, 1, T, 1)
+        return ops.concatenate([prediction[..., :1] * level, prediction[..., 1:]], axis=-1)
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
+        return np.concatenate([d[..., :1] * saved["level"], d[..., 1:]], -1), None, None
+
+
+@dataclass(frozen=True)
+class ToUnits(Layer):
+    """A head's prediction in the units of the targets: ``center + spread * prediction``.
+
+    A location moves and stretches, a scale only stretches, degrees of freedom stay.
+
+    Parameters
+    ----------
+    head : str
+        A row of :data:`seqkit.network.heads.HEADS`.
+    """
+
+    head: str
+
+    def forward(
+        self, ops: Any, p: Any, saved: Saved, prediction: Any, center: Any, spread: Any
+    ) -> Any:
+        if HEADS[self.head].counts:
+            return prediction
+        if self.head == "point":
+            return center + spread * prediction
+        center, spread = center[..., None], spread[..., None]  # (B, 1, T, 1)
+        if self.head == "quantiles":
+            return center + spread * prediction
+        parts = [center + spread * prediction[..., :1], spread * prediction[..., 1:2]]
+        return ops.concatenate([*parts, prediction[..., 2:]], axis=-1)

@@ -1,0 +1,93 @@
+"""Several time steps folded into one, so that the recurrence is shorter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from seqkit.network.layers.base import Layer, Saved, Shape
+from seqkit.network.layers.padding import valid_head
+
+__all__ = ["LeftPatch", "Patch"]
+
+
+@dataclass(frozen=True)
+class Patch(Layer):
+    """``(b, t, f) -> (b, ceil(t / size), size * f)`` of series that end at their lengths.
+
+    What is past a length becomes zero, and so does the rest of the last patch; after standardising
+    that is the mean. Outputs: the patches, and how many of them each series has.
+    """
+
+    size: int
+    n_outputs: ClassVar[int] = 2
+
+    def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
+        steps, features = x
+        assert features is not None
+        return (None if steps is None else -(-steps // self.size), self.size * features), ()
+
+    def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:
+        if lengths is not None:
+            # where, not a product: the padding may be NaN or huge and must not get through
+            x = ops.where(valid_head(x, lengths, ops) > 0, x, ops.zeros_like(x))
+            lengths = (lengths + (self.size - 1)) // self.size
+        batch, time, features = ops.shape(x)
+        saved["time"] = time
+        rest = -time % self.size
+        # a static remainder of 0 needs no operation; an open time axis is padded in the graph
+        if not (isinstance(rest, int) and rest == 0):
+            x = ops.pad(x, [[0, 0], [0, rest], [0, 0]])
+        n_patches = (time + rest) // self.size
+        return ops.reshape(x, (batch, n_patches, self.size * features)), lengths
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Any, wants: Any) -> tuple[Any, ...]:
+        d = d[0]
+        return d.reshape(len(d), -1, d.shape[2] // self.size)[:, : saved["time"]], None
+
+
+@dataclass(frozen=True)
+class LeftPatch(Layer):
+    """``(b, t, f) -> (b, ceil(t / size), size * f)`` of windows that end at their last step.
+
+    The last patch always ends at the last step; the first one is filled up with zeros. With lengths
+    the patches that hold valid steps are moved to the front, as recurrent layers want them.
+    Outputs: the patches, and how many of them count.
+    """
+
+    size: int
+    n_outputs: ClassVar[int] = 2
+
+    def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
+        steps, features = x
+        assert steps is not None and features is not None
+        return (-(-steps // self.size), self.size * features), ()
+
+    def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:
+        n_steps, n_channels = x.shape[1], x.shape[2]
+        saved["steps"], n_patches = n_steps, -(-n_steps // self.size)
+        rest = n_patches * self.size - n_steps
+        if rest:
+            x = ops.pad(x, [[0, 0], [rest, 0], [0, 0]])
+        if self.size > 1:
+            x = ops.reshape(x, (-1, n_patches, self.size * n_channels))
+        if lengths is None:
+            return x, None
+        valid = (ops.cast(lengths, "int32") + (self.size - 1)) // self.size  # (batch,)
+        step = ops.arange(n_patches, dtype="int32")[None, :] + (n_patches - valid)[:, None]
+        saved["step"] = step
+        return ops.take_along_axis(x, ops.minimum(step, n_patches - 1)[:, :, None], axis=1), valid
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Any, wants: Any) -> tuple[Any, ...]:
+        d = d[0]
+        n, n_patches, width = d.shape
+        if "step" in saved:
+            moved, inside = np.zeros_like(d), saved["step"] < n_patches
+            rows, columns = np.nonzero(inside)
+            moved[rows, saved["step"][inside]] = d[rows, columns]
+            d = moved
+        d = d.reshape(n, n_patches * self.size, width // self.size)
+        return d[:, d.shape[1] - saved["steps"] :], None
+

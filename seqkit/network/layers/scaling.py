@@ -1,0 +1,47 @@
+"""A fixed offset and scale for every feature, and the way back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seqkit.network.initializers import ones, zeros
+from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
+
+__all__ = ["Standardize", "Unstandardize"]
+
+
+@dataclass(frozen=True)
+class _Affine(Layer):
+    """Statistics of the training part, kept as weights that are never trained."""
+
+    def parameters(self, x: Shape) -> tuple[Parameter, ...]:
+        n = x[-1]
+        assert n is not None
+        return (
+            Parameter("offset", (n,), zeros, trainable=False),
+            Parameter("scale", (n,), ones, trainable=False),
+        )
+
+
+@dataclass(frozen=True)
+class Standardize(_Affine):
+    """``(x - offset) / scale``, feature by feature."""
+
+    def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any) -> Any:
+        return (x - p["offset"]) / p["scale"]
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        return (d / p["scale"],)
+
+
+@dataclass(frozen=True)
+class Unstandardize(_Affine):
+    """``x * scale + offset``: the inverse of :class:`Standardize`."""
+
+    def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any) -> Any:
+        return x * p["scale"] + p["offset"]
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        return (d * p["scale"],)

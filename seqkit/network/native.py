@@ -1,0 +1,263 @@
+"""A network run in NumPy and compiled kernels: forward, backward, its weights in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from seqkit.network.graph import Network, Node
+from seqkit.network.layers.base import Array, Layer, Saved
+from seqkit.network.layers.recurrent import Recurrent
+from seqkit.network.ops import NUMPY
+
+__all__ = ["NativeNetwork", "Weights"]
+
+
+class Weights:
+    """All weights of a network, in its order.
+
+    Parameters
+    ----------
+    network : Network
+
+    Attributes
+    ----------
+    theta, gradient : ndarray of float32
+        The trained ones, one after the other, and their gradient; `values` and `gradients` are
+        views of them.
+    values, gradients : dict of str to dict of str to ndarray
+        By node and name.
+    seeds : list of ndarray of int64 of shape (2,)
+        A seed and a count of draws for every source of random masks.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        trained = [w for w in network.weights if w.trainable]
+        n = sum(w.size for w in trained)
+        self.theta, self.gradient = np.zeros(n, np.float32), np.zeros(n, np.float32)
+        values, gradients = iter(self.cut(self.theta)), iter(self.cut(self.gradient))
+        self.values: dict[str, dict[str, Array]] = {node.name: {} for node in network.flat.nodes}
+        self.gradients: dict[str, dict[str, Array]] = {node: {} for node in self.values}
+        self.all: list[Array] = []
+        for w in network.weights:
+            value = next(values) if w.trainable else np.zeros(w.shape, np.float32)
+            self.values[w.node][w.name] = value
+            self.all.append(value)
+            if w.trainable:
+                self.gradients[w.node][w.name] = next(gradients)
+        self.seeds = [np.zeros(2, np.int64) for _ in range(network.n_masks)]
+
+    def cut(self, values: Array) -> list[Array]:
+        """Return views of an array like `theta`, one a trained weight."""
+        found, start = [], 0
+        for w in self.network.weights:
+            if w.trainable:
+                found.append(values[start : start + w.size].reshape(w.shape))
+                start += w.size
+        return found
+
+    def load(self, weights: Sequence[Array]) -> None:
+        """Set all weights."""
+        for own, value in zip(self.all, weights, strict=True):
+            own[...] = value
+
+    def copies(self) -> list[Array]:
+        """Return copies of all weights."""
+        return [value.copy() for value in self.all]
+
+    def mask(self, first: int, shape: tuple[int, ...], rate: float, place: int) -> Array:
+        """Draw the next mask of a source, 0 or 1 / (1 - rate), and count it."""
+        state = self.seeds[first + place]
+        key = np.array([state[0], state[1]], np.uint64)
+        state[1] += 1
+        drawn = np.random.Generator(np.random.Philox(key=key)).random(shape, np.float32)
+        return (drawn >= rate) * np.float32(1 / (1 - rate))
+
+
+@dataclass
+class _Step:
+    """A node made ready: where its inputs and outputs lie, and whether it has a backward pass."""
+
+    layer: Layer
+    name: str
+    inputs: list[int | None]
+    first_output: int
+    p: dict[str, Array]
+    g: dict[str, Array]
+    adds: bool  # to gradients that a later node has written
+    wants: tuple[bool, ...]
+    trained: bool
+    mask: Any
+    last_use: list[int]  # slots that nobody reads after it
+    saved: Saved
+
+
+class NativeNetwork:
+    """A network with memory of its own.
+
+    Parameters
+    ----------
+    network : Network
+
+    Attributes
+    ----------
+    weights : Weights
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network, self.weights = network, Weights(network)
+        flat = network.flat
+        self._slots: dict[str, int] = {}
+        for name in flat.shapes:
+            self._slots[name] = len(self._slots)
+        self._names = [i.name for i in flat.inputs]
+        self._ends = {True: self._slots[flat.trained], False: self._slots[flat.output]}
+        self._plans = {
+            trained: self._plan(flat, trained) for trained in (True, False)
+        }
+        self._values: list[Any] = []
+
+    def _plan(self, flat: Network, trained: bool) -> list[_Step]:
+        """Return the steps that an end needs, in order."""
+        needed = {flat.trained if trained else flat.output}
+        nodes: list[Node] = []
+        for node in reversed(flat.nodes):
+            outputs = {node.name, *(f"{node.name}:{k}" for k in range(1, node.layer.n_outputs))}
+            if outputs & needed:
+                nodes.insert(0, node)
+                needed |= {ref for ref in node.inputs if ref is not None}
+        masks, first = {}, 0
+        for node in flat.nodes:
+            if node.shares is None:
+                masks[node.name] = first
+                first += node.layer.masks()
+        learned: set[str] = set()  # what a trained weight has a part in
+        users: dict[str, int] = {}
+        steps = []
+        for node in nodes:
+            owner = node.shares or node.name
+            g = self.weights.gradients[owner]
+            wants = tuple(ref is not None and ref.split(":")[0] in learned for ref in node.inputs)
+            active = bool(g) or any(wants)
+            if active:
+                learned.add(node.name)
+            users[owner] = users.get(owner, 0) + 1
+            steps.append(
+                _Step(
+                    node.layer, node.name,
+                    [None if ref is None else self._slots[ref] for ref in node.inputs],
+                    self._slots[node.name], self.weights.values[owner], g, False, wants, active,
+                    partial(self.weights.mask, masks[owner]) if node.layer.masks() else _no_mask,
+                    [], Saved(),
+                )
+            )  # fmt: skip
+        seen: set[str] = set()
+        for node, step in zip(reversed(nodes), reversed(steps), strict=True):
+            owner = node.shares or node.name
+            step.adds = owner in seen
+            seen.add(owner)
+        self._free(steps, self._ends[trained])
+        return steps
+
+    @staticmethod
+    def _free(steps: list[_Step], end: int) -> None:
+        """Note after which step each value is not read any more."""
+        seen = {end}
+        for step in reversed(steps):
+            for slot in step.inputs:
+                if slot is not None and slot not in seen:
+                    seen.add(slot)
+                    step.last_use.append(slot)
+
+    def _run(self, inputs: Any, steps: list[_Step], training: bool) -> list[Any]:
+        values: list[Any] = [None] * len(self._slots)
+        if isinstance(inputs, Mapping):
+            for name in self._names:
+                values[self._slots[name]] = inputs[name]
+        else:
+            values[self._slots[self._names[0]]] = inputs
+        for step in steps:
+            step.saved = saved = Saved(step.mask if training else None)
+            given = [None if slot is None else values[slot] for slot in step.inputs]
+            out = step.layer.forward(NUMPY, step.p, saved, *given)
+            first = step.first_output
+            if step.layer.n_outputs > 1:
+                values[first : first + len(out)] = out
+            else:
+                values[first] = out
+            if not (training and step.trained):
+                step.saved = Saved()
+            for slot in step.last_use:
+                values[slot] = None
+        return values
+
+    def forward(self, inputs: Any, training: bool) -> Array:
+        """Return what the loss sees.
+
+        Parameters
+        ----------
+        inputs : ndarray, or mapping of str to ndarray
+        training : bool
+            Whether a backward pass will follow, and masks are drawn.
+        """
+        self._release()
+        steps = self._plans[True]
+        return self._run(inputs, steps, training)[self._ends[True]]
+
+    def predict(self, inputs: Any) -> Array:
+        """Return what the network predicts."""
+        self._release()
+        return self._run(inputs, self._plans[False], False)[self._ends[False]]
+
+    def _release(self) -> None:
+        """Give the memory of the last pass back before the next one asks for some."""
+        for step in self._plans[True]:
+            step.saved = Saved()
+
+    def backward(self, d: Array) -> None:
+        """Fill the gradients of the weights from that of what the loss sees."""
+        slopes: list[Any] = [None] * len(self._slots)
+        slopes[self._ends[True]] = d
+        for step in reversed(self._plans[True]):
+            if not step.trained:
+                continue
+            n, first = step.layer.n_outputs, step.first_output
+            coming = slopes[first : first + n]
+            slopes[first : first + n] = [None] * n
+            if all(part is None for part in coming):
+                if not step.adds:
+                    for gradient in step.g.values():
+                        gradient[...] = 0
+                continue
+            g = {k: np.empty_like(v) for k, v in step.g.items()} if step.adds else step.g
+            upstream = tuple(coming) if n > 1 else coming[0]
+            found = step.layer.backward(step.p, g, step.saved, upstream, step.wants)
+            if step.adds:
+                for name, gradient in step.g.items():
+                    gradient += g[name]
+            for slot, wanted, slope in zip(step.inputs, step.wants, found, strict=False):
+                if wanted and slot is not None and slope is not None:
+                    before = slopes[slot]
+                    slopes[slot] = slope if before is None else before + slope
+
+    def bytes_an_example(self, inputs: Any) -> int:
+        """Return about how much memory an example takes on its way through."""
+        x = inputs["x"] if isinstance(inputs, Mapping) else inputs
+        total, shapes = 0, self.network.flat.shapes
+        for node in self.network.flat.nodes:
+            if isinstance(node.layer, Recurrent):
+                steps = shapes[str(node.inputs[0])][0]
+                row = node.layer.row
+                columns = (len(row.gates) + 2 * len(row.states)) * node.layer.units
+                columns *= len(node.layer.directions)
+                total += 4 * (x.shape[1] if steps is None else steps) * columns
+        return total
+
+
+def _no_mask(shape: tuple[int, ...], rate: float, place: int) -> Array:
+    raise AssertionError("the layer has no source of masks")

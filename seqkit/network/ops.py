@@ -1,0 +1,101 @@
+"""The array namespaces that a layer's `forward` is handed: NumPy, and Keras.
+
+Both offer what `keras.ops` calls by the same name: the operations used by `seqkit.network.layers`
+and no more.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from seqkit.machine.schemes import code
+
+__all__ = ["NUMPY", "keras_namespace", "rows_of"]
+
+Array = np.ndarray
+
+
+def rows_of(x: Array) -> Array:
+    """Return the features of every step (or series) as rows of a matrix: (n, features)."""
+    return np.ascontiguousarray(x.reshape(-1, x.shape[-1]), np.float32)
+
+
+class NumpyNamespace:
+    """Operations on arrays; products are compiled, so that no thread count changes a bit."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def shape(x: Array) -> tuple[int, ...]:
+        return x.shape
+
+    @staticmethod
+    def cast(x: Any, dtype: Any) -> Array:
+        return np.asarray(x).astype(dtype, copy=False)
+
+    @staticmethod
+    def convert_to_tensor(x: Any, dtype: Any = None) -> Array:
+        return np.asarray(x, dtype)
+
+    @staticmethod
+    def matmul(x: Array, kernel: Array) -> Array:
+        return NumpyNamespace.dense(x, kernel, np.zeros(kernel.shape[1], np.float32))
+
+    @staticmethod
+    def dense(x: Array, kernel: Array, bias: Array) -> Array:
+        """Return ``x W + b`` over the last axis."""
+        out = np.empty((*x.shape[:-1], kernel.shape[1]), np.float32)
+        code().dense_forward(rows_of(x), kernel, bias, out.reshape(-1, kernel.shape[1]))
+        return out
+
+    @staticmethod
+    def relu(x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def softplus(x: Array) -> Array:
+        return np.logaddexp(x, x.dtype.type(0))
+
+    @staticmethod
+    def sigmoid(x: Array) -> Array:
+        return np.exp(-np.logaddexp(-x, x.dtype.type(0)))
+
+    @staticmethod
+    def softmax(x: Array, axis: int = -1) -> Array:
+        e = np.exp(x - x.max(axis, keepdims=True))
+        return e / e.sum(axis, keepdims=True)
+
+    @staticmethod
+    def lgamma(x: Array) -> Array:
+        from scipy.special import gammaln
+
+        return gammaln(x)
+
+
+NUMPY = NumpyNamespace()
+"""The namespace of arrays."""
+
+
+@functools.cache
+def keras_namespace() -> Any:
+    """Return the namespace of tensors: ``keras.ops``, and what it has not."""
+    import tensorflow as tf
+    from keras import ops
+
+    class KerasNamespace:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ops, name)
+
+        @staticmethod
+        def dense(x: Any, kernel: Any, bias: Any) -> Any:
+            return ops.matmul(x, kernel) + bias
+
+        @staticmethod
+        def lgamma(x: Any) -> Any:
+            return tf.math.lgamma(x)
+
+    return KerasNamespace()

@@ -27,7 +27,7 @@ from seqkit.estimators.saving import save_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.finished import Result, evaluate, export, forecast, load_run, predict
 from seqkit.flows import Parts, flow_of
-from seqkit.native.summary import layer_rows, summary_lines
+from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.runs import RunFolder, fingerprint
 from seqkit.training import not_native
@@ -323,13 +323,13 @@ def dry_run(resolved: Resolved) -> Plan:
     found = flow.describe(parts)
     estimator = flow.estimator()
     architecture = flow.architecture(estimator, parts)
-    members = architecture.settings.get("members", [architecture])
+    members = architecture.members
     lines: list[str] = []
     if not any(not_native(member, optimizer=estimator.optimizer) for member in members):
         for number, member in enumerate(members, start=1):
             lines += [f"network {number}:"] if len(members) > 1 else []
-            lines += summary_lines(member)
-        n_parameters = sum(row.trained for member in members for row in layer_rows(member))
+            lines += summary_lines(member.network)
+        n_parameters = sum(row.trained for member in members for row in layer_rows(member.network))
         kernels = flow.native_kernels()
     else:
         model = architecture()

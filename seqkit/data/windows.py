@@ -1,4 +1,4 @@
-"""Windows of a panel, gathered by offset inside the graph and never copied out.
+"""Windows of a panel, taken by offset and never copied out.
 
 The memory of training is that of the panel: a window is a number, and its rows are looked up when
 a batch asks for them.
@@ -6,14 +6,14 @@ a batch asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
-from seqkit.window_space import constant_ends, window_statistics
+from seqkit.network.layers.windows import constant_ends, window_statistics
+from seqkit.network.ops import NUMPY
 
 __all__ = ["WindowSource", "training_panel"]
 
@@ -42,7 +42,7 @@ class WindowSource:
     back : int, default=0
         With ``last``: the origin is that many steps before the end (rows ahead are appended).
     normalize : {"none", "last", "standard"}, default=None
-        How the model normalises windows (:func:`seqkit.window_space.window_statistics`). Targets of
+        How the model normalises windows (:func:`seqkit.network.layers.windows.window_statistics`). Targets of
         the horizon are given in the normalised space of their window. The past of the targets is
         moved near zero, in float64, as far as the model takes it back: ``standard`` gives a
         normalised window, ``last`` one less its last value. None leaves all in units.
@@ -58,8 +58,7 @@ class WindowSource:
     Attributes
     ----------
     n_examples : int
-    tensors : dict of str to numpy.ndarray
-    signature : Hashable
+    arrays : dict of str to numpy.ndarray
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class WindowSource:
         self.with_age = panel.age is not None
         n_known = panel.n_targets + len(panel.columns.past)
         self._n_aged = n_known
-        self.tensors: dict[str, np.ndarray] = {
+        self.arrays: dict[str, np.ndarray] = {
             "values": np.asarray(panel.values, np.float64),
             "starts": panel.offsets[:-1].astype(np.int64),
             "stops": panel.offsets[1:].astype(np.int64),
@@ -116,109 +115,31 @@ class WindowSource:
             "windows_before": np.concatenate([[0], np.cumsum(count)])[:-1].astype(np.int64),
         }
         if panel.age is not None:
-            self.tensors["age"] = panel.age
+            self.arrays["age"] = panel.age
         if panel.static is not None:
-            self.tensors["static"] = panel.static
+            self.arrays["static"] = panel.static
         if panel.static_codes is not None:
-            self.tensors["static_codes"] = panel.static_codes
+            self.arrays["static_codes"] = panel.static_codes
         if normalize is not None:
-            self.tensors["offset"] = np.asarray(offset, np.float64)
-            self.tensors["scale"] = np.asarray(scale, np.float64)
-        # all that changes the trace, besides types and trailing shapes of the tensors
-        self.signature: Hashable = (
-            context_length,
-            horizon,
-            step,
-            self.n_targets,
-            self.n_future,
-            normalize,
-            self.with_lengths,
-            self.padded,
-            target_inputs,
-            targets,
-        )
+            self.arrays["offset"] = np.asarray(offset, np.float64)
+            self.arrays["scale"] = np.asarray(scale, np.float64)
 
     def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the series and the row of the origin of windows, for the numbering outside."""
-        before = self.tensors["windows_before"]
+        before = self.arrays["windows_before"]
         series = np.searchsorted(before, index, side="right") - 1
         return series, self.first_origin[series] + (index - before[series]) * self.step
 
-    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[dict[str, Any], Any, Any]:
-        """Gather a batch of windows; runs inside the graph.
-
-        Parameters
-        ----------
-        tensors : dict of str to tensor
-            :attr:`tensors`.
-        index : tensor (batch,), int64
-
-        Returns
-        -------
-        inputs : dict of str to tensor
-            ``x`` (batch, context_length, n_channels), and where the model takes them ``future``
-            (batch, horizon, n_future), ``lengths`` (batch,), ``static``, ``static_codes``.
-        y : tensor (batch, horizon, n_targets) or None
-        weight : tensor like y, or None
-            0 where a target is not there to be learned, None where all are.
-        """
-        import tensorflow as tf
-
-        values = tensors["values"]
-        before = tensors["windows_before"]
-        series = tf.searchsorted(before, index, side="right", out_type=tf.int64) - 1
-        origin = tf.gather(tensors["first_origin"], series)
-        origin += (index - tf.gather(before, series)) * self.step  # (batch,)
-        start = tf.gather(tensors["starts"], series)
-        context = origin[:, None] + tf.range(1 - self.context_length, 1, dtype=tf.int64)
-        x = tf.gather(values, tf.maximum(context, start[:, None]) if self.padded else context)
-        if self.with_age:
-            x = self._hide_the_far_end(tensors, x, context, origin)
-        lengths = tf.minimum(origin - start + 1, self.context_length)
-        if self.padded:
-            x = tf.where((context >= start[:, None])[:, :, None], x, tf.zeros_like(x))
-        if self.normalize is not None:
-            import keras
-
-            shape = x.shape
-            x, center, spread = self._moved(tensors, x, lengths, keras.ops)
-            x = tf.ensure_shape(x, shape)
-        x = tf.cast(x, tf.float32)
-        inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
-        if self.with_lengths:
-            inputs["lengths"] = tf.cast(lengths, tf.int32)
-        for name in ("static", "static_codes"):
-            if name in tensors:
-                inputs[name] = tf.gather(tensors[name], series)
-        if not (self.with_targets or self.n_future):
-            return inputs, None, None
-        ahead = origin[:, None] + tf.range(1, self.horizon + 1, dtype=tf.int64)
-        stop = tf.gather(tensors["stops"], series)[:, None]
-        rows = tf.minimum(ahead, stop - 1)
-        following = tf.gather(values, rows)  # (batch, horizon, n_channels)
-        if self.n_future:
-            inputs["future"] = tf.cast(following[:, :, -self.n_future :], tf.float32)
-        if not self.with_targets:
-            return inputs, None, None
-        y = following[:, :, : self.n_targets]
-        if self.normalize is not None:
-            y = (y - center) / spread
-        y = tf.cast(y, tf.float32)
-        if not self.with_age:
-            return inputs, y, None
-        observed = tf.equal(tf.gather(tensors["age"], rows)[:, :, : self.n_targets], 0)
-        return inputs, y, tf.cast(observed, tf.float32)
-
     def _contexts(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return contexts in units, with their lengths, series and origins."""
-        tensors = self.tensors
-        values = tensors["values"]
+        arrays = self.arrays
+        values = arrays["values"]
         series, origin = self.rows(index)
-        start = tensors["starts"][series]
+        start = arrays["starts"][series]
         context = origin[:, None] + np.arange(1 - self.context_length, 1)
         x = values[np.maximum(context, start[:, None]) if self.padded else context]
         if self.with_age:
-            seen = origin[:, None] - tensors["age"][origin].astype(np.int64)
+            seen = origin[:, None] - arrays["age"][origin].astype(np.int64)
             held = values[seen, np.arange(self._n_aged)][:, None, :]
             known = np.where(context[:, :, None] <= seen[:, None, :], x[:, :, : self._n_aged], held)
             x = np.concatenate([known, x[:, :, self._n_aged :]], -1)
@@ -230,24 +151,38 @@ class WindowSource:
     def space(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return center and spread of windows, float64 of shape (n, 1, n_targets) each."""
         x, lengths, _, _ = self._contexts(index)
-        return self._statistics(self.tensors, x, lengths, np)
+        return self._statistics(x, lengths)
 
     def take(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], Any, Any]:
-        """Return what :meth:`gather` does, as arrays."""
-        tensors = self.tensors
-        values = tensors["values"]
+        """Return a batch of windows.
+
+        Parameters
+        ----------
+        index : ndarray of int64 of shape (batch,)
+
+        Returns
+        -------
+        inputs : dict of str to ndarray
+            ``x`` (batch, context_length, n_channels), and where the model takes them ``future``
+            (batch, horizon, n_future), ``lengths`` (batch,), ``static``, ``static_codes``.
+        y : ndarray (batch, horizon, n_targets) or None
+        weight : ndarray like y, or None
+            0 where a target is not there to be learned, None where all are.
+        """
+        arrays = self.arrays
+        values = arrays["values"]
         x, lengths, series, origin = self._contexts(index)
         if self.normalize is not None:
-            x, center, spread = self._moved(tensors, x, lengths, np)
+            x, center, spread = self._moved(x, lengths)
         x = x.astype(np.float32, copy=False)
         inputs = {"x": x if self.target_inputs else x[:, :, self.n_targets :]}
         if self.with_lengths:
             inputs["lengths"] = lengths.astype(np.int32)
-        inputs |= {n: tensors[n][series] for n in ("static", "static_codes") if n in tensors}
+        inputs |= {n: arrays[n][series] for n in ("static", "static_codes") if n in arrays}
         if not (self.with_targets or self.n_future):
             return inputs, None, None
         ahead = origin[:, None] + np.arange(1, self.horizon + 1)
-        rows = np.minimum(ahead, tensors["stops"][series][:, None] - 1)
+        rows = np.minimum(ahead, arrays["stops"][series][:, None] - 1)
         following = values[rows]  # (batch, horizon, n_channels)
         if self.n_future:
             inputs["future"] = following[:, :, -self.n_future :].astype(np.float32)
@@ -259,41 +194,26 @@ class WindowSource:
         y = y.astype(np.float32)
         if not self.with_age:
             return inputs, y, None
-        return inputs, y, (tensors["age"][rows][:, :, : self.n_targets] == 0).astype(np.float32)
+        return inputs, y, (arrays["age"][rows][:, :, : self.n_targets] == 0).astype(np.float32)
 
-    def _hide_the_far_end(self, tensors: Any, x: Any, context: Any, origin: Any) -> Any:
-        """Replace what was interpolated after a channel's last observation by that observation.
-
-        The far end of such a line is a value after the origin.
-        """
-        import tensorflow as tf
-
-        age = tf.cast(tf.gather(tensors["age"], origin), tf.int64)  # (batch, n_aged)
-        seen = origin[:, None] - age  # row of the last observation
-        columns = tf.range(self._n_aged, dtype=tf.int64)[None, :] + tf.zeros_like(seen)
-        held = tf.gather_nd(tensors["values"], tf.stack([seen, columns], -1))[:, None, :]
-        known = x[:, :, : self._n_aged]
-        known = tf.where(context[:, :, None] <= seen[:, None, :], known, held + 0 * known)
-        return tf.concat([known, x[:, :, self._n_aged :]], -1)
-
-    def _statistics(self, tensors: Any, x: Any, lengths: Any, ops: Any) -> Any:
+    def _statistics(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self.normalize is not None
         return window_statistics(
             x[:, :, : self.n_targets],
             lengths if self.padded else None,
             self.normalize,
-            tensors["offset"],
-            tensors["scale"],
-            ops,
+            self.arrays["offset"],
+            self.arrays["scale"],
+            NUMPY,
         )
 
-    def _moved(self, tensors: Any, x: Any, lengths: Any, ops: Any) -> tuple[Any, Any, Any]:
+    def _moved(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return windows near zero, where float32 is fine, with their center and spread.
 
         What is taken away here the model would take away itself, so that its forecasts in
         normalised space are those of the window in units.
         """
-        center, spread = self._statistics(tensors, x, lengths, ops)
+        center, spread = self._statistics(x, lengths)
         n, kind = self.n_targets, self.normalize
         if kind == "none" or not self.target_inputs:
             return x, center, spread
@@ -301,12 +221,12 @@ class WindowSource:
         if kind == "standard":
             targets = targets / spread
         if x.shape[-1] > n:
-            targets = ops.concatenate([targets, x[:, :, n:]], axis=-1)
+            targets = np.concatenate([targets, x[:, :, n:]], axis=-1)
         return targets, center, spread
 
     def constant_windows(self) -> int:
         """Return how many windows do not move at all in a target, as ``standard`` sees them."""
-        values, starts = self.tensors["values"], self.tensors["starts"]
+        values, starts = self.arrays["values"], self.arrays["starts"]
         first = np.zeros(len(values), bool)
         first[starts[starts < len(values)]] = True  # a series may be empty
         constant = np.zeros(len(values), bool)

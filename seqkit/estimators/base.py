@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.architecture import Architecture
+from seqkit.network.architecture import Architecture
 from seqkit.auto import AUTO, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
@@ -30,7 +30,7 @@ from seqkit.errors import explain
 from seqkit.estimators.checking import SeriesCheck
 from seqkit.estimators.examples import Examples, check_size, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
-from seqkit.objective import Objective
+from seqkit.network.losses import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
 
@@ -106,9 +106,7 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
         if "_model_" not in self.__dict__:
-            model = self._build()()
-            model.set_weights(self.weights_)
-            self._model_ = model
+            self._model_ = self._build().keras_model(self.weights_)
         return self._model_
 
     @property
@@ -349,12 +347,11 @@ or a list of (n_timesteps_i, n_features) arrays
         estimator itself stays as it is.
         """
         architecture, constants = self._planned(X, y)
-        model = architecture()
-        model.set_weights(training.initial_weights(model, _seed(self.random_state)))
-        for weight in model.weights:
-            if weight.path in constants:
-                weight.assign(constants[weight.path])
-        return model
+        described = architecture.network
+        own = zip(
+            described.weights, described.initial_weights(_seed(self.random_state)), strict=True
+        )
+        return architecture.keras_model([constants.get(d.path, w) for d, w in own])
 
     def _planned(self, X: Any, y: Any) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from seqkit.estimators.base import SeriesEstimator
-from seqkit.objective import Objective
+from seqkit.network.losses import Objective
 
 __all__ = ["SequenceClassifier"]
 
@@ -269,4 +269,4 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         return Objective("crossentropy")
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
-        return "seqkit.builders:build_classifier", {"n_classes": len(self.classes_)}
+        return "classifier", {"n_classes": len(self.classes_)}

@@ -11,6 +11,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from seqkit.errors import explain
+from seqkit.estimators.weights_file import described
+from seqkit.network.architecture import weights_of
 
 __all__ = ["FittedSettings", "taken_over"]
 
@@ -60,7 +62,7 @@ class FittedSettings:
         Parameters
         ----------
         weights : list of ndarray, or keras.Model
-            In the order and of the shapes of ``model_.weights``; or a model that has such weights.
+            In the order and of the shapes of ``weights_``; or a model like ``model_``.
 
         Returns
         -------
@@ -72,14 +74,16 @@ class FittedSettings:
             If they are not of these shapes, or not finite; the estimator is then left as it was.
         """
         check_is_fitted(self)
-        given = weights.get_weights() if hasattr(weights, "get_weights") else weights
-        variables = self.model_.weights
-        taken = taken_over(
-            type(self).__name__, given, [(v.path, tuple(v.shape)) for v in variables]
-        )
+        architecture = self._build()
+        given = weights
+        if hasattr(weights, "get_weights"):
+            given = weights_of(architecture, weights)
+        expected = described(architecture)
+        taken = taken_over(type(self).__name__, given, list(expected.items()))
         by_path: dict[str, list[np.ndarray]] = {}
-        for variable, array in zip(variables, taken, strict=True):
-            by_path.setdefault(variable.path, []).append(array)
+        for path, array in zip(expected, taken, strict=True):
+            own = path.partition("/")[2] if len(architecture.members) > 1 else path
+            by_path.setdefault(own, []).append(array)
         self._sync_scaling(by_path)
         self.weights_ = taken
         self._state_ = None  # the optimizer's, which was of other weights

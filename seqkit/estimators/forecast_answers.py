@@ -15,7 +15,7 @@ from seqkit.errors import DataError, explain
 from seqkit.estimators.base import BaseSequenceEstimator, _seed
 from seqkit.estimators.forecast_reading import ForecastReader
 from seqkit.estimators.forecast_running import Networks, pooled_r2
-from seqkit.forecast_heads import Head, head_of
+from seqkit.network.heads import Head, head_of
 
 __all__ = ["ForecastAnswers"]
 
@@ -63,7 +63,8 @@ class ForecastAnswers(BaseSequenceEstimator):
     def _window_space(self) -> tuple[np.ndarray, np.ndarray]:
         """Offset and scale of the targets' training part, in float64."""
         if not hasattr(self, "_window_offset_"):  # of a model saved by an earlier version
-            found = {w.path: w.numpy() for w in self.model_.weights}
+            first = self._build().members[0].network.weights
+            found = {w.path: value for w, value in zip(first, self.weights_, strict=False)}
             return found["window/offset"].astype(float), found["window/scale"].astype(float)
         return self._window_offset_, self._window_scale_
 

@@ -12,7 +12,7 @@ from seqkit.data.panel import Panel
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError, explain
-from seqkit.forecast_heads import Head
+from seqkit.network.heads import Head
 
 __all__ = [
     "check_counts",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqkit import training
-from seqkit.architecture import Architecture
+from seqkit.network.architecture import Architecture
 from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain

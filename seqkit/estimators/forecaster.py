@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
-from seqkit.architecture import Architecture
+from seqkit.network.architecture import Architecture
 from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
@@ -28,9 +28,9 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
-from seqkit.forecast_heads import HEADS
-from seqkit.objective import Objective
-from seqkit.window_space import default_patch
+from seqkit.network.heads import HEADS
+from seqkit.network.losses import Objective
+from seqkit.network.layers.windows import default_patch
 
 if TYPE_CHECKING:
     import keras
@@ -420,14 +420,11 @@ class SequenceForecaster(ForecastAnswers):
         """
         whole, constants = self._planned(X, y)
         weights, first = [], _seed(self.random_state)
-        for number, member in enumerate(whole.settings.get("members", [whole])):
-            model = member()
+        for number, member in enumerate(whole.members):
             seed = first if number == 0 else _derived(first, number)
-            own = training.initial_weights(model, seed)
-            weights += [constants.get(v.path, w) for v, w in zip(model.weights, own, strict=True)]
-        model = whole()
-        model.set_weights(weights)
-        return model
+            own = zip(member.network.weights, member.network.initial_weights(seed), strict=True)
+            weights += [constants.get(described.path, w) for described, w in own]
+        return whole.keras_model(weights)
 
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
@@ -469,7 +466,7 @@ class SequenceForecaster(ForecastAnswers):
         settings["normalize"] = self._normalize
         settings["patch"] = self._patch
         sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}
-        return Architecture("seqkit.forecast_model:build_forecaster", {**sizes, **settings})
+        return Architecture("forecaster", {**sizes, **settings})
 
     def _build(self) -> Architecture:
         contexts = self._contexts
@@ -477,7 +474,7 @@ class SequenceForecaster(ForecastAnswers):
         if len(members) == 1:
             return members[0]
         whole = {"members": members, "context_lengths": contexts}
-        return Architecture("seqkit.forecast_ensemble:build_ensemble", whole)
+        return Architecture("ensemble", whole)
 
 
 def _derived(seed: int, number: int) -> int:

@@ -54,9 +54,11 @@ def read_keras_weights(content: bytes, file: Path, estimator: Any) -> dict[str, 
         weights = check_keras_file(content)
         n_numbers, n_arrays = _check_numbers(weights)
         architecture = estimator._build()
-        shapes = described(architecture, most=n_numbers)
+        shapes = described(architecture)
         if sum(int(np.prod(shape)) for shape in shapes.values()) > n_numbers:
             raise ValueError("it has fewer numbers than the network that the settings describe")
+        from seqkit.network.keras.weights import variables_of
+
         model = architecture()
         # besides the weights there is a state of random numbers for each layer that drops out
         if not len(shapes) <= n_arrays <= len(model.variables):
@@ -67,7 +69,8 @@ def read_keras_weights(content: bytes, file: Path, estimator: Any) -> dict[str, 
             model.load_weights(alone)
     except (ValueError, KeyError, TypeError, OSError, AttributeError, RuntimeError) as error:
         raise damaged(file, error) from error
-    return dict(zip(shapes, model.get_weights(), strict=True))
+    found = (v.numpy() for v in variables_of(architecture, model))
+    return dict(zip(shapes, found, strict=True))
 
 
 def check_keras_file(content: bytes) -> bytes:

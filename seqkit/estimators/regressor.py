@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array
 from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
-from seqkit.objective import Objective
+from seqkit.network.losses import Objective
 
 __all__ = ["SequenceRegressor"]
 
@@ -204,4 +204,4 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         return Objective("number", self._row.loss if self.loss == "auto" else self.loss)
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
-        return "seqkit.builders:build_regressor", {"n_targets": self._n_targets_}
+        return "regressor", {"n_targets": self._n_targets_}

@@ -102,9 +102,8 @@ def load_estimator(
         named = read_keras_weights(weights, file, estimator)
     else:
         named = tensors  # all but those that facts have taken
-    n_numbers = sum(value.size for value in named.values())
     try:
-        shapes = described(estimator._build(), most=n_numbers)
+        shapes = described(estimator._build())
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise damaged(model, error) from error
     check_weights(named, shapes, file)

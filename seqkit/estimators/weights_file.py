@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqkit.architecture import Architecture
+from seqkit.network.architecture import Architecture
 from seqkit.documents import damaged
 from seqkit.errors import RunError
-from seqkit.native import plans
 
 __all__ = ["check_weights", "described", "read_tensors", "tensor_bytes"]
 
@@ -25,57 +23,24 @@ _DTYPES = {
 _LONGEST_HEADER = 1 << 24
 
 
-def described(architecture: Architecture, most: int | None = None) -> Shapes:
+def described(architecture: Architecture) -> Shapes:
     """Return the shape of every parameter of a network by its path, in the order of the weights.
 
-    Nothing is allocated for a native network. The others are known to Keras alone, which has to
-    build them.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    most : int, default=None
-        Numbers that there are; a network of Keras that must have more is not built.
+    Nothing is allocated, and nothing of Keras is needed.
 
     Examples
     --------
-    >>> described(Architecture("seqkit.builders:build_classifier", {
-    ...     "n_timesteps": 9, "n_features": 1, "n_classes": 2, "variable_length": False,
-    ...     "cell": "gru", "units": 4, "bidirectional": False, "dropout": 0.0,
-    ...     "recurrent_dropout": 0.0, "residual": False, "pooling": "last", "patch": 1,
-    ...     "dense": (), "scale": "none"}))["logits/kernel"]
+    >>> made = Architecture("classifier", {"n_timesteps": 9, "n_features": 1, "n_classes": 2,
+    ...                                    "units": 4, "bidirectional": False, "pooling": "last"})
+    >>> described(made)["logits/kernel"]
     (4, 2)
     """
-    settings = architecture.settings
-    if "members" in settings:
-        return {
-            f"member_{number}/{path}": shape
-            for number, member in enumerate(settings["members"], start=1)
-            for path, shape in described(member, most).items()
-        }
-    if not plans.unsupported(architecture.builder, settings):
-        found = plans.parameters_of(architecture.builder, settings)
-        return {p.path: tuple(p.shape) for p in found}
-    if most is not None and _least(settings) > most:
-        raise ValueError(f"the settings ask for a larger network than there are weights: {most}")
-    return {weight.path: tuple(weight.shape) for weight in architecture().weights}
-
-
-def _least(settings: Mapping[str, Any]) -> int:
-    """Return how many numbers a network of these settings has at least."""
-    units, dense = settings["units"], settings["dense"]
-    widths = [units] if isinstance(units, int) else list(units)
-    inputs = sum(settings.get(n, 0) for n in ("n_features", "n_targets", "n_past"))
-    numbers = sum(a * b for a, b in zip(widths, [*widths[1:], 0], strict=True))
-    numbers += sum(w * w for w in widths)
-    chain = [widths[-1], *dense]
-    numbers += sum(a * b for a, b in itertools.pairwise(chain))
-    if settings.get("channels") != "independent":
-        numbers += widths[0] * inputs
-    numbers += (settings.get("patch") or 1) * widths[0]
-    if settings.get("decoder") == "direct":
-        numbers += chain[-1] * settings["horizon"]
-    return int(numbers)
+    members = architecture.members
+    return {
+        f"member_{number}/{weight.path}" if len(members) > 1 else weight.path: weight.shape
+        for number, member in enumerate(members, start=1)
+        for weight in member.network.weights
+    }
 
 
 def tensor_bytes(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqkit.architecture import stack_units
+from seqkit.network.series import stack_units
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import estimator_class
 from seqkit.tasks import TASKS

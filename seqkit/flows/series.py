@@ -25,7 +25,7 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_pa
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqkit.architecture import Architecture
+    from seqkit.network.architecture import Architecture
     from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["SeriesFlow"]

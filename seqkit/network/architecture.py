@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from seqkit.backend import check_backend
 from seqkit.network.graph import Network
 
-__all__ = ["BUILDERS", "Architecture"]
+__all__ = ["BUILDERS", "Architecture", "weights_of"]
 
 BUILDERS = {
     "classifier": ("seqkit.network.series:classifier", "seqkit.builders:build_classifier"),
@@ -54,10 +54,38 @@ class Architecture:
         """The networks of an ensemble; the network itself where it is one."""
         return tuple(self.settings["members"]) if self.kind == "ensemble" else (self,)
 
+    def keras_model(self, weights: Any) -> Any:
+        """Build the Keras model with weights in the order of the description."""
+        model = self()
+        return _function("seqkit.network.keras.weights:load")(self, model, weights)
+
+    @property
+    def key(self) -> Hashable:
+        """What names the network among others."""
+        if self.kind == "ensemble":
+            return self.kind, tuple(member.key for member in self.members)
+        return self.kind, tuple(
+            (name, tuple(value) if isinstance(value, list | tuple) else value)
+            for name, value in sorted(self.settings.items())
+        )
+
     def __call__(self) -> Any:
         """Build the Keras model."""
         check_backend()
         return _function(BUILDERS[self.kind][1])(**self.settings)
+
+
+def weights_of(architecture: Architecture, model: Any) -> list[Any]:
+    """Return the weights of a Keras model in the order of the description that it was made of.
+
+    Of a model with other layers the weights as they are: whoever takes them sees that they are not
+    those that were expected.
+    """
+    try:
+        variables = _function("seqkit.network.keras.weights:variables_of")(architecture, model)
+    except (KeyError, ValueError):
+        return list(model.get_weights())
+    return [variable.numpy() for variable in variables]
 
 
 def _function(name: str) -> Any:

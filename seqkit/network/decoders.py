@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqkit.cells import find_cell
+from seqkit.errors import explain
 from seqkit.network.graph import Graph, Network
 from seqkit.network.layers.base import Layer, Shape
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum
@@ -128,8 +129,16 @@ def _direct(w: Window) -> str:
     return graph.add("future_sum", Add(), out, effect)
 
 
+MOST_SEGMENTS = 1000
+"""Patches that the recursive decoder may forecast: each is written out."""
+
+
 def _recursive(w: Window) -> str:
     """Patch after patch, each from the one before."""
+    if -(-w.horizon // w.patch) > MOST_SEGMENTS:
+        expected = f"at most {MOST_SEGMENTS} patches of {w.patch} with decoder 'recursive'"
+        hint = "Use a longer patch, or another decoder."
+        raise ValueError(explain(w.owner, "horizon", expected, w.horizon, hint))
     decoder = RecursiveDecoder(
         w.horizon, w.patch, w.n_parameters, w.head, w.cell, w.units, w.dropout,
         naive=w.naive is not None, future=w.future is not None,
@@ -298,4 +307,3 @@ class RecursiveDecoder(Layer):
             middle = self.n_parameters // 2 if self.head == "quantiles" else 0
             point = graph.add(f"point_{k}", Pick(middle), point)
         return graph.add(f"fed_{k + 1}", Reshape((self.patch * n,)), point)
-

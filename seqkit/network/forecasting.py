@@ -166,9 +166,7 @@ def _future(graph: Graph, horizon: int, n_future: int, scale: str) -> str | None
     return graph.add("standardize_future", Standardize(), future)
 
 
-def _static(
-    graph: Graph, n_static: int, categories: Sequence[int], scale: str
-) -> str | None:
+def _static(graph: Graph, n_static: int, categories: Sequence[int], scale: str) -> str | None:
     """Write numbers standardised and categories embedded, (width,)."""
     parts = []
     if n_static:

@@ -190,4 +190,3 @@ class Graph:
         """Return the network that gives `output`; the loss sees `trained`."""
         inputs, nodes = tuple(self.inputs), tuple(self.nodes)
         return Network(self.name, inputs, nodes, output, trained or output, self.named_inputs)
-

@@ -278,9 +278,7 @@ HEADS: dict[str, Head] = {
             source="Koenker and Bassett 1978",
         ),
         _distribution("normal", _normal_nll, _normal_nll_backward, "location", "scale"),
-        _distribution(
-            "student_t", _student_nll, _student_nll_backward, "location", "scale", "df"
-        ),
+        _distribution("student_t", _student_nll, _student_nll_backward, "location", "scale", "df"),
         _distribution(
             "negative_binomial",
             _negative_binomial_nll,

@@ -117,9 +117,7 @@ class NativeNetwork:
             self._slots[name] = len(self._slots)
         self._names = [i.name for i in flat.inputs]
         self._ends = {True: self._slots[flat.trained], False: self._slots[flat.output]}
-        self._plans = {
-            trained: self._plan(flat, trained) for trained in (True, False)
-        }
+        self._plans = {trained: self._plan(flat, trained) for trained in (True, False)}
         self._values: list[Any] = []
 
     def _plan(self, flat: Network, trained: bool) -> list[_Step]:

@@ -1,11 +1,11 @@
-"""The training loop: native networks, and whole epochs inside one graph for all others."""
+"""The training loop: native networks, and a traced step of Keras for all others."""
 
 from typing import Any
 
 from seqkit.training.beginning import not_native
 from seqkit.training.loop import Fitted, fit, predict
 from seqkit.training.run import SCHEDULES
-from seqkit.training.sources import ArraySource, Source, aligned
+from seqkit.training.sources import ArraySource, Source
 from seqkit.training.state import TrainingState
 from seqkit.training.streams import StreamSource
 from seqkit.training.workers import follow_joblib
@@ -17,26 +17,19 @@ __all__ = [
     "Source",
     "StreamSource",
     "TrainingState",
-    "aligned",
     "fit",
     "initial_weights",
     "not_native",
     "predict",
-    "trace_count",
 ]
-
-_OF_TENSORFLOW = {
-    "initial_weights": "seqkit.training.initial",
-    "trace_count": "seqkit.training.engine",
-}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _OF_TENSORFLOW:
+    if name != "initial_weights":
         raise AttributeError(f"module 'seqkit.training' has no attribute {name!r}")
-    from importlib import import_module
+    from seqkit.training.initial import initial_weights
 
-    return getattr(import_module(_OF_TENSORFLOW[name]), name)
+    return initial_weights
 
 
 follow_joblib()  # TensorFlow starts its threads with its first operation

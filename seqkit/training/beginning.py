@@ -1,63 +1,86 @@
-"""Where a fit begins: which way it is trained, and its first state."""
+"""Where a fit begins: what trains it, and its first state."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.architecture import Architecture
-from seqkit.draws import derived_seed
 from seqkit.errors import explain, suggest
-from seqkit.native import plans
-from seqkit.native.parameters import DROPOUT
-from seqkit.objective import Objective
-from seqkit.training.native_run import OPTIMIZERS
+from seqkit.machine.sequences import refusal
+from seqkit.network.architecture import Architecture
+from seqkit.network.graph import DROPOUT, Network
+from seqkit.network.initializers import derived_seed
+from seqkit.network.layers.recurrent import Recurrent
+from seqkit.network.losses import Objective
+from seqkit.training.callbacks import needs_model
+from seqkit.training.optimizers import Rule, rule_of
 from seqkit.training.state import TrainingState
 
 if TYPE_CHECKING:
     import keras
 
-    from seqkit.training.program import Program
+    from seqkit.training.trainee import Trainee
 
-__all__ = ["fresh_graph_state", "fresh_native_state", "native_shapes", "not_native"]
+__all__ = ["fresh_keras_state", "fresh_native_state", "native_shapes", "not_native"]
 
 
 def not_native(
     build: Callable[[], keras.Model],
     loss: Any = None,
-    sources: Sequence[Any] = (),
     optimizer: Any = "adam",
     callbacks: Sequence[Any] = (),
     output: str | None = None,
 ) -> str:
-    """Return why a network is not trained (or asked) natively, or nothing if it is.
+    """Return why a network is trained (or asked) by Keras, or nothing if it is so natively.
 
-    Parameters are those of :func:`fit`; `loss` None stands for a prediction, `sources` are those
-    of training and validation.
+    Parameters are those of :func:`fit`; `loss` None stands for a prediction.
     """
-    keras = sys.modules.get("keras")
-    policy = "float32" if keras is None else keras.config.dtype_policy().name
-    if policy != "float32":
-        return f"Keras's dtype policy is {policy}"
     if not isinstance(build, Architecture):
         return "it is a model of one's own"
-    if callbacks:
-        return "callbacks are given a keras.Model"
+    seeing = [type(c).__name__ for c in callbacks if needs_model(c)]
+    if seeing:
+        return f"{', '.join(seeing)} must see a keras.Model"
     if loss is not None and not isinstance(loss, Objective):
         return "the loss is an object of Keras"
-    if optimizer not in tuple(OPTIMIZERS):
-        return f"the optimizer {optimizer!r} is Keras's"
-    if not all(hasattr(source, "take") for source in sources):
-        return "the examples are a stream"
-    why = plans.refusal(build.builder, build.settings)
-    if not why:
-        own = plans.PLANS[build.builder].output
-        if output not in ((own,) if loss is not None else (own, None)):
-            return f"the output {output} is Keras's"
-    return why
+    if rule_of(optimizer) is None:
+        return "the optimizer is an object of Keras"
+    if why := _process():
+        return why
+    if build.kind == "ensemble":
+        return "an ensemble is asked member by member"
+    network = build.network
+    for node in network.flat.nodes:
+        if isinstance(node.layer, Recurrent) and (why := refusal(node.layer.row)):
+            return why
+    known = (network.trained,) if loss is not None else (network.trained, network.output, None)
+    return "" if output in known else f"the output {output} is a layer of Keras's"
+
+
+def _process() -> str:
+    """Return why this process is not for native networks: precision, strategies, a GPU."""
+    keras: Any = sys.modules.get("keras")
+    tf: Any = sys.modules.get("tensorflow")
+    if hasattr(keras, "config"):
+        kinds = {keras.config.floatx(), keras.config.dtype_policy().name}
+        if kinds != {"float32"}:
+            return f"compiled kernels compute in float32, not {' and '.join(sorted(kinds))}"
+    if hasattr(tf, "distribute") and tf.distribute.has_strategy():
+        return "a tf.distribute strategy shares the work"
+    if hasattr(tf, "config"):
+        return "there is a GPU" if tf.config.list_physical_devices("GPU") else ""
+    return "there may be a GPU" if _may_have_gpu() else ""
+
+
+def _may_have_gpu() -> bool:
+    """Return whether TensorFlow should be asked for a GPU: a driver is there, and not hidden."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    return any(Path(place).exists() for place in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def _with_constants(
@@ -66,90 +89,84 @@ def _with_constants(
     paths: Sequence[str],
     shapes: Sequence[tuple[int, ...]],
 ) -> list[np.ndarray]:
-    """Return first weights with the constants in their places, all shapes checked."""
+    """Return initial weights with the constants at their indices, all shapes checked."""
     for path, value in (constants or {}).items():
         if path not in paths:
-            raise ValueError(
-                explain(
-                    "fit",
-                    "constants",
-                    f"by the path of a weight {list(paths)}",
-                    path,
-                    suggest(path, paths),
-                )
-            )
-        place = paths.index(path)
-        values[place] = np.asarray(value, values[place].dtype).reshape(values[place].shape)
+            expected = f"by the path of a weight {list(paths)}"
+            raise ValueError(explain("fit", "constants", expected, path, suggest(path, paths)))
+        index = paths.index(path)
+        values[index] = np.asarray(value, values[index].dtype).reshape(values[index].shape)
     if [np.shape(v) for v in values] != list(shapes):
-        raise ValueError(
-            explain(
-                "fit", "initial_weights", f"of the shapes {list(shapes)}", [v.shape for v in values]
-            )
-        )
+        expected = f"of the shapes {list(shapes)}"
+        raise ValueError(explain("fit", "initial_weights", expected, [v.shape for v in values]))
     return values
 
 
-def fresh_graph_state(
-    program: Program,
+def fresh_keras_state(
+    trainee: Trainee,
+    described: Network | None,
     seed: int,
     rate: float,
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
-    """Return the state of a fit on an engine before its first step."""
+    """Return the state of a fit in Keras before its first step.
+
+    A described network starts from its own initial weights, as it does natively.
+    """
     from seqkit.training.initial import initial_weights
 
-    engine = program.engine
-    values = (
-        initial_weights(engine.model, seed, engine.fresh)
-        if weights is None
-        else [np.asarray(w) for w in weights]
-    )
-    paths = [variable.path for variable in engine.model.weights]
-    shapes = [tuple(variable.shape) for variable in engine.model.weights]
-    values = _with_constants(values, constants, paths, shapes)
-    variables = [np.array(v) for v in program.fresh_optimizer]
-    if not program.scheduled:
-        place = next(
-            i for i, v in enumerate(program.optimizer.variables) if v is program.learning_rate
+    if weights is not None:
+        values = [np.asarray(w) for w in weights]
+    elif described is not None:
+        dtypes = [np.asarray(v.value).dtype for v in trainee.weights]
+        initial = described.initial_weights(seed)
+        values = [w.astype(t) for w, t in zip(initial, dtypes, strict=True)]
+    else:
+        fresh = [np.asarray(v.value) for v in trainee.whole.weights]
+        values = initial_weights(trainee.whole, seed, fresh)
+    shapes = [tuple(v.shape) for v in trainee.weights]
+    values = _with_constants(values, constants, [v.path for v in trainee.weights], shapes)
+    variables = [np.asarray(v.value) for v in trainee.optimizer.variables]
+    if not trainee.scheduled:
+        index = next(
+            i for i, v in enumerate(trainee.optimizer.variables) if v is trainee.learning_rate
         )
-        variables[place] = np.asarray(rate, variables[place].dtype)
+        variables[index] = np.asarray(rate, variables[index].dtype)
     seeds = [
-        np.array([derived_seed(seed, DROPOUT, i), 0]).astype(v.dtype.as_numpy_dtype)
-        for i, v in enumerate(engine.seed_states)
+        np.array([derived_seed(seed, DROPOUT, i), 0]).astype(np.asarray(v.value).dtype)
+        for i, v in enumerate(trainee.seed_states)
     ]
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 
 
 def fresh_native_state(
-    network: Any,
-    optimizer: str,
+    network: Network,
+    rule: Rule,
     seed: int,
     rate: float,
     constants: Mapping[str, np.ndarray] | None,
     weights: Sequence[np.ndarray] | None,
 ) -> TrainingState:
-    """Return what `fresh_graph_state` does for the same settings, for a native network."""
-    parameters = network.parameters
-    values = parameters.initial(seed) if weights is None else [np.asarray(w) for w in weights]
-    paths = [p.path for p in parameters.all]
-    values = _with_constants(values, constants, paths, [p.shape for p in parameters.all])
+    """Return what `fresh_keras_state` does for the same settings, for a native network."""
+    described = network.weights
+    values = network.initial_weights(seed) if weights is None else [np.asarray(w) for w in weights]
+    shapes = [w.shape for w in described]
+    values = _with_constants(values, constants, [w.path for w in described], shapes)
     variables: list[np.ndarray] = [np.array(0, np.int64), np.array(rate, np.float32)]
-    for p in parameters.all:
-        if p.trainable:
-            moments = OPTIMIZERS[optimizer].moments
-            variables += [np.zeros(p.shape, np.float32) for _ in range(moments)]
-    seeds = parameters.first_seeds(seed)
+    moments = rule.shapes([w.shape for w in described if w.trainable])[2:]
+    variables += [
+        np.zeros(shape, np.float32) for shape in moments[: len(moments) - len(rule.scalars)]
+    ]
+    variables += [np.array(s, np.float32) for s in rule.scalars]
+    seeds = network.initial_seeds(seed)
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 
 
-def native_shapes(network: Any, optimizer: str) -> dict[str, list[tuple[int, ...]]]:
+def native_shapes(network: Network, rule: Rule) -> dict[str, list[tuple[int, ...]]]:
     """Return the shapes of all arrays of a native network's state."""
-    parameters = network.parameters
-    moments = OPTIMIZERS[optimizer].moments
-    trained = [p.shape for p in parameters.all if p.trainable]
     return {
-        "weights": [p.shape for p in parameters.all],
-        "optimizer_variables": [(), (), *(shape for shape in trained for _ in range(moments))],
-        "seed_states": [s.shape for s in parameters.seeds],
+        "weights": [w.shape for w in network.weights],
+        "optimizer_variables": rule.shapes([w.shape for w in network.weights if w.trainable]),
+        "seed_states": [(2,)] * network.n_masks,
     }

@@ -1,101 +1,67 @@
-"""Keras callbacks between epochs; those that need every batch are refused, by name."""
+"""Keras callbacks of a fit, and which of them see a Keras model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import types
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import keras
+__all__ = ["Callbacks", "LogCallbacks", "needs_model"]
 
-from seqkit.errors import explain
-
-__all__ = ["Callbacks"]
-
-BATCH_HOOKS = (
-    "on_batch_begin",
-    "on_batch_end",
-    "on_train_batch_begin",
-    "on_train_batch_end",
-    "on_test_batch_begin",
-    "on_test_batch_end",
+READS_LOGS = frozenset(
+    {"CSVLogger", "History", "LambdaCallback", "RemoteMonitor", "TerminateOnNaN"}
 )
+"""Keras's own callbacks that read logs, and of their model at most ``stop_training``."""
 
 
-def _by_epoch(callback: Any) -> bool:
-    return callback.save_freq == "epoch"
+def _names(code: types.CodeType) -> Iterator[str]:
+    """Yield the names that a function's code mentions, those of functions within it too."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
 
 
-def _no_profile(callback: Any) -> bool:
-    return callback.update_freq == "epoch" and not callback._should_trace
+def needs_model(callback: Any) -> bool:
+    """Return whether a callback must be given a Keras model.
+
+    Keras's own are in a table. One of the user's own needs it where its code names ``model`` for
+    more than to set ``stop_training``, or where it works at every batch.
+    """
+    keras: Any = sys.modules["keras"]
+    for kind in type(callback).__mro__:
+        if kind is keras.callbacks.Callback:
+            return False
+        if kind.__module__.startswith("keras."):
+            return kind.__name__ not in READS_LOGS
+        for name, function in vars(kind).items():
+            code = getattr(function, "__code__", None)
+            if "_batch_" in name or (code is not None and _sees_model(set(_names(code)), keras)):
+                return True
+    return True  # no callback of Keras's: whatever it is, it is given what Keras gives
 
 
-SERVED: dict[type, tuple[Callable[[Any], bool], str]] = {
-    keras.callbacks.BackupAndRestore: (_by_epoch, "save_freq='epoch'"),
-    keras.callbacks.ModelCheckpoint: (_by_epoch, "save_freq='epoch'"),
-    keras.callbacks.TensorBoard: (_no_profile, "update_freq='epoch' and profile_batch=0"),
-    keras.callbacks.TerminateOnNaN: (lambda _: True, ""),  # its hook is called where a chunk ends
-}
-"""Keras callbacks with a batch hook that does nothing, or may be left out, under a condition."""
+def _sees_model(names: set[str], keras: Any) -> bool:
+    if names & {"_model", "set_model"}:
+        return True
+    more = names - {"model", "stop_training", "params", "history", "name"}
+    return "model" in names and bool(more & set(dir(keras.Model)))
 
 
-def _refusal(callback: Any) -> str | None:
-    """Return why a callback cannot be served, or None."""
-    kind = type(callback)
-    name = kind.__name__
-    for base, (fine, condition) in SERVED.items():
-        if isinstance(callback, base):
-            if not fine(callback):
-                return f"{name} needs {condition} here"
-            break
-    else:
-        base = keras.callbacks.Callback
-    own = [
-        hook
-        for hook in BATCH_HOOKS
-        if hook in vars(callback) or getattr(kind, hook) is not getattr(base, hook)
-    ]
-    return f"{name} has {own[0]}" if own else None
-
-
-class Callbacks:
-    """The callbacks of one fit.
+class LogCallbacks:
+    """Callbacks that only read logs, beside a native fit.
 
     Parameters
     ----------
     callbacks : sequence of keras.callbacks.Callback
-    program : Program
     epochs, steps, verbose : int
         What Keras tells its callbacks.
-
-    Raises
-    ------
-    ValueError
-        For a callback that would have to run at every batch: the epoch is one graph.
     """
 
-    def __init__(
-        self, callbacks: Sequence[Any], program: Any, epochs: int, steps: int, verbose: int
-    ) -> None:
+    def __init__(self, callbacks: Sequence[Any], epochs: int, steps: int, verbose: int) -> None:
         self.list = list(callbacks)
-        for callback in self.list:
-            refusal = _refusal(callback)
-            if refusal:
-                raise ValueError(
-                    explain(
-                        "fit",
-                        "callbacks",
-                        "such that work at the end of epochs",
-                        refusal,
-                        "An epoch is one graph call; use on_epoch_end instead.",
-                    )
-                )
-        if not self.list:
-            return
-        program.compile()
-        self.model = program.engine.model
-        self.optimizer = program.optimizer
-        self.model.stop_training = False
-        self.model._initial_epoch = None
+        self.model: Any = types.SimpleNamespace(stop_training=False, _initial_epoch=None)
         for callback in self.list:
             callback.set_model(self.model)
             callback.set_params({"epochs": epochs, "steps": steps, "verbose": verbose})
@@ -111,22 +77,50 @@ class Callbacks:
     @property
     def stopped(self) -> bool:
         """Whether a callback has asked to stop."""
-        return bool(self.list) and bool(self.model.stop_training)
+        return bool(self.model.stop_training)
 
     @property
     def first_epoch(self) -> int | None:
         """The epoch that BackupAndRestore wants to go on from, or None."""
-        return self.model._initial_epoch if self.list else None
+        return self.model._initial_epoch
 
     def learning_rate(self) -> float | None:
-        """Return the optimizer's learning rate as callbacks left it; None if it has a schedule."""
-        if isinstance(self.optimizer._learning_rate, keras.Variable):
-            return float(self.optimizer.learning_rate)
+        """Return the optimizer's learning rate as callbacks left it; None where they see none."""
         return None
 
     def terminates_on_nan(self, step: int, loss: float) -> bool:
         """Tell TerminateOnNaN of a loss that is not finite; return whether there is one."""
+        keras: Any = sys.modules.get("keras")
         found = [c for c in self.list if isinstance(c, keras.callbacks.TerminateOnNaN)]
         for callback in found:
             callback.on_batch_end(step, {"loss": loss})
         return bool(found)
+
+
+class Callbacks(LogCallbacks):
+    """Callbacks of a fit in Keras, given its model.
+
+    Parameters
+    ----------
+    trainee : seqkit.training.trainee.Trainee
+    **told
+        As in :class:`LogCallbacks`.
+    """
+
+    def __init__(self, callbacks: Sequence[Any], trainee: Any, **told: int) -> None:
+        super().__init__((), **told)
+        self.list, self.optimizer = list(callbacks), trainee.optimizer
+        if not self.list:
+            return
+        trainee.compile()
+        self.model = trainee.whole
+        self.model.stop_training = False
+        self.model._initial_epoch = None
+        for callback in self.list:
+            callback.set_model(self.model)
+            callback.set_params(dict(told))
+
+    def learning_rate(self) -> float | None:
+        """Return the optimizer's learning rate as callbacks left it; None if it has a schedule."""
+        rate: Any = self.optimizer._learning_rate
+        return float(rate) if hasattr(rate, "assign") else None

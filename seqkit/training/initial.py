@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from seqkit import draws
-from seqkit.draws import derived_seed
+from seqkit.network import initializers
+from seqkit.network.initializers import derived_seed
 
 __all__ = ["BUILD_LOCK", "initial_weights", "python_seed"]
 
@@ -58,8 +58,8 @@ def _initializer(layer: Any, name: str) -> Any:
 
 
 DRAWN: dict[type, Callable[[tuple[int, ...], int], np.ndarray]] = {
-    keras.initializers.GlorotUniform: draws.glorot_uniform,
-    keras.initializers.Orthogonal: draws.orthogonal,
+    keras.initializers.GlorotUniform: initializers.glorot_uniform,
+    keras.initializers.Orthogonal: initializers.orthogonal,
 }
 """Initialisers drawn in NumPy, so that a network starts the same whatever trains it."""
 

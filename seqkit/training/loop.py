@@ -1,9 +1,10 @@
 """The training loop of every model of seqkit.
 
-A plain network is trained natively, in machine code and NumPy, and TensorFlow is not even imported
-(:mod:`seqkit.native`). For all others ``fit`` borrows an engine (:mod:`seqkit.training.engine`),
-resets it and runs whole epochs inside one graph. Either hands out weights as NumPy arrays. Same
-seed, same weights, bit for bit, whatever ran before; no global seed is touched.
+A described network is trained natively, in compiled kernels and NumPy, and TensorFlow is not even
+imported (:mod:`seqkit.network.native`). What needs Keras (a model, loss or optimizer of the user's
+own, a GPU, another precision, a strategy, a callback that sees a model) is a traced step a batch.
+Both take the same batches in the same loop, have one format of state, and hand out weights as NumPy
+arrays. Same seed, same weights, bit for bit, whatever ran before; no global seed is touched.
 """
 
 from __future__ import annotations
@@ -12,26 +13,27 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.architecture import Architecture
 from seqkit.backend import check_backend
 from seqkit.errors import TrainingError, explain
 from seqkit.machine.shards import one_of_several
-from seqkit.native import plans
-from seqkit.objective import Objective
+from seqkit.network.architecture import Architecture
+from seqkit.network.losses import Objective
+from seqkit.network.native import NativeNetwork
 from seqkit.training.beginning import (
-    fresh_graph_state,
+    fresh_keras_state,
     fresh_native_state,
     native_shapes,
     not_native,
 )
+from seqkit.training.callbacks import LogCallbacks
 from seqkit.training.native_run import NativeRun, predict_natively
+from seqkit.training.optimizers import rule_of
 from seqkit.training.run import SCHEDULES, NoCallbacks
-from seqkit.training.sources import Source
+from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Fitted:
     best_epoch : int
         Counted from 0; the last one when nothing was validated.
     trainer : str
-        ``native``, or ``graph`` and why.
+        ``native``, or ``keras`` and why.
     """
 
     weights: list[np.ndarray]
@@ -101,11 +103,12 @@ def fit(
     Parameters
     ----------
     build : callable
-        ``() -> keras.Model``. Called only when no idle engine of this ``key`` is in the pool.
+        ``() -> keras.Model``, or an Architecture, which is trained natively where it can be.
     source : Source
         Training examples.
     key : Hashable
-        Names the architecture: the same key must mean the same ``build``.
+        Names the architecture: the same key must mean the same ``build``. Models of Keras that
+        predict are kept by it.
     seed : int
         Decides initial weights, shuffling and dropout; with them, the result.
     loss, metrics : name or keras object; or an Objective, which says both
@@ -115,8 +118,8 @@ def fit(
     epochs : int, default=100
     batch_size : int, default=32
         The last batch of an epoch may be smaller.
-    optimizer : str or keras.Optimizer, default="adam"
-        An object is copied, never changed, and keeps its own learning rate (or schedule of it).
+    optimizer : str, mapping or keras.Optimizer, default="adam"
+        A name, or ``{"name": "sgd", "momentum": 0.9}``: a name and options. An object is copied, never changed, and keeps its own learning rate (or schedule of it).
     learning_rate : float, default=1e-3
         For an optimizer given by name.
     schedule : {"constant", "cosine", "plateau"}, default="constant"
@@ -128,7 +131,7 @@ def fit(
     patience : int, default=10
         Epochs without a lower validation loss before the fit ends with the best weights; 0 = off.
     callbacks : sequence of keras.callbacks.Callback
-        Called at the ends of epochs and of the fit.
+        Those that only read logs leave a fit native.
     constants : mapping of str to ndarray, optional
         Values by variable path, assigned after initialisation (statistics of scaling layers).
     initial_weights : list of ndarray, optional
@@ -185,31 +188,28 @@ def fit(
             explain("fit", "metrics", "left out: an Objective has its own", list(metrics))
         )
     start: dict[str, Any] = {"constants": constants, "weights": initial_weights}
-    sources = [part for part in (source, validation) if part is not None]
-    why = not_native(build, loss, sources, optimizer, callbacks, output)
+    why = not_native(build, loss, optimizer, callbacks, output)
     if not why:
         assert isinstance(build, Architecture)
-        network = plans.network_of(build.builder, build.settings)
+        rule = rule_of(optimizer)
+        assert rule is not None
         state = _state(
             resume,
-            lambda: fresh_native_state(network, optimizer, seed, learning_rate, **start),
-            **native_shapes(network, optimizer),
+            lambda: fresh_native_state(build.network, rule, seed, learning_rate, **start),
+            **native_shapes(build.network, rule),
         )
         run = NativeRun(
-            **given, first_rate=learning_rate, state=state, network=network, objective=loss,
-            optimizer=optimizer,
+            **given, first_rate=learning_rate, state=state, network=NativeNetwork(build.network),
+            objective=loss, rule=rule,
         )  # fmt: skip
+        logged = LogCallbacks(callbacks, epochs, run.steps, verbose)
         with one_of_several():
-            return _finished(run, NoCallbacks(), patience, verbose, on_epoch, "native")
-    with _graph_run(
-        build, key, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given
-    ) as graph_run:
-        hooks: Any = NoCallbacks()
-        if callbacks:
-            from seqkit.training.callbacks import Callbacks
-
-            hooks = Callbacks(callbacks, graph_run.program, epochs, graph_run.steps, verbose)
-        return _finished(graph_run, hooks, patience, verbose, on_epoch, f"graph: {why}")
+            return _finished(run, logged or NoCallbacks(), patience, verbose, on_epoch, "native")
+    keras_run, hooks = _keras_run(
+        build, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given,
+        callbacks, verbose,
+    )  # fmt: skip
+    return _finished(keras_run, hooks, patience, verbose, on_epoch, f"keras: {why}")
 
 
 def _state(
@@ -222,10 +222,8 @@ def _state(
     return dataclasses.replace(resume, history=history)
 
 
-@contextmanager
-def _graph_run(
+def _keras_run(
     build: Callable[[], keras.Model],
-    key: Hashable,
     loss: Any,
     metrics: Sequence[Any],
     optimizer: Any,
@@ -235,26 +233,34 @@ def _graph_run(
     resume: TrainingState | None,
     start: dict[str, Any],
     given: dict[str, Any],
-) -> Iterator[Any]:
-    """Lend a run on an engine from the pool."""
+    callbacks: Sequence[Any],
+    verbose: int,
+) -> tuple[Any, Any]:
+    """Return a run in Keras, and what calls the callbacks."""
     check_backend()
-    from seqkit.training.engine import POOL
-    from seqkit.training.graph_run import GraphRun
-    from seqkit.training.program import program_of, rate_of
+    from seqkit.training.callbacks import Callbacks
+    from seqkit.training.keras_run import KerasRun
+    from seqkit.training.trainee import Trainee, rate_of
 
     if isinstance(loss, Objective):
         loss, metrics = loss.of_keras()
-    with POOL.borrow(build, key) as engine:
-        program = program_of(engine, loss, metrics, optimizer, output)
-        rate = rate_of(optimizer, learning_rate)
-        state = _state(
-            resume,
-            lambda: fresh_graph_state(program, seed, rate, **start),
-            weights=[tuple(v.shape) for v in engine.weights],
-            optimizer_variables=[tuple(v.shape) for v in program.optimizer_variables],
-            seed_states=[tuple(v.shape) for v in engine.seed_states],
-        )
-        yield GraphRun(**given, first_rate=rate, state=state, program=program)
+    example = next(iter(batches_of(given["source"], given["batch_size"])))
+    trainee = Trainee(build, output, loss, metrics, optimizer, example, given["clipnorm"])
+    rate = rate_of(optimizer, learning_rate)
+    described = build.network if isinstance(build, Architecture) else None
+    state = _state(
+        resume,
+        lambda: fresh_keras_state(trainee, described, seed, rate, **start),
+        weights=[tuple(v.shape) for v in trainee.weights],
+        optimizer_variables=[tuple(v.shape) for v in trainee.optimizer.variables],
+        seed_states=[tuple(v.shape) for v in trainee.seed_states],
+    )
+    hooks: Any = NoCallbacks()
+    steps = given["steps_per_epoch"] or -(-given["source"].n_examples // given["batch_size"])
+    if callbacks:
+        told = {"epochs": given["epochs"], "steps": steps, "verbose": verbose}
+        hooks = Callbacks(callbacks, trainee, **told)
+    return KerasRun(**given, first_rate=rate, state=state, trainee=trainee, hooks=hooks), hooks
 
 
 def _finished(
@@ -270,7 +276,6 @@ def _finished(
     final = run.current_state()
     restored = patience > 0 and final.best_weights is not None
     weights = list(final.best_weights if restored else final.weights)
-    run.hand_over(None if restored else weights)
     best = final.best_epoch if restored and final.best_epoch is not None else final.epoch - 1
     return Fitted(weights, final.history, final, final.epoch, best, trainer)
 
@@ -297,14 +302,11 @@ def _epochs(
     hooks.call("on_train_begin", {})
     state.epoch = hooks.first_epoch or state.epoch
     logs: dict[str, float] = {}
-    ahead: list[dict[str, float]] = []  # epochs that have been run and are still to be told
-    watched = hooks or on_epoch or run.progress or run.validation is not None
     while state.epoch < run.epochs and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
-            run.follow(hooks, left)
-        ahead = ahead or run.run_epochs(1 if watched else run.at_once())
-        logs = ahead.pop(0)
+            run.sync(hooks, left)
+        logs = run.run_epoch()
         if run.validation is not None and math.isfinite(logs["loss"]):
             hooks.call("on_test_begin", {})
             logs.update(run.evaluate())
@@ -319,14 +321,14 @@ def _epochs(
             raise TrainingError(_divergence(state, logs), history, run.state_before(state.epoch))
         for name, value in logs.items():
             state.history.setdefault(name, []).append(value)
-        run.judge(logs)
+        run.track_best(logs)
         hooks.call("on_epoch_end", state.epoch, dict(logs))
         if hooks:
-            run.follow(hooks, left)
+            run.sync(hooks, left)
             left = hooks.learning_rate()
         state.epoch += 1
         # Callbacks may have changed anything, and running again would not bring that back.
-        if hooks or (not ahead and time.perf_counter() - run.kept[0] > KEEP_SECONDS):
+        if hooks or time.perf_counter() - run.kept[0] > KEEP_SECONDS:
             run.remember()
         if on_epoch is not None:
             on_epoch(state.epoch - 1, logs, run.current_state)
@@ -405,8 +407,7 @@ def predict(
     build, key
         As in :func:`fit`.
     weights : list of ndarray
-        Read-only arrays, as :func:`fit` returns them, are loaded only if the engine does not hold
-        them already.
+        As :func:`fit` returns them.
     source : Source
     batch_size : int, default=256
         Examples a step; bounds the memory, changes nothing else.
@@ -417,14 +418,13 @@ def predict(
     -------
     ndarray of shape (n_examples, ...)
     """
-    if not not_native(build, sources=[source], output=output):
+    if not not_native(build, output=output):
         assert isinstance(build, Architecture)
-        network = plans.network_of(build.builder, build.settings)
+        network = NativeNetwork(build.network)
+        trained = output is not None and output == build.network.trained
         with one_of_several():
-            return predict_natively(network, weights, source, batch_size, output is not None)
+            return predict_natively(network, weights, source, batch_size, trained)
     check_backend()
-    from seqkit.training.engine import POOL
+    from seqkit.training.keras_run import predict_with_keras
 
-    with POOL.borrow(build, key) as engine:
-        engine.hold(weights)
-        return engine.predict(source, batch_size, output)
+    return predict_with_keras(build, key, weights, source, batch_size, output)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from seqkit.training.sources import Source
+from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 
 __all__ = ["SCHEDULES", "NoCallbacks", "Run"]
+
+LOOK_SECONDS = 1.0
+"""Progress within an epoch is told about this often."""
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_FLOOR = 0.5, 5, 1e-3
 """``plateau``: after 5 epochs without a better loss the rate is halved, down to a thousandth."""
@@ -42,8 +45,8 @@ class Run:
     A subclass says how epochs are run, and where the weights are meanwhile.
     """
 
-    source: Source
-    validation: Source | None
+    source: Source | Stream
+    validation: Source | Stream | None
     epochs: int
     batch_size: int
     schedule: str
@@ -71,30 +74,23 @@ class Run:
         raise NotImplementedError
 
     def copy_state(self) -> TrainingState:
-        """Return the state as it is now, in arrays or tensors that nothing changes any more."""
+        """Return the state as it is now, in arrays of its own."""
         raise NotImplementedError
 
     def weights_now(self) -> Sequence[Any]:
         """Return the weights as they are now, likewise."""
         raise NotImplementedError
 
-    def run_epochs(self, n: int = 1) -> list[dict[str, float]]:
-        """Run epochs; return loss and metrics of each. Several, as `at_once` says, are one call."""
+    def run_epoch(self) -> dict[str, float]:
+        """Run the next epoch; return its loss and metrics."""
         raise NotImplementedError
 
     def evaluate(self) -> dict[str, float]:
         """Return loss and metrics on the validation examples, named ``val_...``."""
         raise NotImplementedError
 
-    def hand_over(self, weights: list[np.ndarray] | None) -> None:
-        """Be told the weights of the end, if they are those that were reached last."""
-
-    def follow(self, callbacks: Any, left: float | None) -> None:
+    def sync(self, callbacks: Any, left: float | None) -> None:
         """Take over a learning rate that callbacks have set since it was `left` as it was."""
-
-    def at_once(self) -> int:
-        """Return how many epochs, at least one, take no longer than a chunk of steps may."""
-        return 1
 
     # -- what all share ----------------------------------------------------------------------
 
@@ -104,20 +100,23 @@ class Run:
         base = self.state.learning_rate
         return float(SCHEDULES[self.schedule](base, last, self.epochs * self.steps)[0])
 
-    def rates(self, n: int) -> np.ndarray:
-        """Return the learning rate of every step of the next epochs."""
+    def rates(self) -> np.ndarray:
+        """Return the learning rate of every step of the next epoch."""
         first = self.state.epoch * self.steps
-        return SCHEDULES[self.schedule](
-            self.state.learning_rate,
-            np.arange(first, first + n * self.steps),
-            self.epochs * self.steps,
-        ).astype(np.float32)
+        steps = np.arange(first, first + self.steps)
+        base, total = self.state.learning_rate, self.epochs * self.steps
+        return SCHEDULES[self.schedule](base, steps, total).astype(np.float32)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the shuffled batches of the next epoch."""
+        key = self.state.seed, self.state.epoch
+        return batches_of(self.source, self.batch_size, key, self.steps_per_epoch)
 
     def remember(self) -> None:
         """Keep the state as it is now; a diverging fit goes back to it."""
         self.kept = (time.perf_counter(), self.copy_state())
 
-    def judge(self, logs: dict[str, float]) -> None:
+    def track_best(self, logs: dict[str, float]) -> None:
         """Note the best epoch and lower the rate on a plateau."""
         state = self.state
         self.bases[state.epoch] = state.learning_rate
@@ -150,7 +149,7 @@ class Run:
         self.load(kept)
         for self.state.epoch in range(kept.epoch, epoch):
             self.state.learning_rate = self.bases[self.state.epoch]
-            self.run_epochs()
+            self.run_epoch()
         self.state = final
         return self.current_state()
 
@@ -184,7 +183,7 @@ def _as_arrays(state: TrainingState) -> TrainingState:
 
 
 def _frozen(tensor: Any) -> np.ndarray:
-    """Return a read-only array: predict may then trust that it still is what the engine holds."""
+    """Return a read-only array: nobody may change a state that others hold."""
     array = np.array(tensor)
     array.flags.writeable = False
     return array

@@ -2,44 +2,104 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from seqkit.errors import DataError, explain
 
-__all__ = ["ArraySource", "Shuffle", "Source", "aligned", "shuffled"]
+__all__ = ["ArraySource", "Batch", "Shuffle", "Source", "Stream", "batches_of", "shuffled"]
 
 Tree = Any
 """A tensor, or a dictionary of tensors by input name."""
 
 
+Batch = tuple[Tree, Any, Any]
+"""``(inputs, y or None, weight or None)`` of some examples."""
+
+
 @runtime_checkable
 class Source(Protocol):
-    """Examples by number, gathered inside the graph.
-
-    One that also has ``take(index)``, which gives the same in arrays, serves native networks.
+    """Examples by number.
 
     Attributes
     ----------
     n_examples : int
         Examples of a full pass.
-    tensors : dict of str to ndarray
-        Arrays handed to the traced function as arguments. Their leading dimension may change from
-        one source to the next without a new trace; dtypes and trailing shapes may not.
-    signature : Hashable
-        Everything else that changes the traced graph (not the data itself).
     """
 
     n_examples: int
-    tensors: dict[str, np.ndarray]
-    signature: Hashable
 
-    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Tree, Any, Any]:
-        """Return ``(inputs, y, weight or None)`` of the examples ``index``, int64 (batch,)."""
+    def take(self, index: np.ndarray) -> Batch:
+        """Return the examples `index`, int64 (batch,)."""
         ...
+
+
+class Stream(Protocol):
+    """Examples that come in turn.
+
+    Attributes
+    ----------
+    n_examples : int
+        Examples of a full pass.
+    """
+
+    n_examples: int
+
+    def batches(self, batch_size: int, key: tuple[int, int] | None) -> Iterator[Batch]:
+        """Yield batches in the shuffled order of ``key = (seed, epoch)``; None = as stored."""
+        ...
+
+
+def batches_of(
+    source: Source | Stream,
+    batch_size: int,
+    key: tuple[int, int] | None = None,
+    n_batches: int | None = None,
+) -> Iterator[Batch]:
+    """Yield the batches of a pass.
+
+    Parameters
+    ----------
+    source : Source or Stream
+    batch_size : int
+        The last batch may be smaller.
+    key : (int, int), optional
+        Seed and epoch of a shuffled pass; None = in order.
+    n_batches : int, optional
+        That many, drawn with replacement, instead of a full pass; of a stream as many passes as
+        it takes.
+    """
+    if not isinstance(source, Source):
+        passes = itertools.count() if n_batches is not None else range(1)
+        found = itertools.chain.from_iterable(
+            source.batches(batch_size, key if not k or key is None else (key[0], key[1] - k))
+            for k in passes
+        )
+        yield from ahead(itertools.islice(found, n_batches))
+        return
+    n = source.n_examples
+    order: Any = np.arange(n)
+    if key is not None:
+        order = shuffled(n, *key, draws=None if n_batches is None else n_batches * batch_size)
+    for start in range(0, len(order), batch_size):
+        yield source.take(order[start : start + batch_size])
+
+
+def ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """Yield what an iterator gives, the next one being made meanwhile in another thread."""
+    with ThreadPoolExecutor(1) as executor:
+        coming = executor.submit(next, items, _END)
+        while (item := coming.result()) is not _END:
+            coming = executor.submit(next, items, _END)
+            yield item
+
+
+_END = object()
 
 
 def _floatx() -> str:
@@ -54,7 +114,6 @@ def _plain(array: Any, where: str, what: str) -> np.ndarray:
     if values.dtype.kind == "f":
         return np.asarray(values, dtype=_floatx())
     if values.dtype.kind in "iu":
-        # One integer dtype, so that int64 labels after int32 ones do not trace again.
         small = values.size == 0 or (
             values.max() <= np.iinfo(np.int32).max and values.min() >= np.iinfo(np.int32).min
         )
@@ -132,26 +191,6 @@ class Shuffle:
         return (left << self.half) | right
 
 
-def aligned(array: np.ndarray) -> np.ndarray:
-    """Return the array on a 64-byte boundary, copied if it is not.
-
-    TensorFlow shares the memory of large arrays that begin there, and copies others: worth it for
-    data that fill a good part of the memory.
-
-    Examples
-    --------
-    >>> aligned(np.ones(5)).ctypes.data % 64
-    0
-    """
-    if array.ctypes.data % 64 == 0 and array.flags.c_contiguous:
-        return array
-    buffer = np.empty(array.nbytes + 64, np.uint8)
-    start = -buffer.ctypes.data % 64
-    view = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    view[...] = array
-    return view
-
-
 class ArraySource:
     """Rows of arrays held in memory.
 
@@ -172,7 +211,7 @@ class ArraySource:
     Examples
     --------
     >>> source = ArraySource(np.zeros((5, 8, 1)), np.arange(5))
-    >>> source.n_examples, sorted(source.tensors)
+    >>> source.n_examples, sorted(source.arrays)
     (5, ['x', 'y'])
     """
 
@@ -182,38 +221,29 @@ class ArraySource:
         y: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
     ) -> None:
-        self.tensors: dict[str, np.ndarray] = {}
+        self.arrays: dict[str, np.ndarray] = {}
         names: tuple[str, ...] | None = None
         if isinstance(inputs, Mapping):
             names = tuple(inputs)
             for name in names:
-                self.tensors[f"x:{name}"] = _plain(inputs[name], "ArraySource", f"input {name!r}")
+                self.arrays[f"x:{name}"] = _plain(inputs[name], "ArraySource", f"input {name!r}")
         else:
-            self.tensors["x"] = _plain(inputs, "ArraySource", "inputs")
+            self.arrays["x"] = _plain(inputs, "ArraySource", "inputs")
         if y is not None:
-            self.tensors["y"] = _plain(y, "ArraySource", "y")
+            self.arrays["y"] = _plain(y, "ArraySource", "y")
         if sample_weight is not None:
             weight = _plain(sample_weight, "ArraySource", "sample_weight")
-            self.tensors["weight"] = weight.astype(_floatx(), copy=False)
-        rows = {name: len(array) for name, array in self.tensors.items()}
+            self.arrays["weight"] = weight.astype(_floatx(), copy=False)
+        rows = {name: len(array) for name, array in self.arrays.items()}
         if len(set(rows.values())) > 1:
             raise DataError(
                 explain("ArraySource", "the arrays", "of the same number of rows", rows)
             )
         self.n_examples = next(iter(rows.values()))
         self.names = names
-        self.signature: Hashable = names
 
-    def take(self, index: np.ndarray) -> tuple[Tree, Any, Any]:
-        """Return what :meth:`gather` does, as arrays."""
-        rows = {name: array[index] for name, array in self.tensors.items()}
-        inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
-        return inputs, rows.get("y"), rows.get("weight")
-
-    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Tree, Any, Any]:
-        """Return the rows ``index`` of the inputs, the targets and the weights."""
-        import tensorflow as tf
-
-        rows = {name: tf.gather(tensor, index) for name, tensor in tensors.items()}
+    def take(self, index: np.ndarray) -> Batch:
+        """Return the rows `index` of the inputs, the targets and the weights."""
+        rows = {name: array[index] for name, array in self.arrays.items()}
         inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
         return inputs, rows.get("y"), rows.get("weight")

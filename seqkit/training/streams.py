@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqkit.errors import DataError, explain
-from seqkit.training.sources import ArraySource, shuffled
+from seqkit.training.sources import ArraySource, Batch, shuffled
 
 __all__ = ["StreamSource"]
 
@@ -39,7 +39,7 @@ class StreamSource:
     >>> source = StreamSource(lambda i: (blocks[i], blocks[i].sum(1)), [3, 2])
     >>> source.n_examples
     5
-    >>> [len(batch["y"]) for batch in source.batches(2, None)]
+    >>> [len(y) for _, y, _ in source.batches(2, None)]
     [2, 2, 1]
     """
 
@@ -50,16 +50,11 @@ class StreamSource:
         self.block_rows = tuple(int(n) for n in rows)
         self.n_examples = sum(self.block_rows)
         self.mix = mix
-        self.tensors: dict[str, np.ndarray] = {}
         if not self.n_examples:
             raise DataError(explain("StreamSource", "rows", "of at least one row", rows))
         first = ArraySource(*read(0))
         self.names = first.names
-        self._fields = {name: (a.dtype, a.shape[1:]) for name, a in first.tensors.items()}
-        self.signature: Hashable = (
-            self.names,
-            tuple((name, dtype.str, shape) for name, (dtype, shape) in self._fields.items()),
-        )
+        self._fields = tuple(first.arrays)
 
     @classmethod
     def from_parquet(
@@ -130,25 +125,7 @@ class StreamSource:
         sizes = [readers[f].metadata.row_group(g).num_rows for f, g in blocks]
         return cls(read, sizes, mix)
 
-    @property
-    def element_spec(self) -> Any:
-        """Shapes and dtypes of a batch, as ``tf.data`` describes them."""
-        import tensorflow as tf
-
-        return {n: tf.TensorSpec((None, *s), d) for n, (d, s) in self._fields.items()}
-
-    def unpack(self, rows: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """Return ``(inputs, y or None, weight or None)`` of a batch."""
-        inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
-        return inputs, rows.get("y"), rows.get("weight")
-
-    def gather(self, tensors: dict[str, Any], index: Any) -> tuple[Any, Any, Any]:
-        """Refuse: rows of a stream come in turn, not by number."""
-        raise TypeError("a StreamSource is read in turn; it cannot gather rows by number")
-
-    def batches(
-        self, batch_size: int, key: tuple[int, int] | None
-    ) -> Iterator[dict[str, np.ndarray]]:
+    def batches(self, batch_size: int, key: tuple[int, int] | None) -> Iterator[Batch]:
         """Yield batches in the shuffled order of ``key = (seed, epoch)``; None = as stored."""
         n_blocks = len(self.block_rows)
         blocks = (
@@ -156,7 +133,7 @@ class StreamSource:
         )
         rest: dict[str, np.ndarray] = {}
         for part, start in enumerate(range(0, n_blocks, self.mix)):
-            read = [ArraySource(*self.read(int(i))).tensors for i in blocks[start:][: self.mix]]
+            read = [ArraySource(*self.read(int(i))).arrays for i in blocks[start:][: self.mix]]
             rows = {name: np.concatenate([r[name] for r in read]) for name in self._fields}
             if key is not None:
                 n = len(next(iter(rows.values())))
@@ -167,19 +144,14 @@ class StreamSource:
             n = len(next(iter(rows.values())))
             whole = n - n % batch_size
             for first in range(0, whole, batch_size):
-                yield {name: a[first : first + batch_size] for name, a in rows.items()}
+                yield self._batch({k: a[first : first + batch_size] for k, a in rows.items()})
             rest = {name: a[whole:] for name, a in rows.items()}
         if len(next(iter(rest.values()))):
-            yield rest
+            yield self._batch(rest)
 
-    def dataset(self, batch_size: int, key: tuple[int, int] | None) -> Any:
-        """Return the batches as a ``tf.data.Dataset`` that reads ahead."""
-        import tensorflow as tf
-
-        dataset = tf.data.Dataset.from_generator(
-            lambda: self.batches(batch_size, key), output_signature=self.element_spec
-        )
-        return dataset.prefetch(2)
+    def _batch(self, rows: dict[str, np.ndarray]) -> Batch:
+        inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
+        return inputs, rows.get("y"), rows.get("weight")
 
 
 def _names(columns: Any) -> list[str]:

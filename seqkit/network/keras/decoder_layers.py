@@ -138,4 +138,3 @@ class RecursiveDecoder(keras.layers.Layer):
             "dropout": self.dropout,
         }
         return {**super().get_config(), **config}
-

@@ -58,4 +58,3 @@ def build_ensemble(
                 own["lengths"] = ops.minimum(inputs["lengths"], length)
         forecasts.append(model(own))
     return keras.Model(inputs, Median(name="forecast")(forecasts), name="forecaster")
-

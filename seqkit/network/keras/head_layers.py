@@ -95,4 +95,3 @@ class ForecastLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         config = {"head": self.head, "loss": self.loss, "levels": list(self.levels)}
         return {**super().get_config(), **config}
-

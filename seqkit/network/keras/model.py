@@ -155,9 +155,7 @@ def keras_model(network: Network) -> keras.Model:
     -------
     keras.Model
     """
-    inputs = {
-        i.name: keras.Input(i.shape, dtype=i.dtype, name=i.name) for i in network.inputs
-    }
+    inputs = {i.name: keras.Input(i.shape, dtype=i.dtype, name=i.name) for i in network.inputs}
     made = {node.name: compute for node in network.nodes if (compute := _made(node)) is not None}
     output = tensors_of(network, inputs, made)[network.output]
     given = inputs if network.named_inputs else next(iter(inputs.values()))

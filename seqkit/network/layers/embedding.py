@@ -90,6 +90,8 @@ class SegmentQueries(Layer):
         split = self.width - self.channel_width
         g["position"][...] = d[..., :split].sum(0)
         if self.channel_width:
-            by_channel = d[..., split:].reshape(-1, self.n_channels, self.n_segments, d.shape[2] - split)
+            by_channel = d[..., split:].reshape(
+                -1, self.n_channels, self.n_segments, d.shape[2] - split
+            )
             g["channel"][...] = by_channel.sum((0, 2))
         return (None,)

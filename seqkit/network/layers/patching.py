@@ -90,4 +90,3 @@ class LeftPatch(Layer):
             d = moved
         d = d.reshape(n, n_patches * self.size, width // self.size)
         return d[:, d.shape[1] - saved["steps"] :], None
-

@@ -169,7 +169,9 @@ class _Direction:
         self.batch = Batch(self.cell, x, weights, mask, parts)
         none = [np.zeros((n, layer.units), np.float32)] * len(self.cell.states)
         self.initial = [np.ascontiguousarray(s, np.float32) for s in initial] or none
-        self.names = [name for name, w in zip(Weights._fields, weights, strict=True) if w is not None]
+        self.names = [
+            name for name, w in zip(Weights._fields, weights, strict=True) if w is not None
+        ]
 
     def forward(self) -> Calls:
         """Return the calls that compute the sequence."""

@@ -238,6 +238,7 @@ class UnfoldSegments(Layer):
         whole[:, : self.target[0]] = d
         return (whole.reshape(shape),)
 
+
 @dataclass(frozen=True)
 class AsSequence(Layer):
     """A vector as a sequence of one step: ``(batch, f) -> (batch, 1, f)``."""

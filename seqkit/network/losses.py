@@ -1,0 +1,115 @@
+"""What training minimises, by name, with the gradient: turned into Keras objects where Keras trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit.network.heads import HEADS, POINT_LOSSES
+from seqkit.network.ops import NUMPY
+
+__all__ = ["Objective", "hits", "loss_of"]
+
+Array = np.ndarray
+Loss = tuple[float, Array]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss of seqkit's own networks, and what is shown beside it.
+
+    Attributes
+    ----------
+    kind : {"crossentropy", "number", "forecast"}
+        Of a class from logits, of standardised numbers, of future values.
+    loss : {"mae", "mse", "huber"}
+        Of numbers, and of point forecasts.
+    head : str
+        Of forecasts, a row of ``seqkit.network.heads.HEADS``.
+    levels : tuple of float
+        Quantile levels.
+    """
+
+    kind: str
+    loss: str = "mse"
+    head: str = "point"
+    levels: tuple[float, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics shown while training."""
+        return ("accuracy",) if self.kind == "crossentropy" else ()
+
+    def of_keras(self) -> tuple[Any, list[Any]]:
+        """Return the loss and the metrics as Keras objects."""
+        import keras
+
+        if self.kind == "crossentropy":
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            return loss, [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        if self.kind == "forecast":
+            from seqkit.network.keras.head_layers import ForecastLoss
+
+            return ForecastLoss(self.head, self.loss, self.levels), []
+        named = {
+            "mse": keras.losses.MeanSquaredError,
+            "mae": keras.losses.MeanAbsoluteError,
+            "huber": keras.losses.Huber,
+        }
+        return named[self.loss](), []
+
+
+def _weighted(values: Array, slopes: Array, weight: Array | None) -> Loss:
+    """Return the mean of losses, each times its weight, and the gradient."""
+    n = values.size
+    if weight is not None:
+        values = values * weight
+        slopes = slopes * weight.reshape(weight.shape + (1,) * (slopes.ndim - weight.ndim))
+    return float(values.sum(dtype=np.float64) / n), (slopes / n).astype(np.float32, copy=False)
+
+
+def _crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Cross entropy of the softmax, from logits: its gradient is probabilities less truth."""
+    rows = np.arange(len(y))
+    centered = logits - logits.max(1, keepdims=True)
+    e = np.exp(centered)
+    total = e.sum(1, keepdims=True)
+    slopes = e / total
+    slopes[rows, y] -= 1
+    return _weighted(np.log(total[:, 0]) - centered[rows, y], slopes, weight)
+
+
+def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | None) -> Loss:
+    """Return the loss of a batch, as Keras reduces it, and its gradient by the prediction.
+
+    Parameters
+    ----------
+    objective : Objective
+    y : ndarray
+        Classes (batch,), numbers (batch, n), or future values (batch, horizon, n_targets).
+    prediction : ndarray
+        What the network gave: logits, numbers, or values with parameters on a last axis.
+    weight : ndarray or None
+        Of each series (batch,), or of each future value.
+    """
+    if objective.kind == "crossentropy":
+        return _crossentropy(y, prediction, weight)
+    if objective.head == "point":
+        loss, loss_backward = POINT_LOSSES[objective.loss]
+        values, slopes = loss(NUMPY, y, prediction), loss_backward(y, prediction)
+        if objective.kind == "number":  # the mean over a series' numbers is its loss
+            values, slopes = values.mean(1), slopes / slopes.shape[1]
+        return _weighted(values, slopes, weight)
+    head = HEADS[objective.head]
+    values = head.loss(NUMPY, y, prediction, objective.levels)
+    return _weighted(values, head.loss_backward(y, prediction, objective.levels), weight)
+
+
+def hits(y: Array, logits: Array, weight: Array | None) -> tuple[float, float]:
+    """Return how many classes were right, and of how many, both weighted."""
+    right = (logits.argmax(1) == y).astype(np.float64)
+    if weight is None:
+        return float(right.sum()), float(len(y))
+    return float((right * weight).sum()), float(weight.sum(dtype=np.float64))

@@ -59,9 +59,10 @@ def seqkit_fits(data: Any, threads: int) -> Any:
     import tensorflow as tf
 
     _tensorflow_threads(tf, threads)
-    from seqkit import training
     from seqkit.architecture import Architecture
     from seqkit.objective import Objective
+
+    from seqkit import training
 
     x, y, x_test, y_test = data
     settings = {

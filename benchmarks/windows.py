@@ -65,9 +65,10 @@ def main() -> None:
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    from seqkit.forecast_model import build_forecaster
+
     from seqkit import training
     from seqkit.data.windows import WindowSource
-    from seqkit.forecast_model import build_forecaster
 
     def build() -> Any:
         return build_forecaster(CONTEXT, HORIZON, units=UNITS, scale="none", normalize="none")

@@ -56,7 +56,7 @@ def test_padding_by_any_amount_changes_nothing(settings):
 def test_scaling_is_inside_the_model():
     x, _ = unequal()
     raw = build_regressor(9, 3, units=4)
-    raw.get_layer("standardize").adapt(x.mean((0, 1)), x.std((0, 1)), 3)
+    raw.get_layer("standardize").set_statistics(x.mean((0, 1)), x.std((0, 1)))
     raw.get_layer("output").offset.assign([50.0])
     raw.get_layer("output").scale.assign([10.0])
     plain = build_regressor(9, 3, units=4, scale="none")

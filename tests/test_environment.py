@@ -248,9 +248,8 @@ def test_graphs_that_left_the_pool_leave_the_memory():
     """One custom gradient that TensorFlow keeps would keep the whole graph it is of."""
     import gc
 
-    from tensorflow.python.framework.func_graph import FuncGraph
-
     from seqkit.training.engine import POOL
+    from tensorflow.python.framework.func_graph import FuncGraph
 
     def graphs():
         POOL.clear()

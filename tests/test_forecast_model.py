@@ -6,13 +6,15 @@ import pytest
 from conftest import some
 from scipy import stats
 
-from seqkit.forecast_ensemble import Median, build_ensemble
-from seqkit.forecast_head_layers import ForecastLoss
-from seqkit.forecast_heads import DISTRIBUTIONS, HEADS, head_of
-from seqkit.forecast_layers import LeftPatch, NaiveForecast
-from seqkit.forecast_model import DECODERS, build_forecaster
+from seqkit.builders import build_forecaster
+from seqkit.network.decoders import DECODERS
+from seqkit.network.heads import DISTRIBUTIONS, HEADS, head_of
+from seqkit.network.keras.ensemble import Median, build_ensemble
+from seqkit.network.keras.head_layers import ForecastLoss
+from seqkit.network.keras.window_layers import LeftPatch, NaiveForecast
+from seqkit.network.layers.windows import window_statistics
+from seqkit.network.ops import NUMPY, keras_namespace
 from seqkit.training import initial_weights
-from seqkit.window_space import window_statistics
 
 L, H = 12, 7
 # Settings that reach every path of every decoder.
@@ -140,7 +142,7 @@ def test_seasonal_naive_falls_back_on_the_last_value():
     assert np.ravel(layer(x, lengths=np.array([3]))).tolist() == [5, 3, 4, 5]
 
 
-@pytest.mark.parametrize("ops", [np, keras.ops])
+@pytest.mark.parametrize("ops", [NUMPY, keras_namespace()])
 def test_constant_windows_keep_their_size(ops):
     x = np.array([[5.0, 5, 5], [-2e6, -2e6, -2e6], [0, 0, 0]], np.float32)[:, :, None]
     mean, spread = window_statistics(x, None, "standard", None, np.full(1, 1e7, np.float32), ops)

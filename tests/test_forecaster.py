@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import some
+from seqkit.forecast_model import DECODERS
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.utils import get_tags
@@ -16,7 +17,6 @@ from seqkit.data.embedded import load
 from seqkit.errors import DataError
 from seqkit.estimators.forecaster import SequenceForecaster
 from seqkit.estimators.plain import decode, encode
-from seqkit.forecast_model import DECODERS
 from seqkit.training import TrainingState, trace_count
 
 # Small and quick: one architecture in most tests, so that its graph is traced once.

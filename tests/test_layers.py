@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.forecast_layers import LeftPatch
 from seqkit.layers import (
     AttentionPooling,
     Bidirectional,
@@ -16,6 +15,7 @@ from seqkit.layers import (
     Standardize,
     Unstandardize,
 )
+from seqkit.network.keras.window_layers import LeftPatch
 
 JUNK = 1e6
 
@@ -32,13 +32,27 @@ def test_standardize_and_back():
     x = np.random.default_rng(0).normal(size=(4, 7, 3)).astype(np.float32)
     offset, scale = np.array([1.0, -2.0, 100.0]), np.array([2.0, 0.5, 30.0])
     there, back = Standardize(), Unstandardize()
-    there.adapt(offset, scale, 3)
+    there.set_statistics(offset, scale)
     back(x)
     back.offset.assign(offset)
     back.scale.assign(scale)
     np.testing.assert_allclose(there(x), (x - offset) / scale, rtol=1e-5)
     np.testing.assert_allclose(back(there(x)), x, rtol=1e-4, atol=1e-4)
     assert not there.trainable_weights
+
+
+def test_adapt_takes_the_statistics_of_data_as_normalization_does():
+    x = np.random.default_rng(0).normal(3, 5, size=(4, 7, 3)).astype(np.float32)
+    x[:, :, 2] = 8
+    own, keras_own = Standardize(), keras.layers.Normalization()
+    own.adapt(x)
+    keras_own.adapt(x)
+    np.testing.assert_allclose(own(x)[..., :2], keras_own(x)[..., :2], rtol=1e-4, atol=1e-5)
+    assert not np.asarray(own(x))[..., 2].any()
+    x[0, 0] = np.nan
+    again = Standardize()
+    again.adapt(x)
+    np.testing.assert_allclose(again.offset, np.nanmean(x, (0, 1)), rtol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

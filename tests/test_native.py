@@ -16,16 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, training
-from seqkit.architecture import Architecture
 from seqkit.cells import CELLS
 from seqkit.data.embedded import load
-from seqkit.data.panel import Columns, Panel
-from seqkit.data.windows import WindowSource
-from seqkit.native import plans
-from seqkit.native.losses import loss_of
-from seqkit.native.parameters import DROPOUT
-from seqkit.objective import Objective
-from seqkit.training import ArraySource
+from seqkit.network.architecture import Architecture
+from seqkit.network.graph import DROPOUT
+from seqkit.network.keras.weights import variables_of
+from seqkit.network.losses import Objective, loss_of
+from seqkit.network.native import NativeNetwork
+from seqkit.training import ArraySource, StreamSource
+from seqkit.training.optimizers import RULES
 
 SERIES = {
     "cell": "lstm",
@@ -60,23 +59,23 @@ WINDOW = {
     "cell": "gru",
     "patch": 3,
 }
-POOLINGS = ("last", "mean", "max", "mean_max")
+POOLINGS = ("last", "mean", "max", "mean_max", "attention")
 
 
 def classifier(variable_length=False, n_features=2, n_classes=3, **changed):
     sizes = {"n_timesteps": None, "n_features": n_features, "n_classes": n_classes}
     whole = {**sizes, "variable_length": variable_length, **SERIES, **changed}
-    return Architecture("seqkit.builders:build_classifier", whole)
+    return Architecture("classifier", whole)
 
 
 def regressor(variable_length=False, **changed):
     sizes = {"n_timesteps": None, "n_features": 2, "n_targets": 2}
     whole = {**sizes, "variable_length": variable_length, **SERIES, **changed}
-    return Architecture("seqkit.builders:build_regressor", whole)
+    return Architecture("regressor", whole)
 
 
 def forecaster(**changed):
-    return Architecture("seqkit.forecast_model:build_forecaster", {**WINDOW, **changed})
+    return Architecture("forecaster", {**WINDOW, **changed})
 
 
 SERIES_CASES = [
@@ -108,26 +107,42 @@ WINDOW_CASES = [
 ]  # fmt: skip
 
 
+COVARIATES = {"n_past": 1, "n_future": 2, "n_static": 2, "static_categories": (3, 5)}
+DECODED_CASES = [
+    {"decoder": decoder, **case}
+    for decoder in ("direct", "recursive", "segment")
+    for case in (
+        {"units": [5, 4], "n_targets": 2},
+        {"horizon": 7, "variable_length": True, "quantiles": (0.1, 0.5, 0.9), "n_targets": 2},
+        {"departure_from": "seasonal_naive", "season": 6, "cell": "lstm", "distribution": "normal"},
+        {"cell": "fgr", "units": [3, 3], "distribution": "student_t", "variable_length": True},
+        {**COVARIATES, "variable_length": True},
+        {**COVARIATES, "n_targets": 3, "channels": "independent", "departure_from": "last",
+         "quantiles": (0.3, 0.6), "units": [6, 4]},
+        {**COVARIATES, "scale": "none", "distribution": "student_t"},
+    )
+] + [
+    {"decoder": decoder, "distribution": distribution, **case}
+    for decoder in ("direct", "segment")
+    for distribution in ("negative_binomial", "poisson")
+    for case in ({"variable_length": True}, {"n_targets": 2, "channels": "independent"})
+]  # fmt: skip
+
+
 def name_of(case):
     return ",".join(f"{k}={v}" for k, v in case.items()) or "default"
 
 
 def made(architecture, seed=0):
     """The network and the Keras model of an architecture, of the same random weights."""
-    assert plans.refusal(architecture.builder, architecture.settings) == ""
-    network, model = plans.network_of(architecture.builder, architecture.settings), architecture()
-    rng = np.random.default_rng(seed)
-    weights = [
-        rng.normal(size=w.shape).astype("float32") * 0.5 + (w.path.endswith("scale") * 2)
-        for w in model.weights
-    ]
-    weights = [
-        np.abs(w) + 0.5 if v.path.endswith("scale") else w
-        for w, v in zip(weights, model.weights, strict=True)
-    ]
-    network.parameters.load(weights)
-    model.set_weights(weights)
-    return network, model
+    assert training.not_native(architecture) == ""
+    network, rng = NativeNetwork(architecture.network), np.random.default_rng(seed)
+    weights = []
+    for w in architecture.network.weights:
+        value = rng.normal(size=w.shape).astype("float32") * 0.5
+        weights.append(np.abs(value) + 0.5 if w.path.endswith("scale") else value)
+    network.weights.load(weights)
+    return network, architecture.keras_model(weights)
 
 
 def examples(architecture, n=7, n_steps=11, seed=1):
@@ -139,11 +154,18 @@ def examples(architecture, n=7, n_steps=11, seed=1):
             return x
         lengths = rng.integers(s["patch"], n_steps + 1, n).astype("int32")
         return {"x": x, "lengths": lengths}
-    n_seen = (s["n_targets"] if s["target_inputs"] else 0) + s["n_past"]
-    x = rng.normal(size=(n, s["context_length"], n_seen)).astype("float32") * 3 + 5
-    if not s["variable_length"]:
-        return {"x": x}
-    return {"x": x, "lengths": rng.integers(1, s["context_length"] + 1, n).astype("int32")}
+    given = {}
+    for i in architecture.network.inputs:
+        if i.name == "lengths":
+            given[i.name] = rng.integers(1, s["context_length"] + 1, n).astype("int32")
+        elif i.dtype == "int32":
+            given[i.name] = rng.integers(0, np.array(s["static_categories"]) + 1, (n, *i.shape))
+            given[i.name] = given[i.name].astype("int32")
+        else:
+            given[i.name] = rng.normal(size=(n, *i.shape)).astype("float32") * 3 + 5
+    if s["distribution"] in ("poisson", "negative_binomial"):
+        given["x"] = np.abs(given["x"]).round()
+    return given
 
 
 def objective_of(architecture):
@@ -152,7 +174,7 @@ def objective_of(architecture):
     if "horizon" not in architecture.settings:
         return Objective("number", "huber"), "standardized"
     levels = architecture.settings["quantiles"]
-    head = "point" if levels is None else "quantiles"
+    head = architecture.settings["distribution"] or ("point" if levels is None else "quantiles")
     return Objective("forecast", "mse", head, tuple(levels or ())), "normalized"
 
 
@@ -164,6 +186,8 @@ def targets(architecture, n, seed=2):
     if "horizon" not in s:
         return rng.normal(size=(n, s["n_targets"])).astype("float32") * 2, weight
     y = rng.normal(size=(n, s["horizon"], s["n_targets"])).astype("float32")
+    if s["distribution"] in ("poisson", "negative_binomial"):
+        y = np.abs(y * 4).round()
     return y, (rng.uniform(size=y.shape) < 0.8).astype("float32")
 
 
@@ -174,21 +198,24 @@ def agree(architecture):
     objective, layer = objective_of(architecture)
     y, weight = targets(architecture, 7)
     np.testing.assert_allclose(
-        network.answer(inputs), model.predict(inputs, verbose=0), rtol=2e-4, atol=2e-5
+        network.predict(inputs), model.predict(inputs, verbose=0), rtol=2e-4, atol=2e-5
     )
     view = keras.Model(model.inputs, model.get_layer(layer).output)
     loss_object, _ = objective.of_keras()
     with tf.GradientTape() as tape:
         answer = view(inputs, training=True)
         loss = loss_object(y, answer, sample_weight=weight)
-    expected = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    trained = [v for v in variables_of(architecture, model) if v.trainable]
+    expected = tape.gradient(loss, [v.value for v in trained])
     own = network.forward(inputs, training=True)
     value, d = loss_of(objective, y, own, weight)
     network.backward(d)
     assert value == pytest.approx(float(loss), rel=1e-4)
-    found = [p.gradient for p in network.parameters.all if p.trainable]
-    for v, a, b in zip(model.trainable_variables, found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5, err_msg=v.path)
+    found = network.weights.cut(network.weights.gradient)
+    for v, a, b in zip(trained, found, expected, strict=True):
+        b = tf.convert_to_tensor(b).numpy()  # of an embedding, only the rows that were looked up
+        size = max(1, np.abs(b).max())
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5 * size, err_msg=v.path)
 
 
 @pytest.mark.parametrize("case", SERIES_CASES, ids=name_of)
@@ -203,6 +230,11 @@ def test_a_network_of_numbers_is_the_keras_model(case):
 
 @pytest.mark.parametrize("case", WINDOW_CASES, ids=name_of)
 def test_a_network_of_windows_is_the_keras_model(case):
+    agree(forecaster(**case))
+
+
+@pytest.mark.parametrize("case", DECODED_CASES, ids=name_of)
+def test_a_decoder_is_that_of_the_keras_model(case):
     agree(forecaster(**case))
 
 
@@ -225,21 +257,23 @@ def test_any_network_of_series_is_the_keras_model(**case):
     [
         *(classifier(**case, dropout=0.2, recurrent_dropout=0.1) for case in SERIES_CASES),
         *(regressor(**case) for case in SERIES_CASES[-5:]),
-        *(forecaster(**case, dropout=0.3) for case in WINDOW_CASES),
+        *(forecaster(**case, dropout=0.3) for case in WINDOW_CASES + DECODED_CASES),
     ],
     ids=lambda a: name_of(dict(a.settings)),
 )
-def test_weights_have_the_order_and_the_start_of_keras(architecture):
-    network, model = plans.network_of(architecture.builder, architecture.settings), architecture()
-    own = network.parameters
-    assert [(p.path, p.shape, p.trainable) for p in own.all] == [
-        (v.path, tuple(v.shape), v.trainable) for v in model.weights
-    ]
-    expected = training.initial_weights(model, 5)
-    for p, a, b in some(zip(own.all, own.initial(5), expected, strict=True)):
-        np.testing.assert_array_equal(a, b, err_msg=p.path)
+def test_weights_have_the_paths_and_the_start_of_keras(architecture):
+    described, model = architecture.network, architecture()
+    own = {w.path: (w.shape, w.trainable) for w in described.weights}
+    assert own == {v.path: (tuple(v.shape), v.trainable) for v in model.weights}
+    if architecture.kind != "forecaster":  # of the same order, too
+        assert list(own) == [v.path for v in model.weights]
+        expected = training.initial_weights(model, 5)
+        for w, a, b in some(
+            zip(described.weights, described.initial_weights(5), expected, strict=True)
+        ):
+            np.testing.assert_array_equal(a, b, err_msg=w.path)
     weights = {id(v) for v in model.weights}
-    assert len(own.seeds) == len([v for v in model.variables if id(v) not in weights])
+    assert described.n_masks == len([v for v in model.variables if id(v) not in weights])
 
 
 # --- training ----------------------------------------------------------------------------------
@@ -252,14 +286,20 @@ def series_source(n=40, seed=0):
     return ArraySource(x, y.astype("int32"), rng.uniform(0.5, 1.5, n).astype("float32"))
 
 
+class SeesModel(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        assert self.model.get_layer(index=0) is not None
+
+
 def trained(architecture, source, native, **changed):
     objective, layer = objective_of(architecture)
     loop = {"epochs": 4, "batch_size": 16, "patience": 0, "learning_rate": 0.01, **changed}
-    build = architecture if native else lambda: architecture()
-    assert bool(training.not_native(build, objective, [source], output=layer)) is not native
-    return training.fit(
-        build, source, key=architecture.key, seed=3, loss=objective, output=layer, **loop
+    loop["callbacks"] = [] if native else [SeesModel()]
+    fitted = training.fit(
+        architecture, source, key=architecture.key, seed=3, loss=objective, output=layer, **loop
     )
+    assert fitted.trainer == ("native" if native else "keras: SeesModel must see a keras.Model")
+    return fitted
 
 
 def same(a, b, tolerance=2e-4):
@@ -267,19 +307,82 @@ def same(a, b, tolerance=2e-4):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+OPTIONS = [
+    *RULES,
+    {"name": "sgd", "momentum": 0.9, "weight_decay": 1e-2},
+    {"name": "sgd", "momentum": 0.9, "nesterov": True},
+    {"name": "rmsprop", "momentum": 0.5, "centered": True, "rho": 0.8},
+    {"name": "adam", "beta_1": 0.5, "epsilon": 1e-4, "weight_decay": 0.1},
+]
+
+
 @pytest.mark.parametrize("clipnorm", [None, 0.05])
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau"])
-def test_training_is_that_of_the_graph(optimizer, clipnorm, schedule):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_is_that_of_keras(optimizer, clipnorm, schedule):
+    trains_like_keras(optimizer, clipnorm, schedule)
+
+
+@pytest.mark.parametrize("optimizer", OPTIONS, ids=str)
+def test_an_optimizer_is_that_of_keras(optimizer):
+    trains_like_keras(optimizer, 1.0, "constant")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"),
+    [
+        ("adm", "did you mean 'adam'"),
+        ({"momentum": 0.9}, "optimizer must be one of adam"),
+        ({"name": "sgd", "beta_1": 0.9}, "an option of sgd must be one of momentum, nesterov"),
+    ],
+)
+def test_optimizers_that_are_none(optimizer, words):
+    with pytest.raises(ValueError, match=words):
+        trained(classifier(), series_source(), True, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("decoder", ["direct", "recursive", "segment"])
+def test_forecasters_train_as_keras_does(decoder):
+    architecture = forecaster(
+        decoder=decoder, n_past=1, n_future=1, n_static=1, static_categories=(2,), units=[5, 4],
+        distribution="normal",
+    )  # fmt: skip
+    inputs = examples(architecture, n=40)
+    source = ArraySource(inputs, targets(architecture, 40)[0])
+    own = trained(architecture, source, True, batch_size=7)
+    theirs = trained(architecture, source, False, batch_size=7)
+    same(own.weights, theirs.weights, 2e-3)
+    same(own.state.optimizer_variables, theirs.state.optimizer_variables, 2e-3)
+    found = trained(architecture, source, True, batch_size=7, epochs=8, resume=theirs.state)
+    assert len(found.history["loss"]) == 8
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_stream_trains_natively(blocks):
+    whole = series_source()
+    x, y, weight = whole.take(np.arange(40))
+    parts = np.array_split(np.arange(40), blocks)
+    source = StreamSource(
+        lambda i: (x[parts[i]], y[parts[i]], weight[parts[i]]), [len(p) for p in parts]
+    )
+    native = trained(classifier(), source, True)
+    same(native.weights, trained(classifier(), source, False).weights)
+    longer = trained(classifier(), source, True, steps_per_epoch=7, epochs=2)
+    assert int(longer.state.optimizer_variables[0]) == 14
+    if blocks == 1:
+        same_bits(native.weights, trained(classifier(), whole, True).weights)
+
+
+def trains_like_keras(optimizer, clipnorm, schedule):
     architecture, source = classifier(units=[6, 4], dense=(5,)), series_source()
     ways = {"optimizer": optimizer, "clipnorm": clipnorm, "schedule": schedule}
     own = trained(architecture, source, True, validation=series_source(20, 1), **ways)
-    graph = trained(architecture, source, False, validation=series_source(20, 1), **ways)
-    same(own.weights, graph.weights)
-    assert list(own.history) == list(graph.history)
+    theirs = trained(architecture, source, False, validation=series_source(20, 1), **ways)
+    same(own.weights, theirs.weights)
+    assert list(own.history) == list(theirs.history)
     for name, values in some(own.history.items()):
-        assert values == pytest.approx(graph.history[name], rel=1e-3), name
-    same(own.state.optimizer_variables, graph.state.optimizer_variables, 1e-3)
+        assert values == pytest.approx(theirs.history[name], rel=1e-3), name
+    same(own.state.optimizer_variables, theirs.state.optimizer_variables, 1e-3)
 
 
 @pytest.mark.parametrize("steps", [None, 3])
@@ -344,38 +447,45 @@ def test_a_diverging_fit_tells_and_keeps_the_last_good_state():
 
 
 def test_dropout_keeps_the_mean_and_differs_from_step_to_step():
-    architecture = classifier(dropout=0.4, recurrent_dropout=0.25, units=[4, 4])
-    network = plans.network_of(architecture.builder, architecture.settings)
-    drops = [network.stack.drops[1], network.stack.layers[0].directions[0].drop, network.head.drop]
-    for seed, state in zip(
-        network.parameters.seeds, network.parameters.first_seeds(0), strict=True
-    ):
-        seed[...] = state
-    for drop in some(drops):
-        first, second = drop.mask((300, 300)), drop.mask((300, 300))
+    architecture, rate = classifier(dropout=0.4, recurrent_dropout=0.25, units=[4, 4]), 0.4
+    weights = NativeNetwork(architecture.network).weights
+    seeded(weights, 0)
+    assert len(weights.seeds) == 4
+    for source in some(range(4)):
+        first, second = (weights.mask(source, (300, 300), rate, 0) for _ in range(2))
         assert first.mean() == pytest.approx(1, abs=0.01)
-        assert set(np.unique(first)) == {0, np.float32(1 / (1 - drop.rate))}
-        assert (first == 0).mean() == pytest.approx(drop.rate, abs=0.01)
+        assert set(np.unique(first)) == {0, np.float32(1 / (1 - rate))}
+        assert (first == 0).mean() == pytest.approx(rate, abs=0.01)
         # independent: both dropped as often as chance has it
         both = ((first == 0) & (second == 0)).mean()
-        assert both == pytest.approx(drop.rate**2, abs=0.01)
-    masks = [drop.mask((50, 50)) for drop in drops]
-    assert not np.array_equal(masks[0] > 0, masks[2] > 0)
+        assert both == pytest.approx(rate**2, abs=0.01)
+    masks = [weights.mask(source, (50, 50), rate, 0) for source in (0, 2)]
+    assert not np.array_equal(masks[0] > 0, masks[1] > 0)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_gradient_under_dropout_is_that_of_the_same_masks(bidirectional):
-    architecture = classifier(
-        dropout=0.3, recurrent_dropout=0.3, units=[5, 4], dense=(6,), bidirectional=bidirectional
-    )
+def seeded(weights, seed):
+    for state, value in zip(weights.seeds, weights.network.initial_seeds(seed), strict=True):
+        state[...] = value
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(classifier(dropout=0.3, recurrent_dropout=0.3, units=[5, 4], dense=(6,), bidirectional=b)
+          for b in (False, True)),
+        forecaster(dropout=0.3, recurrent_dropout=0.3, decoder="segment", units=[5, 4]),
+        forecaster(dropout=0.3, decoder="recursive", units=[5, 4], horizon=8),
+    ],
+    ids=["one direction", "both", "segment", "recursive"],
+)  # fmt: skip
+def test_the_gradient_under_dropout_is_that_of_the_same_masks(architecture):
     network, _ = made(architecture)
     inputs, (y, weight) = examples(architecture), targets(architecture, 7)
     objective, _ = objective_of(architecture)
-    parameters = network.parameters
+    parameters = network.weights
 
     def loss():
-        for seed, state in zip(parameters.seeds, parameters.first_seeds(1), strict=True):
-            seed[...] = state
+        seeded(parameters, 1)
         return loss_of(objective, y, network.forward(inputs, training=True), weight)
 
     _, d = loss()
@@ -393,75 +503,61 @@ def test_the_gradient_under_dropout_is_that_of_the_same_masks(bidirectional):
         assert (ends[0] - ends[1]) / 1e-2 == pytest.approx(gradient @ way, rel=2e-2, abs=2e-3)
 
 
-# --- sources -----------------------------------------------------------------------------------
-
-
-def panel(rng, lengths, age=False, static=False):
-    n = sum(lengths)
-    values = rng.normal(size=(n, 4)).astype("float32")
-    return Panel(
-        values=values,
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
-        ids=np.arange(len(lengths)),
-        times=None,
-        columns=Columns(targets=("a", "b"), past=("c",), future=("d",)),
-        age=rng.integers(0, 3, (n, 3)).clip(max=0 if not age else 2).astype("int32")
-        if age
-        else None,
-        static=rng.normal(size=(len(lengths), 2)).astype("float32") if static else None,
-        static_codes=None,
-    )
-
-
-@pytest.mark.parametrize("origins", ["training", "all", "last"])
-@pytest.mark.parametrize("age", [False, True])
-@pytest.mark.parametrize("normalize", [None, "none", "last", "standard"])
-def test_windows_taken_are_those_gathered(origins, age, normalize):
-    rng = np.random.default_rng(0)
-    table = panel(rng, [30, 9, 22, 14], static=True)
-    if age:  # what was interpolated lies at most as far back as the series goes
-        ages = np.minimum(rng.integers(0, 3, (75, 3)), np.arange(75)[:, None])
-        for start in (0, 30, 39, 61):
-            ages[start : start + 3] = 0
-        table = panel(rng, [30, 9, 22, 14], static=True)
-        table = Panel(**{**vars(table), "age": ages.astype("int32")})
-    source = WindowSource(
-        table, 10, 4, origins=origins, normalize=normalize, offset=np.ones(2), scale=np.full(2, 2),
-    )  # fmt: skip
-    index = np.arange(source.n_examples)
-    tensors = {name: tf.constant(array) for name, array in source.tensors.items()}
-    expected = source.gather(tensors, tf.constant(index))
-    found = source.take(index)
-    assert sorted(found[0]) == sorted(expected[0])
-    for name, array in some(found[0].items()):
-        np.testing.assert_array_equal(array, expected[0][name].numpy(), err_msg=name)
-    np.testing.assert_allclose(found[1], expected[1].numpy(), rtol=1e-5, atol=1e-6)
-    assert (found[2] is None) == (expected[2] is None)
-    if found[2] is not None:
-        np.testing.assert_array_equal(found[2], expected[2].numpy())
-
-
 # --- what it serves, and what for --------------------------------------------------------------
 
 
+class ReadsLogs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.losses.append(logs["loss"])
+        self.model.stop_training = epoch == 1
+
+
+class AtEveryBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
 @pytest.mark.parametrize(
-    ("architecture", "why"),
+    ("callback", "sees"),
     [
-        (classifier(pooling="attention"), "attention"),
-        (classifier(units=[3, 4], residual=True), "equal units"),
-        (forecaster(decoder="segment"), "segment"),
-        (forecaster(distribution="normal"), "distribution"),
-        (forecaster(n_future=1), "covariates"),
-        (forecaster(patch=20), "longer"),
-        (Architecture("seqkit.builders:build_classifier", {"cell": "gru"}), "defaults"),
-        (forecaster(departure_from="seasonal_naive", season=30), "season"),
+        (ReadsLogs(), False),
+        (SeesModel(), True),
+        (AtEveryBatch(), True),
+        (keras.callbacks.LambdaCallback(on_epoch_end=print), False),
+        (keras.callbacks.LambdaCallback(on_train_batch_end=print), True),
+        (keras.callbacks.CSVLogger("log.csv"), False),
+        (keras.callbacks.TerminateOnNaN(), False),
+        (keras.callbacks.ModelCheckpoint("m.keras"), True),
+        (keras.callbacks.EarlyStopping(), True),
+        (keras.callbacks.ReduceLROnPlateau(), True),
     ],
+    ids=lambda c: type(c).__name__,
 )
-def test_what_is_not_native_says_why(architecture, why):
-    assert why in training.not_native(architecture)
+def test_callbacks_that_see_a_model_are_known(callback, sees):
+    why = training.not_native(classifier(), callbacks=[callback])
+    assert ("must see a keras.Model" in why) is sees
 
 
-def test_callbacks_strategies_and_other_optimizers_are_left_to_the_graph():
+def test_callbacks_that_read_logs_run_beside_a_native_fit(tmp_path):
+    own, lines = ReadsLogs(), []
+    callbacks = [
+        own,
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: lines.append(epoch)),
+    ]
+    objective, layer = objective_of(classifier())
+    fitted = training.fit(classifier(), series_source(), key="c", seed=0, loss=objective,
+                          output=layer, callbacks=callbacks, epochs=5, patience=0)  # fmt: skip
+    assert (fitted.trainer, fitted.epochs_run, lines) == ("native", 2, [0, 1])
+    assert own.losses == fitted.history["loss"]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+
+
+def test_strategies_and_objects_of_keras_are_left_to_keras():
     def why(build=None, **given):
         return training.not_native(
             build or classifier(),
@@ -470,8 +566,7 @@ def test_callbacks_strategies_and_other_optimizers_are_left_to_the_graph():
         )
 
     assert why() == ""
-    assert "callbacks" in why(callbacks=[object()])
-    assert "rmsprop" in why(optimizer="rmsprop")
+    assert "optimizer" in why(optimizer=keras.optimizers.Adam())
     assert "probabilities" in why(output="probabilities")
     assert "one's own" in why(lambda: None)
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
@@ -489,13 +584,13 @@ def test_an_objective_has_its_own_metrics():
                      loss=Objective("crossentropy"), output="logits", patience=0)  # fmt: skip
 
 
-def test_an_answer_does_not_depend_on_the_batch():
+def test_a_prediction_does_not_depend_on_the_batch():
     architecture = classifier(cell="lstm", units=[20, 9], bidirectional=True)
     network, _ = made(architecture)
     x = examples(architecture, n=50, n_steps=40)
-    whole = network.answer(x)
+    whole = network.predict(x)
     for part in (slice(0, 1), slice(3, 10), slice(17, 50)):
-        np.testing.assert_array_equal(network.answer(x[part]), whole[part])
+        np.testing.assert_array_equal(network.predict(x[part]), whole[part])
 
 
 def test_an_estimator_agrees_with_its_own_model():
@@ -516,7 +611,7 @@ def fitted_weights():
 
 def test_weights_do_not_depend_on_how_many_threads_there_are(monkeypatch):
     """Parts of a batch are cut by its size, whoever computes them."""
-    monkeypatch.setattr("seqkit.native.layers.n_cores", lambda: 4)
+    monkeypatch.setattr("seqkit.network.layers.recurrent.n_cores", lambda: 4)
     expected = fitted_weights()
     monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "1")
     same_bits(fitted_weights(), expected)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import example, settings
 from hypothesis import strategies as st
+from seqkit.window_space import window_statistics
 
 from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor
 from seqkit.data.frames import panel_from_arrays
 from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError
-from seqkit.window_space import window_statistics
 
 RNG = np.random.default_rng(0)
 WAVE = 3 * np.sin(np.arange(150) * np.pi / 6) + RNG.normal(size=150)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from seqkit.architecture import Architecture
 
 from seqkit import (
     SequenceClassifier,
@@ -20,7 +21,6 @@ from seqkit import (
     experiment,
     load_run,
 )
-from seqkit.architecture import Architecture
 from seqkit.documents import parse_json
 from seqkit.errors import RunError
 from seqkit.estimators import facts

@@ -14,7 +14,6 @@ from seqkit.cells import CELLS
 from seqkit.errors import TrainingError
 from seqkit.recurrent import Bidirectional, GatedRNN
 from seqkit.training import ArraySource, StreamSource, TrainingState
-from seqkit.training.engine import POOL, EnginePool
 from seqkit.training.run import PLATEAU_FACTOR, PLATEAU_PATIENCE
 from seqkit.training.sources import Shuffle, shuffled
 
@@ -129,17 +128,6 @@ def test_recurrent_epochs_equal_a_plain_loop_of_keras():
     np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-6)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_epochs_nobody_watches_run_together_and_end_alike(schedule):
-    settings = {"epochs": 7, "schedule": schedule}
-    for _ in range(2):  # the first fit does not know yet how long a step takes
-        together = fit_plain(**settings)
-    watched = fit_plain(**settings, on_epoch=lambda *_: None)
-    assert together.history == watched.history
-    assert len(together.history["accuracy"]) == 7
-    assert all(np.array_equal(a, b) for a, b in zip(together.weights, watched.weights, strict=True))
-
-
 def test_weighted_last_partial_batch_counts_by_its_rows():
     weights, losses = eager(keras.optimizers.Adam(1e-3), 1.0, weight=WEIGHT)
     fitted = fit_plain(epochs=2, source=ArraySource(X, Y, WEIGHT))
@@ -238,7 +226,6 @@ def test_same_seed_same_weights_whatever_ran_before():
     recurrent = {"build": build_recurrent, "key": "recurrent"}
     first, other = fit(), fit(**recurrent)
     fit(seed=2, epochs=1, learning_rate=0.1, batch_size=5)
-    POOL.clear()
     random.random()
     keras.layers.Dense(3).build((None, 2))
     assert equal(other.weights, fit(**recurrent).weights)
@@ -247,7 +234,6 @@ def test_same_seed_same_weights_whatever_ran_before():
 
 
 def test_random_state_of_the_process_is_left_alone():
-    POOL.clear()
     random.seed(5)
     np.random.seed(5)
     tf.random.set_seed(5)
@@ -368,7 +354,7 @@ def test_diverging_loss_names_the_epoch_and_keeps_the_last_good_state():
     assert len(error.state.history["loss"]) == len(states)
 
 
-def test_interrupt_leaves_the_engine_usable():
+def test_an_interrupt_leaves_nothing_behind():
     expected = fit().weights
 
     def interrupt(epoch, done, steps):
@@ -379,21 +365,7 @@ def test_interrupt_leaves_the_engine_usable():
     assert equal(fit().weights, expected)
 
 
-# --- traces and the pool
-
-
-def test_another_seed_rate_length_or_batch_traces_nothing():
-    fit(validation=ArraySource(X[:5], Y[:5]))
-    fit(optimizer=keras.optimizers.Adam(0.1))
-    before = training.trace_count()
-    fit(seed=5, learning_rate=0.01, epochs=2, batch_size=4, clipnorm=0.3, schedule="cosine")
-    fit(source=ArraySource(X[:9].astype(float), Y[:9].astype("int64")), steps_per_epoch=2)
-    fit(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    fit(optimizer=keras.optimizers.Adam(0.3))
-    fit(validation=ArraySource(X[:9], Y[:9]), patience=3)
-    assert training.trace_count() == before
-    fit(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1))
-    assert training.trace_count() == before + 1
+# --- objects of the user's own
 
 
 def test_an_optimizer_object_is_neither_changed_nor_shared():
@@ -415,34 +387,14 @@ def test_two_functions_of_one_name_are_two_losses():
     assert two.history["loss"][0] != one.history["loss"][0]
 
 
-def test_pool_is_bounded_and_forgets_the_oldest(monkeypatch):
-    monkeypatch.setattr(EnginePool, "ENGINES", 2)
-    POOL.clear()
-
-    def tiny():
-        return keras.Sequential([keras.Input((7, 2)), keras.layers.Flatten(),
-                                 keras.layers.Dense(2)])  # fmt: skip
-
-    for key in ("a", "b", "c"):
-        training.fit(tiny, ArraySource(X, Y), key=key, seed=0, loss=CROSSENTROPY, epochs=1,
-                     patience=0)  # fmt: skip
-    assert len(POOL) == 2
-    before = training.trace_count()
-    training.predict(tiny, training.initial_weights(tiny(), 0), ArraySource(X), key="c")
-    assert training.trace_count() == before + 1
-    with POOL.borrow(tiny, "c") as one, POOL.borrow(tiny, "c") as other:
-        assert one is not other
-
-
-def test_data_is_not_kept_alive_by_the_pool():
+def test_data_is_not_kept_alive():
     import gc
     import weakref
 
     source = ArraySource(X.copy(), Y.copy())
     fit_plain(source=source, epochs=1)
-    POOL.clear()
     fit_plain(source=source, epochs=1)
-    gone = weakref.ref(source.tensors["x"])
+    gone = weakref.ref(source.arrays["x"])
     del source
     gc.collect()
     assert gone() is None
@@ -589,12 +541,10 @@ def test_every_epoch_of_a_stream_has_every_row_in_another_order():
     source = StreamSource(
         lambda i: (parts[i][:, None], parts[i]), [len(part) for part in parts], mix=2
     )
-    orders = [
-        [int(v) for batch in source.batches(4, (0, epoch)) for v in batch["y"]] for epoch in (0, 1)
-    ]
+    orders = [[int(v) for _, y, _ in source.batches(4, (0, epoch)) for v in y] for epoch in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(22))
     assert orders[0] != orders[1]
-    assert [len(b["y"]) for b in source.batches(4, (0, 0))] == [4] * 5 + [2]
+    assert [len(y) for _, y, _ in source.batches(4, (0, 0))] == [4] * 5 + [2]
 
 
 def test_parquet_streams_rows_of_columns_and_of_lists(tmp_path):
@@ -626,7 +576,7 @@ def streamed_order(source):
     whole = next(iter(source.batches(22, None)))
     parts = np.split(np.arange(22), [8, 16])
     return Ordered(
-        lambda i: (whole["x"][parts[i]], whole["y"][parts[i]], whole["weight"][parts[i]]),
+        lambda i: tuple(part[parts[i]] for part in whole),
         [8, 8, 6], mix=3,
     )  # fmt: skip
 
@@ -728,24 +678,28 @@ def test_terminate_on_nan_ends_with_the_last_good_weights():
 
 
 class EveryBatch(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+
     def on_train_batch_end(self, batch, logs=None):
-        """Needs what one graph call an epoch cannot give."""
+        self.losses.append(logs["loss"])
 
 
-@pytest.mark.parametrize(
-    ("callback", "said"),
-    [
-        (EveryBatch(), "EveryBatch has on_train_batch_end"),
-        (keras.callbacks.LambdaCallback(on_train_batch_begin=print), "on_train_batch_begin"),
-        (keras.callbacks.ModelCheckpoint("x.keras", save_freq=5), "save_freq='epoch'"),
-        (keras.callbacks.TensorBoard(update_freq=1), "update_freq='epoch'"),
-        (keras.callbacks.ProgbarLogger(), "ProgbarLogger"),
-    ],
-    ids=["own", "lambda", "checkpoint", "tensorboard", "bar"],
-)
-def test_callbacks_of_batches_are_refused_by_name(callback, said):
-    with pytest.raises(ValueError, match=said):
-        fit_plain(callbacks=[callback])
+def test_callbacks_of_batches_are_called_at_every_batch(tmp_path):
+    every, lines = EveryBatch(), []
+    callbacks = [
+        every,
+        keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: lines.append(batch)
+        ),
+        keras.callbacks.ModelCheckpoint(tmp_path / "{batch}.keras", save_freq=2),
+    ]
+    fitted = fit_plain(callbacks=callbacks, epochs=2)
+    assert lines == [0, 1, 2, 0, 1, 2]
+    assert every.losses[2::3] == pytest.approx(fitted.history["loss"])
+    assert len(list(tmp_path.iterdir())) == 3
+    assert equal(fitted.weights, fit_plain(epochs=2).weights)
 
 
 def test_a_stateful_model_is_asked_batch_after_batch():

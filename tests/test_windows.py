@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,15 +12,9 @@ from seqkit.errors import DataError
 from seqkit.training import Source
 
 
-def gathered(source, index=None):
+def taken(source, index=None):
     index = np.arange(source.n_examples) if index is None else index
-    tensors = {name: tf.convert_to_tensor(array) for name, array in source.tensors.items()}
-    inputs, y, weight = source.gather(tensors, tf.convert_to_tensor(index, tf.int64))
-    return (
-        {name: value.numpy() for name, value in inputs.items()},
-        None if y is None else y.numpy(),
-        None if weight is None else weight.numpy(),
-    )
+    return source.take(index)
 
 
 @given(
@@ -32,7 +25,7 @@ def gathered(source, index=None):
     n_future=st.integers(0, 2),
 )
 @settings(max_examples=15, deadline=None)
-def test_gathering_is_slicing(lengths, context, horizon, step, n_future):
+def test_taking_is_slicing(lengths, context, horizon, step, n_future):
     rng = np.random.default_rng(0)
     series = [rng.normal(size=(n, 2 + n_future)).astype(np.float32) for n in lengths]
     panel = panel_from_arrays(series, targets=[0], future=range(2, 2 + n_future))
@@ -44,7 +37,7 @@ def test_gathering_is_slicing(lengths, context, horizon, step, n_future):
     assert source.n_examples == len(windows)
     if not windows:
         return
-    inputs, y, weight = gathered(source)
+    inputs, y, weight = taken(source)
     assert weight is None
     for i, (one, t) in some(enumerate(windows)):
         np.testing.assert_array_equal(inputs["x"][i], one[t - context + 1 : t + 1])
@@ -62,9 +55,7 @@ def test_training_windows_lie_inside_their_series():
     panel = panel_from_arrays([np.arange(12.0), np.arange(100.0, 120.0)])
     source = WindowSource(panel, 5, 3)
     assert isinstance(source, Source)
-    tensors = {name: tf.convert_to_tensor(array) for name, array in source.tensors.items()}
-    index = tf.range(source.n_examples, dtype=tf.int64)
-    inputs, y, _ = tf.function(source.gather)(tensors, index)  # inside a graph, as in training
+    inputs, y, _ = taken(source)
     assert source.n_examples == (12 - 7) + (20 - 7)
     assert "lengths" not in inputs
     joined = np.concatenate([inputs["x"], y], 1)[:, :, 0]
@@ -74,7 +65,7 @@ def test_training_windows_lie_inside_their_series():
 def test_short_series_are_padded_on_the_left():
     panel = panel_from_arrays([np.arange(1.0, 8.0), np.arange(100.0, 120.0)])
     source = WindowSource(panel, 10, 3)
-    inputs, y, _ = gathered(source)
+    inputs, y, _ = taken(source)
     # 7 steps leave 4 for a context: windows of at least half of that
     assert inputs["lengths"].tolist()[:3] == [2, 3, 4]
     assert inputs["x"][0, :, 0].tolist() == [0] * 8 + [1, 2]
@@ -85,7 +76,7 @@ def test_short_series_are_padded_on_the_left():
 
 def test_last_windows_take_series_of_any_length():
     panel = panel_from_arrays([np.arange(1.0, 3.0), np.arange(100.0, 120.0)])
-    inputs, y, _ = gathered(WindowSource(panel, 4, 2, origins="last", targets=False))
+    inputs, y, _ = taken(WindowSource(panel, 4, 2, origins="last", targets=False))
     assert y is None
     assert inputs["x"][:, :, 0].tolist() == [[0, 0, 1, 2], [116, 117, 118, 119]]
     assert inputs["lengths"].tolist() == [2, 4]
@@ -95,7 +86,7 @@ def test_targets_come_in_the_space_of_their_window():
     panel = panel_from_arrays(np.array([1.0, 3.0, 5.0, 7.0]))
     one = {"offset": np.array([2.0]), "scale": np.array([4.0])}
     found = {
-        kind: gathered(WindowSource(panel, 2, 1, normalize=kind, **one))[1][0, 0, 0]
+        kind: taken(WindowSource(panel, 2, 1, normalize=kind, **one))[1][0, 0, 0]
         for kind in ("none", "last", "standard")
     }
     assert found == {"none": 0.75, "last": 0.5, "standard": 3.0}  # of 5 after 1, 3
@@ -105,7 +96,7 @@ def test_missing_targets_have_no_weight():
     values = np.arange(10.0)
     values[[4, 7]] = np.nan
     panel = panel_from_arrays(values, missing="interpolate")
-    _, y, weight = gathered(WindowSource(panel, 2, 2))
+    _, y, weight = taken(WindowSource(panel, 2, 2))
     assert (weight[:, :, 0] == 0).sum() == 4
     assert np.isfinite(y).all()
 
@@ -117,10 +108,10 @@ def test_a_window_that_ends_in_a_gap_does_not_see_its_far_end():
         later = values.copy()
         later[8:] += change
         panel = panel_from_arrays(later, missing="interpolate")
-        inputs, _, _ = gathered(WindowSource(panel, 4, 2, origins="all"))
+        inputs, _, _ = taken(WindowSource(panel, 4, 2, origins="all"))
         at_six = inputs["x"][6 - 3, :, 0]
         assert at_six.tolist() == [3, 4, 4, 4]
-    assert gathered(WindowSource(panel, 4, 2, origins="all"))[0]["x"][8 - 3, 1:3, 0].min() > 4
+    assert taken(WindowSource(panel, 4, 2, origins="all"))[0]["x"][8 - 3, 1:3, 0].min() > 4
 
 
 def test_series_that_teach_nothing_are_named():
@@ -136,8 +127,8 @@ def test_windows_are_not_copied_out():
     panel = panel_from_arrays(np.zeros(100_000, np.float32))
     source = WindowSource(panel, 500, 100)
     assert source.n_examples == 100_000 - 599
-    assert sum(array.nbytes for array in source.tensors.values()) < 1.01 * panel.values.nbytes
-    assert np.shares_memory(source.tensors["values"], panel.values)
+    assert sum(array.nbytes for array in source.arrays.values()) < 1.01 * panel.values.nbytes
+    assert np.shares_memory(source.arrays["values"], panel.values)
 
 
 def test_a_series_of_one_context_and_one_horizon_is_one_whole_window():

@@ -42,10 +42,11 @@ class WindowSource:
     back : int, default=0
         With ``last``: the origin is that many steps before the end (rows ahead are appended).
     normalize : {"none", "last", "standard"}, default=None
-        How the model normalises windows (:func:`seqkit.network.layers.windows.window_statistics`). Targets of
-        the horizon are given in the normalised space of their window. The past of the targets is
-        moved near zero, in float64, as far as the model takes it back: ``standard`` gives a
-        normalised window, ``last`` one less its last value. None leaves all in units.
+        How the model normalises windows
+        (:func:`seqkit.network.layers.windows.window_statistics`). Targets of the horizon
+        are given in the normalised space of their window. The past of the targets is moved near
+        zero, in float64, as far as the model takes it back: ``standard`` gives a normalised
+        window, ``last`` one less its last value. None leaves all in units.
     offset, scale : numpy.ndarray of shape (n_targets,)
         Statistics of the training part that ``none`` and ``last`` use.
     lengths : bool, default=None

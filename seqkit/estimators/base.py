@@ -22,7 +22,6 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.network.architecture import Architecture
 from seqkit.auto import AUTO, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded, as_padded
@@ -30,6 +29,7 @@ from seqkit.errors import explain
 from seqkit.estimators.checking import SeriesCheck
 from seqkit.estimators.examples import Examples, check_size, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
+from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task

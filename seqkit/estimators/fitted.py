@@ -24,6 +24,7 @@ class FittedSettings:
     _fitted_settings_: dict[str, Any]
     _state_: Any
     model_: Any
+    _build: Any
 
     @property
     def _fitted(self) -> SimpleNamespace:

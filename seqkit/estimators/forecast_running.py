@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from seqkit import training
-from seqkit.network.architecture import Architecture
 from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
+from seqkit.network.architecture import Architecture
 
 __all__ = ["Networks", "pooled_r2"]
 

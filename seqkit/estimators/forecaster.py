@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
-from seqkit.network.architecture import Architecture
 from seqkit.auto import patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
@@ -28,9 +27,10 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.network.architecture import Architecture
 from seqkit.network.heads import HEADS
-from seqkit.network.losses import Objective
 from seqkit.network.layers.windows import default_patch
+from seqkit.network.losses import Objective
 
 if TYPE_CHECKING:
     import keras

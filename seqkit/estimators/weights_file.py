@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.network.architecture import Architecture
 from seqkit.documents import damaged
 from seqkit.errors import RunError
+from seqkit.network.architecture import Architecture
 
 __all__ = ["check_weights", "described", "read_tensors", "tensor_bytes"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqkit.network.series import stack_units
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import estimator_class
+from seqkit.network.series import stack_units
 from seqkit.tasks import TASKS
 
 if TYPE_CHECKING:

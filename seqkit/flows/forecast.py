@@ -21,8 +21,8 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_pa
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqkit.network.architecture import Architecture
     from seqkit.evaluation.backtest import Backtest
+    from seqkit.network.architecture import Architecture
     from seqkit.report.plots import ForecastDisplay
 
 __all__ = ["ForecastFlow"]

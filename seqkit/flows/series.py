@@ -25,8 +25,8 @@ from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_pa
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqkit.network.architecture import Architecture
     from seqkit.evaluation.metrics import Predictions
+    from seqkit.network.architecture import Architecture
 
 __all__ = ["SeriesFlow"]
 

@@ -129,14 +129,18 @@ class Network:
                     )
                 )
             renamed[node.name] = str(_inside(node.name, inner.output, outer))
-        ends = (renamed.get(ref, ref) for ref in (self.output, self.trained))
-        return Network(self.name, self.inputs, tuple(nodes), *ends, self.named_inputs)
+        return dataclasses.replace(
+            self,
+            nodes=tuple(nodes),
+            output=renamed.get(self.output, self.output),
+            trained=renamed.get(self.trained, self.trained),
+        )
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
         """All weights, in the order of the nodes."""
         return tuple(
-            Weight(*vars(p).values(), path=f"{node.name}/{p.name}", node=node.name)
+            Weight(p.name, p.shape, p.initial, p.trainable, f"{node.name}/{p.name}", node.name)
             for node in self.flat.nodes
             if node.shares is None
             for p in node.layer.parameters(*self.flat.inputs_of(node))

@@ -1,4 +1,4 @@
-"""What training minimises, by name, with the gradient: turned into Keras objects where Keras trains."""
+"""What training minimises, by name, with its gradient; Keras's objects where Keras trains."""
 
 from __future__ import annotations
 

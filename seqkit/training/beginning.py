@@ -115,26 +115,27 @@ def fresh_keras_state(
     A described network starts from its own initial weights, as it does natively.
     """
     from seqkit.training.initial import initial_weights
+    from seqkit.training.trainee import value_of
 
     if weights is not None:
         values = [np.asarray(w) for w in weights]
     elif described is not None:
-        dtypes = [np.asarray(v.value).dtype for v in trainee.weights]
+        dtypes = [value_of(v).dtype for v in trainee.weights]
         initial = described.initial_weights(seed)
         values = [w.astype(t) for w, t in zip(initial, dtypes, strict=True)]
     else:
-        fresh = [np.asarray(v.value) for v in trainee.whole.weights]
+        fresh = [value_of(v) for v in trainee.whole.weights]
         values = initial_weights(trainee.whole, seed, fresh)
     shapes = [tuple(v.shape) for v in trainee.weights]
     values = _with_constants(values, constants, [v.path for v in trainee.weights], shapes)
-    variables = [np.asarray(v.value) for v in trainee.optimizer.variables]
+    variables = [value_of(v) for v in trainee.optimizer.variables]
     if not trainee.scheduled:
         index = next(
             i for i, v in enumerate(trainee.optimizer.variables) if v is trainee.learning_rate
         )
         variables[index] = np.asarray(rate, variables[index].dtype)
     seeds = [
-        np.array([derived_seed(seed, DROPOUT, i), 0]).astype(np.asarray(v.value).dtype)
+        np.array([derived_seed(seed, DROPOUT, i), 0]).astype(value_of(v).dtype)
         for i, v in enumerate(trainee.seed_states)
     ]
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)

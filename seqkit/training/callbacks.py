@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dis
+import itertools
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["Callbacks", "LogCallbacks", "needs_model"]
@@ -15,12 +17,16 @@ READS_LOGS = frozenset(
 """Keras's own callbacks that read logs, and of their model at most ``stop_training``."""
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """Yield the names that a function's code mentions, those of functions within it too."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+def _sees_model(code: types.CodeType) -> bool:
+    """Return whether a function uses ``model`` for more than to read or set ``stop_training``."""
+    steps = list(dis.get_instructions(code))
+    for step, after in itertools.zip_longest(steps, steps[1:]):
+        if step.opname == "LOAD_GLOBAL" or step.argval not in ("model", "_model", "set_model"):
+            if isinstance(step.argval, types.CodeType) and _sees_model(step.argval):
+                return True
+        elif step.argval != "model" or after is None or after.argval != "stop_training":
+            return True
+    return False
 
 
 def needs_model(callback: Any) -> bool:
@@ -30,6 +36,8 @@ def needs_model(callback: Any) -> bool:
     more than to set ``stop_training``, or where it works at every batch.
     """
     keras: Any = sys.modules["keras"]
+    if any("_batch_" in name for name in vars(callback)):  # as of a LambdaCallback
+        return True
     for kind in type(callback).__mro__:
         if kind is keras.callbacks.Callback:
             return False
@@ -37,16 +45,9 @@ def needs_model(callback: Any) -> bool:
             return kind.__name__ not in READS_LOGS
         for name, function in vars(kind).items():
             code = getattr(function, "__code__", None)
-            if "_batch_" in name or (code is not None and _sees_model(set(_names(code)), keras)):
+            if "_batch_" in name or (code is not None and _sees_model(code)):
                 return True
     return True  # no callback of Keras's: whatever it is, it is given what Keras gives
-
-
-def _sees_model(names: set[str], keras: Any) -> bool:
-    if names & {"_model", "set_model"}:
-        return True
-    more = names - {"model", "stop_training", "params", "history", "name"}
-    return "model" in names and bool(more & set(dir(keras.Model)))
 
 
 class LogCallbacks:

@@ -19,7 +19,7 @@ from seqkit.training.callbacks import Callbacks
 from seqkit.training.run import LOOK_SECONDS, Run
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
-from seqkit.training.trainee import Model, Trainee
+from seqkit.training.trainee import Model, Trainee, value_of
 
 __all__ = ["KerasRun", "predict_with_keras"]
 
@@ -94,10 +94,10 @@ class KerasRun(Run):
             self.state.learning_rate = now
 
     def weights_now(self) -> Sequence[Any]:
-        return [_value(v) for v in self.trainee.weights]
+        return [value_of(v) for v in self.trainee.weights]
 
     def copy_state(self) -> TrainingState:
-        weights, optimizer, seeds = ([_value(v) for v in part] for part in self.variables)
+        weights, optimizer, seeds = ([value_of(v) for v in part] for part in self.variables)
         return dataclasses.replace(
             self.state,
             weights=weights,
@@ -106,10 +106,6 @@ class KerasRun(Run):
             best_weights=None if self.best is None else list(self.best),
             history={k: list(v) for k, v in self.state.history.items()},
         )
-
-
-def _value(variable: Any) -> np.ndarray:
-    return np.array(variable.value)
 
 
 def _rows(batch: Any) -> int:

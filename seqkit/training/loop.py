@@ -119,7 +119,8 @@ def fit(
     batch_size : int, default=32
         The last batch of an epoch may be smaller.
     optimizer : str, mapping or keras.Optimizer, default="adam"
-        A name, or ``{"name": "sgd", "momentum": 0.9}``: a name and options. An object is copied, never changed, and keeps its own learning rate (or schedule of it).
+        A name, or a name and options: ``{"name": "sgd", "momentum": 0.9}``. An object is copied,
+        never changed, and keeps its own learning rate (or schedule of it).
     learning_rate : float, default=1e-3
         For an optimizer given by name.
     schedule : {"constant", "cosine", "plateau"}, default="constant"

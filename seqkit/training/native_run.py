@@ -78,7 +78,7 @@ class NativeRun(Run):
             if self.clipnorm is not None:
                 code().clip(gradient, float(self.clipnorm))
             self.iteration, self.rate = self.iteration + 1, rates[step]
-            self.rule.update(theta, gradient, self.held, self.scalars, self.iteration, self.rate)
+            self.rule.update(theta, gradient, self.held, self.scalars, self.iteration, rates[step])
             if self.progress is not None and time.perf_counter() - looked > LOOK_SECONDS:
                 looked = time.perf_counter()
                 self.progress(self.state.epoch, step + 1, steps)

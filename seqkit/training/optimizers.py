@@ -46,7 +46,7 @@ class Rule:
         return sum(self.groups())
 
     def update(
-        self, theta: Array, g: Array, held: list[Array], scalars: list[Array], t: int, rate: float
+        self, theta: Array, g: Array, held: list[Array], scalars: list[Array], t: int, rate: Any
     ) -> None:
         """Take step number `t`, from 1, at a learning rate; arrays are changed in place."""
         if self.weight_decay is not None:

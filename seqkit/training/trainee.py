@@ -24,7 +24,7 @@ from seqkit.network.architecture import Architecture
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizers import keras_config
 
-__all__ = ["Model", "Trainee", "rate_of"]
+__all__ = ["Model", "Trainee", "rate_of", "value_of"]
 
 MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 """Reductions of Keras losses that divide by the batch."""
@@ -103,6 +103,11 @@ class Model:
         return self._predict(*_tensors((batch,)))
 
 
+def value_of(variable: Any) -> np.ndarray:
+    """Return a copy of a Keras variable's value."""
+    return np.array(tf.convert_to_tensor(variable.value).numpy())
+
+
 def _specification(array: Any) -> tf.TensorSpec:
     """Return what a tensor's graph depends on: its dtype and shape, but for the batch."""
     array = tf.convert_to_tensor(array)
@@ -161,7 +166,7 @@ class Trainee(Model):
         with self.strategy.scope():
             self.metrics = [_resolve_metric(m, example[1], prediction) for m in metrics]
         self._example = example
-        self._graphs: dict[bool, Any] = {}
+        self._graphs: dict[tuple[bool, int], Any] = {}
 
     @property
     def distributed(self) -> bool:

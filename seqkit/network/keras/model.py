@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.graph import Network, Node
 from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
 from seqkit.network.keras.tensors import tensors_of, with_states
@@ -139,7 +140,7 @@ FACES: dict[type[Layer], Face] = {
     WindowStatistics: lambda r, name: _timed(
         window_layers.WindowStatistics(r.kind, r.n_targets, name=name)
     ),
-    decoder_layers.decoders.RecursiveDecoder: _decoder,
+    RecursiveDecoder: _decoder,
 }
 """The Keras layer of a kind; a kind that is not here has no weights and is its own operations."""
 

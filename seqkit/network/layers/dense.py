@@ -20,11 +20,15 @@ def _linear(d: Array, out: Array) -> Array:
     return d
 
 
-ACTIVATIONS = {
-    "linear": _linear,
-    "relu": lambda d, out: d * (out > 0),
-    "tanh": lambda d, out: d * (1 - out * out),
-}
+def _relu(d: Array, out: Array) -> Array:
+    return d * (out > 0)
+
+
+def _tanh(d: Array, out: Array) -> Array:
+    return d * (1 - out * out)
+
+
+ACTIVATIONS = {"linear": _linear, "relu": _relu, "tanh": _tanh}
 """The gradient through an activation function, from that of its output and the output itself."""
 
 

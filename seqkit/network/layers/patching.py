@@ -62,7 +62,8 @@ class LeftPatch(Layer):
 
     def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
         steps, features = x
-        assert steps is not None and features is not None
+        assert steps is not None
+        assert features is not None
         return (-(-steps // self.size), self.size * features), ()
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:

@@ -117,8 +117,8 @@ class Recurrent(Layer):
         return tuple(found)
 
     def forward(
-        self, ops: Any, p: Mapping[str, Array], saved: Saved, x: Array, lengths: Array | None = None,
-        *initial: Array,
+        self, ops: Any, p: Mapping[str, Array], saved: Saved, x: Array,
+        lengths: Array | None = None, *initial: Array,
     ) -> Any:  # fmt: skip
         x = _by_time(x)
         saved["directions"] = directions = [

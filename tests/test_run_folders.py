@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from seqkit.architecture import Architecture
 
 from seqkit import (
     SequenceClassifier,
@@ -28,6 +27,8 @@ from seqkit.estimators.keras_weights import check_classes
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.estimators.weights_file import described
+from seqkit.network.architecture import Architecture
+from seqkit.network.keras.weights import variables_of
 
 RUNS = Path(__file__).parent / "runs"
 STORED = sorted(path.parent for path in RUNS.glob("*/*/run"))
@@ -195,9 +196,16 @@ def _plain(answer):
 
 def test_the_description_is_that_of_the_keras_model(fitted):
     estimator, _ = fitted
-    found = list(described(estimator._build()).values())
-    assert found == [tuple(weight.shape) for weight in estimator.model_.weights]
-    assert found == [weight.shape for weight in estimator.weights_]
+    architecture = estimator._build()
+    found = described(architecture)
+    variables = variables_of(architecture, estimator.model_)
+    assert [path.rpartition("member_")[2].lstrip("12/") for path in found] == [
+        variable.path for variable in variables
+    ]
+    assert {id(v) for v in variables} == {id(v) for v in estimator.model_.weights}
+    for shape, variable, weight in zip(found.values(), variables, estimator.weights_, strict=True):
+        assert shape == tuple(variable.shape) == weight.shape
+        np.testing.assert_array_equal(variable.numpy(), weight)
 
 
 def test_only_known_classes_are_in_what_keras_saves(fitted):
@@ -232,11 +240,13 @@ def test_the_description_takes_no_memory():
     estimator, data = FITS["classes"]
     architecture = estimator.fit(*data)._build()
     huge = {**architecture.settings, "cell": "lstm", "units": 10_000_000, "bidirectional": False}
-    shapes = described(Architecture(architecture.builder, huge))
+    shapes = described(Architecture(architecture.kind, huge))
     assert shapes["recurrent_1/recurrent_kernel"] == (10_000_000, 40_000_000)
-    attention = {**huge, "pooling": "attention"}
-    with pytest.raises(ValueError, match="larger network"):
-        described(Architecture(architecture.builder, attention), most=1000)
+    attention = described(Architecture(architecture.kind, {**huge, "pooling": "attention"}))
+    assert attention["pooling/kernel"] == (10_000_000, 10_000_000)
+    endless = {"context_length": 9, "horizon": 10**9, "decoder": "recursive", "patch": 1}
+    with pytest.raises(ValueError, match="at most 1000 patches"):
+        described(Architecture("forecaster", endless))
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ SIGNATURES = [
     ("seqkit.estimators.forecaster:SequenceForecaster", "forecasting", True),
     ("seqkit.builders:build_classifier", "classification", False),
     ("seqkit.builders:build_regressor", "regression", False),
-    ("seqkit.forecast_model:build_forecaster", "forecasting", False),
+    ("seqkit.builders:build_forecaster", "forecasting", False),
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {
@@ -165,13 +165,13 @@ def allowed(task: str, path: str) -> set[str]:
         ("seqkit.data.readers:LAYOUTS", "classification", "data.layout"),
         ("seqkit.data.splits:SPLITS", "classification", "data.split.method"),
         ("seqkit.data.embedded:DATASETS", "regression", "data.dataset"),
-        ("seqkit.builders:POOLINGS", "regression", "model.pooling"),
-        ("seqkit.builders:SCALES", "regression", "model.scale"),
+        ("seqkit.network.series:POOLINGS", "regression", "model.pooling"),
+        ("seqkit.network.series:SCALES", "regression", "model.scale"),
         ("seqkit.training:SCHEDULES", "forecasting", "train.schedule"),
-        ("seqkit.forecast_model:DECODERS", "forecasting", "model.decoder"),
-        ("seqkit.forecast_model:NORMALIZE", "forecasting", "model.normalize"),
-        ("seqkit.forecast_model:DEPARTURES", "forecasting", "model.departure_from"),
-        ("seqkit.forecast_model:CHANNELS", "forecasting", "model.channels"),
+        ("seqkit.network.decoders:DECODERS", "forecasting", "model.decoder"),
+        ("seqkit.network.layers.windows:NORMALIZE", "forecasting", "model.normalize"),
+        ("seqkit.network.layers.windows:DEPARTURES", "forecasting", "model.departure_from"),
+        ("seqkit.network.layers.windows:CHANNELS", "forecasting", "model.channels"),
     ],
 )
 def test_allowed_names_are_the_rows_of_the_table(place, task, path):
@@ -179,14 +179,14 @@ def test_allowed_names_are_the_rows_of_the_table(place, task, path):
 
 
 def test_distributions_are_the_heads_of_forecasters():
-    heads = set(table("seqkit.forecast_heads:HEADS")) - {"point", "quantiles"}
+    heads = set(table("seqkit.network.heads:HEADS")) - {"point", "quantiles"}
     assert allowed("forecasting", "forecast.distribution") == heads
 
 
 def test_decoder_refuses_what_its_row_forbids():
     other = {"dense": [8], "bidirectional": True, "residual": True}
     tried = set()
-    for row in table("seqkit.forecast_model:DECODERS").values():
+    for row in table("seqkit.network.decoders:DECODERS").values():
         for name in row.forbids:
             model = {"decoder": row.name, "patch": 6, "units": [8, 8], name: other[name]}
             faults = recipe_faults(

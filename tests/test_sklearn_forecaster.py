@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import some
-from seqkit.forecast_decoders import DECODERS
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import (
@@ -21,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from seqkit import BacktestSplit, SequenceForecaster, forecast_scorer
 from seqkit.data.embedded import load
+from seqkit.network.decoders import DECODERS
 
 TINY = {
     "context_length": 12, "horizon": 4, "units": 4, "cell": "gru", "epochs": 2, "batch_size": 16,

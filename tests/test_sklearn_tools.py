@@ -47,7 +47,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from seqkit import SequenceClassifier, SequenceRegressor, training
+from seqkit import SequenceClassifier, SequenceRegressor
 from seqkit.data.embedded import load
 
 QUICK = {"batch_size": 16, "validation": 0.0, "patience": 0, "random_state": 0}
@@ -141,18 +141,6 @@ def test_cross_validation_in_every_form(gunpoint, vowels):
     X, y, *_ = vowels  # a list of arrays of unequal lengths
     found = cross_val_predict(classifier(patch=1), X, y, cv=FOLDS)
     assert (found == y).mean() > 0.5
-
-
-def test_grid_search_traces_an_architecture_once(gunpoint):
-    X, y, X_test, y_test = gunpoint
-    grid = {"learning_rate": [1e-5, 0.02], "batch_size": [8, 16]}
-    search = GridSearchCV(classifier(), grid, cv=FOLDS, error_score="raise").fit(X, y)
-    assert search.best_params_["learning_rate"] == 0.02
-    assert search.score(X_test, y_test) > 0.6
-    before = training.trace_count()
-    again = clone(search).set_params(param_grid={"learning_rate": [0.01, 0.05]}).fit(X, y)
-    assert training.trace_count() == before
-    assert len(again.cv_results_["params"]) == 2
 
 
 def test_randomized_search_in_a_pipeline(vowels):

@@ -35,7 +35,9 @@ def needs_model(callback: Any) -> bool:
     Keras's own are in a table. One of the user's own needs it where its code names ``model`` for
     more than to set ``stop_training``, or where it works at every batch.
     """
-    keras: Any = sys.modules["keras"]
+    keras: Any = sys.modules.get("keras")
+    if keras is None or not hasattr(keras, "callbacks"):
+        return True
     if any("_batch_" in name for name in vars(callback)):  # as of a LambdaCallback
         return True
     for kind in type(callback).__mro__:

@@ -52,7 +52,8 @@ class Fitted:
     Attributes
     ----------
     weights : list of ndarray
-        In the order of ``model.weights``, read-only; the best ones with early stopping.
+        In the order of the description (of ``model.weights``, of a model of one's own),
+        read-only; the best ones with early stopping.
     history : dict of str to list of float
         One value an epoch: ``loss``, the metrics, the same with ``val_`` before, and
         ``learning_rate``, which is that of the epoch's last step.

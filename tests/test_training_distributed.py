@@ -20,7 +20,7 @@ COMMON = """
 import sys
 import numpy as np, keras, tensorflow as tf
 from seqkit import training
-from seqkit.training import ArraySource, feeds
+from seqkit.training import ArraySource
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(21, 7, 2)).astype("float32")
@@ -64,8 +64,6 @@ print("equal")
 WORKER = (
     COMMON
     + """
-# One worker finds its steps slow, the other quick: both must return to Python after the same ones.
-feeds.CHUNK_SECONDS = 1e-9 if sys.argv[1].endswith("0.npz") else 1e9
 tf.config.set_soft_device_placement(True)
 with tf.distribute.MultiWorkerMirroredStrategy().scope() if sys.argv[2] == "many" else (
         tf.distribute.get_strategy().scope()):

@@ -165,7 +165,7 @@ def allowed(task: str, path: str) -> set[str]:
         ("seqkit.data.readers:LAYOUTS", "classification", "data.layout"),
         ("seqkit.data.splits:SPLITS", "classification", "data.split.method"),
         ("seqkit.data.embedded:DATASETS", "regression", "data.dataset"),
-        ("seqkit.network.series:POOLINGS", "regression", "model.pooling"),
+        ("seqkit.network.layers.pooling:POOLINGS", "regression", "model.pooling"),
         ("seqkit.network.series:SCALES", "regression", "model.scale"),
         ("seqkit.training:SCHEDULES", "forecasting", "train.schedule"),
         ("seqkit.network.decoders:DECODERS", "forecasting", "model.decoder"),

@@ -14,13 +14,12 @@ from seqkit.network.graph import Graph, Network
 from seqkit.network.layers.combining import Add, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.patching import Patch
-from seqkit.network.layers.pooling import AttentionPooling, Pooling
+from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
 
-__all__ = ["POOLINGS", "SCALES", "classifier", "recurrent_stack", "regressor", "stack_units"]
+__all__ = ["SCALES", "classifier", "recurrent_stack", "regressor", "stack_units"]
 
-POOLINGS = ("last", "mean", "max", "mean_max", "attention")
 SCALES = ("none", "standard", "minmax", "robust")
 
 
@@ -63,7 +62,7 @@ def _encoded(
 ) -> str:
     """Write what comes before the head; return the vector that the head reads."""
     check_choice(owner, "scale", scale, SCALES)
-    check_choice(owner, "pooling", pooling, POOLINGS)
+    check_choice(owner, "pooling", pooling, tuple(POOLINGS))
     x = graph.input("x", (n_timesteps, n_features))
     lengths = graph.input("lengths", (), "int32") if variable_length else None
     if scale != "none":
@@ -125,8 +124,7 @@ def recurrent_stack(
         x = graph.add(f"residual_{i + 1}", Add(), x, out) if residual and i else out
     if read_state:
         return x
-    pool = AttentionPooling() if pooling == "attention" else Pooling(pooling, bidirectional)
-    return graph.add("pooling", pool, x, lengths)
+    return graph.add("pooling", POOLINGS[pooling](bidirectional), x, lengths)
 
 
 def classifier(

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from seqkit.network.layers.base import Layer, Saved
+from seqkit.network.layers.base import Layer, Parameter, Saved
 from seqkit.network.ops import keras_namespace
 
-__all__ = ["Described"]
+__all__ = ["AnyLayer", "Described"]
 
 
 class Described(keras.layers.Layer):
@@ -53,3 +53,52 @@ class Described(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self.described)}
         return {**super().get_config(), **settings}
+
+
+def _starting(p: Parameter) -> Any:
+    """Return an initialiser of Keras that gives what a parameter starts from."""
+    return lambda shape, dtype=None: keras.ops.convert_to_tensor(p.initial(p.shape, 0), dtype)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class AnyLayer(Described):
+    """Any kind of layer, for those that have no class of their own in Keras.
+
+    Parameters
+    ----------
+    kind : str
+        A row of :data:`seqkit.network.document.KINDS`.
+    settings : dict
+        Of the kind.
+    present : list of bool
+        Which of the kind's inputs are there; they are given in a list.
+    """
+
+    def __init__(
+        self, kind: str, settings: dict[str, Any], present: list[bool], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        from seqkit.network.document import KINDS, frozen
+
+        self.kind, self.settings, self.present = kind, dict(settings), list(present)
+        self.described = KINDS[kind](**{k: frozen(v) for k, v in settings.items()})
+
+    def build(self, shapes: Any) -> None:
+        weights = self.described.parameters(*self._whole([tuple(s[1:]) for s in shapes]))
+        for p in weights:
+            weight = self.add_weight(
+                shape=p.shape, initializer=_starting(p), trainable=p.trainable, name=p.name
+            )
+            setattr(self, p.name, weight)
+        self.weight_names = [p.name for p in weights]
+
+    def _whole(self, given: Any) -> list[Any]:
+        there = iter(given)
+        return [next(there) if present else None for present in self.present]
+
+    def call(self, inputs: Any) -> Any:
+        return self.compute(*self._whole(inputs))
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"kind": self.kind, "settings": self.settings, "present": self.present}
+        return {**keras.layers.Layer.get_config(self), **own}

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 
 from seqkit.network.decoders import RecursiveDecoder
+from seqkit.network.document import settings_of
 from seqkit.network.graph import Network, Node
 from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
+from seqkit.network.keras.described import AnyLayer
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, Softmax
@@ -142,7 +144,8 @@ FACES: dict[type[Layer], Face] = {
     ),
     RecursiveDecoder: _decoder,
 }
-"""The Keras layer of a kind; a kind that is not here has no weights and is its own operations."""
+"""The Keras layer of a kind. One that is not here is computed by its own operations, in a layer of
+its own where it has weights."""
 
 
 def keras_model(network: Network) -> keras.Model:
@@ -157,13 +160,26 @@ def keras_model(network: Network) -> keras.Model:
     keras.Model
     """
     inputs = {i.name: keras.Input(i.shape, dtype=i.dtype, name=i.name) for i in network.inputs}
-    made = {node.name: compute for node in network.nodes if (compute := _made(node)) is not None}
+    weighed = {weight.node for weight in network.weights}
+    made = {
+        node.name: compute
+        for node in network.nodes
+        if (compute := _made(node, node.name in weighed)) is not None
+    }
     output = tensors_of(network, inputs, made)[network.output]
     given = inputs if network.named_inputs else next(iter(inputs.values()))
     return keras.Model(given, output, name=network.name)
 
 
-def _made(node: Node) -> Callable[..., Any] | None:
-    if node.shares is not None or type(node.layer) not in FACES:
+def _made(node: Node, has_weights: bool) -> Callable[..., Any] | None:
+    if node.shares is not None:
         return None
-    return FACES[type(node.layer)](node.layer, node.name)
+    if type(node.layer) in FACES:
+        return FACES[type(node.layer)](node.layer, node.name)
+    if not has_weights:
+        return None
+    layer = AnyLayer(
+        type(node.layer).__name__, settings_of(node.layer),
+        [ref is not None for ref in node.inputs], name=node.name,
+    )  # fmt: skip
+    return lambda *given: layer([part for part in given if part is not None])

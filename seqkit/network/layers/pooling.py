@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 from seqkit.network.layers.padding import valid_head
 from seqkit.network.ops import rows_of
 
-__all__ = ["MODES", "AttentionPooling", "Pooling"]
+__all__ = ["MODES", "POOLINGS", "AttentionPooling", "Pooling"]
 
 MODES = ("last", "mean", "max", "mean_max")
 
@@ -149,3 +150,10 @@ class AttentionPooling(Layer):
         dx = np.empty((len(rows), x.shape[2]), np.float32)
         code().dense_backward(rows_of(x), p["kernel"], d_hidden, g["kernel"], g["bias"], dx)
         return weight * d + dx.reshape(x.shape), None
+
+
+POOLINGS: dict[str, Callable[[bool], Layer]] = {
+    **{mode: functools.partial(Pooling, mode) for mode in MODES},
+    "attention": lambda bidirectional: AttentionPooling(),
+}
+"""Poolings by the names that a recipe gives them: the layer, over one direction or both."""

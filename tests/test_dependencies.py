@@ -17,7 +17,6 @@ PRIVATE = {
     "_context_handle": "tensorflow",
     "_flatten_layers": "keras",
     "_get_variable_index": "keras",
-    "_getvalue": "numba",
     "_initial_epoch": "keras",
     "_iterations": "keras",
     "_learning_rate": "keras",

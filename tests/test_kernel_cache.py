@@ -147,7 +147,7 @@ def test_a_folder_of_somebody_else_is_not_used(folder, tmp_path, monkeypatch, ca
     folder.mkdir()
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-    found = compiling._refusal(folder)
+    found = compiling._unusable(folder)
     assert found == "it belongs to another user"
 
 

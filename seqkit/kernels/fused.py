@@ -1,7 +1,7 @@
 """A whole LSTM sequence as one operation.
 
 ``tf.raw_ops.BlockLSTMV2``. Its registered gradient is wrong (it calls the kernel of the first
-version, whose gates are ordered i, c, f, o); ours goes back by the loop of `seqkit.kernels.loops`.
+version, whose gates are ordered i, c, f, o); the backward pass here is a loop (`loops`).
 Training steps are served by `seqkit.kernels.compiled`; this is what predicts, in saved models too.
 """
 
@@ -67,7 +67,7 @@ def fused_lstm(
     @_as_written
     def compute(x: Tensor, h0: Tensor, c0: Tensor, *given: Tensor) -> Any:
         it = iter(given)
-        w = Weights(*(next(it) if there else None for there in present))
+        w = Weights(*(next(it) if is_there else None for is_there in present))
         none = tf.zeros([units], x.dtype)
         rows = dict.fromkeys(BLOCKS, none)
         if peephole:

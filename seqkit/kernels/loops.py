@@ -199,8 +199,8 @@ def _gru_before(cell: Cell, mask: Tensor | None) -> Scheme:
             drh = tf.matmul(dn, R_h_T)  # gradient of r * h
             dzr = tf.reshape(tf.stack([dh, drh], 1) * K_zr[t], [-1, 2 * units])
             rows[t] = (dzr, dn)
-            back = _masked(tf.matmul(dzr, R_zr_T) + drh * r_steps[t], mask)
-            dh = back + dh * z_steps[t]
+            through_products = _masked(tf.matmul(dzr, R_zr_T) + drh * r_steps[t], mask)
+            dh = through_products + dh * z_steps[t]
         dzr, dn = (tf.stack(s) for s in zip(*rows, strict=True))
         dWx = tf.concat([dzr, dn], -1)
         return (
@@ -337,8 +337,8 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 dA_t += tf.stack([by_gate.get(k, nothing) for k in cell.gates], 1) * S[t]
                 dc = tf.add_n([dc, by_gate["i"] * P["i"][t], by_gate["f"] * P["f"][t]])
             dA[t] = tf.reshape(dA_t, [-1, n_blocks * units])
-            back = tf.matmul(dA[t], R_T)
-            dh, *dgates = tf.split(back, 4, axis=1) if recurrent_gates else (back,)
+            d_fed = tf.matmul(dA[t], R_T)
+            dh, *dgates = tf.split(d_fed, 4, axis=1) if recurrent_gates else (d_fed,)
             dh = _masked(dh, mask)
         dA = tf.stack(dA)
         grads = Weights(
@@ -354,12 +354,12 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 seen["o"] = f_of * c_before + (g if i is None else i * g)
             sums = [tf.reduce_sum(seen[k] * blocks[k], [0, 1]) for k in cell.peepholes]
             grads = grads._replace(peephole_kernel=tf.stack(sums))
-        back = [dh, dc]
+        d_states = [dh, dc]
         if recurrent_gates:
             fed = tf.concat([blocks[k] for k in recurrent_gates], -1)
             grads = grads._replace(gate_kernel=_outer(v["gates"], fed))
-            back += dgates
-        return tuple(back), dA, grads
+            d_states += dgates
+        return tuple(d_states), dA, grads
 
     return Scheme(forward, backward, len(names))
 
@@ -405,15 +405,15 @@ def backward_pass(
     totals = [tf.zeros_like(t) for t in w if t is not None]
 
     def chunk(carry: tuple, sequences: list, chunks: list) -> Any:
-        back, totals = carry[:n], carry[n:]
+        d_states, totals = carry[:n], carry[n:]
         x, *rest = sequences
         upstream_chunk, saved = rest[: len(upstream)], [*chunks, *rest[len(upstream) :]]
-        back, dWx, grads = scheme.backward(w, back, x, upstream_chunk, saved)
+        d_states, dWx, grads = scheme.backward(w, d_states, x, upstream_chunk, saved)
         flat = tf.reshape(dWx, [-1, dWx.shape[-1]])
         dx = tf.reshape(tf.matmul(flat, w.kernel, transpose_b=True), tf.shape(x))
-        found = [d for d, there in zip(grads, w, strict=True) if there is not None]
-        new = [total + d for total, d in zip(totals, found, strict=True)]
-        return (*back, *new), [dx]
+        gradients = [d for d, weight in zip(grads, w, strict=True) if weight is not None]
+        new = [total + d for total, d in zip(totals, gradients, strict=True)]
+        return (*d_states, *new), [dx]
 
     final, (dx,) = scan(
         chunk, x, [x, *upstream, *whole], chunks, [*carry, *totals], 1, reverse=True
@@ -461,7 +461,7 @@ def looped(
     @_as_written
     def compute(x: Tensor, *tensors: Tensor) -> Any:
         initial, given = tensors[:n_initial], iter(tensors[n_initial:])
-        w = Weights(*(next(given) if there else None for there in present))
+        w = Weights(*(next(given) if is_there else None for is_there in present))
         n_outputs = 0 if last else n_states
 
         def run(keep: bool) -> Any:

@@ -103,7 +103,7 @@ def scan(
     n_outputs : int
         Number of outputs of `chunk`.
     reverse : bool, default=False
-        Whether to walk from the last step to the first.
+        Whether to go from the last step to the first.
 
     Returns
     -------
@@ -142,13 +142,13 @@ def scan(
         def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
             pieces = cut(sequences, offset + at * length, length)
-            found, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in saved])
-            for new, old in zip(found, state, strict=True):
+            final, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in saved])
+            for new, old in zip(final, state, strict=True):
                 new.set_shape(old.shape)
             for n, output in enumerate(outputs):
                 shapes[n] = output.shape[1:]
             pairs = zip(arrays, outputs, strict=True)
-            return k + 1, tuple(found), tuple(a.write(first + at, o) for a, o in pairs)
+            return k + 1, tuple(final), tuple(a.write(first + at, o) for a, o in pairs)
 
         _, state, arrays = tf.while_loop(lambda k, *_: k < count, turn, (0, state, arrays))
         body = list(arrays)

@@ -26,7 +26,7 @@ class Memory:
     """
 
     BYTES = 1 << 29
-    """Kept at most while nobody uses them, the last used."""
+    """Kept at most while none of them is used, the last used."""
 
     SMALL = 1 << 13
     """Floats below which an array is not worth the trouble."""

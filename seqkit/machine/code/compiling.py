@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 DIGEST = hashlib.sha256().digest_size
 
 
-def _places() -> Iterator[tuple[Path, str]]:
+def _candidates() -> Iterator[tuple[Path, str]]:
     """Yield folders that a cache may be made in, and where each name is from, the best first."""
     for variable, given in (
         ("NUMBA_CACHE_DIR", _config.CACHE_DIR),
@@ -83,19 +83,19 @@ def _places() -> Iterator[tuple[Path, str]]:
         yield Path(folder, f"seqkit-{user}"), "temporary"
 
 
-def _refusal(folder: Path) -> str:
+def _unusable(folder: Path) -> str:
     """Make a folder of the user alone, or return why it cannot be used."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        found = folder.stat()
+        status = folder.stat()
         if hasattr(os, "getuid"):
-            if found.st_uid != os.getuid():
+            if status.st_uid != os.getuid():
                 return "it belongs to another user"
-            if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return "others can write to it (chmod 700 mends that)"
-            if stat.S_IMODE(found.st_mode) != 0o700:
+            if stat.S_IMODE(status.st_mode) != 0o700:
                 folder.chmod(0o700)
         if not os.access(folder, os.W_OK):
             return "it cannot be written"
@@ -115,13 +115,13 @@ def _cache_folder() -> Path | None:
     files = sorted(Path(__file__).parent.glob("*.py"))
     made_by = f"{sys.implementation.cache_tag} {numba.__version__} {llvmlite.__version__}"
     state = hashlib.sha256(made_by.encode() + b"".join(p.read_bytes() for p in files)).hexdigest()
-    for place, source in _places():
+    for parent, source in _candidates():
         # a folder that the user names may be everybody's, those that are made here may not
         folders = (
-            [place / state[:16]] if source == "NUMBA_CACHE_DIR" else [place, place / state[:16]]
+            [parent / state[:16]] if source == "NUMBA_CACHE_DIR" else [parent, parent / state[:16]]
         )
         for folder in folders:
-            if why := _refusal(folder):
+            if why := _unusable(folder):
                 _log.warning("%s is not used for compiled kernels: %s", folder, why)
                 break
         else:
@@ -198,7 +198,7 @@ class _KernelCache(_Cache):
         """Do nothing: it is a cache from the beginning."""
 
     def disable(self) -> None:
-        """Do nothing: Numba asks for it with lifted loops only, which have no place here."""
+        """Do nothing: Numba asks for it with lifted loops only, which there are none of."""
 
     def flush(self) -> None:
         """Forget all results of the function."""

@@ -79,7 +79,7 @@ def _lstm_step(
     for b in range(batch):
         work_b, g_b = at(work, b * wide), at(g, b * columns)
         before, after, out = at(c_before, b * units), at(c, b * units), at(h, b * units)
-        # of a gate that is absent nothing is read: its place is wherever
+        # of a gate that is absent nothing is read: its pointer leads nowhere
         g_i, g_f, g_o = at(g_b, i * units), at(g_b, f * units), at(g_b, o * units)
         g_u = at(g_b, u * units)
         if i >= 0:
@@ -112,10 +112,10 @@ def _lstm_step(
         else:
             activate(out, after, linear[1], units)
         if recurrent:  # such a cell has all gates
-            place = at(gates, b * 3 * units)
-            copy(place, g_i, units)
-            copy(at(place, units), g_f, units)
-            copy(at(place, 2 * units), g_o, units)
+            saved = at(gates, b * 3 * units)
+            copy(saved, g_i, units)
+            copy(at(saved, units), g_f, units)
+            copy(at(saved, 2 * units), g_o, units)
 
 
 @kernel
@@ -169,8 +169,8 @@ def lstm_forward(
 ) -> None:  # fmt: skip
     """Compute a sequence of any cell of the LSTM scheme; fill h, c and the activations g.
 
-    `blocks` are the places of the blocks i, f, c, o, `seen` the rows of the peepholes of i, f, o;
-    -1 where there is none. `G` (3 * units, 3 * units) feeds the gates i, f, o of the step before
+    `blocks` are the positions of the blocks i, f, c, o, `seen` the rows of the peepholes of i, f,
+    o; -1 where there is none. `G` (3 * units, 3 * units) feeds the gates i, f, o of the step before
     (`gates0` before the first) to the gates, and `gates` saves them; no rows without gate
     recurrence.
     """

@@ -98,8 +98,8 @@ def _micro_kernel(rows: int) -> Any:
                 return value
 
             lines = [builder.gep(a, [times(row, r)]) for r in range(rows)]
-            places = [[at_vector(out, times(wide, r), v) for v in range(2)] for r in range(rows)]
-            before_loop = [[load(place) for place in line] for line in places]
+            outs = [[at_vector(out, times(wide, r), v) for v in range(2)] for r in range(rows)]
+            before_loop = [[load(address) for address in line] for line in outs]
             before = builder.block
             loop = builder.append_basic_block("depth")
             after = builder.append_basic_block("out")
@@ -129,9 +129,9 @@ def _micro_kernel(rows: int) -> Any:
                     s.add_incoming(new, loop)
             builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
             builder.position_at_end(after)
-            for line, new_sums in zip(places, added, strict=True):
-                for place, new in zip(line, new_sums, strict=True):
-                    builder.store(new, place).align = 4
+            for line, new_sums in zip(outs, added, strict=True):
+                for address, new in zip(line, new_sums, strict=True):
+                    builder.store(new, address).align = 4
             return context.get_dummy_value()
 
         return signature, generate
@@ -187,11 +187,11 @@ def pack(
         column = first + p * width
         n = min(width, last - column)
         for k in range(depth):
-            row, place = at(matrix, k * wide + column), at(out, (p * depth + k) * width)
+            row, tile_row = at(matrix, k * wide + column), at(out, (p * depth + k) * width)
             if n < width:
-                zero(place, width)
+                zero(tile_row, width)
             for j in range(n):
-                place[j] = row[j]
+                tile_row[j] = row[j]
 
 
 @compiled
@@ -222,19 +222,19 @@ def product(
     if depth == 0:
         return
     for p in range(n):
-        tile, place = at(tiles, p * depth * WIDTH), at(out, p * WIDTH)
+        tile, sums = at(tiles, p * depth * WIDTH), at(out, p * WIDTH)
         r = 0
         while r + ROWS <= rows:
-            _rows_most(at(a, row * r), row, 1, tile, depth, at(place, wide * r), wide)
+            _rows_most(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
             r += ROWS
         while r + 4 <= rows:
-            _rows_4(at(a, row * r), row, 1, tile, depth, at(place, wide * r), wide)
+            _rows_4(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
             r += 4
         if r + 2 <= rows:
-            _rows_2(at(a, row * r), row, 1, tile, depth, at(place, wide * r), wide)
+            _rows_2(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
             r += 2
         if r < rows:
-            _rows_1(at(a, row * r), row, 1, tile, depth, at(place, wide * r), wide)
+            _rows_1(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
 
 
 @compiled
@@ -269,10 +269,10 @@ def add_outer(
         pack(a, depth, count, 0, depth, strips, ROWS)
     pack(rows, columns, count, first, last, tiles, WIDTH)
     for p in range(n_tiles(last - first)):
-        tile, place = at(tiles, p * count * WIDTH), at(out, p * WIDTH)
+        tile, sums = at(tiles, p * count * WIDTH), at(out, p * WIDTH)
         for k in range(n_strips):
             strip = at(strips, k * count * ROWS)
-            _rows_most(strip, 1, ROWS, tile, count, at(place, wide * k * ROWS), wide)
+            _rows_most(strip, 1, ROWS, tile, count, at(sums, wide * k * ROWS), wide)
 
 
 @compiled

@@ -260,9 +260,10 @@ def _dispatcher(function: Any, **options: Any) -> Any:
 def compiled(function: Any) -> Any:
     """Compile a function that kernels call: it can be called from nowhere else."""
     dispatcher = _dispatcher(function, no_cpython_wrapper=True)
-    # as declared, whatever it is called with: Numba makes one more of each number in the call
-    compile_as = dispatcher.compile
-    dispatcher.compile = lambda _sig: compile_as(declared(function))
+    if hasattr(dispatcher, "targetctx"):
+        # as declared, whatever it is called with: Numba makes one more of each number in the call
+        compile_as = dispatcher.compile
+        dispatcher.compile = lambda _signature: compile_as(declared(function))
     return dispatcher
 
 

@@ -275,7 +275,7 @@ def _train(
         if not refusal(cell) and not is_ready(cell):
             what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
             folder.log(what)
-            show.say(f"{what}: some 5 seconds")
+            show.say(f"{what}: 5 to 7 seconds")
         show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
     keeper = Keeper(folder, show)
     try:

@@ -1,16 +1,20 @@
-"""Time a training step of seqkit's recurrent layers against PyTorch and stock Keras.
+"""Time training as users train: fits of `SequenceClassifier` beside a plain PyTorch loop.
 
-    python benchmarks/train_step.py                      # the whole grid
-    python benchmarks/train_step.py --threads own        # TensorFlow's own threads
-    python benchmarks/train_step.py --units 64 --time 50 # part of the grid
+    python benchmarks/train_step.py                          # the whole table, about an hour
+    python benchmarks/train_step.py --units 64 --time 50     # a part of it
+    python benchmarks/train_step.py --only lstm-2x64-bi-b16-t50 --seconds 5
+    python benchmarks/train_step.py --every 12 --seconds 1   # a look at all of it
 
-A step is forward, loss, backward, Adam (of each side's own training loop). TensorFlow has one
-thread inside an operation and as many operations at a time as there are processors, as seqkit's
-command line sets them; both seqkit and Keras are faster so. The three frameworks live in
-processes of their own that take turns (the others sleep meanwhile), so that neither waiting
-threads of one nor a busy spell of the machine falls on one side only. PyTorch has two threads.
-Stock Keras runs as a graph step in both its settings (`implementation` 2 and 1), of which the
-faster counts. Medians; ratios above 1 mean seqkit is faster.
+A case is a cell, layers, directions, units, batch and time; both sides train the same network (last
+states, a dense layer, cross-entropy, Adam) on the same series for as many steps, and all that a fit
+does is timed: making the network and its initial weights, shuffling, gathering batches, steps.
+Steps a fit are such that it takes some `TURN` seconds. The sides live in processes of their own and
+take turns (the other sleeps meanwhile), so that neither waiting threads of one nor a busy spell of
+the machine falls on one side only. Each may use as many threads as there are processors (PyTorch is
+told so). A fit that is not timed comes first: kernels are loaded, and compiled if need be.
+
+The time of a step is the median over fits of seconds by steps; a ratio above 1 means that seqkit is
+faster. On a busy machine PyTorch's times mean little: its threads wait for one another.
 """
 
 from __future__ import annotations
@@ -22,14 +26,19 @@ import math
 import multiprocessing
 import os
 import platform
+import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-FEATURES, CLASSES = 8, 4
-GRID = {
+FEATURES, CLASSES, RATE = 8, 4, 1e-3
+BATCHES = 4  # an epoch
+GRID: dict[str, list[Any]] = {
     "cell": ["lstm", "gru"],
     "layers": [1, 2, 3],
     "directions": [1, 2],
@@ -37,8 +46,19 @@ GRID = {
     "batch": [16, 64],
     "time": [50, 200],
 }
-SIDES = ("seqkit", "torch", "keras")
-KERAS_SETTINGS = (2, 1)  # Keras's `implementation`: one product for all gates, or one a gate
+SIDES = ("seqkit", "torch")
+TURN = 0.25  # seconds a fit is meant to take, at least an epoch
+ROUNDS = 3  # at least
+
+Case = dict[str, Any]
+Fit = Callable[[int], None]
+
+
+def name_of(case: Case) -> str:
+    """Return how ``--only`` calls a case."""
+    ways = "bi" if case["directions"] == 2 else "uni"
+    network = f"{case['layers']}x{case['units']}-{ways}"
+    return f"{case['cell']}-{network}-b{case['batch']}-t{case['time']}"
 
 
 def flops(cell: str, layers: int, directions: int, units: int, batch: int, time: int) -> float:
@@ -51,248 +71,214 @@ def flops(cell: str, layers: int, directions: int, units: int, batch: int, time:
     return 3.0 * total  # forward, gradient of the inputs, gradient of the weights
 
 
-def tensorflow_steps(side: str, threads: str):
-    import tensorflow as tf
-
-    if threads != "own":
-        intra, inter = (int(n) for n in threads.split(","))
-        tf.config.threading.set_intra_op_parallelism_threads(intra)
-        tf.config.threading.set_inter_op_parallelism_threads(inter)
-    import keras
+def data(case: Case) -> tuple[Any, Any]:
+    """Return standardised series of noise and labels: times do not depend on what is learnt."""
     import numpy as np
 
-    def build(cell, layers, directions, units, batch, time, setting):
-        from seqkit.recurrent import Bidirectional, GatedRNN
-
-        h = inputs = keras.Input((time, FEATURES), batch_size=batch)
-        for k in range(layers):
-            options = {"return_sequences": k < layers - 1}
-            if side == "seqkit":
-                layer = (GatedRNN if directions == 1 else Bidirectional)(units, cell, **options)
-            else:
-                kind = keras.layers.LSTM if cell == "lstm" else keras.layers.GRU
-                layer = kind(units, implementation=setting, **options)
-                layer = layer if directions == 1 else keras.layers.Bidirectional(layer)
-            h = layer(h)
-        model = keras.Model(inputs, keras.layers.Dense(CLASSES)(h))
-        optimizer = keras.optimizers.Adam()
-        optimizer.build(model.trainable_variables)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        update = optimizer.apply
-        if side == "seqkit":  # as its training loop does
-            from seqkit.training.optimizing import apply_gradients
-
-            rate = tf.constant(optimizer.learning_rate)
-
-            def update(gradients, variables):
-                apply_gradients(optimizer, gradients, variables, rate, None)
-
-        rng = np.random.default_rng(0)
-        x = tf.constant(rng.normal(size=(batch, time, FEATURES)), tf.float32)
-        y = tf.constant(rng.integers(0, CLASSES, batch))
-
-        @tf.function
-        def step():
-            with tf.GradientTape() as tape:
-                value = loss(y, model(x, training=True))
-            gradients = tape.gradient(value, model.trainable_variables)
-            update(gradients, model.trainable_variables)
-            return value
-
-        return lambda: step().numpy()
-
-    settings = (None,) if side == "seqkit" else KERAS_SETTINGS
-    return lambda *case: [build(*case, setting) for setting in settings]
+    rng = np.random.default_rng(0)
+    n = case["batch"] * BATCHES
+    x = rng.normal(size=(n, case["time"], FEATURES)).astype(np.float32)
+    return x, np.arange(n) % CLASSES
 
 
-def torch_steps():
+def seqkit_fit(case: Case) -> Fit:
+    """Return a fit of so many epochs by the estimator, with its native network."""
+    from seqkit import SequenceClassifier
+
+    x, y = data(case)
+    settings = {
+        "cell": case["cell"], "units": (case["units"],) * case["layers"],
+        "bidirectional": case["directions"] == 2, "batch_size": case["batch"], "dropout": 0.0,
+        "pooling": "last", "patch": 1, "scale": "none", "schedule": "constant",
+        "learning_rate": RATE, "clipnorm": None, "validation": 0, "patience": 0, "random_state": 0,
+    }  # fmt: skip
+
+    def fit(epochs: int) -> None:
+        fitted = SequenceClassifier(**settings, epochs=epochs).fit(x, y)
+        assert fitted.trainer_ == "native", fitted.trainer_
+
+    return fit
+
+
+def torch_fit(case: Case) -> Fit:
+    """Return a fit of so many epochs by a loop as PyTorch's tutorials have it."""
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(n_processors())
+    x, y = (torch.from_numpy(array) for array in data(case))
+    kind = torch.nn.LSTM if case["cell"] == "lstm" else torch.nn.GRU
+    units, layers, directions = case["units"], case["layers"], case["directions"]
 
-    def build(cell, layers, directions, units, batch, time):
-        kind = torch.nn.LSTM if cell == "lstm" else torch.nn.GRU
+    def fit(epochs: int) -> None:
+        torch.manual_seed(0)
         rnn = kind(FEATURES, units, layers, batch_first=True, bidirectional=directions == 2)
         head = torch.nn.Linear(units * directions, CLASSES)
-        optimizer = torch.optim.Adam([*rnn.parameters(), *head.parameters()])
-        loss = torch.nn.CrossEntropyLoss()
-        x, y = torch.randn(batch, time, FEATURES), torch.randint(0, CLASSES, (batch,))
+        optimizer = torch.optim.Adam([*rnn.parameters(), *head.parameters()], RATE)
+        loss_of = torch.nn.CrossEntropyLoss()
+        for _ in range(epochs):
+            for rows in torch.randperm(len(x)).split(case["batch"]):
+                optimizer.zero_grad()
+                state = rnn(x[rows])[1]
+                h = state[0] if case["cell"] == "lstm" else state
+                loss_of(head(torch.cat(tuple(h[-directions:]), 1)), y[rows]).backward()
+                optimizer.step()
 
-        def step():
-            optimizer.zero_grad()
-            value = loss(head(rnn(x)[0][:, -1]), y)
-            value.backward()
-            optimizer.step()
-            return value.item()
-
-        return [step]
-
-    return build
+    return fit
 
 
-WARM, TURN = 0.02, 0.08  # seconds a side computes before it is timed, and while it is
-STEADY = 0.15  # a case gets up to three times its turns until no side's times spread further
-
-
-def worker(side: str, threads: str, pipe) -> None:
-    """Answer the questions of the parent: build a case, time a step of it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    make = torch_steps() if side == "torch" else tensorflow_steps(side, threads)
-    steps, best = [], 0
+def worker(side: str, pipe: Any) -> None:
+    """Answer the parent: ``(case, 0)`` prepares and gives seconds an epoch, else epochs to time."""
+    make = {"seqkit": seqkit_fit, "torch": torch_fit}[side]
+    fit: Fit = lambda epochs: None  # noqa: E731
     while (question := pipe.recv()) is not None:
-        kind, value = question
-        if kind == "case":
-            steps = make(*value)
-            once = []
-            for step in steps:  # trace, warm up, and find the faster setting
-                for _ in range(2):
-                    step()
-                start = time.perf_counter()
-                step()
-                once.append(time.perf_counter() - start)
-            best = once.index(min(once))
-            pipe.send(min(once))
-        else:
-            taken = []
-            begun = time.perf_counter()  # untimed: caches and threads are still another's
-            while time.perf_counter() - begun < WARM:
-                steps[best]()
-            for _ in range(value):
-                start = time.perf_counter()
-                steps[best]()
-                taken.append(time.perf_counter() - start)
-            pipe.send(taken)
+        case, epochs = question
+        if not epochs:
+            fit = make(case)
+            fit(1)
+        begun = time.perf_counter()
+        fit(epochs or 1)
+        pipe.send(time.perf_counter() - begun)
 
 
-def median(values):
-    values = sorted(values)
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+def median(values: Sequence[float]) -> float:
+    """Return the median."""
+    return float(statistics.median(values))
 
 
-def spread(values):
-    """Return how far the middle half of the times reaches, as a part of their median."""
-    values = sorted(values)
-    quarter = len(values) // 4
-    return (values[-1 - quarter] - values[quarter]) / median(values)
-
-
-def geometric_mean(values):
-    return math.exp(sum(math.log(v) for v in values) / len(values))
-
-
-def product_peak(seconds: float = 1.0) -> float:
-    """Return the single-precision matrix product rate of this machine, FLOP/s, by PyTorch."""
-    import torch
-
-    torch.set_num_threads(2)
-    a, best, start = torch.randn(2048, 2048), math.inf, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        begin = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - begin)
-    return 2 * 2048**3 / best
+def n_processors() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
-    from importlib.metadata import version
+    """Return the versions that a result depends on."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    return {k: version(k) for k in ("tensorflow", "keras", "torch", "numpy")} | {
+    found = {}
+    for package in ("numba", "llvmlite", "numpy", "torch", "tensorflow", "keras"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        **found,
         "python": platform.python_version(),
-        "cpus": str(os.cpu_count()),
+        "cpus": str(n_processors()),
+        "processor": _processor(),
     }
 
 
-def measure(cases, sides, threads, seconds, on_case) -> list[dict]:
-    """Time every case, the sides taking turns, about `seconds` a case."""
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def measure(cases: Sequence[Case], sides: Sequence[str], seconds: float) -> Iterator[Case]:
+    """Yield each case with the milliseconds of a step on each side, in about `seconds` a case."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     for side in sides:
         pipes[side], other = context.Pipe()
-        processes.append(context.Process(target=worker, args=(side, threads, other), daemon=True))
+        processes.append(context.Process(target=worker, args=(side, other), daemon=True))
         processes[-1].start()
-    rows = []
+
+    def ask(side: str, case: Case, epochs: int) -> float:
+        pipes[side].send((case, epochs))
+        return float(pipes[side].recv())
+
     for case in cases:
-        once = {}
-        for side, pipe in pipes.items():
-            pipe.send(("case", tuple(case.values())))
-            once[side] = pipe.recv()
+        one = {side: ask(side, case, 0) for side in sides}
+        epochs = max(1, min(round(TURN / min(one.values())), round(4 * TURN / max(one.values()))))
+        rounds = max(ROUNDS, round(seconds / (epochs * sum(one.values()))))
         taken: dict[str, list[float]] = {side: [] for side in sides}
-        rounds = max(3, min(9, int(seconds / max(sum(once.values()), TURN))))
-        repeats = {s: max(1, min(30, int(TURN / max(once[s], 1e-4)))) for s in sides}
-        for n in range(3 * rounds):
-            if n >= rounds and max(map(spread, taken.values())) < STEADY:
-                break
+        for n in range(rounds):
             for side in sides if n % 2 else reversed(sides):
-                pipes[side].send(("time", repeats[side]))
-                taken[side] += pipes[side].recv()
-        row = {**case, **{f"{s}_ms": 1e3 * median(taken[s]) for s in sides}}
-        row["flops"] = flops(**case)
-        rows.append(row)
-        on_case(row)
+                taken[side].append(1e3 * ask(side, case, epochs) / (epochs * BATCHES))
+        row = {**case, "steps": epochs * BATCHES, "rounds": rounds, "flops": flops(**case)}
+        for side in sides:
+            low, _, high = statistics.quantiles(taken[side], n=4)
+            row[f"{side}_ms"] = median(taken[side])
+            row[f"{side}_spread"] = (high - low) / row[f"{side}_ms"]
+        yield row
     for pipe in pipes.values():
         pipe.send(None)
     for process in processes:
         process.join(10)
-    return rows
 
 
-def main() -> None:
+def summary_of(rows: Sequence[Case]) -> dict[str, Any]:
+    """Return the geometric mean and the least of PyTorch's time by seqkit's, by cell and of all."""
+    summary = {}
+    for cell in [*dict.fromkeys(row["cell"] for row in rows), "all"]:
+        some = [row for row in rows if cell in ("all", row["cell"])]
+        ratios = [row["torch_ms"] / row["seqkit_ms"] for row in some]
+        least = min(range(len(some)), key=ratios.__getitem__)
+        summary[f"{cell} against torch"] = {
+            "geometric_mean": math.exp(sum(map(math.log, ratios)) / len(ratios)),
+            "least": ratios[least],
+            "least_case": name_of(some[least]),
+            "slower_than_0.95": sum(ratio < 0.95 for ratio in ratios),
+            "cases": len(ratios),
+        }
+    return summary
+
+
+def options() -> argparse.Namespace:
+    """Return the command line's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, values in GRID.items():
         parser.add_argument(f"--{name}", nargs="+", default=values, type=type(values[0]))
     parser.add_argument(
-        "--threads",
-        default=f"1,{os.cpu_count()}",
-        help="intra,inter for TensorFlow, or own for what it takes by itself; default %(default)s",
+        "--only", nargs="+", default=(), help="cases by name: lstm-1x32-uni-b16-t50"
     )
+    parser.add_argument("--every", type=int, default=1, help="each so many-th case alone")
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
-    parser.add_argument("--seconds", type=float, default=1.5, help="about, a case")
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=5.0, help="about, a case")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "train_step.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print and write."""
+    args = options()
     names = list(GRID)
     cases = [
         dict(zip(names, c, strict=True))
         for c in itertools.product(*(getattr(args, name) for name in names))
     ]
-    sides = tuple(s for s in SIDES if s in args.sides)
-    peak = product_peak()
-    print(f"{versions()}  product peak {peak / 1e9:.0f} GFLOP/s  threads {args.threads}")
-    others = [s for s in sides if s != "seqkit"]
-    head = [*names, *(f"{s} ms" for s in sides), *(f"x {s}" for s in others), "% of peak"]
-    print("  ".join(f"{h:>10}" for h in head))
-
-    def show(row):
+    if unknown := set(args.only) - {name_of(case) for case in cases}:
+        raise SystemExit(f"--only: no case is called {', '.join(sorted(unknown))}")
+    cases = [case for case in cases if not args.only or name_of(case) in args.only][:: args.every]
+    sides = [side for side in SIDES if side in args.sides]
+    print(versions())
+    print("  ".join(f"{h:>10}" for h in [*names, *(f"{s} ms" for s in sides), "ratio", "GFLOP/s"]))
+    rows = []
+    for row in measure(cases, sides, args.seconds):
         cells = [str(row[n]) for n in names] + [f"{row[f'{s}_ms']:.2f}" for s in sides]
-        cells += [f"{row[f'{s}_ms'] / row['seqkit_ms']:.2f}" for s in others]
-        cells.append(f"{100 * row['flops'] / (row['seqkit_ms'] / 1e3) / peak:.0f}")
+        if len(sides) == 2:
+            cells.append(f"{row['torch_ms'] / row['seqkit_ms']:.2f}")
+        cells.append(f"{row['flops'] / (row[f'{sides[0]}_ms'] * 1e6):.0f}")
         print("  ".join(f"{c:>10}" for c in cells), flush=True)
-
-    rows = measure(cases, sides, args.threads, args.seconds, show)
-    summary = {}
-    for cell in args.cell:
-        for other in others:
-            ratios = [r[f"{other}_ms"] / r["seqkit_ms"] for r in rows if r["cell"] == cell]
-            summary[f"{cell} against {other}"] = {
-                "geometric_mean": geometric_mean(ratios),
-                "least": min(ratios),
-                "slower_than_0.95": sum(r < 0.95 for r in ratios),
-                "cases": len(ratios),
-            }
-            print(f"{cell} against {other}: " + ", ".join(
-                f"{k} {v:.2f}" for k, v in summary[f"{cell} against {other}"].items()
-            ))  # fmt: skip
-    output = args.output or HERE / "results" / "train_step.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
+        rows.append(row)
+    summary = summary_of(rows) if len(sides) == 2 else {}
+    for name, values in summary.items():
+        print(f"{name}: " + ", ".join(
+            f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()
+        ))  # fmt: skip
     result = {
-        "versions": versions(),
-        "threads": args.threads,
-        "product_peak_gflops": peak / 1e9,
-        "summary": summary,
-        "rows": rows,
-    }
-    output.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"written to {output}")
+        "benchmark": "train_step", "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(), "seconds": args.seconds, "summary": summary, "rows": rows,
+    }  # fmt: skip
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"written to {args.output}")
 
 
 if __name__ == "__main__":

@@ -273,7 +273,9 @@ def _train(
 
         cell = find_cell(flow.recipe.model.cell)
         if not refusal(cell) and not is_ready(cell):
-            show.say("machine code is made for this computer, once: some 20 seconds")
+            what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
+            folder.log(what)
+            show.say(f"{what}: 5 to 7 seconds")
         show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
     keeper = Keeper(folder, show)
     try:

@@ -135,14 +135,14 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
     assert json.loads((second / "metrics.json").read_text()) == scores
 
 
-def test_machine_code_is_announced_once(call, table, tmp_path, monkeypatch):
+def test_compiled_kernels_are_announced_once(call, table, tmp_path, monkeypatch):
     from seqkit.machine.code import compiling
 
     with monkeypatch.context() as patch:
         patch.setattr(compiling, "_cache_folder", lambda: tmp_path)
-        assert "machine code is made for this computer" in call("fit", table(), "--name", "a")
-        assert "machine code" not in call("fit", table(), "--json", "--name", "b")
-    assert "machine code" not in call("fit", table(), "--name", "c")
+        assert "kernels are compiled for this computer" in call("fit", table(), "--name", "a")
+        assert "kernels are compiled" not in call("fit", table(), "--json", "--name", "b")
+    assert "kernels are compiled" not in call("fit", table(), "--name", "c")
 
 
 def test_json_is_one_object_and_nothing_else(call, table):

@@ -16,7 +16,6 @@ PRIVATE = {
     "_check_sample_weight": "scikit-learn",
     "_context_handle": "tensorflow",
     "_flatten_layers": "keras",
-    "_getvalue": "numba",
     "_initial_epoch": "keras",
     "_learning_rate": "keras",
     "_non_trainable_variables": "keras",

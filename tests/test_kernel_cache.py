@@ -6,23 +6,28 @@ import os
 import pwd
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import some
 
-from seqkit.machine.code import compiling
+from seqkit.machine.code import compiling, dense, descent, gru, lstm, products, rows, simple
+from seqkit.machine.code.compiling import Floats, Vector, at, kernel, single, start
 
 
-def double(x):
-    return 2 * x
+def doubled(x: Vector) -> None:
+    row = start(x)
+    for j in range(x.shape[0]):
+        row[j] *= single(2)
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
     """Every test looks for the folder anew, and hears everything that is told once."""
     monkeypatch.setattr(compiling._config, "CACHE_DIR", "")
-    for name in ("_cache_folder", "_tell"):
+    for name in ("_announce", "_cache_folder", "_tell"):
         getattr(compiling, name).cache_clear()
     yield
-    for name in ("_cache_folder", "_tell"):
+    for name in ("_announce", "_cache_folder", "_tell"):
         getattr(compiling, name).cache_clear()
 
 
@@ -34,9 +39,10 @@ def folder(tmp_path, monkeypatch):
 
 def loaded(function):
     """Compile a function, or load it; return its dispatcher."""
-    dispatcher = compiling.compiled(function)
-    assert dispatcher(21) == 42
-    return dispatcher
+    compute, x = compiling.kernel(function), np.array([21, 4], np.float32)
+    compute(x)
+    assert x.tolist() == [42, 8]
+    return compute.dispatcher
 
 
 def was_kept(dispatcher):
@@ -44,8 +50,8 @@ def was_kept(dispatcher):
 
 
 def test_a_kernel_is_compiled_once(folder, caplog):
-    assert not was_kept(loaded(double))
-    assert was_kept(loaded(double))
+    assert not was_kept(loaded(doubled))
+    assert was_kept(loaded(doubled))
     assert not caplog.records
     [state] = folder.iterdir()
     assert state.stat().st_mode & 0o777 == folder.stat().st_mode & 0o777 == 0o700
@@ -63,15 +69,15 @@ def test_a_kernel_is_compiled_once(folder, caplog):
     ids=["empty", "short", "beginning", "zeros", "one bit"],
 )
 def test_a_damaged_kernel_is_compiled_again(folder, caplog, damage):
-    loaded(double)
+    loaded(doubled)
     [file] = folder.glob("*/*.nbc")
     file.write_bytes(damage(file.read_bytes()))
-    assert not was_kept(loaded(double))
+    assert not was_kept(loaded(doubled))
     [record] = caplog.records
     assert "damaged" in record.getMessage()
     assert str(file.parent) in record.getMessage()
     assert record.name.startswith("seqkit.")
-    assert was_kept(loaded(double))
+    assert was_kept(loaded(doubled))
 
 
 def test_a_full_disk_costs_the_cache_and_nothing_else(folder, caplog, monkeypatch):
@@ -79,7 +85,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(folder, caplog, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    loaded(double)
+    loaded(doubled)
     assert "No space left" in caplog.text
     assert not list(folder.glob("*/*"))
 
@@ -107,7 +113,7 @@ def test_without_a_home_nothing_is_made_in_the_working_folder(tmp_path, monkeypa
     compiling._cache_folder.cache_clear()
     assert compiling._cache_folder() is None
     assert not list(work.iterdir())
-    assert not was_kept(loaded(double))
+    assert not was_kept(loaded(doubled))
 
 
 @pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
@@ -141,12 +147,85 @@ def test_a_folder_of_somebody_else_is_not_used(folder, tmp_path, monkeypatch, ca
     folder.mkdir()
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-    found = compiling._refusal(folder)
+    found = compiling._unusable(folder)
     assert found == "it belongs to another user"
 
 
 def test_the_cache_is_told_of_by_name(folder):
     assert not compiling.is_compiled("lstm")
-    compiling._cache_folder().joinpath("lstm.lstm_backward-0123456789abcdef.nbc").touch()
+    compiling._cache_folder().joinpath("lstm._lstm_backward-0123456789abcdef.nbc").touch()
     assert compiling.is_compiled("lstm")
     assert not compiling.is_compiled("gru")
+
+
+def test_what_is_compiled_is_announced_once(folder, caplog):
+    caplog.set_level("INFO", "seqkit.machine")
+    for _ in range(2):
+        loaded(doubled)
+    [record] = caplog.records
+    assert "compiling the test_kernel_cache kernels" in record.getMessage()
+    assert str(compiling._cache_folder()) in record.getMessage()
+
+
+def test_a_kernel_takes_what_it_declares_and_nothing_else(folder):
+    compute = kernel(doubled)
+    still = np.ones(3, np.float32)
+    still.flags.writeable = False  # as those that TensorFlow hands over
+    compute(np.ones(3, np.float32))
+    compute(still)
+    for other in (np.ones(6, np.float32)[::2], np.ones(3), np.ones((3, 1), np.float32)):
+        with pytest.raises(TypeError, match="No matching definition"):
+            compute(other)
+    assert len(compute.dispatcher.signatures) == 1
+
+
+def filled(out: Vector, first: Vector, second: Vector) -> None:
+    for j in range(first.shape[0]):
+        start(first)[j] = single(1)
+    for j in range(second.shape[0]):
+        at(start(second), j)[0] = single(2)
+    total = start(out)
+    total[0] = single(0)
+    for j in range(first.shape[0]):
+        total[0] += first[j]
+    for j in range(second.shape[0]):
+        total[0] += second[j]
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (0, 1), (9000, 17)])
+def test_the_buffers_of_a_kernel_do_not_overlap(folder, sizes):
+    out = np.zeros(1, np.float32)
+    for _ in range(3):  # the block is used again
+        kernel(filled)(out, buffers=sizes)
+        assert out[0] == sizes[0] + 2 * sizes[1]
+
+
+def raised(row: Floats, j: int, by: int) -> None:
+    row[j] += by
+
+
+def raised_twice(x: Vector) -> None:
+    raised(start(x), 0, 3)
+    raised(start(x), x.shape[0] - 1, 4)
+
+
+def test_what_a_kernel_calls_is_compiled_for_the_declared_signature_only(folder, monkeypatch):
+    """Numba would make one more of every number in a call."""
+    inner = compiling.compiled(raised)
+    monkeypatch.setitem(globals(), "raised", inner)
+    x = np.zeros(3, np.float32)
+    kernel(raised_twice)(x)
+    assert x.tolist() == [3, 0, 4]
+    assert inner.signatures == [compiling.declared(raised)]
+
+
+def test_every_function_declares_types_that_there_are():
+    for module in (dense, descent, gru, lstm, products, rows, simple):
+        functions = [
+            f
+            for value in vars(module).values()
+            if (f := getattr(getattr(value, "dispatcher", value), "py_func", None))
+            and f.__module__ == module.__name__
+        ]
+        for function in some(functions):
+            assert len(compiling.declared(function)) == function.__code__.co_argcount

@@ -23,7 +23,7 @@ from seqkit.kernels.compiled import compiled_sequence, only_watched
 from seqkit.kernels.fused import fused_lstm
 from seqkit.kernels.loops import looped
 from seqkit.kernels.reference import gates_over_time, reference, step
-from seqkit.machine.sequences import is_ready, refusal
+from seqkit.machine.sequences import is_ready, unsupported
 from seqkit.machine.shards import n_shards, n_side_by_side
 
 __all__ = [
@@ -91,12 +91,12 @@ def _compiled_refuses(
     cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
 ) -> str:
     if not training:
-        return "a saved model has none of seqkit's machine code"
+        return "a saved model has none of seqkit's compiled kernels"
     if gpu:
-        return "the machine code is not for a GPU"
+        return "the compiled kernels are not for a GPU"
     if dtype != "float32":
-        return f"the machine code computes in float32, not {dtype}"
-    return refusal(cell)
+        return f"the compiled kernels compute in float32, not {dtype}"
+    return unsupported(cell)
 
 
 def _fused_refuses(
@@ -127,7 +127,7 @@ KERNELS: dict[str, Kernel] = {
         Kernel("keras", "Keras's own layer, cuDNN on a GPU", _keras_refuses),
         Kernel(
             "compiled",
-            "a training step in machine code, other answers by stock operations",
+            "a training step in compiled kernels, other answers by stock operations",
             _compiled_refuses,
         ),
         Kernel("fused", "one operation a sequence forward, a lean loop backward", _fused_refuses),
@@ -163,7 +163,7 @@ def choose(
     --------
     >>> from seqkit.cells import CELLS
     >>> print(choose(CELLS["lstm"], gpu=False))
-    compiled (a training step in machine code, other answers by stock operations; not keras: \
+    compiled (a training step in compiled kernels, other answers by stock operations; not keras: \
 there is no GPU)
     """
     if gpu is None:
@@ -262,7 +262,7 @@ def run(
     units = weights.recurrent_kernel.shape[0]
     if kernel == "compiled":
         by_time = tf.transpose(x, [1, 0, 2])
-        known = n_side_by_side()  # there and back must agree
+        known = n_side_by_side()  # forward and backward must agree
 
         def how_many(batch: int, n_steps: int) -> int:
             return shards or n_shards(batch, n_steps, units, directions, known)

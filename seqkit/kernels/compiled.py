@@ -1,4 +1,4 @@
-"""Training steps by machine code: `seqkit.machine` as two operations, there and back.
+"""Training steps by compiled kernels: `seqkit.machine` as two operations, forward and backward.
 
 One operation computes a whole batch, parts of it side by side in threads of their own. No saved
 model has any of this: where no gradient is to come, a sequence is computed by stock operations.
@@ -17,7 +17,7 @@ from tensorflow.python.eager import record
 
 from seqkit.cells import Cell, Weights
 from seqkit.kernels.second_order import differentiable
-from seqkit.machine.sequences import Batch, room
+from seqkit.machine.sequences import SequenceBatch, buffer
 from seqkit.machine.shards import side_by_side
 
 __all__ = ["compiled_sequence", "only_watched"]
@@ -44,8 +44,8 @@ def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Te
         return function(*[nothing[k] if k in nothing else next(here) for k in range(count)])
 
     present = [tensor for k, tensor in enumerate(given) if k not in nothing]
-    found = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)
-    return list(found) if isinstance(found, list | tuple) else [found]  # eager, of one
+    tensors = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]  # eager, of one
 
 
 _GRAPH: ContextVar[Any] = ContextVar("graph whose tapes alone ask for gradients", default=None)
@@ -81,7 +81,7 @@ def compiled_sequence(
     recurrent_mask: Tensor | None = None,
     shards: Callable[[int, int], int] = lambda batch, n_steps: 1,
 ) -> tuple[Tensor, ...]:
-    """Compute a sequence of any cell in float32, by machine code.
+    """Compute a sequence of any cell in float32, by compiled kernels.
 
     Parameters
     ----------
@@ -108,44 +108,46 @@ def compiled_sequence(
     asked = _is_asked_for(x)
     mask = 2 if recurrent_mask is None else recurrent_mask  # or the rank of what is not there
 
-    def batch_of(x: Array, arrays: Sequence[Array], mask: Array, kept: Array | None) -> Batch:
+    def batch_of(
+        x: Array, arrays: Sequence[Array], mask: Array, saved: Array | None
+    ) -> SequenceBatch:
         here = iter(arrays)
-        w = Weights(*(next(here) if there else None for there in present))
-        return Batch(cell, x, w, mask, shards(x.shape[1], x.shape[0]), kept)
+        w = Weights(*(next(here) if is_there else None for is_there in present))
+        return SequenceBatch(cell, x, w, mask, shards(x.shape[1], x.shape[0]), saved)
 
     def run(x: Array, mask: Array, *arrays: Array) -> list[Array]:
         batch = batch_of(x, arrays[:n_weights], mask, None)
         shape = (batch.size, units) if last else (batch.n_steps, batch.size, units)
-        out = [room(*shape) for _ in range(n_states)]
-        side_by_side(batch.there(arrays[n_weights:], out))
-        return [*out, batch.kept]
+        out = [buffer(*shape) for _ in range(n_states)]
+        side_by_side(batch.forward(arrays[n_weights:], out))
+        return [*out, batch.saved]
 
-    def run_back(x: Array, mask: Array, kept: Array, *arrays: Array) -> list[Array]:
-        batch = batch_of(x, arrays[:n_weights], mask, kept)
+    def run_backward(x: Array, mask: Array, saved: Array, *arrays: Array) -> list[Array]:
+        batch = batch_of(x, arrays[:n_weights], mask, saved)
         both = arrays[n_weights:]
-        side_by_side(batch.back(both[:n_initial], both[n_initial:], asked))
+        side_by_side(batch.backward(both[:n_initial], both[n_initial:], asked))
         return [batch.d_initial, *batch.gradients(), *([batch.dx] if asked else [])]
 
     @tf.custom_gradient
     @_as_written
     def compute(x: Tensor, *tensors: Tensor) -> Any:
         initial, w = tensors[:n_initial], tensors[n_initial:]
-        *out, kept = _call(run, [x, mask, *w, *initial], n_states + 1)
+        *out, saved = _call(run, [x, mask, *w, *initial], n_states + 1)
         for tensor in out:
             tensor.set_shape([*([] if last else [x.shape[0]]), x.shape[1], units])
-        kept.set_shape([None])
+        saved.set_shape([None])
 
         def gradient(*upstream: Tensor) -> Any:
             absent = [2] * (n_initial - n_states)
             each = [3] * n_initial if last else [*upstream, *(3 for _ in absent)]
             ends = [*upstream, *absent] if last else [2] * n_initial
             n = 1 + n_weights + asked
-            d_initial, *found = _call(run_back, [x, mask, kept, *w, *each, *ends], n)
+            d_initial, *gradients = _call(run_backward, [x, mask, saved, *w, *each, *ends], n)
             d_initial.set_shape([n_initial, x.shape[1], units])
-            for tensor, like in zip(found, (*w, x), strict=False):
+            for tensor, like in zip(gradients, (*w, x), strict=False):
                 tensor.set_shape(like.shape)
-            dx = found.pop() if asked else None
-            return (dx, *tf.unstack(d_initial), *found)
+            dx = gradients.pop() if asked else None
+            return (dx, *tf.unstack(d_initial), *gradients)
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:

@@ -1,7 +1,7 @@
 """A whole LSTM sequence as one operation.
 
 ``tf.raw_ops.BlockLSTMV2``. Its registered gradient is wrong (it calls the kernel of the first
-version, whose gates are ordered i, c, f, o); ours goes back by the loop of `seqkit.kernels.loops`.
+version, whose gates are ordered i, c, f, o); the backward pass here is a loop (`loops`).
 Training steps are served by `seqkit.kernels.compiled`; this is what predicts, in saved models too.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from seqkit.cells import Cell, Weights
-from seqkit.kernels.loops import scheme_of, walk_back
+from seqkit.kernels.loops import backward_pass, scheme_of
 from seqkit.kernels.second_order import differentiable
 
 __all__ = ["fused_lstm"]
@@ -67,7 +67,7 @@ def fused_lstm(
     @_as_written
     def compute(x: Tensor, h0: Tensor, c0: Tensor, *given: Tensor) -> Any:
         it = iter(given)
-        w = Weights(*(next(it) if there else None for there in present))
+        w = Weights(*(next(it) if is_there else None for is_there in present))
         none = tf.zeros([units], x.dtype)
         rows = dict.fromkeys(BLOCKS, none)
         if peephole:
@@ -92,15 +92,15 @@ def fused_lstm(
 
         def gradient(*upstream: Tensor) -> Any:
             zeros = tf.zeros_like(h0)
-            arriving = [] if last else list(upstream)
+            each_step = [] if last else list(upstream)
             carry = [*upstream, zeros][:2] if last else [zeros, zeros]
-            for d in arriving:
+            for d in each_step:
                 d.set_shape(shape)
             c_before = tf.concat([c0[None], c[:-1]], 0)
             h_before = tf.concat([h0[None], h[:-1]], 0)
             by_name = {"i": i, "f": f, "c": g, "o": o}
-            kept = [*(by_name[k] for k in cell.gates), a, h_before, c_before]
-            return walk_back(scheme_of(cell), w, x, carry, arriving, kept)
+            saved = [*(by_name[k] for k in cell.gates), a, h_before, c_before]
+            return backward_pass(scheme_of(cell), w, x, carry, each_step, saved)
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:

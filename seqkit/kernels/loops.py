@@ -2,17 +2,17 @@
 
 Forward, the input projection of a chunk of steps is one matrix product, and a step is one or
 two products and few elementwise operations. Backward, everything that does not depend on the
-arriving gradient (the derivative of each activation times what it is multiplied by, called K
+upstream gradient (the derivative of each activation times what it is multiplied by, called K
 here) is computed for the whole chunk at once, so that a step multiplies by K, multiplies by R
 transposed, and adds. Weight gradients are one product a chunk.
 
 A scheme is a pair of functions:
 
-- ``forward(w, carry, x) -> carry, states, kept``: states in the order of ``cell.states``;
-- ``backward(w, carry, x, arriving, kept) -> carry, dA, extras``: `carry` the gradient of the
+- ``forward(w, carry, x) -> carry, states, saved``: states in the order of ``cell.states``;
+- ``backward(w, carry, x, upstream, saved) -> carry, dA, extras``: `carry` the gradient of the
   states, `dA` the gradient of what the recurrent product was added to, ...
 
-with x and what is kept of shape (steps, batch, ...), and an upstream gradient d... for each.
+with x and what is saved of shape (steps, batch, ...), and an upstream gradient d... for each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from seqkit.kernels.reference import ACTIVATIONS
 from seqkit.kernels.scan import Chunks, scan
 from seqkit.kernels.second_order import differentiable
 
-__all__ = ["looped", "scheme_of", "walk_back"]
+__all__ = ["backward_pass", "looped", "scheme_of"]
 
 Tensor = Any
 
@@ -39,7 +39,7 @@ class Scheme(NamedTuple):
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
-    n_kept: int
+    n_saved: int
 
 
 def _project(x: Tensor, kernel: Tensor, bias: Tensor | None) -> list[Tensor]:
@@ -72,12 +72,12 @@ def _simple(cell: Cell, mask: Tensor | None) -> Scheme:
         after = tf.stack(after)
         return (h,), [after], [tf.stack(before), after]
 
-    def backward(w: Weights, carry: tuple, x: Tensor, arriving: list, kept: list) -> Any:
+    def backward(w: Weights, carry: tuple, x: Tensor, upstream: list, saved: list) -> Any:
         (dh,) = carry
-        h_before, h = kept
+        h_before, h = saved
         K = tf.unstack(1 - h * h)
         R_T = tf.transpose(w.recurrent_kernel)
-        D = [tf.unstack(d) for d in arriving]
+        D = [tf.unstack(d) for d in upstream]
         dA: list[Any] = [None] * len(K)
         for t in reversed(range(len(K))):
             if D:
@@ -123,26 +123,26 @@ def _gru_after(cell: Cell, mask: Tensor | None) -> Scheme:
         after = tf.concat([before[1:], h[None]], 0)
         return (h,), [after], [before, zr, q, n]
 
-    def backward(w: Weights, carry: tuple, x: Tensor, arriving: list, kept: list) -> Any:
+    def backward(w: Weights, carry: tuple, x: Tensor, upstream: list, saved: list) -> Any:
         (dh,) = carry
         units = dh.shape[1]
-        h_before, zr, q, n = kept
+        h_before, zr, q, n = saved
         z, r = tf.split(zr, 2, axis=-1)
         keep = 1 - z
         K_n = keep * (1 - n * n)
         K_q = K_n * r
         K = tf.stack([(h_before - n) * z * keep, K_q * q * (1 - r), K_q], axis=2)
         K_steps, z_steps = tf.unstack(K), tf.unstack(z)
-        D = [tf.unstack(d) for d in arriving]
+        D = [tf.unstack(d) for d in upstream]
         R_T = tf.transpose(w.recurrent_kernel)  # (3 * units, units)
-        arrived: list[Any] = [None] * len(z_steps)
-        for t in reversed(range(len(arrived))):
+        all_dh: list[Any] = [None] * len(z_steps)
+        for t in reversed(range(len(all_dh))):
             if D:
                 dh = dh + D[0][t]
-            arrived[t] = dh
+            all_dh[t] = dh
             dA = tf.reshape(dh[:, None] * K_steps[t], [-1, 3 * units])
             dh = _masked(tf.matmul(dA, R_T), mask) + dh * z_steps[t]
-        total = tf.stack(arrived)
+        total = tf.stack(all_dh)
         dA = tf.reshape(total[:, :, None] * K, [x.shape[0], -1, 3 * units])
         dWx = tf.concat([dA[..., : 2 * units], total * K_n], -1)
         sums = tf.stack([tf.reduce_sum(dWx, [0, 1]), tf.reduce_sum(dA, [0, 1])])
@@ -178,17 +178,17 @@ def _gru_before(cell: Cell, mask: Tensor | None) -> Scheme:
         after = tf.concat([before[1:], h[None]], 0)
         return (h,), [after], [before, zr, n]
 
-    def backward(w: Weights, carry: tuple, x: Tensor, arriving: list, kept: list) -> Any:
+    def backward(w: Weights, carry: tuple, x: Tensor, upstream: list, saved: list) -> Any:
         (dh,) = carry
         units = dh.shape[1]
-        h_before, zr, n = kept
+        h_before, zr, n = saved
         hm = _masked(h_before, mask)
         z, r = tf.split(zr, 2, axis=-1)
         keep = 1 - z
         K_n = tf.unstack(keep * (1 - n * n))
         K_zr = tf.unstack(tf.stack([(h_before - n) * z * keep, hm * r * (1 - r)], axis=2))
         z_steps, r_steps = tf.unstack(z), tf.unstack(r)
-        D = [tf.unstack(d) for d in arriving]
+        D = [tf.unstack(d) for d in upstream]
         R_T = tf.transpose(w.recurrent_kernel)
         R_zr_T, R_h_T = R_T[: 2 * units], R_T[2 * units :]
         rows: list[Any] = [None] * len(z_steps)
@@ -199,8 +199,8 @@ def _gru_before(cell: Cell, mask: Tensor | None) -> Scheme:
             drh = tf.matmul(dn, R_h_T)  # gradient of r * h
             dzr = tf.reshape(tf.stack([dh, drh], 1) * K_zr[t], [-1, 2 * units])
             rows[t] = (dzr, dn)
-            back = _masked(tf.matmul(dzr, R_zr_T) + drh * r_steps[t], mask)
-            dh = back + dh * z_steps[t]
+            through_products = _masked(tf.matmul(dzr, R_zr_T) + drh * r_steps[t], mask)
+            dh = through_products + dh * z_steps[t]
         dzr, dn = (tf.stack(s) for s in zip(*rows, strict=True))
         dWx = tf.concat([dzr, dn], -1)
         return (
@@ -269,19 +269,19 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 + [row[k] for k in names[n_blocks:]]
             )
             after.append((h, c, gates))
-        kept = [tf.stack(s) for s in zip(*rows, strict=True)]
+        saved = [tf.stack(s) for s in zip(*rows, strict=True)]
         hs, cs, gs = zip(*after, strict=True)
         states = [tf.stack(hs), tf.stack(cs)]
         final = [h, c]
         if recurrent_gates:
             states += tf.split(tf.stack(gs), 3, axis=-1)
             final += tf.split(gates, 3, axis=1)
-        return tuple(final), states, kept
+        return tuple(final), states, saved
 
-    def backward(w: Weights, carry: tuple, x: Tensor, arriving: list, kept: list) -> Any:
+    def backward(w: Weights, carry: tuple, x: Tensor, upstream: list, saved: list) -> Any:
         dh, dc, *dgates = carry
         units = dh.shape[1]
-        v = dict(zip([*(f"{k}_" for k in cell.gates), *names[n_blocks:]], kept, strict=True))
+        v = dict(zip([*(f"{k}_" for k in cell.gates), *names[n_blocks:]], saved, strict=True))
         p = peephole_rows(w)
         a, c_before = v["a"], v["c"]
         i, f, g, o = (cast(Any, v.get(k)) for k in ("i_", "f_", "c_", "o_"))
@@ -307,7 +307,7 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 K_back += p[k] * K[k]
         K_steps = tf.unstack(tf.stack([K[k] for k in cell.gates], axis=2))
         K_c, K_back = tf.unstack(K_c), tf.unstack(K_back)
-        D = [tf.unstack(d) for d in arriving]
+        D = [tf.unstack(d) for d in upstream]
         R_T = tf.transpose(w.recurrent_kernel)
         if recurrent_gates:
             # One product gives the gradient of h and of the gates before; what then arrives at a
@@ -325,7 +325,7 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 dc = dc + D[1][t]
             if recurrent_gates:
                 if len(D) > 2:
-                    dgates = [d + arrived[t] for d, arrived in zip(dgates, D[2:], strict=True)]
+                    dgates = [d + more[t] for d, more in zip(dgates, D[2:], strict=True)]
                 by_gate = dict(zip(recurrent_gates, dgates, strict=True))
                 dc = tf.add_n([dc, dh * K_c[t], by_gate["o"] * P["o"][t]])
             else:
@@ -337,8 +337,8 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 dA_t += tf.stack([by_gate.get(k, nothing) for k in cell.gates], 1) * S[t]
                 dc = tf.add_n([dc, by_gate["i"] * P["i"][t], by_gate["f"] * P["f"][t]])
             dA[t] = tf.reshape(dA_t, [-1, n_blocks * units])
-            back = tf.matmul(dA[t], R_T)
-            dh, *dgates = tf.split(back, 4, axis=1) if recurrent_gates else (back,)
+            d_fed = tf.matmul(dA[t], R_T)
+            dh, *dgates = tf.split(d_fed, 4, axis=1) if recurrent_gates else (d_fed,)
             dh = _masked(dh, mask)
         dA = tf.stack(dA)
         grads = Weights(
@@ -354,12 +354,12 @@ def _lstm(cell: Cell, mask: Tensor | None) -> Scheme:
                 seen["o"] = f_of * c_before + (g if i is None else i * g)
             sums = [tf.reduce_sum(seen[k] * blocks[k], [0, 1]) for k in cell.peepholes]
             grads = grads._replace(peephole_kernel=tf.stack(sums))
-        back = [dh, dc]
+        d_states = [dh, dc]
         if recurrent_gates:
             fed = tf.concat([blocks[k] for k in recurrent_gates], -1)
             grads = grads._replace(gate_kernel=_outer(v["gates"], fed))
-            back += dgates
-        return tuple(back), dA, grads
+            d_states += dgates
+        return tuple(d_states), dA, grads
 
     return Scheme(forward, backward, len(names))
 
@@ -377,13 +377,13 @@ def scheme_of(cell: Cell, recurrent_mask: Tensor | None = None) -> Scheme:
     return SCHEMES[cell.family, cell.reset](cell, recurrent_mask)
 
 
-def walk_back(
+def backward_pass(
     scheme: Scheme,
     w: Weights,
     x: Tensor,
     carry: list[Tensor],
-    arriving: list[Tensor],
-    kept: list[Any],
+    upstream: list[Tensor],
+    saved: list[Any],
 ) -> tuple[Tensor, ...]:
     """Return the gradients of x, of the initial states and of the weights that are there.
 
@@ -394,29 +394,29 @@ def walk_back(
     x : tensor of shape (time, batch, n_features)
     carry : list of tensors of shape (batch, units)
         Gradient of the last states.
-    arriving : list of tensors of shape (time, batch, units)
+    upstream : list of tensors of shape (time, batch, units)
         Gradient of the states at every step, those of the first states of the cell.
-    kept : list of Chunks or of tensors of shape (time, ...)
+    saved : list of Chunks or of tensors of shape (time, ...)
         What `scheme.backward` needs of the forward pass.
     """
     n = len(carry)
-    chunks = [k for k in kept if isinstance(k, Chunks)]
-    whole = [k for k in kept if not isinstance(k, Chunks)]
+    chunks = [k for k in saved if isinstance(k, Chunks)]
+    whole = [k for k in saved if not isinstance(k, Chunks)]
     totals = [tf.zeros_like(t) for t in w if t is not None]
 
     def chunk(carry: tuple, sequences: list, chunks: list) -> Any:
-        back, totals = carry[:n], carry[n:]
+        d_states, totals = carry[:n], carry[n:]
         x, *rest = sequences
-        arrived, kept = rest[: len(arriving)], [*chunks, *rest[len(arriving) :]]
-        back, dWx, grads = scheme.backward(w, back, x, arrived, kept)
+        upstream_chunk, saved = rest[: len(upstream)], [*chunks, *rest[len(upstream) :]]
+        d_states, dWx, grads = scheme.backward(w, d_states, x, upstream_chunk, saved)
         flat = tf.reshape(dWx, [-1, dWx.shape[-1]])
         dx = tf.reshape(tf.matmul(flat, w.kernel, transpose_b=True), tf.shape(x))
-        found = [d for d, there in zip(grads, w, strict=True) if there is not None]
-        new = [total + d for total, d in zip(totals, found, strict=True)]
-        return (*back, *new), [dx]
+        gradients = [d for d, weight in zip(grads, w, strict=True) if weight is not None]
+        new = [total + d for total, d in zip(totals, gradients, strict=True)]
+        return (*d_states, *new), [dx]
 
     final, (dx,) = scan(
-        chunk, x, [x, *arriving, *whole], chunks, [*carry, *totals], 1, reverse=True
+        chunk, x, [x, *upstream, *whole], chunks, [*carry, *totals], 1, reverse=True
     )
     return (dx.whole(), *final)
 
@@ -461,28 +461,28 @@ def looped(
     @_as_written
     def compute(x: Tensor, *tensors: Tensor) -> Any:
         initial, given = tensors[:n_initial], iter(tensors[n_initial:])
-        w = Weights(*(next(given) if there else None for there in present))
+        w = Weights(*(next(given) if is_there else None for is_there in present))
         n_outputs = 0 if last else n_states
 
         def run(keep: bool) -> Any:
             def chunk(carry: tuple, sequences: list, _kept: list) -> Any:
-                carry, states, kept = scheme.forward(w, carry, sequences[0])
-                return carry, [*states[:n_outputs], *(kept if keep else ())]
+                carry, states, saved = scheme.forward(w, carry, sequences[0])
+                return carry, [*states[:n_outputs], *(saved if keep else ())]
 
-            n = n_outputs + (scheme.n_kept if keep else 0)
+            n = n_outputs + (scheme.n_saved if keep else 0)
             final, outputs = scan(chunk, x, [x], [], initial, n)
             return final, outputs[:n_outputs], outputs[n_outputs:]
 
-        final, states, kept = run(training)
+        final, states, saved = run(training)
 
         def gradient(*upstream: Tensor) -> Any:
-            stored = kept if training else run(True)[2]
+            stored = saved if training else run(True)[2]
             zeros = [tf.zeros_like(s) for s in initial]
-            arriving = [] if last else list(upstream)
+            each_step = [] if last else list(upstream)
             carry = [*upstream, *zeros[n_states:]] if last else zeros
-            for d in arriving:
+            for d in each_step:
                 d.set_shape([x.shape[0], *initial[0].shape])
-            return walk_back(scheme, w, x, carry, arriving, stored)
+            return backward_pass(scheme, w, x, carry, each_step, stored)
 
         @_as_written
         def grad(*upstream: Tensor) -> Any:

@@ -40,7 +40,7 @@ def chunk_size(n_steps: int | None) -> int:
 
 @dataclass(frozen=True)
 class Chunks:
-    """A sequence kept in the chunks it was computed in.
+    """A sequence saved in the chunks it was computed in.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def scan(
     chunk: Chunk,
     like: Tensor,
     sequences: Sequence[Tensor],
-    kept: Sequence[Chunks],
+    saved: Sequence[Chunks],
     carry: Sequence[Tensor],
     n_outputs: int,
     reverse: bool = False,
@@ -89,21 +89,21 @@ def scan(
     Parameters
     ----------
     chunk : callable
-        ``chunk(carry, sequences, kept) -> (carry, outputs)`` for k steps: sequences, kept and
+        ``chunk(carry, sequences, saved) -> (carry, outputs)`` for k steps: sequences, saved and
         outputs have shape (k, ...). With `reverse` it does its steps from last to first; the
         outputs stay in order of time.
     like : tensor of shape (time, batch, ...)
         Tells the number of steps.
     sequences : list of tensors of shape (time, ...)
         Read by chunk.
-    kept : list of Chunks
+    saved : list of Chunks
         Outputs of an earlier `scan` over as many steps.
     carry : list of tensors
         State before the first step (with `reverse`: after the last).
     n_outputs : int
         Number of outputs of `chunk`.
     reverse : bool, default=False
-        Whether to walk from the last step to the first.
+        Whether to go from the last step to the first.
 
     Returns
     -------
@@ -142,20 +142,20 @@ def scan(
         def turn(k: Tensor, carry: tuple, arrays: tuple) -> tuple:
             at = count - 1 - k if reverse else k
             pieces = cut(sequences, offset + at * length, length)
-            found, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in kept])
-            for new, old in zip(found, state, strict=True):
+            final, outputs = chunk(carry, pieces, [c.read(first + at, length) for c in saved])
+            for new, old in zip(final, state, strict=True):
                 new.set_shape(old.shape)
             for n, output in enumerate(outputs):
                 shapes[n] = output.shape[1:]
             pairs = zip(arrays, outputs, strict=True)
-            return k + 1, tuple(found), tuple(a.write(first + at, o) for a, o in pairs)
+            return k + 1, tuple(final), tuple(a.write(first + at, o) for a, o in pairs)
 
         _, state, arrays = tf.while_loop(lambda k, *_: k < count, turn, (0, state, arrays))
         body = list(arrays)
 
-    def at_once(start: int, length: int, kept: list[Tensor]) -> list[Tensor]:
+    def at_once(start: int, length: int, saved: list[Tensor]) -> list[Tensor]:
         nonlocal state
-        new, outputs = chunk(state, cut(sequences, start, length), kept)
+        new, outputs = chunk(state, cut(sequences, start, length), saved)
         state = tuple(new)
         for n, output in enumerate(outputs):
             shapes[n] = output.shape[1:]
@@ -174,14 +174,14 @@ def scan(
         if spread:
             loop(0, n_chunks, size)
         elif n_chunks:
-            body = at_once(0, size, [c.body for c in kept])
+            body = at_once(0, size, [c.body for c in saved])
 
     def do_tail() -> None:
         nonlocal tail
         if static is None:
             loop(n_chunks, n_rest, 1)
         elif n_rest:
-            tail = at_once(n_chunks * size, n_rest, [c.tail for c in kept])
+            tail = at_once(n_chunks * size, n_rest, [c.tail for c in saved])
 
     for part in (do_tail, do_body) if reverse else (do_body, do_tail):
         part()

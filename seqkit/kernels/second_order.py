@@ -52,7 +52,7 @@ def differentiable(
     def first_order(*given: Tensor) -> list[Tensor]:
         x, initial, weights = given[0], given[1 : n_initial + 1], iter(given[n_initial + 1 : n])
         d_states = given[n:]
-        w = Weights(*(next(weights) if there else None for there in present))
+        w = Weights(*(next(weights) if is_there else None for is_there in present))
         with tf.GradientTape() as tape:
             tape.watch(given[:n])
             states, _ = reference(cell, x, w, tuple(initial), mask)
@@ -66,20 +66,20 @@ def differentiable(
     @tf.custom_gradient
     @tf.autograph.experimental.do_not_convert
     def run(*given: Tensor) -> Any:
-        found = gradient(*given[n:])
-        computed[:] = [g is not None for g in found]
+        gradients = gradient(*given[n:])
+        computed[:] = [g is not None for g in gradients]
 
         @tf.autograph.experimental.do_not_convert
         def again(*upstream: Tensor) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(given)
                 gradients = first_order(*given)
-                wanted = [g for g, there in zip(gradients, computed, strict=True) if there]
+                wanted = [g for g, is_there in zip(gradients, computed, strict=True) if is_there]
             return tape.gradient(
                 wanted, given, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
 
-        return tuple(g for g in found if g is not None), again
+        return tuple(g for g in gradients if g is not None), again
 
-    found = iter(run(*tensors, *upstream))
-    return tuple(next(found) if there else None for there in computed)
+    gradients = iter(run(*tensors, *upstream))
+    return tuple(next(gradients) if is_there else None for is_there in computed)

@@ -37,7 +37,7 @@ def n_side_by_side() -> int:
 
 SHARD_FLOOR = 1_700_000
 """Work of a part, in multiplications of a gate, below which a part costs more than it gains: some
-0.3 ms to be called, there and back."""
+0.3 ms to be called, forward and backward."""
 
 
 def n_shards(
@@ -126,7 +126,7 @@ def side_by_side(calls: Sequence[Callable[[], Any]]) -> None:
 
     The calls must not wait for calls of their own: there is one pool of threads.
     """
-    with collection_paused():  # machine code may be loaded
+    with collection_paused():  # kernels may be loaded
         width = max(1, n_side_by_side() // max(1, _SEVERAL.count))
         others = [
             _threads().submit(_one_by_one, calls[k::width])

@@ -1,19 +1,25 @@
-"""A whole sequence of a cell as machine code: what a training step spends its time on.
+"""Whole sequences of a cell as compiled kernels: what a training step spends its time on.
 
-Compiled by Numba on first use and kept on disk. Weights are laid out once a sequence, in panels as
-wide as two vector registers; a product reads a panel for up to eight rows at a time and adds up in
-registers. So small products, which are what a recurrent step consists of, run near the speed of
-large ones, and there is one call a sequence instead of some operations a step. What needs no step
-before it (the projection of the input, the gradients of weights) is done for a chunk of steps at
-once, while their rows are still in the cache.
+Compiled by Numba on first use and kept on disk; only what a network needs. Weights are packed once
+a sequence into tiles as wide as two vector registers; a product reads a tile for up to eight rows
+at a time and adds up in registers (`products`). So small products, which are what a recurrent step
+consists of, run near the speed of large ones, and there is one call a sequence instead of some
+operations a step. What needs no step before it (the projection of the input, the gradients of
+weights) is done for a chunk of steps at once, while their rows are still in the cache::
+
+    time  0 ............ t | t+1 .......... n-1
+          |  chunk         |  chunk           |     at_once steps each
+          x W + b at once  |  x W + b at once |     then step by step: + h R, activations
 
 Arrays are C-ordered and float32: x (time, batch, n_features), W (n_features, blocks * units),
-R (units, blocks * units), states (batch, units), `mask` of them or of no rows at all. What is kept
-of a state has one step more than the sequence: the first is the initial state. Everything that
-belongs to a step's gradient only is computed again on the way back.
+R (units, blocks * units), states (batch, units), `mask` of them or of no rows at all. Saved
+activations of a state have one step more than the sequence: the first is the initial state. What
+belongs to a step's gradient only is computed again in the backward pass.
 
-Loops run over rows that are named first: compilers do not turn a sum of two numbers as an index,
-one of which might be negative, into vectors.
+A kernel takes arrays, and works on pointers into them, as C does: ``at(h, b * units)`` is row b.
+Slices of arrays read better and cost three times the compilation: each is some hundred instructions
+to be typed, lowered and thrown away. For the same reason a kernel makes no array; a function around
+it says how large the vectors are that it works in (`kernel`).
 """
 
 from __future__ import annotations

@@ -3,51 +3,63 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from seqkit.machine.code.compiling import compiled, single
+from seqkit.machine.code.compiling import Double, Doubles, Single, Vector, at, kernel, single, start
+from seqkit.machine.code.rows import ONE
 
 __all__ = ["adam_step", "clip", "sgd_step"]
 
 _SUMS = 16  # side by side, so that a vector holds them
 
 
-@compiled
-def clip(gradient: np.ndarray, most: Any) -> None:
-    """Scale a gradient so that its norm is at most `most`."""
-    sums = np.zeros(_SUMS, np.float64)
-    whole = gradient.shape[0] // _SUMS * _SUMS
-    for start in range(0, whole, _SUMS):
-        row = gradient[start : start + _SUMS]
+@kernel
+def _clip(gradient: Vector, most: Double, sums: Doubles) -> None:
+    n = gradient.shape[0]
+    d = start(gradient)
+    whole = n // _SUMS * _SUMS
+    for first in range(0, whole, _SUMS):
+        row = at(d, first)
         for j in range(_SUMS):
             sums[j] += row[j] * row[j]
-    total = sums.sum()
-    for j in range(whole, gradient.shape[0]):
-        total += gradient[j] * gradient[j]
+    total = 0.0
+    for j in range(_SUMS):
+        total += sums[j]
+    for j in range(whole, n):
+        total += d[j] * d[j]
     norm = math.sqrt(total)
     if not norm <= most:  # a norm that is no number makes all of them none
         by = single(most / norm)
-        for j in range(gradient.shape[0]):
-            gradient[j] *= by
+        for j in range(n):
+            d[j] *= by
 
 
-@compiled
+def clip(gradient: np.ndarray, most: float) -> None:
+    """Scale a gradient so that its norm is at most `most`."""
+    _clip(gradient, most, np.zeros(_SUMS))
+
+
+@kernel
 def adam_step(
-    theta: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, rate: Any, beta_1: Any,
-    beta_2: Any, epsilon: Any,
+    theta: Vector, gradient: Vector, m: Vector, v: Vector, rate: Single, beta_1: Single,
+    beta_2: Single, epsilon: Single,
 ) -> None:  # fmt: skip
-    """Kingma and Ba (2015), algorithm 1 as of section 2; `rate` is alpha_t, all in float32."""
+    """Kingma and Ba (2015), algorithm 1 as of section 2; `rate` is alpha_t.
+
+    m += (g - m) (1 - beta_1),  v += (g^2 - v) (1 - beta_2),  theta -= rate m / (sqrt(v) + epsilon)
+    """
+    p, d, first, second = start(theta), start(gradient), start(m), start(v)
     for j in range(theta.shape[0]):
-        g = gradient[j]
-        m[j] += (g - m[j]) * (single(1) - beta_1)
-        v[j] += (g * g - v[j]) * (single(1) - beta_2)
-        theta[j] -= rate * m[j] / (math.sqrt(v[j]) + epsilon)
+        g = d[j]
+        first[j] += (g - first[j]) * (ONE - beta_1)
+        second[j] += (g * g - second[j]) * (ONE - beta_2)
+        p[j] -= rate * first[j] / (math.sqrt(second[j]) + epsilon)
 
 
-@compiled
-def sgd_step(theta: np.ndarray, gradient: np.ndarray, rate: Any) -> None:
-    """Plain descent."""
+@kernel
+def sgd_step(theta: Vector, gradient: Vector, rate: Single) -> None:
+    """Plain descent: theta -= rate g."""
+    p, d = start(theta), start(gradient)
     for j in range(theta.shape[0]):
-        theta[j] -= rate * gradient[j]
+        p[j] -= rate * d[j]

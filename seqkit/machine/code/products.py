@@ -1,61 +1,82 @@
-"""Products of matrices with weights in panels, and the weights' gradients."""
+"""Products of matrices with packed weights, and the weights' gradients.
+
+A matrix of weights is packed into tiles of `WIDTH` columns, as wide as two vector registers, each
+(depth, WIDTH) without gaps and with zeros past the last column. The micro-kernel multiplies a few
+rows with one tile and adds up in registers; nothing is written before the tile is through::
+
+                       tile: depth x WIDTH
+                       +-------+-------+
+                     k |  W0   |  W1   |  two vectors a row, loaded once for all rows of a
+                       |       |       |
+                       +-------+-------+
+       a: ROWS x depth
+    +-----------k---+  +-------+-------+
+    |           a0  |  | S00   | S01   |  S[r, v] += a[r, k] * W[k, v]
+    |           a1  |  | S10   | S11   |  ROWS x 2 vectors of sums, all in registers
+    |           ..  |  | ..    | ..    |
+    +---------------+  +-------+-------+
+
+A gradient of weights, the sum over rows of a[r]^T d[r], is the same product: d is packed into tiles
+whose depth are the rows, and `a` across, into strips of ROWS columns, so that a step of the
+micro-kernel reads one row of a strip and one of a tile.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from seqkit.machine.code.compiling import bare, compiled, single
-from seqkit.machine.code.rows import multiply
+from seqkit.machine.code.compiling import Floats, at, compiled
+from seqkit.machine.code.rows import copy, copy_rows, multiply, sum_rows, zero
 
 __all__ = [
-    "all_masked",
-    "input_gradient",
+    "WIDTH",
+    "add_outer",
+    "gradient_size",
     "is_whole",
-    "lay_out",
-    "n_panels",
-    "outer",
-    "panels",
+    "masked",
+    "n_tiles",
+    "outer_size",
+    "pack",
+    "pack_transposed",
+    "packed_size",
+    "padded",
     "product",
     "project",
-    "room",
-    "room_for_outer",
-    "rows_of",
+    "project_backward",
     "steps_at_once",
-    "tall_room",
-    "transposed_panels",
 ]
 
-_WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-_LANES = 16 if _WIDE else 8  # of a vector
-_WIDTH = 2 * _LANES  # of a panel
-_ROWS = 8 if _WIDE else 4  # as many as there are registers for
+_HAS_WIDE_VECTORS = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+_LANES = 16 if _HAS_WIDE_VECTORS else 8  # of a vector
+WIDTH = 2 * _LANES
+ROWS = 8 if _HAS_WIDE_VECTORS else 4  # as many as there are registers for
 _CHUNK = 1 << 16  # floats of a chunk of steps that are meant to stay in the cache
 
 
-def _tile(rows: int) -> Any:
-    """Return the product of some rows with a panel, added up in registers."""
+def _micro_kernel(rows: int) -> Any:
+    """Return the product of so many rows with a tile, added up in registers."""
+    # written in LLVM's instructions, at length: no loop of Python's keeps its sums in registers
 
     @intrinsic
-    def tile(
-        _context: Any, a: Any, row: Any, step: Any, panel: Any, depth: Any, out: Any, wide: Any
+    def multiply_tile(
+        _context: Any, a: Any, row: Any, step: Any, tile: Any, depth: Any, out: Any, wide: Any
     ) -> Any:
-        """Add to `out` what `a` (rows, depth) times the panel (depth, width) is, depth above 0.
+        """Add to `out` what `a` (rows, depth) times the tile (depth, WIDTH) is, depth above 0.
 
-        Addresses in bytes; from one row of `a` to the next `row`, from one column to the next
-        `step` floats, from one row of `out` to the next `wide`.
+        From one row of `a` to the next are `row` floats, from one column to the next `step`, from
+        one row of `out` to the next `wide`.
         """
-        address, count = types.uintp, types.intp
-        signature = types.void(address, count, count, address, count, address, count)
+        floats, count = types.CPointer(types.float32), types.intp
+        signature = types.void(floats, count, count, floats, count, floats, count)
 
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            a, row, step, panel, depth, out, wide = arguments
+            a, row, step, tile, depth, out, wide = arguments
             number, real = ir.IntType(64), ir.FloatType()
             vector = ir.VectorType(real, _LANES)
             lanes = ir.VectorType(ir.IntType(32), _LANES)
@@ -64,30 +85,21 @@ def _tile(rows: int) -> Any:
             multiply_add = cgutils.get_or_insert_function(builder.module, kind, name)
             undefined = ir.Constant(vector, ir.Undefined)
 
-            def floats(count: Any) -> Any:
-                """Return the bytes of so many floats."""
-                return builder.mul(count, ir.Constant(number, 4))
-
             def times(count: Any, factor: int) -> Any:
                 return builder.mul(count, ir.Constant(number, factor))
 
-            def at(base: Any, offset: Any, kind: Any) -> Any:
-                return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
+            def at_vector(base: Any, offset: Any, v: int) -> Any:
+                offset = builder.add(offset, ir.Constant(number, v * _LANES))
+                return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
 
-            def load(base: Any, offset: Any, kind: Any) -> Any:
-                found = builder.load(at(base, offset, kind))
-                found.align = 4
-                return found
+            def load(address: Any) -> Any:
+                value = builder.load(address)
+                value.align = 4  # rows begin at any float
+                return value
 
-            starts = [builder.add(a, floats(times(row, r))) for r in range(rows)]
-            places = [
-                [
-                    builder.add(floats(times(wide, r)), ir.Constant(number, 4 * _LANES * v))
-                    for v in range(2)
-                ]
-                for r in range(rows)
-            ]
-            found = [[load(out, place, vector) for place in line] for line in places]
+            lines = [builder.gep(a, [times(row, r)]) for r in range(rows)]
+            outs = [[at_vector(out, times(wide, r), v) for v in range(2)] for r in range(rows)]
+            before_loop = [[load(address) for address in line] for line in outs]
             before = builder.block
             loop = builder.append_basic_block("depth")
             after = builder.append_basic_block("out")
@@ -96,222 +108,201 @@ def _tile(rows: int) -> Any:
             k = builder.phi(number)
             k.add_incoming(ir.Constant(number, 0), before)
             sums = [[builder.phi(vector) for _ in range(2)] for _ in range(rows)]
-            first = floats(times(k, _WIDTH))
-            weights = [
-                load(panel, builder.add(first, ir.Constant(number, 4 * _LANES * v)), vector)
-                for v in range(2)
-            ]
-            column = floats(builder.mul(k, step))
+            weights = [load(at_vector(tile, times(k, WIDTH), v)) for v in range(2)]
+            column = builder.mul(k, step)
             added = []
-            for start, line in zip(starts, sums, strict=True):
-                value = load(start, column, real)
+            for line, line_sums in zip(lines, sums, strict=True):
+                value = load(builder.gep(line, [column]))
                 one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
                 every = builder.shuffle_vector(one, undefined, ir.Constant(lanes, [0] * _LANES))
                 added.append(
                     [
                         builder.call(multiply_add, [every, w, s])
-                        for w, s in zip(weights, line, strict=True)
+                        for w, s in zip(weights, line_sums, strict=True)
                     ]
                 )
             following = builder.add(k, ir.Constant(number, 1))
             k.add_incoming(following, loop)
-            for line, start, new in zip(sums, found, added, strict=True):
-                for s, old, n in zip(line, start, new, strict=True):
+            for line_sums, old_sums, new_sums in zip(sums, before_loop, added, strict=True):
+                for s, old, new in zip(line_sums, old_sums, new_sums, strict=True):
                     s.add_incoming(old, before)
-                    s.add_incoming(n, loop)
+                    s.add_incoming(new, loop)
             builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
             builder.position_at_end(after)
-            for line, new in zip(places, added, strict=True):
-                for place, n in zip(line, new, strict=True):
-                    builder.store(n, at(out, place, vector)).align = 4
+            for line, new_sums in zip(outs, added, strict=True):
+                for address, new in zip(line, new_sums, strict=True):
+                    builder.store(new, address).align = 4
             return context.get_dummy_value()
 
         return signature, generate
 
-    return tile
+    return multiply_tile
 
 
-_tile_most, _tile_4, _tile_2, _tile_1 = (_tile(n) for n in (_ROWS, 4, 2, 1))
-
-
-@compiled
-def n_panels(columns: int) -> int:
-    """Return how many panels hold so many columns."""
-    return (columns + _WIDTH - 1) // _WIDTH
+_rows_most, _rows_4, _rows_2, _rows_1 = (_micro_kernel(n) for n in (ROWS, 4, 2, 1))
 
 
 @compiled
-def panels(matrix: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Return columns first to last of a matrix in panels."""
-    out = np.empty((n_panels(last - first), matrix.shape[0], _WIDTH), np.float32)
-    lay_out(matrix, first, last, out)
-    return out
+def n_tiles(columns: int) -> int:
+    """Return how many tiles hold so many columns."""
+    return (columns + WIDTH - 1) // WIDTH
+
+
+def padded(columns: int) -> int:
+    """Return so many columns in whole tiles."""
+    return n_tiles.py_func(columns) * WIDTH
+
+
+def packed_size(depth: int, columns: int) -> int:
+    """Return the floats of a packed matrix."""
+    return padded(columns) * depth
+
+
+def outer_size(rows: int, depth: int, columns: int) -> int:
+    """Return the floats that `add_outer` works in, with up to so many rows, depth and columns."""
+    return rows * (padded(columns) + depth + ROWS) + 16
+
+
+def gradient_size(depth: int, columns: int) -> int:
+    """Return the floats of a sum of `add_outer`: whole strips deep, whole tiles wide."""
+    return (depth + ROWS) * padded(columns)
+
+
+def is_whole(depth: int, columns: int) -> bool:
+    """Return whether a gradient of this shape is made of whole strips and tiles."""
+    return depth % ROWS == 0 and columns % WIDTH == 0
+
+
+def steps_at_once(n_steps: int, batch: int, columns: int) -> int:
+    """Return how many steps make a chunk."""
+    return min(max(1, n_steps), max(1, max(128, _CHUNK // columns) // max(1, batch)))
 
 
 @compiled
-def lay_out(matrix: np.ndarray, first: int, last: int, out: np.ndarray) -> None:
-    """Write columns first to last of a matrix to panels of any width, zeros past the last one."""
-    matrix, out = bare(matrix), bare(out)
-    width = out.shape[2]
-    for p in range(out.shape[0]):
-        start = first + p * width
-        wide = min(width, last - start)
-        for k in range(matrix.shape[0]):
-            row, place = matrix[k, start : start + wide], out[p, k]
-            if wide < width:
-                place[:] = single(0)
-            for j in range(wide):
-                place[j] = row[j]
+def pack(
+    matrix: Floats, wide: int, depth: int, first: int, last: int, out: Floats, width: int
+) -> None:
+    """Write columns first to last of a matrix to tiles of any width, zeros past the last one."""
+    for p in range((last - first + width - 1) // width):
+        column = first + p * width
+        n = min(width, last - column)
+        for k in range(depth):
+            row, tile_row = at(matrix, k * wide + column), at(out, (p * depth + k) * width)
+            if n < width:
+                zero(tile_row, width)
+            for j in range(n):
+                tile_row[j] = row[j]
 
 
 @compiled
-def transposed_panels(matrix: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Return columns first to last of a matrix, transposed, in panels."""
-    out = np.zeros((n_panels(matrix.shape[0]), last - first, _WIDTH), np.float32)
-    for p in range(out.shape[0]):
-        for start in range(first, last, _LANES):  # both sides of a block stay in the cache
-            stop = min(last, start + _LANES)
-            for j in range(min(_WIDTH, matrix.shape[0] - p * _WIDTH)):
-                row = matrix[p * _WIDTH + j]
-                for k in range(start, stop):
-                    out[p, k - first, j] = row[k]
-    return out
+def pack_transposed(
+    matrix: Floats, wide: int, depth: int, first: int, last: int, out: Floats
+) -> None:
+    """Write columns first to last of a matrix (depth, wide), transposed, to tiles."""
+    zero(out, n_tiles(depth) * (last - first) * WIDTH)
+    for p in range(n_tiles(depth)):
+        tile = at(out, p * (last - first) * WIDTH)
+        for begin in range(first, last, _LANES):  # both sides of a block stay in the cache
+            stop = min(last, begin + _LANES)
+            for j in range(min(WIDTH, depth - p * WIDTH)):
+                row = at(matrix, (p * WIDTH + j) * wide)
+                for k in range(begin, stop):
+                    tile[(k - first) * WIDTH + j] = row[k]
 
 
 @compiled
-def room(rows: int, panels: int) -> np.ndarray:
-    """Return zeros for a product with so many panels."""
-    return np.zeros((rows, panels * _WIDTH), np.float32)
+def product(
+    a: Floats, row: int, rows: int, tiles: Floats, depth: int, n: int, out: Floats, wide: int
+) -> None:
+    """Add to `out` the product of a matrix (rows, depth) with n tiles.
 
-
-@compiled
-def product(a: int, row: int, step: int, panels: np.ndarray, out: np.ndarray, first: int) -> None:
-    """Add to `out`, from the column `first` on, the product of a matrix with panels.
-
-    The element (r, k) of the matrix is at the address ``a + 4 * (r * row + k * step)``; it has as
-    many rows as `out`. Past its last column zeros are added up to the end of the last panel.
+    From one row of the matrix to the next are `row` floats, from one of `out` to the next `wide`.
+    Past the last column zeros are added up to the end of the last tile.
     """
-    n, depth, _ = panels.shape
-    rows, wide = out.shape
     if depth == 0:
         return
     for p in range(n):
-        panel = panels.ctypes.data + p * depth * _WIDTH * 4
-        place = out.ctypes.data + 4 * (first + p * _WIDTH)
+        tile, sums = at(tiles, p * depth * WIDTH), at(out, p * WIDTH)
         r = 0
-        while r + _ROWS <= rows:
-            _tile_most(a + 4 * row * r, row, step, panel, depth, place + 4 * wide * r, wide)
-            r += _ROWS
+        while r + ROWS <= rows:
+            _rows_most(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
+            r += ROWS
         while r + 4 <= rows:
-            _tile_4(a + 4 * row * r, row, step, panel, depth, place + 4 * wide * r, wide)
+            _rows_4(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
             r += 4
         if r + 2 <= rows:
-            _tile_2(a + 4 * row * r, row, step, panel, depth, place + 4 * wide * r, wide)
+            _rows_2(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
             r += 2
         if r < rows:
-            _tile_1(a + 4 * row * r, row, step, panel, depth, place + 4 * wide * r, wide)
-
-
-@compiled
-def steps_at_once(batch: int, columns: int) -> int:
-    """Return how many steps make a chunk."""
-    return max(1, max(128, _CHUNK // columns) // max(1, batch))
+            _rows_1(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
 
 
 @compiled
 def project(
-    x: np.ndarray, first: int, panels: np.ndarray, bias: np.ndarray, out: np.ndarray
-) -> None:
-    """Write W x + b of the steps from `first` on, as many as `out` has rows for."""
-    x, bias, out = bare(x), bare(bias), bare(out)
-    out[:] = single(0)
-    for r in range(out.shape[0]):
-        out[r, : bias.shape[0]] = bias
-    product(x[first].ctypes.data, x.shape[2], 1, panels, out, 0)
+    x: Floats, rows: int, depth: int, tiles: Floats, bias: Floats, columns: int, out: Floats,
+    wide: int,
+) -> None:  # fmt: skip
+    """Write x W + b of some rows: out (rows, wide), zeros past the last column."""
+    for r in range(rows):
+        row = at(out, r * wide)
+        copy(row, bias, columns)
+        zero(at(row, columns), wide - columns)
+    product(x, depth, rows, tiles, depth, n_tiles(columns), out, wide)
 
 
 @compiled
-def input_gradient(
-    rows: np.ndarray, back: np.ndarray, memory: np.ndarray, batch: int, first: int, place: int,
-    dx: np.ndarray,
+def add_outer(
+    a: Floats, depth: int, rows: Floats, columns: int, count: int, first: int, last: int,
+    work: Floats, out: Floats, wide: int, is_packed: bool,
 ) -> None:  # fmt: skip
-    """Write the gradient of the input of the steps from `first` on, of a batch from `place` on.
+    """Add the sum over `count` rows of the outer products of a's with columns first to last.
 
-    `rows` (steps * batch, columns) are those of W x + b, `back` the panels of W transposed,
-    `memory` (rows at least as many, whole panels) is written over. Nothing is done where `dx`
-    (time, series, n_features) has no steps.
+    Shapes (count, depth) and (count, columns); `out` (whole strips of depth, wide). `work` has
+    room for both, packed; with `is_packed`, `a` is there from the call before.
     """
-    if dx.shape[0] == 0:
-        return
-    out = memory[: rows.shape[0]]
-    out[:] = single(0)
-    product(rows.ctypes.data, rows.shape[1], 1, back, out, 0)
-    for r in range(rows.shape[0]):
-        found, row = dx[first + r // batch, place + r % batch], out[r]
-        for j in range(found.shape[0]):
-            found[j] = row[j]
-
-
-@compiled
-def outer(
-    a: np.ndarray, rows: np.ndarray, first: int, last: int, memory: np.ndarray, out: np.ndarray,
-    column: int, same_a: bool, same_rows: bool,
-) -> None:  # fmt: skip
-    """Add the sum over rows of the outer products of a's with columns first to last of the others'.
-
-    Shapes (rows, depth) and (rows, columns); `out` (whole tiles of depth, ...), from the column
-    `column` on; `memory` has room for both in whole panels and tiles. What is the same as the time
-    before is there already.
-    """
-    count, n, strips = rows.shape[0], n_panels(last - first), (a.shape[1] + _ROWS - 1) // _ROWS
     if count == 0:
         return
-    panels = memory[: n * count * _WIDTH].reshape((n, count, _WIDTH))
-    across = memory[memory.size - strips * count * _ROWS :].reshape((strips, count, _ROWS))
-    if not same_rows:
-        lay_out(rows, first, last, panels)
-    if not same_a:
-        lay_out(a, 0, a.shape[1], across)
-    wide = out.shape[1]
-    for p in range(n):
-        panel = panels.ctypes.data + p * count * _WIDTH * 4
-        place = out.ctypes.data + 4 * (column + p * _WIDTH)
-        for k in range(strips):
-            strip = across.ctypes.data + k * count * _ROWS * 4
-            _tile_most(strip, 1, _ROWS, panel, count, place + 4 * wide * k * _ROWS, wide)
+    # strips first, where they stay for the next call; tiles begin at a cache line
+    n_strips, strips = (depth + ROWS - 1) // ROWS, work
+    tiles = at(work, (n_strips * count * ROWS + 15) // 16 * 16)
+    if not is_packed:
+        pack(a, depth, count, 0, depth, strips, ROWS)
+    pack(rows, columns, count, first, last, tiles, WIDTH)
+    for p in range(n_tiles(last - first)):
+        tile, sums = at(tiles, p * count * WIDTH), at(out, p * WIDTH)
+        for k in range(n_strips):
+            strip = at(strips, k * count * ROWS)
+            _rows_most(strip, 1, ROWS, tile, count, at(sums, wide * k * ROWS), wide)
 
 
 @compiled
-def room_for_outer(rows: int, depth: int, columns: int) -> np.ndarray:
-    """Return memory for `outer` with up to so many rows, depth and columns."""
-    return np.empty(rows * (n_panels(columns) * _WIDTH + depth + _ROWS), np.float32)
+def project_backward(
+    x: Floats, d: Floats, n_steps: int, batch: int, depth: int, columns: int, packed: Floats,
+    of_W: Floats, chunk: Floats, d_bias: Floats, tiles: Floats, work: Floats, wants_input: bool,
+    dx: Floats, n_series: int,
+) -> None:  # fmt: skip
+    """Add x^T d to `of_W` and the sum of d to `d_bias`; write d W^T to `dx` where it is wanted.
+
+    x (n_steps * batch, depth), d (n_steps * batch, columns); the tiles hold W transposed, `work`
+    has rows of whole tiles. `dx` begins at the batch's first series among `n_series`.
+    """
+    rows = n_steps * batch
+    wide_W, n, wide = n_tiles(columns) * WIDTH, n_tiles(depth), n_tiles(depth) * WIDTH
+    add_outer(x, depth, d, columns, rows, 0, columns, packed, of_W, wide_W, False)
+    sum_rows(d, rows, columns, chunk, d_bias)
+    if wants_input:
+        zero(work, rows * wide)
+        product(d, columns, rows, tiles, columns, n, work, wide)
+        for t in range(n_steps):
+            to = at(dx, t * n_series * depth)
+            copy_rows(to, depth, at(work, t * batch * wide), wide, batch, depth)
 
 
 @compiled
-def tall_room(depth: int, panels: int) -> np.ndarray:
-    """Return zeros for a sum of `outer`: whole tiles deep, whole panels wide."""
-    return room(depth + _ROWS, panels)
-
-
-@compiled
-def is_whole(depth: int, columns: int) -> bool:
-    """Return whether a gradient of this shape is made of whole tiles and panels."""
-    return depth % _ROWS == 0 and columns % _WIDTH == 0
-
-
-@compiled
-def rows_of(steps: np.ndarray) -> np.ndarray:
-    """Return (steps, batch, columns) as (steps * batch, columns)."""
-    return steps.reshape((steps.shape[0] * steps.shape[1], steps.shape[2]))
-
-
-@compiled
-def all_masked(h: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return h (steps, batch, units) times the mask where there is one."""
-    if mask.shape[0] == 0:
+def masked(h: Floats, mask: Floats, is_masked: bool, n_steps: int, n: int, out: Floats) -> Floats:
+    """Return h (n_steps, n), or its product with the mask (n) where there is one, in `out`."""
+    if not is_masked:
         return h
-    out = np.empty_like(h)
-    for t in range(h.shape[0]):
-        for b in range(h.shape[1]):
-            multiply(out[t, b], h[t, b], mask[b])
+    for t in range(n_steps):
+        multiply(at(out, t * n), at(h, t * n), mask, n)
     return out

@@ -2,165 +2,152 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from seqkit.machine.code.compiling import bare, compiled, single
+from seqkit.machine.code.compiling import Floats, Single, at, compiled, single
 
 __all__ = [
+    "ONE",
+    "ZERO",
     "activate",
     "add",
     "add_product",
-    "block",
-    "gate",
+    "copy",
+    "copy_rows",
     "gate_gradient",
-    "masked",
-    "memory_gradient",
     "multiply",
-    "row",
     "scale",
     "sigmoid",
+    "sigmoids",
     "sum_rows",
     "tanh",
     "through_tanh",
+    "zero",
 ]
 
+ZERO, ONE, _HALF = single(0), single(1), single(0.5)
 _LARGEST = single(7.90531110763549805)  # from here on tanh is 1 in float32
+_P13, _P11, _P9 = (
+    single(-2.76076847742355e-16),
+    single(2.00018790482477e-13),
+    single(-8.60467152213735e-11),
+)
+_P7, _P5, _P3 = (
+    single(5.12229709037114e-08),
+    single(1.48572235717979e-05),
+    single(6.37261928875436e-04),
+)
+_P1 = single(4.89352455891786e-03)
+_Q6, _Q4 = single(1.19825839466702e-06), single(1.18534705686654e-04)
+_Q2, _Q0 = single(2.26843463243900e-03), single(4.89352518554385e-03)
 
 
 @compiled
-def tanh(x: Any) -> Any:
+def tanh(x: Single) -> Single:
     """Compute tanh by the rational function of Eigen, degrees 13 and 6: within some 1e-7."""
     x = _LARGEST if x > _LARGEST else x
     x = -_LARGEST if x < -_LARGEST else x
     y = x * x
-    p = y * single(-2.76076847742355e-16) + single(2.00018790482477e-13)
-    p = y * p + single(-8.60467152213735e-11)
-    p = y * p + single(5.12229709037114e-08)
-    p = y * p + single(1.48572235717979e-05)
-    p = y * p + single(6.37261928875436e-04)
-    p = y * p + single(4.89352455891786e-03)
-    q = y * single(1.19825839466702e-06) + single(1.18534705686654e-04)
-    q = y * q + single(2.26843463243900e-03)
-    q = y * q + single(4.89352518554385e-03)
+    p = y * _P13 + _P11
+    p = y * p + _P9
+    p = y * p + _P7
+    p = y * p + _P5
+    p = y * p + _P3
+    p = y * p + _P1
+    q = y * _Q6 + _Q4
+    q = y * q + _Q2
+    q = y * q + _Q0
     return x * p / q
 
 
 @compiled
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Single) -> Single:
     """Compute the logistic function."""
-    return single(0.5) + single(0.5) * tanh(single(0.5) * x)
+    return _HALF + _HALF * tanh(_HALF * x)
 
 
 @compiled
-def add(total: np.ndarray, row: np.ndarray) -> None:
+def zero(out: Floats, n: int) -> None:
+    """Write n zeros."""
+    for j in range(n):
+        out[j] = ZERO
+
+
+@compiled
+def copy(out: Floats, row: Floats, n: int) -> None:
+    """Copy a row."""
+    for j in range(n):
+        out[j] = row[j]
+
+
+@compiled
+def copy_rows(out: Floats, wide: int, rows: Floats, wide_rows: int, count: int, n: int) -> None:
+    """Copy n columns of some rows; from one row to the next `wide` floats, `wide_rows` floats."""
+    for r in range(count):
+        copy(at(out, r * wide), at(rows, r * wide_rows), n)
+
+
+@compiled
+def add(total: Floats, row: Floats, n: int) -> None:
     """Add a row to a total."""
-    for j in range(total.shape[0]):
+    for j in range(n):
         total[j] += row[j]
 
 
 @compiled
-def scale(row: np.ndarray, by: np.ndarray) -> None:
+def scale(row: Floats, by: Floats, n: int) -> None:
     """Multiply a row by another."""
-    for j in range(row.shape[0]):
+    for j in range(n):
         row[j] *= by[j]
 
 
 @compiled
-def multiply(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+def multiply(out: Floats, a: Floats, b: Floats, n: int) -> None:
     """Write the product of two rows."""
-    for j in range(out.shape[0]):
+    for j in range(n):
         out[j] = a[j] * b[j]
 
 
 @compiled
-def add_product(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+def add_product(total: Floats, a: Floats, b: Floats, n: int) -> None:
     """Add the product of two rows to a total."""
-    for j in range(total.shape[0]):
+    for j in range(n):
         total[j] += a[j] * b[j]
 
 
 @compiled
-def gate_gradient(
-    d: np.ndarray, a: np.ndarray, b: np.ndarray, more: np.ndarray, gate: np.ndarray
-) -> None:
-    """Write (a * b + more) through the sigmoid of a gate."""
-    if more.shape[0]:
-        for j in range(d.shape[0]):
-            d[j] = (a[j] * b[j] + more[j]) * gate[j] * (single(1) - gate[j])
-    else:
-        for j in range(d.shape[0]):
-            d[j] = a[j] * b[j] * gate[j] * (single(1) - gate[j])
+def gate_gradient(d: Floats, a: Floats, b: Floats, gate: Floats, n: int) -> None:
+    """Write a * b through the sigmoid of a gate: d = a b g (1 - g)."""
+    for j in range(n):
+        d[j] = a[j] * b[j] * gate[j] * (ONE - gate[j])
 
 
 @compiled
-def memory_gradient(
-    dc: np.ndarray, dh: np.ndarray, gate: np.ndarray, a: np.ndarray, linear: bool
-) -> None:
-    """Add what h = gate * a(c) hands on to c."""
-    if linear:
-        add_product(dc, dh, gate)
-    else:
-        for j in range(dc.shape[0]):
-            dc[j] += dh[j] * gate[j] * (single(1) - a[j] * a[j])
+def through_tanh(d: Floats, out: Floats, n: int) -> None:
+    """Take a gradient through the tanh that gave `out`: d (1 - out^2)."""
+    for j in range(n):
+        d[j] *= ONE - out[j] * out[j]
 
 
 @compiled
-def through_tanh(d: np.ndarray, out: np.ndarray) -> None:
-    """Take a gradient through the tanh that gave `out`."""
-    for j in range(d.shape[0]):
-        d[j] *= single(1) - out[j] * out[j]
-
-
-@compiled
-def activate(out: np.ndarray, work: np.ndarray, linear: bool) -> None:
+def activate(out: Floats, work: Floats, linear: bool, n: int) -> None:
     """Write tanh(work), or work itself."""
     if linear:
-        out[:] = work
+        copy(out, work, n)
     else:
-        for j in range(out.shape[0]):
+        for j in range(n):
             out[j] = tanh(work[j])
 
 
 @compiled
-def gate(gate: np.ndarray, work: np.ndarray, peephole: np.ndarray, seen: np.ndarray) -> None:
-    """Write one gate of a step of a series: sigmoid(work + peephole * seen)."""
-    if peephole.shape[0]:
-        for j in range(gate.shape[0]):
-            gate[j] = sigmoid(work[j] + peephole[j] * seen[j])
-    else:
-        for j in range(gate.shape[0]):
-            gate[j] = sigmoid(work[j])
+def sigmoids(out: Floats, work: Floats, n: int) -> None:
+    """Write sigmoid(work)."""
+    for j in range(n):
+        out[j] = sigmoid(work[j])
 
 
 @compiled
-def sum_rows(rows: np.ndarray, chunk: np.ndarray, total: np.ndarray) -> None:
+def sum_rows(rows: Floats, count: int, n: int, chunk: Floats, total: Floats) -> None:
     """Add rows to a total: summed by themselves first, which rounds less."""
-    rows = bare(rows)
-    chunk[:] = single(0)
-    for r in range(rows.shape[0]):
-        add(chunk, rows[r])
-    add(total, chunk)
-
-
-@compiled
-def masked(h: np.ndarray, mask: np.ndarray, out: np.ndarray) -> int:
-    """Return the address of h (batch, units), or of its product with the mask if there is one."""
-    if mask.shape[0] == 0:
-        return h.ctypes.data
-    for b in range(h.shape[0]):
-        multiply(out[b], h[b], mask[b])
-    return out.ctypes.data
-
-
-@compiled
-def block(row: np.ndarray, n: int, units: int) -> np.ndarray:
-    """Return a block of a row of blocks; nothing for an absent one."""
-    return row[n * units : (n + 1) * units] if n >= 0 else row[:0]
-
-
-@compiled
-def row(matrix: np.ndarray, n: int) -> np.ndarray:
-    """Return a row of a matrix; nothing for an absent one."""
-    return matrix[n] if n >= 0 else np.zeros(0, np.float32)
+    zero(chunk, n)
+    for r in range(count):
+        add(chunk, at(rows, r * n), n)
+    add(total, chunk, n)

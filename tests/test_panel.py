@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit.data.clock import Clock
 from seqkit.data.frames import panel_from_arrays, panel_from_frame
 from seqkit.data.futures import future_steps
 from seqkit.data.panel import Columns
-from seqkit.data.stamps import CALENDAR, Clock, calendar_features
+from seqkit.data.stamps import CALENDAR, calendar_features
 from seqkit.errors import DataError
 
 FREQUENCIES = [

@@ -24,7 +24,7 @@ from seqkit.data.sequences import Sequences, concatenate
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
-    from seqkit.data.tables import Roles
+    from seqkit.data.roles import Roles
 
 __all__ = ["PARTS", "read_npz"]
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
-from seqkit.data.tables import parse_times, read_table
+from seqkit.data.stamps import read_stamps, yyyymmdd
+from seqkit.data.tables import read_table
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
     notes: list[str] = []
     kinds = pd.api.types
     numeric = [c for c in frame.columns if kinds.is_numeric_dtype(frame[c].dtype)]
-    time, dated = _find_time(frame, target, file, reasons)
+    time, dated = _find_time(frame, target, reasons)
     layout = _find_layout(frame, numeric, time, target, reasons)
     if layout == "wide":
         time, dated = None, False
@@ -304,7 +305,7 @@ def _named(column: str, names: Sequence[str]) -> int | None:
 
 
 def _find_time(
-    frame: pd.DataFrame, target: str | None, file: Path, reasons: dict[str, str]
+    frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
 ) -> tuple[str | None, bool]:
     """Return the column of time stamps and whether it holds dates."""
     import pandas as pd
@@ -318,8 +319,7 @@ def _find_time(
         if kinds.is_datetime64_any_dtype(column.dtype):
             dates.append(name)
         elif kinds.is_numeric_dtype(column.dtype):
-            days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
-            if _named(name, TIME_NAMES) is not None and days.notna().all():
+            if _named(name, TIME_NAMES) is not None and yyyymmdd(column) is not None:
                 dates.append(name)
                 continue
             with np.errstate(invalid="ignore"):  # of infinities
@@ -327,12 +327,8 @@ def _find_time(
             named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
             if steps.size and (named or (place == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
                 counters.append(name)
-        else:
-            try:
-                parse_times(column, file)
-                dates.append(name)
-            except DataError:
-                continue
+        elif not len(read_stamps(column).unread):
+            dates.append(name)
     for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
         if found:
             last = len(TIME_NAMES)

@@ -22,9 +22,10 @@ from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
 from seqkit.data.files import LIMITS, reading, sized
 from seqkit.data.labels import integer_labels, series_name
-from seqkit.data.missing import MISSING, Missing
+from seqkit.data.missing import Missing, check_missing
+from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import Roles, column_names, read_long, read_table, read_wide
+from seqkit.data.tables import column_names, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -291,9 +292,7 @@ def read_sequences(
     >>> walks.lengths.tolist(), walks.y.tolist(), walks.features
     ([2, 1], ['run', 'rest'], ('ax',))
     """
-    if missing not in MISSING:
-        expected = "one of " + ", ".join(MISSING)
-        raise ValueError(explain("data", "missing", expected, missing, suggest(missing, MISSING)))
+    check_missing(missing, "data")
     if layout is not None and layout not in LAYOUTS:
         expected = "one of " + ", ".join(LAYOUTS)
         raise ValueError(explain("data", "layout", expected, layout, suggest(layout, LAYOUTS)))

@@ -8,7 +8,6 @@ import logging
 import reprlib
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,17 @@ import numpy as np
 from seqkit.data.archive import Read, check_utf8
 from seqkit.data.files import check_columns, check_names, open_bytes, open_text, reading
 from seqkit.data.labels import series_name
+from seqkit.data.numbers import column_numbers
 from seqkit.data.parquet import read_parquet
+from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
-from seqkit.errors import DataError, explain, suggest
+from seqkit.data.stamps import FORMAT, read_stamps
+from seqkit.errors import DataError, explain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Roles",
     "as_numbers",
     "column_names",
     "place_of",
@@ -39,62 +40,6 @@ log = logging.getLogger(__name__)
 # What pandas takes for missing, and the "?" of the archives.
 MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
                 "None", "<NA>"]  # fmt: skip
-
-
-class Roles:
-    """Which column of a table means what, checked against the columns there are.
-
-    Parameters
-    ----------
-    target : str or sequence of str, optional
-    features : sequence of str, optional
-        Default: every numeric column left over.
-    series_id, time, group : str, optional
-    """
-
-    def __init__(
-        self,
-        target: str | Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
-        series_id: str | None = None,
-        time: str | None = None,
-        group: str | None = None,
-    ) -> None:
-        one = target is None or isinstance(target, str)
-        self.targets: tuple[str, ...] = (
-            (() if target is None else (str(target),)) if one else tuple(target or ())
-        )
-        self.single_target = isinstance(target, str)
-        self.features = None if features is None else tuple(features)
-        self.series_id, self.time, self.group = series_id, time, group
-
-    @property
-    def labels(self) -> list[str]:
-        """Columns whose text is no number and never "missing" by its spelling alone."""
-        return [c for c in (*self.targets, self.series_id, self.group) if c is not None]
-
-    def check(self, columns: Sequence[str], where: str) -> None:
-        """Raise where a role names a column that is not there, or two roles name one column."""
-        given = [
-            *(("target", name) for name in self.targets),
-            *(("features", name) for name in self.features or ()),
-            ("series_id", self.series_id),
-            ("time", self.time),
-            ("group", self.group),
-        ]
-        taken: dict[str, str] = {}
-        for role, name in given:
-            if name is None:
-                continue
-            if name not in columns:
-                shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
-                expected = f"a column of the file ({shown})"
-                raise DataError(explain(where, role, expected, name, suggest(name, columns)))
-            # A group may be the very series; everything else has one meaning.
-            if name in taken and {role, taken[name]} != {"series_id", "group"}:
-                expected = f"another column than {taken[name]}"
-                raise DataError(explain(where, role, expected, name))
-            taken[name] = role
 
 
 def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
@@ -234,54 +179,12 @@ def place_of(path: Path, row: int) -> str:
 
 def as_numbers(column: pd.Series, path: Path, role: str = "feature") -> np.ndarray:
     """Return a column as float64, or raise an error that names the first cell that is no number."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-        numbers = pd.to_numeric(column.astype(object), errors="coerce")
-        bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-        if not bad.size:
-            return numbers.to_numpy(dtype=np.float64)
-        row = int(bad[0])
-    else:
-        row = 0
-    got = column.iloc[row]
-    mend = "Leave the column out of the features, or mend the cell."
-    where = place_of(path, row)
-    expected = "a number in every row"
-    raise DataError(explain(where, f"{role} {column.name!r}", expected, got, mend))
-
-
-def _feature_columns(frame: pd.DataFrame, roles: Roles, path: Path) -> list[str]:
-    """Return the columns of values: those named, or every numeric one that has no other role."""
-    import pandas as pd
-
-    if roles.features is not None:
-        return list(roles.features)
-    taken = {*roles.labels, roles.time}
-    chosen, left_out = [], []
-    for name in frame.columns:
-        if name in taken:
-            continue
-        column = frame[name]
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            chosen.append(name)
-            continue
-        if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-            known = column.dropna().astype(object)
-            # One bad cell turns a column of numbers into text: that is a fault, not a text column.
-            if pd.to_numeric(known, errors="coerce").notna().sum() * 2 >= max(len(known), 1):
-                as_numbers(column, path)
-                chosen.append(name)
-                continue
-        left_out.append(name)
-    if not chosen:
-        expected = "at least one numeric column besides target, series_id, time and group"
-        raise DataError(explain(str(path), "the features", expected, list(frame.columns)[:12]))
-    if left_out:
-        log.warning("%s: columns that are no numbers are left out: %s", path, ", ".join(left_out))
-    return chosen
+    numbers, odd = column_numbers(column)
+    if odd is not None:
+        hint = "Leave the column out of the features, or mend the cell."
+        where, what = place_of(path, odd), f"{role} {column.name!r}"
+        raise DataError(explain(where, what, "a number in every row", column.iloc[odd], hint))
+    return numbers
 
 
 def _labels(column: pd.Series, path: Path, role: str) -> np.ndarray:
@@ -330,7 +233,7 @@ def read_wide(path: Path, roles: Roles) -> Read:
     if roles.time is not None:
         mend = "Set layout: long if a row is a time step, or leave time out."
         raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, mend))
-    columns = _feature_columns(frame, roles, path)
+    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
     values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
     known = ~np.isnan(values)
     if not known.any(axis=1).all():
@@ -391,7 +294,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     times = None
     if roles.time is not None:
-        times = parse_times(frame[roles.time], path)[order]
+        times = stamps_of_rows(frame[roles.time], path)[order]
         later = times[1:] > times[:-1]
         later[offsets[1:-1] - 1] = True  # between two series
         if not later.all():
@@ -425,7 +328,7 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     targets = [constant(name, "target") for name in roles.targets]
     groups = constant(roles.group, "group")
-    columns = _feature_columns(frame, roles, path)
+    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
     values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
     sequences = Sequences(
         values[order],
@@ -439,31 +342,18 @@ def read_long(path: Path, roles: Roles) -> Read:
     return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
 
 
-def parse_times(column: pd.Series, path: Path) -> np.ndarray:
-    """Return time stamps as numbers or as datetime64, zones turned to UTC."""
-    import pandas as pd
+def stamps_of_rows(column: pd.Series, path: Path) -> np.ndarray:
+    """Return time stamps as numbers or as datetime64, zones turned to UTC.
 
-    kinds = pd.api.types
-    if kinds.is_numeric_dtype(column.dtype) or kinds.is_datetime64_any_dtype(column.dtype):
-        stamps = column
-    else:
-        text = column.astype(str).where(column.notna(), None)
-        zoned = bool(text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False).any())
-        with warnings.catch_warnings():
-            # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
-            warnings.filterwarnings("error", "Could not infer format")
-            warnings.filterwarnings("ignore", "Parsing dates")
-            try:
-                stamps = pd.to_datetime(text, errors="coerce", utc=zoned)
-            except UserWarning:
-                stamps = pd.Series(pd.NaT, index=text.index)
-    bad = np.flatnonzero(stamps.isna().to_numpy())
-    if bad.size:
-        row = int(bad[0])
-        got = column.iloc[row]
-        where = place_of(path, row)
-        expected = "a time stamp in one format for all rows, such as 2024-01-31 12:00"
-        raise DataError(explain(where, f"time {column.name!r}", expected, str(got)))
-    if getattr(stamps.dtype, "tz", None) is not None:
-        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    return stamps.to_numpy()
+    Raises
+    ------
+    DataError
+        Names the line of the first cell that is no stamp.
+    """
+    stamps = read_stamps(column)
+    if len(stamps.unread):
+        row = int(stamps.unread[0])
+        expected = f"a time stamp {FORMAT}, such as 2024-01-31 12:00"
+        got = str(column.iloc[row])
+        raise DataError(explain(place_of(path, row), f"time {column.name!r}", expected, got))
+    return stamps.values

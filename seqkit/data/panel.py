@@ -281,6 +281,30 @@ class Panel:
             self.rows(end - context, self.lengths),
         )
 
+    def recoded(self, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> Panel:
+        """The same panel with static texts numbered by other known values; 0 for one of none."""
+        columns = dataclasses.replace(self.columns, categories=categories)
+        if self.static_codes is None or columns == self.columns:
+            return dataclasses.replace(self, columns=columns)
+        codes = np.zeros_like(self.static_codes)
+        for k, ((_, old), (_, new)) in enumerate(
+            zip(self.columns.categories, categories, strict=True)
+        ):
+            number = {text: i + 1 for i, text in enumerate(new)}
+            codes[:, k] = np.array([0, *(number.get(text, 0) for text in old)])[
+                self.static_codes[:, k]
+            ]
+        return dataclasses.replace(self, columns=columns, static_codes=codes)
+
+    def categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The texts of the static columns that the series here have, sorted."""
+        found = []
+        for k, (name, known) in enumerate(self.columns.categories):
+            assert self.static_codes is not None
+            codes = np.unique(self.static_codes[:, k])
+            found.append((name, tuple(sorted(known[code - 1] for code in codes if code))))
+        return tuple(found)
+
     # --- the future ----------------------------------------------------------------------------
 
     def future_times(self, n_steps: int) -> np.ndarray | None:
@@ -324,6 +348,18 @@ class Panel:
             future_age=None,  # for reading only: what is appended is no reading
             absent=None,
         )
+
+    def covariates(self, series: np.ndarray, first: np.ndarray, n_steps: int) -> np.ndarray:
+        """Future covariates of `n_steps` rows from row ``first[i]`` of series ``series[i]`` on.
+
+        NaN where a value was not observed.
+        """
+        rows = (self.offsets[series] + first)[:, None] + np.arange(n_steps)
+        n_before = self.n_targets + self.n_past
+        known = self.values[:, n_before : n_before + len(self.columns.future)][rows]
+        if self.future_age is not None:
+            known[self.future_age[rows] > 0] = np.nan
+        return known
 
     def future_frame(self, n_steps: int) -> pd.DataFrame:
         """Ids and stamps after the end of every series, one row a step: a forecast's first columns.

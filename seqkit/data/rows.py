@@ -7,7 +7,7 @@ networks see.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,6 +66,22 @@ class Rows:
         """Targets of each series, ``(n_rows_i, n_targets)``."""
         n_targets = len(self.columns.targets)
         return np.split(self.values[:, :n_targets], self.offsets[1:-1])
+
+    def until(self, stop: np.ndarray) -> Rows:
+        """Return the rows before row ``stop[i]`` of each series; a series of none is left out."""
+        kept = np.flatnonzero(stop > 0)
+        lengths = stop[kept]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        take = np.arange(offsets[-1]) + np.repeat(self.offsets[kept] - offsets[:-1], lengths)
+        return replace(
+            self,
+            values=self.values[take],
+            offsets=offsets,
+            ids=self.ids[kept],
+            times=None if self.times is None else self.times[take],
+            static=None if self.static is None else self.static[kept],
+            static_codes=None if self.static_codes is None else self.static_codes[kept],
+        )
 
     def panel(self) -> Panel:
         """Bring the rows to a regular grid, fill what is missing, add masks and calendar.

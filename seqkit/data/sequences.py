@@ -258,7 +258,8 @@ def as_padded(
         - 3-D array (n_series, n_timesteps, n_features);
         - list, tuple or 1-D object array of arrays (n_timesteps_i, n_features) or (n_timesteps_i,);
         - pandas, polars or other data frame (through narwhals): a row a series, a column a step;
-        - `Sequences`.
+        - `Sequences`, what a reader gives;
+        - `Padded`, what this function has returned: nothing is done again.
     where : str, default="X"
         What an error begins with, for example the name of the estimator.
     missing : {"error", "interpolate", "indicator"}, default="error"
@@ -295,6 +296,8 @@ def as_padded(
     >>> as_padded(np.ones((4, 6))).values.shape
     (4, 6, 1)
     """
+    if isinstance(X, Padded):
+        return X
     if isinstance(X, Sequences):
         feature_names = X.features if feature_names is None else feature_names
         ids = X.ids if ids is None else ids

@@ -28,7 +28,13 @@ from seqkit.evaluation.forecast_errors import (
     naive_scale,
 )
 from seqkit.evaluation.metrics import Predictions, find_metrics
-from seqkit.evaluation.rolling_data import RollingData, frame_origins, rolling_data
+from seqkit.evaluation.rolling_data import (
+    RollingData,
+    RollingPanel,
+    frame_origins,
+    joined,
+    rolling_data,
+)
 from seqkit.evaluation.summary import evaluate
 from seqkit.tasks import TASKS
 
@@ -397,7 +403,7 @@ def rolling_plan(
         raise ValueError(explain("backtest", "horizon", "given", None))
     stride = steps if step is None else step
     _positive("backtest", horizon=steps, windows=windows, step=stride)
-    series = rolling_data(data, y, forecaster)
+    series = rolling_data(data, y, forecaster, fitted=prefit)
     origins = np.stack(
         [rolling_origins(len(values), steps, windows, stride) for values in series.values]
     )
@@ -415,6 +421,8 @@ def rolling_plan(
                 "Use fewer windows, a smaller step or a shorter context.",
             )
         )
+    if isinstance(series, RollingPanel):
+        series.windows(origins, steps)  # raises where a step to be forecast is absent
     return series, origins, steps, stride
 
 
@@ -438,7 +446,8 @@ def backtest(
         With ``fit`` and ``forecast`` as :class:`SequenceForecaster` has them. It is cloned, unless
         ``prefit``, and not changed.
     data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), or data frame
-        One series, a row a time step; or a long frame of many.
+        One series, a row a time step; or a long frame of many. A forecaster of seqkit reads it
+        once, and forecasts all windows at once.
     y : array-like of shape (n_timesteps,) or (n_timesteps, n_targets), optional
         Target of an array; default: the array itself.
     horizon : int, optional
@@ -473,21 +482,16 @@ def backtest(
             if origin >= 0:
                 truth[i, w] = values[origin + 1 : origin + 1 + steps]
     started = time.perf_counter()
-    model = forecaster if prefit else None
-    blocks = []
-    for w in range(windows):
-        if model is None or refit:
-            model = series.fit(clone(forecaster), origins[:, w])
-        blocks.append(series.forecast(model, origins[:, w], steps))
-    quantiles = None
-    if all(block.quantiles is not None for block in blocks):
-        quantiles = np.stack([block.quantiles for block in blocks], axis=1)
-    answer = Predictions(
-        values=np.stack([block.values for block in blocks], axis=1),
-        quantiles=quantiles,
-        levels=blocks[0].levels,
-    )
+    if refit:
+        found = [
+            series.forecast(series.fit(clone(forecaster), one), one[:, None], steps)
+            for one in origins.T
+        ]
+        prediction = joined(found)
+    else:
+        model = forecaster if prefit else series.fit(clone(forecaster), origins[:, 0])
+        prediction = series.forecast(model, origins, steps)
     # What is not tested has no truth; a forecast that is missing elsewhere is the model's fault.
     return Backtest(
-        truth, answer, origins, series, stride, season, refit, time.perf_counter() - started
+        truth, prediction, origins, series, stride, season, refit, time.perf_counter() - started
     )

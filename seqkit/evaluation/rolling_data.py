@@ -21,9 +21,11 @@ __all__ = [
     "RollingData",
     "RollingFrame",
     "RollingPanel",
+    "check_positive",
     "frame_origins",
     "joined",
     "rolling_data",
+    "rolling_origins",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +33,28 @@ Ints = npt.NDArray[np.int64]
 
 # gluonts evaluates a distribution at these
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def check_positive(where: str, **values: int) -> None:
+    """Raise unless all values are positive integers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(explain(where, name, "a positive integer", value))
+        if value < 1:
+            raise ValueError(explain(where, name, "a positive integer", value))
+
+
+def rolling_origins(n_timesteps: int, horizon: int, windows: int, step: int) -> Ints:
+    """Return the last row that each window may see, oldest first; -1 where a series is too short.
+
+    Examples
+    --------
+    >>> rolling_origins(20, horizon=4, windows=3, step=2)
+    array([11, 13, 15])
+    """
+    last = n_timesteps - 1 - horizon
+    origins = last - step * np.arange(windows - 1, -1, -1)
+    return np.where(origins < 0, -1, origins)
 
 
 @dataclass(frozen=True)

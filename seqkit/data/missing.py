@@ -117,15 +117,15 @@ def fill_missing(
     infinite = ~finite & ~unknown
     if infinite.any():
         place = _place(infinite, offsets, ids, features)
-        mend = "An infinity is no missing value: mend the data, or write NaN and set missing."
+        hint = "An infinity is no missing value: correct the data, or write NaN and set missing."
         got = f"inf or a value too large for {values.dtype} at {place}"
-        raise DataError(f"{where}: values must be finite; got {got}. {mend}")
+        raise DataError(f"{where}: values must be finite; got {got}. {hint}")
     if missing == "error":
         place = _place(unknown, offsets, ids, features)
         raise DataError(
             f"{where}: values must be present; got NaN at {place} "
             f"({int(unknown.sum())} of {values.size} values are NaN). "
-            "Set missing to 'interpolate' or 'indicator', or mend the data."
+            "Set missing to 'interpolate' or 'indicator', or correct the data."
         )
     before, after, nothing = _neighbours(unknown, offsets)
     if missing == "interpolate" and nothing.any():

@@ -3,7 +3,7 @@
 A recipe, an estimator and a reader name columns; what they leave open is decided here, once:
 :class:`Roles` for a table of labelled series, :func:`forecast_roles` for a long frame that is
 forecast, and :class:`Columns` for what a forecaster has been fitted on. What `seqkit init` guesses
-of a file that nobody has described is in :mod:`seqkit.data.inspect`.
+of a file that nobody has described is in :mod:`seqkit.data.guesses`.
 """
 
 from __future__ import annotations

@@ -160,8 +160,8 @@ class Sequences:
         for name in features:
             if name not in self.features:
                 known = ", ".join(self.features[:20])
-                mend = suggest(name, self.features)
-                raise DataError(explain(where, "each of features", f"one of {known}", name, mend))
+                hint = suggest(name, self.features)
+                raise DataError(explain(where, "each of features", f"one of {known}", name, hint))
         columns = [self.features.index(name) for name in features]
         return replace(self, values=self.values[:, columns], features=tuple(features))
 
@@ -337,8 +337,8 @@ def _as_array(X: Any, where: str) -> NDArray[Any] | None:
         for name, kind in frame.schema.items():
             if not kind.is_numeric() and kind not in (nw.Boolean(), nw.Object(), nw.Unknown()):
                 expected = "numeric (a row a series, a column a step)"
-                mend = "Leave the column out."
-                raise TypeError(explain(where, f"column {name!r}", expected, str(kind), mend))
+                hint = "Leave the column out."
+                raise TypeError(explain(where, f"column {name!r}", expected, str(kind), hint))
         X = X if hasattr(X, "iloc") else frame.to_numpy()
     elif isinstance(X, str | bytes | dict | set) or X is None:
         expected = "an array, a list of arrays or a data frame"
@@ -391,9 +391,9 @@ def _as_rows(X: Any, where: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
                 if array.dtype.kind in "USmMc":
                     raise TypeError(f"values of type {array.dtype}")
                 array = array.astype(np.float64)
-        except (TypeError, ValueError) as fault:
+        except (TypeError, ValueError) as error:
             expected = "a numeric array (n_timesteps, n_features) or (n_timesteps,)"
-            raise TypeError(explain(where, f"series {number}", expected, str(fault))) from fault
+            raise TypeError(explain(where, f"series {number}", expected, str(error))) from error
         if array.ndim == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] == 0:

@@ -114,13 +114,13 @@ def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
             )
     except DataError:
         raise
-    except Exception as fault:  # a parser has no fixed list of what it raises
-        text = str(fault).replace("Error tokenizing data. C error: ", "").strip()
-        if isinstance(fault, pd.errors.ParserWarning):
+    except Exception as error:  # a parser has no fixed list of what it raises
+        text = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        if isinstance(error, pd.errors.ParserWarning):
             text = "more cells in the first row"
-        mend = "Quote cells that hold the separator."
+        hint = "Quote cells that hold the separator."
         expected = f"{len(columns)} cells of UTF-8 text in every line"
-        raise DataError(explain(str(path), "the table", expected, text, mend)) from fault
+        raise DataError(explain(str(path), "the table", expected, text, hint)) from error
 
 
 def _version(module: Any) -> tuple[int, ...]:
@@ -141,13 +141,13 @@ def _header(path: Path) -> list[str]:
     if len(cells) == 1:
         for name, separator in (("semicolons", ";"), ("tabs", "\t")):
             if separator in cells[0]:
-                mend = "Write it with commas and decimal points."
-                raise DataError(explain(str(path), "cells", "parted by commas", name, mend))
+                hint = "Write it with commas and decimal points."
+                raise DataError(explain(str(path), "cells", "parted by commas", name, hint))
     numbers = [_is_number(cell) for cell in cells]
     if all(numbers) and not all(cell.lstrip("+").isdigit() for cell in cells):
-        mend = "Put the names of the columns in the first line."
+        hint = "Put the names of the columns in the first line."
         where = f"{path}:{number}"
-        raise DataError(explain(where, "the line", "column names", ",".join(cells), mend))
+        raise DataError(explain(where, "the line", "column names", ",".join(cells), hint))
     return [cell or f"column_{i}" for i, cell in enumerate(cells)]
 
 
@@ -181,7 +181,7 @@ def as_numbers(column: pd.Series, path: Path, role: str = "feature") -> np.ndarr
     """Return a column as float64, or raise an error that names the first cell that is no number."""
     numbers, odd = column_numbers(column)
     if odd is not None:
-        hint = "Leave the column out of the features, or mend the cell."
+        hint = "Leave the column out of the features, or correct the cell."
         where, what = place_of(path, odd), f"{role} {column.name!r}"
         raise DataError(explain(where, what, "a number in every row", column.iloc[odd], hint))
     return numbers
@@ -231,8 +231,8 @@ def read_wide(path: Path, roles: Roles) -> Read:
 
     frame = read_table(path, roles)
     if roles.time is not None:
-        mend = "Set layout: long if a row is a time step, or leave time out."
-        raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, mend))
+        hint = "Set layout: long if a row is a time step, or leave time out."
+        raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, hint))
     columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
     values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
     known = ~np.isnan(values)
@@ -249,10 +249,10 @@ def read_wide(path: Path, roles: Roles) -> Read:
     ids = labels(roles.series_id, "series_id")
     if ids is not None and len(set(ids.tolist())) < len(ids):
         row = int(np.flatnonzero(pd.Series(ids).duplicated())[0])
-        mend = "Set layout: long if a row is a time step."
+        hint = "Set layout: long if a row is a time step."
         where = place_of(path, row)
         raise DataError(
-            explain(where, "series_id", "different in every row", ids[row].item(), mend)
+            explain(where, "series_id", "different in every row", ids[row].item(), hint)
         )
     sequences = Sequences(
         values[inside][:, None],
@@ -301,12 +301,10 @@ def read_long(path: Path, roles: Roles) -> Read:
             at = int(np.flatnonzero(~later)[0]) + 1
             twice = times[at] == times[at - 1]
             what = "the same time stamp twice" if twice else "an earlier one than the row before"
-            series = ids[codes[order[at]]].item()
-            mend = "Drop one of them, or name series_id." if twice else "Sort the file by time."
-            where = place(at)
-            expected = f"ascending within series {series!r}"
             got = f"{frame[roles.time].iloc[order[at]]} ({what})"
-            raise DataError(explain(where, f"time {roles.time!r}", expected, got, mend))
+            expected = f"ascending within series {ids[codes[order[at]]].item()!r}"
+            hint = "Drop one of them, or name series_id." if twice else "Sort the file by time."
+            raise DataError(explain(place(at), f"time {roles.time!r}", expected, got, hint))
 
     def constant(name: str | None, role: str) -> np.ndarray | None:
         if name is None:
@@ -315,15 +313,8 @@ def read_long(path: Path, roles: Roles) -> Read:
         differs = column != column[starts]
         if differs.any():
             at = int(np.argmax(differs))
-            series = ids[codes[order[at]]].item()
-            where = place(at)
-            expected = f"the same in every row of series {series!r}"
-            now, before = (reprlib.repr(column[k].item()) for k in (at, starts[at]))
-            got = f"{now} after {before}"
-            mend = "Name the column that tells the series apart as series_id."
-            if role == "target":
-                mend += " To predict a value at every step use task: forecasting."
-            raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
+            values = column[at].item(), column[starts[at]].item()
+            raise _not_constant(place(at), role, name, ids[codes[order[at]]].item(), values)
         return column[offsets[:-1]]
 
     targets = [constant(name, "target") for name in roles.targets]
@@ -340,6 +331,18 @@ def read_long(path: Path, roles: Roles) -> Read:
         groups=groups,
     )
     return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
+
+
+def _not_constant(where: str, role: str, name: str, series: Any, values: Any) -> DataError:
+    """Return the error of a column that should have one value a series and has two `values`."""
+    now, before = map(reprlib.repr, values)
+    hint = "Name the column that tells the series apart as series_id."
+    if role == "target":
+        hint += " To predict a value at every step use task: forecasting."
+    return DataError(
+        f"{where}: {role} {name!r} must be the same in every row of series {series!r}; "
+        f"got {now} after {before}. {hint}"
+    )
 
 
 def stamps_of_rows(column: pd.Series, path: Path) -> np.ndarray:

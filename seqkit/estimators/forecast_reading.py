@@ -217,6 +217,18 @@ def read_series(
                 explain(owner, name, "left out with arrays", frame_settings[name],
                         "Give a long data frame.")
             )  # fmt: skip
+    return _read_arrays(X, y, owner, target, past_covariates, future_covariates, missing)
+
+
+def _read_arrays(
+    X: Any,
+    y: Any,
+    owner: str,
+    target: str | Sequence[str] | None,
+    past_covariates: Sequence[str],
+    future_covariates: Sequence[str],
+    missing: str,
+) -> Reading:
     X, n_features, names = _features(X)
     if not isinstance(X, list) and len(X) < 2:
         raise DataError(
@@ -225,19 +237,19 @@ def read_series(
         )
     known = [f"x{i}" for i in range(n_features)] if names is None else list(names)
 
-    def places(wanted: Any) -> tuple[int, ...]:
+    def indices(wanted: Any) -> tuple[int, ...]:
         for name in as_names(wanted):
             if name not in known:
                 expected = f"one of {', '.join(known)}"
                 raise ValueError(explain(owner, "a feature", expected, name, suggest(name, known)))
         return tuple(known.index(name) for name in as_names(wanted))
 
-    future = places(future_covariates)
+    future = indices(future_covariates)
     flat, target_inputs = _is_flat(X), True
     if y is None:
-        targets = places(target)
+        targets = indices(target)
         if not targets:
-            taken = {*places(past_covariates), *future}
+            taken = {*indices(past_covariates), *future}
             targets = tuple(i for i in range(n_features) if i not in taken)
     else:
         truths, flat = _truths(X, y, missing)

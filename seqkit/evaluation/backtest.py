@@ -264,7 +264,7 @@ def backtest(
     else:
         model = forecaster if prefit else series.fit(clone(forecaster), origins[:, 0])
         prediction = series.forecast(model, origins, steps)
-    # What is not tested has no truth; a forecast that is missing elsewhere is the model's fault.
+    # What is not tested has no truth; elsewhere the model has to answer for a missing forecast.
     return Backtest(
         truth, prediction, origins, series, stride, season, refit, time.perf_counter() - started
     )

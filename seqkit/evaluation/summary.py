@@ -114,7 +114,7 @@ def evaluate(
     rows = find_metrics(task, metrics)
     answers = {"model": answer, **(baselines or {})}
     if task == "forecasting":
-        part = _evaluate_forecasts(rows, y_true, answers, history, season, ids)
+        part = _evaluate_forecasts(rows, _forecast_cases(y_true, answers, history, season), ids)
     else:
         part = _evaluate_series(rows, y_true, answers, classes, sample_weight, task)
     scores = part.pop("scores")
@@ -165,23 +165,19 @@ def _joined(parts: Any) -> Any:
     return None if parts is None else np.concatenate([np.asarray(part) for part in parts])
 
 
-def _evaluate_forecasts(
-    rows: dict[str, Metric],
-    y_true: Any,
-    answers: dict[str, Predictions],
-    history: Any,
-    season: int,
-    ids: Sequence[Any] | None,
-) -> dict[str, Any]:
-    naive2 = answers["naive2"].values if "naive2" in answers else None
+def _forecast_cases(
+    y_true: Any, predictions: dict[str, Predictions], history: Any, season: int
+) -> dict[str, ForecastCase]:
+    """Return truth and forecast of the model and of every baseline, with their scales."""
+    naive2 = predictions["naive2"].values if "naive2" in predictions else None
     cases: dict[str, ForecastCase] = {}
-    for who, answer in answers.items():
+    for who, prediction in predictions.items():
         case = forecast_case(
             y_true,
-            answer.values,
-            quantiles=answer.quantiles,
-            levels=answer.levels if answer.quantiles is not None else (),
-            samples=answer.samples,
+            prediction.values,
+            quantiles=prediction.quantiles,
+            levels=prediction.levels if prediction.quantiles is not None else (),
+            samples=prediction.samples,
             history=history if who == "model" else None,
             season=season,
             naive2=naive2,
@@ -190,6 +186,12 @@ def _evaluate_forecasts(
             scale = cases["model"].absolute_scale, cases["model"].squared_scale
             case = replace(case, absolute_scale=scale[0], squared_scale=scale[1])
         cases[who] = case
+    return cases
+
+
+def _evaluate_forecasts(
+    rows: dict[str, Metric], cases: dict[str, ForecastCase], ids: Sequence[Any] | None
+) -> dict[str, Any]:
     n_series = len(cases["model"].truth)
     scores: dict[str, dict[str, float | None]] = {}
     by_step: dict[str, dict[str, list[float | None]]] = {}

@@ -319,16 +319,16 @@ class SeriesFlow(Flow):
 def _check_targets(part: Any, where: str) -> None:
     """Raise where labelled series have no labels."""
     if part.y is None:
-        mend = "Name the column with data.target, or bring a file that has them."
-        raise DataError(explain(where, "the series", "labelled", "no target", mend))
+        hint = "Name the column with data.target, or bring a file that has them."
+        raise DataError(explain(where, "the series", "labelled", "no target", hint))
 
 
 def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
     """Return a test part with the features the model takes, in their order."""
     if sorted(test.features) != sorted(features):
         expected = f"those of training, {list(features)[:12]}"
-        mend = "Name them in data.features."
-        raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
+        hint = "Name them in data.features."
+        raise DataError(explain(where, "the features", expected, list(test.features)[:12], hint))
     return test if test.features == features else test.select(features, where)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seqkit.console import rich_console, say
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import WEIGHTS, load_estimator
@@ -54,15 +55,12 @@ class Result:
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
-        from seqkit.console import rich_console
-
-        console = rich_console()
         if self.scores is not None:
             from seqkit.evaluation.summary import as_tables
 
-            console.print(as_tables(self.scores)[0])
+            rich_console().print(as_tables(self.scores)[0])
         for line in self.lines:
-            console.print(line, markup=False)
+            say(line)
 
 
 def load_run(run: str | os.PathLike[str]) -> Estimator:

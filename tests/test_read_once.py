@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -125,3 +127,53 @@ def test_what_is_padded_is_taken_as_it_is():
     padded = as_padded([np.ones((2, 1)), np.ones((3, 1))])
     assert as_padded(padded) is padded
     assert isinstance(padded, Padded)
+
+
+# What a fit may need, but no answer of a run that is there.
+NOT_FOR_ANSWERS = (
+    "tensorflow", "keras", "matplotlib", "rich", "jinja2", "scipy.stats._stats_py",
+    "sklearn.metrics", "sklearn.model_selection", "seqkit.builders", "seqkit.evaluation.backtest",
+    "seqkit.report.html",
+)  # fmt: skip
+
+
+def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
+    del (
+        recipe["data"]["future_covariates"],
+        recipe["data"]["calendar"],
+    )  # trained without TensorFlow
+    folder = run(recipe, out=tmp_path / "runs", name="light").document["run"]
+    data = recipe["data"]["path"]
+    for command in (["forecast", folder], ["predict", folder, data]):
+        program = (
+            "import sys\n"
+            f"sys.argv = {['seqkit', *command, '-o', str(tmp_path / 'answer.csv')]!r}\n"
+            "from seqkit.cli import main\n"
+            "try:\n    main()\n"
+            "except SystemExit as end:\n    assert not end.code\n"
+            f"print([name for name in {NOT_FOR_ANSWERS} if name in sys.modules])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[]", command
+
+
+def test_a_module_put_off_is_whole_when_it_is_used():
+    program = (
+        "import sys\n"
+        "from seqkit.deferred_import import deferred\n"
+        "deferred('xml.dom.minidom')\n"
+        "import xml.dom.minidom\n"
+        "assert 'xml.dom.expatbuilder' not in sys.modules\n"
+        "assert 'parseString' not in vars(xml.dom.minidom)\n"  # nothing has been run
+        "assert not hasattr(xml.dom.minidom, '__wrapped__')\n"
+        "assert 'parseString' not in vars(xml.dom.minidom)\n"
+        "from xml.dom.minidom import parseString\n"
+        "print(parseString('<a/>').documentElement.tagName)\n"
+        "try:\n    xml.dom.minidom.nothing\n"
+        "except AttributeError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    lines = ["a", "module 'xml.dom.minidom' has no attribute 'nothing'"]
+    assert done.stdout.splitlines() == lines, done.stderr

@@ -121,13 +121,13 @@ class Backtest:
         names = TASKS["forecasting"].baselines if baselines is None else baselines
         if metrics is not None and "owa" in metrics and "naive2" not in names:
             names = (*names, "naive2")
-        answers, notes = self.baselines(names)
+        predictions, notes = self.baselines(names)
         part = evaluate(
             "forecasting",
             self.truth,
             self.answer,
             metrics=metrics,
-            baselines=answers,
+            baselines=predictions,
             history=self.history,
             season=self.season,
             ids=self.data.ids,

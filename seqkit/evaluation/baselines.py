@@ -297,17 +297,18 @@ def run_baselines(
 
     Returns
     -------
-    answers : dict of str to Predictions
+    predictions : dict of str to Predictions
     notes : list of str
 
     Examples
     --------
-    >>> answers, _ = run_baselines("forecasting", ForecastProblem([[1, 2, 3, 4]], 3, 2), ["drift"])
-    >>> answers["drift"].values.ravel()
+    >>> problem = ForecastProblem([[1, 2, 3, 4]], 3, 2)
+    >>> predictions, _ = run_baselines("forecasting", problem, ["drift"])
+    >>> predictions["drift"].values.ravel()
     array([5., 6., 7.])
     """
-    answers, notes = {}, []
+    predictions, notes = {}, []
     for name, row in find_baselines(task, names).items():
-        answers[name], said = row.predict(problem)
+        predictions[name], said = row.predict(problem)
         notes += said
-    return answers, notes
+    return predictions, notes

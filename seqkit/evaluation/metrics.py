@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model, or a baseline, answered. Only the parts it gives are set.
+    """What a model, or a baseline, predicted. Only the parts it gives are set.
 
     Attributes
     ----------
@@ -66,13 +66,13 @@ class Metric:
         As a table or a plot shows it.
     tasks : tuple of str
     function : callable or None
-        ``function(y_true, answer, *, classes, sample_weight) -> float`` for labels, probabilities
-        and values; ``None`` where the metric is of forecasts only.
+        ``function(y_true, prediction, *, classes, sample_weight) -> float`` for labels,
+        probabilities and values; ``None`` where the metric is of forecasts only.
     greater_is_better : bool or None
         ``None`` where neither is: coverage should be the interval's nominal one, and only an
         interval that has it should be narrow.
     needs : {"labels", "probabilities", "values", "history", "quantiles", "naive2"}
-        Which part of the answer it reads, or what it needs besides a forecast.
+        Which part of the prediction it reads, or what it needs besides a forecast.
     source : str
         Where the definition comes from.
     unit : str
@@ -274,7 +274,7 @@ def find_metrics(task: str, names: Sequence[str] | None = None) -> dict[str, Met
 def metric_value(
     metric: Metric,
     y_true: Any,
-    answer: Predictions,
+    prediction: Predictions,
     *,
     classes: Any = None,
     sample_weight: Any = None,
@@ -284,9 +284,9 @@ def metric_value(
     Raises
     ------
     Undefined
-        If the answer holds no such part, or the score does not exist; the message is the reason.
+        If it holds no such part, or the score does not exist; the message is the reason.
     """
-    given = getattr(answer, metric.needs, None)
+    given = getattr(prediction, metric.needs, None)
     if given is None or metric.function is None:
         raise Undefined(f"no {metric.needs} were predicted")
     given = np.asarray(given)

@@ -164,7 +164,7 @@ class RollingArray:
 
     def _window(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         end = int(origins[0]) + 1
-        answer = np.asarray(forecaster.forecast(self.X[:end], horizon=horizon), dtype=np.float64)
+        predicted = np.asarray(forecaster.forecast(self.X[:end], horizon=horizon), dtype=np.float64)
         n_targets = self.values[0].shape[1]
         levels = _levels_of(forecaster)
         quantiles = None
@@ -173,7 +173,7 @@ class RollingArray:
             quantiles = np.asarray(spread, dtype=np.float64)
             quantiles = quantiles.reshape(1, 1, horizon, n_targets, len(levels))
         return Predictions(
-            values=answer.reshape(1, 1, horizon, n_targets), quantiles=quantiles, levels=levels
+            values=predicted.reshape(1, 1, horizon, n_targets), quantiles=quantiles, levels=levels
         )
 
 
@@ -229,25 +229,25 @@ class RollingFrame:
         if self.future:
             keys = [name for name in (self.series_id, self.time) if name is not None]
             coming = self.frame.loc[ahead, [*keys, *self.future]]
-        answer = forecaster.forecast(past, horizon=horizon, future=coming)
+        predicted = forecaster.forecast(past, horizon=horizon, future=coming)
         present = np.flatnonzero(origins >= 0)
-        if len(answer) != len(present) * horizon:
+        if len(predicted) != len(present) * horizon:
             expected = f"{horizon} rows for each of {len(present)} series"
-            raise DataError(explain("backtest", "the forecast", expected, len(answer)))
+            raise DataError(explain("backtest", "the forecast", expected, len(predicted)))
         order = np.arange(len(present))
         if self.series_id is not None:  # in the order of the series here
             known = {name: i for i, name in enumerate(self.ids)}
-            whose = np.asarray([known[name] for name in answer[self.series_id]])
-            answer = answer.iloc[np.argsort(whose, kind="stable")]
+            whose = np.asarray([known[name] for name in predicted[self.series_id]])
+            predicted = predicted.iloc[np.argsort(whose, kind="stable")]
             order = np.argsort(whose[::horizon])
-        if self.time is not None and self.time in answer:
+        if self.time is not None and self.time in predicted:
             rows = np.flatnonzero(ahead)
             rows = rows[np.lexsort((self.place[rows], self.code[rows]))]
             stamps = self.frame[self.time].iloc[rows]
-            if not _same_stamps(answer[self.time], stamps):
+            if not _same_stamps(predicted[self.time], stamps):
                 raise _absent(self.time)
         shape = (len(present), horizon)
-        point = np.stack([_column(answer, target, shape) for target in self.targets], axis=-1)
+        point = np.stack([_column(predicted, target, shape) for target in self.targets], axis=-1)
         levels = _levels_of(forecaster)
         quantiles = None
         if levels:

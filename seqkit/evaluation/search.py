@@ -175,12 +175,12 @@ class forecast_scorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
         """Return the negated error of ``estimator`` on ``X``."""
-        answers = estimator.predict(X, **params)
-        if hasattr(answers, "columns"):
-            series = frame_origins(estimator, X, answers)
+        predicted = estimator.predict(X, **params)
+        if hasattr(predicted, "columns"):
+            series = frame_origins(estimator, X, predicted)
         else:
             truth = np.asarray(X if y is None else y, dtype=np.float64)
-            made = np.asarray(answers, dtype=np.float64)
+            made = np.asarray(predicted, dtype=np.float64)
             series = [
                 (
                     truth[:, None] if truth.ndim == 1 else truth,  # (n_rows, n_targets)

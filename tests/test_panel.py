@@ -200,16 +200,15 @@ def test_calendar_features_lie_on_the_circle():
         panel_from_frame(frame_of(), calendar=["hours"])
 
 
-def test_splits_are_in_steps_and_carry_context():
+def test_parts_are_in_steps_of_each_series():
     panel = panel_from_frame(pd.concat([frame_of(20, ids=("a",)), frame_of(30, ids=("b",))]))
-    train, validation, test = panel.split(4, 6, context=3)
-    assert train.lengths.tolist() == [10, 20]
+    end = panel.lengths - 6
+    validation = panel.rows(end - 7, end)
     assert validation.lengths.tolist() == [7, 7]
-    assert test.lengths.tolist() == [9, 9]
-    assert test.targets(1)[-1, 0] == 29
     assert validation.targets(0)[:, 0].tolist() == [7, 8, 9, 10, 11, 12, 13]
+    assert panel.rows(end, panel.lengths).targets(1)[-1, 0] == 29
     assert panel.tail(25).lengths.tolist() == [20, 25]
-    assert panel.head(5).lengths.tolist() == [15, 25]
+    assert panel.rows(np.zeros_like(end), panel.lengths - 5).lengths.tolist() == [15, 25]
     assert panel.select([1]).ids.tolist() == ["b"]
     with pytest.raises(DataError, match=r"a \(20 steps\)"):
         panel.longer_than(25, "X", "context")

@@ -18,7 +18,6 @@ __all__ = [
     "fill_missing",
     "fill_steps",
     "first_observed",
-    "indicator_names",
 ]
 
 LARGEST = 1e37
@@ -38,17 +37,6 @@ def check_missing(missing: str, where: str) -> None:
     if missing not in MISSING:
         expected = "one of " + ", ".join(MISSING)
         raise ValueError(explain(where, "missing", expected, missing, suggest(missing, MISSING)))
-
-
-def indicator_names(features: Sequence[str]) -> tuple[str, ...]:
-    """Return the feature names after ``missing="indicator"``: all channels, then all indicators.
-
-    Examples
-    --------
-    >>> indicator_names(["ax", "ay"])
-    ('ax', 'ay', 'ax_missing', 'ay_missing')
-    """
-    return (*features, *(f"{name}_missing" for name in features))
 
 
 def fill_missing(

@@ -154,10 +154,6 @@ class Panel:
             return self
         return self._taken(np.arange(len(self)), first, stop)
 
-    def head(self, drop: int) -> Panel:
-        """Every series without its last `drop` steps."""
-        return self.rows(np.zeros_like(self.lengths), self.lengths - drop)
-
     def tail(self, n_steps: int) -> Panel:
         """The last `n_steps` steps of every series, or all of a shorter one."""
         return self.until(self.lengths, n_steps=n_steps)
@@ -255,30 +251,6 @@ class Panel:
             future_age=part(self.future_age, take),
             absent=part(self.absent, take),
             trimmed=part(self.trimmed, series),
-        )
-
-    def split(self, validation: int, test: int = 0, context: int = 0) -> tuple[Panel, Panel, Panel]:
-        """Cut the tail of every series off for validation and test.
-
-        Parameters
-        ----------
-        validation, test : int
-            Time steps; the test part is the last one.
-        context : int, default=0
-            Steps before its part that the validation and the test panel carry, so that forecasts
-            can be made from their first step on.
-
-        Returns
-        -------
-        train, validation, test : Panel
-        """
-        end = self.lengths - test
-        middle = end - validation
-        zero = np.zeros_like(end)
-        return (
-            self.rows(zero, middle),
-            self.rows(middle - context, end),
-            self.rows(end - context, self.lengths),
         )
 
     def recoded(self, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> Panel:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from seqkit.data.missing import Missing, fill_missing, indicator_names
+from seqkit.data.missing import Missing, fill_missing
 from seqkit.errors import DataError, explain, suggest
 
 __all__ = ["Padded", "Sequences", "as_padded", "concatenate"]
@@ -164,14 +164,6 @@ class Sequences:
                 raise DataError(explain(where, "each of features", f"one of {known}", name, hint))
         columns = [self.features.index(name) for name in features]
         return replace(self, values=self.values[:, columns], features=tuple(features))
-
-    def with_missing(self, missing: Missing) -> Sequences:
-        """Return the same series with NaN treated as `fill_missing` says."""
-        values = fill_missing(
-            self.values, self.offsets, missing, ids=self.ids, features=self.features
-        )
-        names = indicator_names(self.features) if missing == "indicator" else self.features
-        return replace(self, values=values, features=names)
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:

@@ -370,3 +370,8 @@ def test_a_gap_longer_than_what_is_kept_reaches_into_no_other_series():
     tail = panel_from_frame(frame, missing="interpolate").tail(5)
     assert tail.values[5:, 0].tolist() == [111.0] * 5
     assert tail.age[5:, 0].tolist() == [0, 1, 2, 3, 4]
+    frame.loc[frame.index[39], "y"] = 119.0
+    part = panel_from_frame(frame, missing="interpolate").rows(
+        np.array([14, 14]), np.array([20, 20])
+    )
+    assert part.age[6:, 0].tolist() == [0, 1, 2, 3, 4, 0]

@@ -152,7 +152,8 @@ class Panel:
         stop = np.clip(stop, first, self.lengths)
         if (first == 0).all() and (stop == self.lengths).all():
             return self
-        return self._taken(np.arange(len(self)), first, stop)
+        part = self._taken(np.arange(len(self)), first, stop)
+        return dataclasses.replace(part, age=part._age_within()) if first.any() else part
 
     def tail(self, n_steps: int) -> Panel:
         """The last `n_steps` steps of every series, or all of a shorter one."""
@@ -190,10 +191,7 @@ class Panel:
         last = self.offsets[series] + stop - 1
         n_before = self.n_targets + self.n_past
         if self.age is not None and part.age is not None:
-            # what is held is there: no age may reach further back than the part does
-            place = np.arange(len(part.age)) - np.repeat(part.offsets[:-1], part.lengths)
-            age = np.minimum(part.age, place[:, None].astype(np.int32))
-            part = dataclasses.replace(part, values=part.values.copy(), age=age)
+            part = dataclasses.replace(part, values=part.values.copy(), age=part._age_within())
             part._hold(self, self.age, last, 0)
         if self.future_age is not None:
             back = self.future_age[last]
@@ -204,6 +202,13 @@ class Panel:
                 )
             part._hold(self, self.future_age, last, n_before)
         return part
+
+    def _age_within(self) -> np.ndarray | None:
+        """Ages that reach no further back than each series does: before it are rows of another."""
+        if self.age is None:
+            return None
+        step = np.arange(len(self.age)) - np.repeat(self.offsets[:-1], self.lengths)
+        return np.minimum(self.age, step[:, None].astype(np.int32))
 
     def _hold(self, whole: Panel, age: np.ndarray, last: np.ndarray, channel: int) -> None:
         """Hold the values observed last in the gaps at the end of this fresh part of a panel.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from seqkit.estimators.classifier import SequenceClassifier
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
-    from seqkit.evaluation.backtest import BacktestSplit, forecast_scorer
+    from seqkit.evaluation.search import BacktestSplit, forecast_scorer
     from seqkit.experiment import run
     from seqkit.finished import load_run
     from seqkit.recipe.reading import read_recipe
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 else:
     # out of a type checker's sight: a module's `__getattr__` makes every unknown name `Any`
     _HOME = {
-        "BacktestSplit": "seqkit.evaluation.backtest",
+        "BacktestSplit": "seqkit.evaluation.search",
         "Bidirectional": "seqkit.recurrent",
         "DataError": "seqkit.errors",
         "ExportError": "seqkit.errors",
@@ -63,7 +63,7 @@ else:
         "build_classifier": "seqkit.builders",
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
-        "forecast_scorer": "seqkit.evaluation.backtest",
+        "forecast_scorer": "seqkit.evaluation.search",
         "load_run": "seqkit.finished",
         "read_recipe": "seqkit.recipe.reading",
         "run": "seqkit.experiment",

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from seqkit import __version__
-from seqkit.collection import collection_paused
+from seqkit.collection import collection_paused, collection_rare
 from seqkit.console import open_streams, say
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
 
@@ -382,9 +382,12 @@ def _experiment() -> Any:
     """Return the module that does the work; TensorFlow is set up when a network needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
+    from seqkit.deferred_import import deferred
+    from seqkit.tensorflow_import import when_imported
+
+    deferred("scipy.stats")  # scikit-learn imports it, and no command uses it
     with collection_paused():
         from seqkit import experiment
-    from seqkit.tensorflow_import import when_imported
 
     when_imported(experiment.set_threads)
     return experiment
@@ -419,7 +422,8 @@ def main() -> None:
         sys.exit(USER_ERROR)
     status = 0
     try:
-        cli(standalone_mode=False)
+        with collection_rare():
+            cli(standalone_mode=False)
     except click.Abort:
         say("Aborted.", err=True)
         status = 130

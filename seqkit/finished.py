@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seqkit.console import rich_console, say
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import WEIGHTS, load_estimator
@@ -54,15 +55,12 @@ class Result:
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
-        from seqkit.console import rich_console
-
-        console = rich_console()
         if self.scores is not None:
             from seqkit.evaluation.summary import as_tables
 
-            console.print(as_tables(self.scores)[0])
+            rich_console().print(as_tables(self.scores)[0])
         for line in self.lines:
-            console.print(line, markup=False)
+            say(line)
 
 
 def load_run(run: str | os.PathLike[str]) -> Estimator:
@@ -111,7 +109,7 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
 def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     """Score a run on its test part, or on a file, beside the baselines."""
     flow, estimator, _ = _open(Path(run))
-    parts = flow.load(data)
+    parts = flow.load(data, estimator)
     assessment = flow.assess(estimator, parts)
     document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
     return Result(document, _notes(parts.unlike), assessment.document, estimator)

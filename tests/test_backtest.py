@@ -13,14 +13,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from seqkit.errors import DataError
-from seqkit.evaluation.backtest import (
-    BacktestSplit,
-    backtest,
-    forecast_scorer,
-    rolling_origins,
-)
+from seqkit.evaluation.backtest import backtest
 from seqkit.evaluation.conformal import split_conformal
 from seqkit.evaluation.forecast_errors import Undefined
+from seqkit.evaluation.rolling_data import rolling_origins
+from seqkit.evaluation.search import BacktestSplit, forecast_scorer
 from seqkit.evaluation.summary import score_table, summarize
 
 

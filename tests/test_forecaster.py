@@ -452,6 +452,26 @@ def test_nan_is_taken_where_missing_says_so(missing):
     assert np.isfinite(model.score(wave))
 
 
+def test_a_gap_longer_than_the_context_is_filled_from_its_own_series():
+    n = 40
+    wave = np.sin(np.arange(n) * 2 * np.pi / 8)
+    frame = pd.concat(
+        [
+            pd.DataFrame({"unique_id": name, "ds": np.arange(n), "y": level + wave})
+            for name, level in (("a", 1000.0), ("b", 0.0))
+        ],
+        ignore_index=True,
+    )
+    model = SequenceForecaster(
+        context_length=8, horizon=4, units=4, epochs=1, missing="interpolate", random_state=0
+    ).fit(frame)
+    frame.loc[frame.index[-12:], "y"] = np.nan
+    alone = model.forecast(frame[frame.unique_id == "b"])
+    both = model.forecast(frame)
+    np.testing.assert_array_equal(both[both.unique_id == "b"].y, alone.y)
+    assert np.abs(alone.y).max() < 10
+
+
 def test_nan_is_refused_otherwise():
     wave = np.sin(np.arange(60) / 3)
     holed = np.where(np.arange(60) == 40, np.nan, wave)

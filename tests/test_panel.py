@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit.data.clock import Clock
 from seqkit.data.frames import panel_from_arrays, panel_from_frame
 from seqkit.data.futures import future_steps
 from seqkit.data.panel import Columns
-from seqkit.data.stamps import CALENDAR, Clock, calendar_features
+from seqkit.data.stamps import CALENDAR, calendar_features
 from seqkit.errors import DataError
+from seqkit.estimators.forecast_reading import read_series
 
 FREQUENCIES = [
     "s", "min", "5min", "15min", "30min", "h", "2h", "6h", "D", "2D", "B", "W-SUN", "W-WED",
@@ -198,16 +200,15 @@ def test_calendar_features_lie_on_the_circle():
         panel_from_frame(frame_of(), calendar=["hours"])
 
 
-def test_splits_are_in_steps_and_carry_context():
+def test_parts_are_in_steps_of_each_series():
     panel = panel_from_frame(pd.concat([frame_of(20, ids=("a",)), frame_of(30, ids=("b",))]))
-    train, validation, test = panel.split(4, 6, context=3)
-    assert train.lengths.tolist() == [10, 20]
+    end = panel.lengths - 6
+    validation = panel.rows(end - 7, end)
     assert validation.lengths.tolist() == [7, 7]
-    assert test.lengths.tolist() == [9, 9]
-    assert test.targets(1)[-1, 0] == 29
     assert validation.targets(0)[:, 0].tolist() == [7, 8, 9, 10, 11, 12, 13]
+    assert panel.rows(end, panel.lengths).targets(1)[-1, 0] == 29
     assert panel.tail(25).lengths.tolist() == [20, 25]
-    assert panel.head(5).lengths.tolist() == [15, 25]
+    assert panel.rows(np.zeros_like(end), panel.lengths - 5).lengths.tolist() == [15, 25]
     assert panel.select([1]).ids.tolist() == ["b"]
     with pytest.raises(DataError, match=r"a \(20 steps\)"):
         panel.longer_than(25, "X", "context")
@@ -279,3 +280,98 @@ def test_a_hundred_thousand_series_are_read():
     assert panel.values.shape == (n * n_steps, 1)
     assert len(panel) == n
     assert (panel.lengths == n_steps).all()
+
+
+@st.composite
+def gappy(draw):
+    """A frame of two or three series with gaps, absent stamps and a static text."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    share = draw(st.sampled_from([0.05, 0.3]))
+    parts = []
+    for name in "abc"[: draw(st.integers(2, 3))]:
+        n = draw(st.integers(12, 25))
+        part = pd.DataFrame(
+            {
+                "unique_id": name,
+                "ds": pd.date_range("2024-01-01", periods=n, freq="h"),
+                "y": generator.normal(size=n),
+                "past": generator.normal(size=n),
+                "known": generator.normal(size=n),
+                "region": draw(st.sampled_from(["north", "south", "west"])),
+            }
+        )
+        values = part[["y", "past", "known"]].to_numpy(copy=True)
+        values[generator.random(values.shape) < share] = np.nan
+        values[0] = 1.0  # observed, so that any later row can be the last one
+        part[["y", "past", "known"]] = values
+        keep = generator.random(n) >= share / 2
+        keep[:3] = keep[-1] = True
+        parts.append(part[keep])
+    return pd.concat(parts, ignore_index=True), generator
+
+
+@settings(max_examples=60, deadline=None)
+@given(gappy(), st.sampled_from(["interpolate", "indicator"]))
+def test_a_slice_of_a_panel_is_the_panel_of_a_slice(given_, missing):
+    frame, generator = given_
+    reading = read_series(
+        frame, owner="test", target="y", past_covariates=["past"], future_covariates=["known"],
+        missing=missing, series_id=None, time=None, static_covariates=["region"],
+        frequency="h", calendar=["hour"],
+    )  # fmt: skip
+    rows = reading.rows
+    stop = generator.integers(1, rows.lengths + 1)
+    stop[generator.integers(len(stop))] = 0  # a series that has not begun yet
+    cut, anew = reading.until(stop), rows.until(stop).panel()
+    for name in ("values", "offsets", "ids", "times", "static"):
+        np.testing.assert_array_equal(getattr(cut.panel, name), getattr(anew, name), err_msg=name)
+    for name in ("age", "future_age", "absent"):  # all zero where nothing is missing any more
+        one, other = getattr(cut.panel, name), getattr(anew, name)
+        np.testing.assert_array_equal(0 if one is None else one, 0 if other is None else other)
+    assert cut.panel.notes == anew.notes
+    texts = dict(zip(frame.unique_id, frame.region, strict=True))
+    known = dict(cut.panel.columns.categories)["region"]
+    assert known == tuple(sorted({texts[name] for name in cut.panel.ids}))
+    assert [known[code - 1] for code in cut.panel.static_codes[:, 0]] == [
+        texts[name] for name in cut.panel.ids
+    ]
+    # and the same once more, as windows are cut: several a series, no longer than asked for
+    which = np.repeat(np.flatnonzero(stop), 2)
+    ends = reading.steps(which, stop[which] - 1) + 1
+    windows = reading.panel.until(ends, which, 5)
+    for i in range(0, len(which), 2):
+        whole = anew.values[anew.offsets[i // 2] : anew.offsets[i // 2 + 1]]
+        first, second = windows.select([i]), windows.select([i + 1])
+        np.testing.assert_array_equal(first.values, second.values)
+        np.testing.assert_array_equal(first.values[-1], whole[-1])
+        if first.age is not None:
+            assert (first.age <= np.arange(len(first.age))[:, None]).all()
+
+
+def test_a_row_is_found_behind_absent_stamps_and_what_was_left_out():
+    frame = frame_of(10, ids=("a", "b"))
+    frame.loc[[0, 1], "y"] = np.nan
+    frame = frame.drop(index=[4, 5, 13])
+    reading = read_series(
+        frame, owner="test", target="y", past_covariates=(), future_covariates=(),
+        missing="interpolate", series_id=None, time=None, static_covariates=(), frequency=None,
+        calendar=(),
+    )  # fmt: skip
+    # a: rows 2, 3, 6, 7, 8, 9 of the grid are steps 0, 1, 4, 5, 6, 7; b: nothing is left out
+    assert reading.steps(np.zeros(6, int), np.arange(2, 8)).tolist() == [0, 1, 4, 5, 6, 7]
+    assert reading.steps(np.ones(4, int), np.arange(1, 5)).tolist() == [1, 2, 4, 5]
+    with pytest.raises(DataError, match="series a: targets and past covariates must be observed"):
+        reading.steps(np.array([0]), np.array([1]))
+
+
+def test_a_gap_longer_than_what_is_kept_reaches_into_no_other_series():
+    frame = frame_of(20, ids=("a", "b"))
+    frame.loc[frame.index[32:], "y"] = np.nan  # the last 8 steps of b; its last value is 111
+    tail = panel_from_frame(frame, missing="interpolate").tail(5)
+    assert tail.values[5:, 0].tolist() == [111.0] * 5
+    assert tail.age[5:, 0].tolist() == [0, 1, 2, 3, 4]
+    frame.loc[frame.index[39], "y"] = 119.0
+    part = panel_from_frame(frame, missing="interpolate").rows(
+        np.array([14, 14]), np.array([20, 20])
+    )
+    assert part.age[6:, 0].tolist() == [0, 1, 2, 3, 4, 0]

@@ -19,6 +19,7 @@ ORDER = (
     "backend",
     "collection",
     "tensorflow_import",
+    "deferred_import",
     "console",
     "progress",
     "auto",

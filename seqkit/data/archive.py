@@ -83,10 +83,10 @@ def check_utf8(text: str, where: str) -> None:
     """Raise where a text holds bytes that are no UTF-8, which were read as lone surrogates."""
     try:
         text.encode()
-    except UnicodeEncodeError as fault:
-        got = ascii(text[fault.start : fault.end])
-        mend = "Save the file as UTF-8."
-        raise DataError(explain(where, "the line", "UTF-8 text", got, mend)) from None
+    except UnicodeEncodeError as error:
+        got = ascii(text[error.start : error.end])
+        hint = "Save the file as UTF-8."
+        raise DataError(explain(where, "the line", "UTF-8 text", got, hint)) from None
 
 
 def read_ts(path: Path) -> Read:
@@ -172,9 +172,9 @@ def _channels(channels: list[str], where: str) -> np.ndarray:
     check_columns(where, len(channels))
     try:
         rows = [list(map(_number, channel.split(","))) for channel in channels]
-    except ValueError as fault:
-        mend = "Missing values are written ? or NaN."
-        raise DataError(explain(where, "every value", "a number", str(fault), mend)) from None
+    except ValueError as error:
+        hint = "Missing values are written ? or NaN."
+        raise DataError(explain(where, "every value", "a number", str(error), hint)) from None
     lengths = [len(row) for row in rows]
     if len(set(lengths)) > 1:
         raise DataError(explain(where, "the channels", "of one length", lengths[:12]))
@@ -201,10 +201,10 @@ def _check_shape(
         stated = str(series[0].shape[1])
     if stated is not None and stated.isdigit() and array.shape[1] != int(stated):
         expected = f"{stated} in every series"
-        mend = (
+        hint = (
             "Is the label missing, or does @classLabel or @targetLabel not say that there is one?"
         )
-        raise DataError(explain(where, "the number of channels", expected, array.shape[1], mend))
+        raise DataError(explain(where, "the number of channels", expected, array.shape[1], hint))
     if header.get("equallength", "").lower() == "true":
         length = header.get("serieslength", "")
         length = length if length.isdigit() else str(len(series[0] if series else array))

@@ -24,7 +24,7 @@ from seqkit.data.sequences import Sequences, concatenate
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
-    from seqkit.data.tables import Roles
+    from seqkit.data.roles import Roles
 
 __all__ = ["PARTS", "read_npz"]
 
@@ -107,8 +107,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                     f"compression {member.compress_type}"
                 )  # fmt: skip
                 expected = "an .npy array, stored or deflated, once"
-                mend = "Write the file with numpy.savez or numpy.savez_compressed."
-                raise DataError(explain(str(path), f"member {name!r}", expected, got, mend))
+                hint = "Write the file with numpy.savez or numpy.savez_compressed."
+                raise DataError(explain(str(path), f"member {name!r}", expected, got, hint))
             with store.open(member) as file:
                 arrays[key] = _array(file, key, member.file_size, path)
     return arrays
@@ -125,9 +125,9 @@ def _array(file: IO[bytes], key: str, size: int, path: Path) -> np.ndarray:
     read_header = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
     shape, fortran_order, dtype = read_header(file, max_header_size=LIMITS["header"].value)
     if dtype.hasobject:
-        mend = "Store right-padded series and an array lengths."
+        hint = "Store right-padded series and an array lengths."
         got = "pickled objects, which are never loaded"
-        raise DataError(explain(str(path), what, "plain", got, mend))
+        raise DataError(explain(str(path), what, "plain", got, hint))
     if dtype.kind not in "fiubUS":
         raise DataError(explain(str(path), what, "of numbers or text", str(dtype)))
     declared = math.prod(shape) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""Opening data files: every size is bounded before memory is taken, every fault names the file.
+"""Opening data files: every size is bounded before memory is taken, every error names the file.
 
 What a file declares of itself (a shape, a number of rows, an unpacked size) is a claim that
 anybody can write into a few bytes. It is compared with :data:`LIMITS` and with the size of the
@@ -112,17 +112,17 @@ def sized(path: Path) -> os.stat_result:
             raise DataError(explain(str(path), "the file", "a file that exists", got))
         facts = path.stat()
         if path.is_dir():
-            mend = f"Name the files in it, as in {str(path / '*.csv')!r}."
-            raise DataError(explain("data", "path", "a file", str(path), mend))
+            hint = f"Name the files in it, as in {str(path / '*.csv')!r}."
+            raise DataError(explain("data", "path", "a file", str(path), hint))
         if not path.is_file():
             got = "a pipe, a socket or a device"
-            mend = "Save its content in a file first."
-            raise DataError(explain(str(path), "the file", "a regular file", got, mend))
+            hint = "Save its content in a file first."
+            raise DataError(explain(str(path), "the file", "a regular file", got, hint))
     return facts
 
 
 @contextlib.contextmanager
-def reading(path: Path, expected: str, mend: str = AGAIN) -> Iterator[None]:
+def reading(path: Path, expected: str, hint: str = AGAIN) -> Iterator[None]:
     """Turn whatever a parser makes of a damaged file into a `DataError` that names the file.
 
     A parser meets bytes that its authors never thought of, so what it raises is no fixed list.
@@ -133,7 +133,7 @@ def reading(path: Path, expected: str, mend: str = AGAIN) -> Iterator[None]:
     path : Path
     expected : str
         What the file must be.
-    mend : str
+    hint : str
     """
     try:
         with warnings.catch_warnings():
@@ -141,22 +141,22 @@ def reading(path: Path, expected: str, mend: str = AGAIN) -> Iterator[None]:
             yield
     except DataError:
         raise
-    except MemoryError as fault:
+    except MemoryError as error:
         got = "more than fits into memory"
-        raise DataError(explain(str(path), "the file", expected, got, mend)) from fault
-    except OSError as fault:
+        raise DataError(explain(str(path), "the file", expected, got, hint)) from error
+    except OSError as error:
         # zlib, gzip and pyarrow raise OSErrors without a number for what the bytes hold
-        text = fault.strerror or _first_line(fault)
-        mend = "" if fault.errno else mend
-        raise DataError(explain(str(path), "the file", expected, text, mend)) from fault
-    except Exception as fault:
-        got = _first_line(fault)
-        raise DataError(explain(str(path), "the file", expected, got, mend)) from fault
+        text = error.strerror or _first_line(error)
+        hint = "" if error.errno else hint
+        raise DataError(explain(str(path), "the file", expected, text, hint)) from error
+    except Exception as error:
+        got = _first_line(error)
+        raise DataError(explain(str(path), "the file", expected, got, hint)) from error
 
 
-def _first_line(fault: BaseException) -> str:
-    lines = str(fault).strip().splitlines()
-    return lines[0] if lines else type(fault).__name__
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def check_unpacked(
@@ -176,21 +176,21 @@ def check_unpacked(
     most = max(LIMITS["ratio"].value * packed, LIMITS["slack"].value)
     if unpacked > most:
         expected = f"at most {most:,} bytes unpacked ({LIMITS['ratio'].value} times its own size)"
-        mend = "It may be made to fill the memory; if it is yours, store it unpacked."
-        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", mend))
+        hint = "It may be made to fill the memory; if it is yours, store it unpacked."
+        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", hint))
     free = memory() if free is None else free
     if unpacked > free:
         expected = f"at most the free memory, {free:,} bytes"
-        mend = "Divide it, or use a computer with more memory."
-        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", mend))
+        hint = "Divide it, or use a computer with more memory."
+        raise DataError(explain(str(path), what, expected, f"{unpacked:,} bytes", hint))
 
 
 def check_columns(where: str, count: int) -> None:
     """Raise where there are more columns or channels than `LIMITS` allow."""
     if count > LIMITS["columns"].value:
         expected = f"at most {LIMITS['columns'].value:,}"
-        mend = "Are rows and columns exchanged?"
-        raise DataError(explain(where, "the number of columns", expected, count, mend))
+        hint = "Are rows and columns exchanged?"
+        raise DataError(explain(where, "the number of columns", expected, count, hint))
 
 
 def check_names(names: Iterable[Any], where: str, what: str) -> None:
@@ -217,8 +217,8 @@ class _Watched(io.RawIOBase):
         ):
             block = self._file.read(memoryview(buffer).nbytes)
         if b"\0" in block:
-            expected, mend = "text in UTF-8", "Save it as UTF-8; UTF-16 and binary files are none."
-            raise DataError(explain(str(self._path), "the file", expected, "NUL bytes", mend))
+            expected, hint = "text in UTF-8", "Save it as UTF-8; UTF-16 and binary files are none."
+            raise DataError(explain(str(self._path), "the file", expected, "NUL bytes", hint))
         self._count += len(block)
         check_unpacked(self._path, self._packed, self._count, self._free)
         memoryview(buffer).cast("B")[: len(block)] = block

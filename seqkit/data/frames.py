@@ -1,30 +1,37 @@
-"""Reading long frames and arrays into panels; every fault is named by series and step."""
+"""Reading long frames and arrays; every error names series and step."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
 
-from seqkit.data.filling import assemble
-from seqkit.data.panel import Columns, Panel
-from seqkit.data.panel_columns import (
-    check_ordered,
-    check_regular,
-    numbers_of_column,
-    static_values,
+from seqkit.data.clock import Clock
+from seqkit.data.missing import check_missing
+from seqkit.data.numbers import column_numbers
+from seqkit.data.panel import Panel
+from seqkit.data.roles import (
+    DEFAULT_TARGET,
+    DEFAULT_TIME,
+    Columns,
+    check_present,
+    forecast_roles,
 )
-from seqkit.data.stamps import Clock, check_calendar, parse_stamps
-from seqkit.errors import DataError, explain, suggest
+from seqkit.data.rows import Rows
+from seqkit.data.stamps import check_ordered, parse_stamps
+from seqkit.errors import DataError, explain
 
-__all__ = ["panel_from_arrays", "panel_from_frame"]
-
-MISSING = ("error", "interpolate", "indicator")
-# The names Nixtla's libraries use.
-DEFAULT_ID, DEFAULT_TIME, DEFAULT_TARGET = "unique_id", "ds", "y"
+__all__ = [
+    "as_pandas",
+    "column_as_numbers",
+    "panel_from_arrays",
+    "panel_from_frame",
+    "rows_of_arrays",
+    "rows_of_frame",
+]
 
 
 def panel_from_frame(
@@ -81,70 +88,82 @@ def panel_from_frame(
     >>> panel.frequency, panel.values.shape, panel.shown(panel.future_times(1)[0])[0].day
     ('ME', (3, 1), 30)
     """
-    table = _pandas(frame, time if like is None else like.time, where)
+    rows = rows_of_frame(
+        frame,
+        series_id=series_id,
+        time=time,
+        target=target,
+        past_covariates=past_covariates,
+        future_covariates=future_covariates,
+        static_covariates=static_covariates,
+        frequency=frequency,
+        calendar=calendar,
+        missing=missing,
+        like=like,
+        where=where,
+    )
+    return rows.panel()
+
+
+def rows_of_frame(
+    frame: Any,
+    *,
+    time: str | None = None,
+    frequency: str | None = None,
+    like: Columns | None = None,
+    where: str = "data",
+    **roles: Any,
+) -> Rows:
+    """Read a long frame as it is; parameters and errors are those of :func:`panel_from_frame`."""
+    table = _with_index(as_pandas(frame, where), time if like is None else like.time)
     notes: list[str] = []
     if like is None:
-        columns = _recognise(
-            table,
-            series_id,
-            time,
-            target,
-            past_covariates,
-            future_covariates,
-            static_covariates,
-            calendar,
-            missing,
-            where,
-            notes,
-        )
+        columns, unused = forecast_roles(table, time=time, where=where, **roles)
+        if unused:
+            notes.append(f"columns not used: {', '.join(unused)}")
     else:
         columns = like
         frequency = None if like.clock is None else like.clock.frequency
-    _require(table, columns, where)
+    check_present(columns.named, table, where)
     if not len(table):
         raise DataError(explain(where, "the frame", "at least one row", 0))
-    # series
     if columns.series_id is None:
-        order, offsets, ids = None, np.array([0, len(table)], np.int64), np.array([0])
+        offsets, ids = np.array([0, len(table)], np.int64), np.array([0])
     else:
         order, offsets, ids = _group(table[columns.series_id], columns.series_id, where)
         if order is not None:
             table = table.iloc[order]
-    # values
-    names = (*columns.targets, *columns.past, *columns.future)
-    values = np.empty((len(table), len(names)))
-    for position, name in enumerate(names):
-        values[:, position] = numbers_of_column(table[name], name, where)
-    # time
-    times = None
-    clock = columns.clock
+    values = np.empty((len(table), len(columns.series)))
+    for position, name in enumerate(columns.series):
+        values[:, position] = column_as_numbers(table[name], name, where)
+    times, clock = None, columns.clock
     if columns.time is not None:
-        times, zone = parse_stamps(table[columns.time], columns.time)
-        if clock is not None and clock.zone is not None and zone is None:
-            raise DataError(
-                explain(
-                    where,
-                    f"column {columns.time!r}",
-                    f"in time zone {clock.zone}",
-                    "stamps without a zone",
-                )
-            )
-        check_ordered(times, offsets, ids, where)
-        if clock is None:
-            clock = Clock.infer(times, offsets, zone, frequency)
-            if frequency is None:
-                notes.append(f"frequency {clock.frequency!r} was inferred from the time stamps")
-        before = len(values)
-        values, times, offsets = check_regular(values, times, offsets, ids, clock, columns, where)
-        if len(values) > before:
-            notes.append(f"{len(values) - before} absent time stamps were filled in")
-    static, codes, categories = static_values(
-        table, columns, order, offsets, ids, where, like is None
-    )
+        times, clock = _times(table[columns.time], columns, offsets, ids, frequency, where)
+        if like is None and frequency is None:
+            notes.append(f"frequency {clock.frequency!r} was inferred from the time stamps")
+    static, codes, categories = _static_values(table, columns, offsets, ids, where, like is None)
     if like is not None:
         categories = like.categories
-    columns = Columns(**{**columns.__dict__, "clock": clock, "categories": categories})
-    return assemble(values, offsets, ids, times, columns, static, codes, notes, where)
+    columns = dataclasses.replace(columns, clock=clock, categories=categories)
+    return Rows(values, offsets, ids, times, columns, static, codes, tuple(notes), where)
+
+
+def _times(
+    column: pd.Series,
+    columns: Columns,
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    frequency: str | None,
+    where: str,
+) -> tuple[np.ndarray, Clock]:
+    """Return the stamps of all rows, in order within each series, and their clock."""
+    clock = columns.clock
+    times, zone = parse_stamps(column, str(columns.time))
+    if clock is not None and clock.zone is not None and zone is None:
+        what, expected = f"column {columns.time!r}", f"in time zone {clock.zone}"
+        raise DataError(explain(where, what, expected, "stamps without a zone"))
+    check_ordered(times, offsets, ids, where)
+    return times, Clock.infer(times, offsets, zone, frequency) if clock is None else clock
 
 
 def panel_from_arrays(
@@ -177,6 +196,21 @@ def panel_from_arrays(
     >>> panel.values[:, 0].tolist(), panel.columns.past
     ([1.0, 3.0, 5.0], ('x0',))
     """
+    return rows_of_arrays(
+        X, targets=targets, future=future, missing=missing, like=like, where=where
+    ).panel()
+
+
+def rows_of_arrays(
+    X: Any,
+    *,
+    targets: Sequence[int] | None = None,
+    future: Sequence[int] = (),
+    missing: str = "error",
+    like: Columns | None = None,
+    where: str = "X",
+) -> Rows:
+    """Read arrays as they are; parameters and errors are those of :func:`panel_from_arrays`."""
     series, many = _series_of(X, where)
     n_features = series[0].shape[1]
     for i, one in enumerate(series):
@@ -190,6 +224,7 @@ def panel_from_arrays(
         targets = [i for i in range(n_features) if i not in set(future)]
     order = [*targets, *(i for i in range(n_features) if i not in {*targets, *future}), *future]
     if like is None:
+        check_missing(missing, where)
         names = [f"x{i}" for i in order]
         n_past = n_features - len(targets) - len(future)
         columns = Columns(
@@ -197,7 +232,7 @@ def panel_from_arrays(
             past=tuple(names[len(targets) : len(targets) + n_past]),
             future=tuple(names[len(targets) + n_past :]),
             series_id="series" if many else None,
-            missing=_choice(missing, where),
+            missing=missing,
         )
     else:
         columns = like
@@ -207,7 +242,7 @@ def panel_from_arrays(
     if order != list(range(n_features)):
         stacked = stacked[:, order]
     values = np.ascontiguousarray(stacked, np.float64)
-    return assemble(values, offsets, ids, None, columns, None, None, [], where)
+    return Rows(values, offsets, ids, None, columns, where=where)
 
 
 def _series_of(X: Any, where: str) -> tuple[list[np.ndarray], bool]:
@@ -243,149 +278,36 @@ def _brief(value: Any) -> str:
     return text if len(text) < 60 else text[:57] + "..."
 
 
-def _choice(missing: str, where: str) -> str:
-    if missing not in MISSING:
-        hint = suggest(missing, MISSING)
-        raise ValueError(explain(where, "missing", "one of " + ", ".join(MISSING), missing, hint))
-    return missing
-
-
 # --- frames -------------------------------------------------------------------------------------
 
 
-def _pandas(frame: Any, time: str | None, where: str) -> pd.DataFrame:
+def as_pandas(frame: Any, where: str) -> pd.DataFrame:
+    """Return any eager frame as one of pandas."""
     if isinstance(frame, pd.Series):
-        frame = frame.to_frame(DEFAULT_TARGET if frame.name is None else frame.name)
-    if not isinstance(frame, pd.DataFrame):
-        try:
-            frame = nw.from_native(frame, eager_only=True).to_pandas()
-        except TypeError as error:
-            expected = "a data frame (pandas, polars, pyarrow)"
-            raise TypeError(explain(where, "data", expected, type(frame).__name__)) from error
-    index = frame.index
+        return frame.to_frame(DEFAULT_TARGET if frame.name is None else frame.name)
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    import narwhals.stable.v1 as nw
+
+    try:
+        return nw.from_native(frame, eager_only=True).to_pandas()
+    except TypeError as error:
+        expected = "a data frame (pandas, polars, pyarrow)"
+        raise TypeError(explain(where, "data", expected, type(frame).__name__)) from error
+
+
+def _with_index(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
+    """Return a frame with what its index holds, names or stamps, as columns."""
+    index: Any = frame.index
     names = [name for name in index.names if name is not None]
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and time not in frame.columns:
         if time is None and DEFAULT_TIME in frame.columns:
             return frame
-        return frame.rename_axis(index=index.name or time or DEFAULT_TIME).reset_index()
+        stamps: Any = index.name or time or DEFAULT_TIME
+        return frame.rename_axis(index=stamps).reset_index()
     if names and not set(names) & set(frame.columns):
         return frame.reset_index()
     return frame
-
-
-def _recognise(
-    table: pd.DataFrame,
-    series_id: str | None,
-    time: str | None,
-    target: str | Sequence[str] | None,
-    past: Sequence[str],
-    future: Sequence[str],
-    static: Sequence[str],
-    calendar: Sequence[str],
-    missing: str,
-    where: str,
-    notes: list[str],
-) -> Columns:
-    """Decide which column is which."""
-    names = list(table.columns)
-    if series_id is None and DEFAULT_ID in names:
-        series_id = DEFAULT_ID
-    if time is None:
-        if DEFAULT_TIME in names:
-            time = DEFAULT_TIME
-        else:
-            stamped = [
-                str(name)
-                for name in names
-                if pd.api.types.is_datetime64_any_dtype(table[name].dtype)
-                or isinstance(table[name].dtype, pd.PeriodDtype)
-            ]
-            time = stamped[0] if len(stamped) == 1 else None
-    lists = []
-    for label, given in (("past", past), ("future", future), ("static", static)):
-        given = (given,) if isinstance(given, str) else tuple(given or ())
-        lists.append(given)
-        if len(set(given)) < len(given):
-            raise DataError(explain(where, f"{label}_covariates", "different columns", given))
-    past, future, static = lists
-    taken = {series_id, time, *past, *future, *static}
-    if target is None:
-        left = [
-            str(name)
-            for name in names
-            if name not in taken and pd.api.types.is_numeric_dtype(table[name].dtype)
-        ]
-        if DEFAULT_TARGET in names and DEFAULT_TARGET not in taken:
-            left = [DEFAULT_TARGET]
-        if len(left) != 1:
-            got = ", ".join(left) or "no column of numbers"
-            raise DataError(
-                explain(
-                    where,
-                    "target",
-                    "named, as there is not just one column of numbers left",
-                    got,
-                    "Name the columns to forecast with `target`.",
-                )
-            )
-        target = left[0]
-    targets = (target,) if isinstance(target, str) else tuple(target)
-    seen: dict[str, str] = {}
-    groups = {
-        "series_id": (series_id,) if series_id is not None else (),
-        "time": (time,) if time is not None else (),
-        "target": targets,
-        "past_covariates": past,
-        "future_covariates": future,
-        "static_covariates": static,
-    }
-    for role, members in groups.items():
-        for name in members:
-            if name in seen:
-                raise DataError(
-                    explain(where, f"column {name!r}", "in one role", f"{seen[name]} and {role}")
-                )
-            seen[name] = role
-    calendar = check_calendar(calendar)
-    if calendar and time is None:
-        raise DataError(
-            explain(
-                where,
-                "calendar",
-                "used with time stamps",
-                list(calendar),
-                "Name the column of stamps with `time`.",
-            )
-        )
-    unused = [str(name) for name in names if name not in seen]
-    if unused:
-        notes.append(f"columns not used: {', '.join(unused)}")
-    return Columns(
-        targets, past, future, static, series_id, time, calendar, None, _choice(missing, where)
-    )
-
-
-def _require(table: pd.DataFrame, columns: Columns, where: str) -> None:
-    wanted = (
-        columns.series_id,
-        columns.time,
-        *columns.targets,
-        *columns.past,
-        *columns.future,
-        *columns.static,
-    )
-    for name in wanted:
-        if name is not None and name not in table.columns:
-            known = [str(column) for column in table.columns]
-            raise DataError(
-                explain(
-                    where,
-                    f"column {name!r}",
-                    f"one of {', '.join(known)}",
-                    "no such column",
-                    suggest(name, known),
-                )
-            )
 
 
 def _group(
@@ -401,3 +323,64 @@ def _group(
         order = np.argsort(codes, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.int64)
     return order, offsets, np.asarray(distinct)
+
+
+def column_as_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
+    """Return a column as float64; text is an error that shows the first value that is no number."""
+    numbers, odd = column_numbers(column)
+    if odd is not None:
+        hint = "Encode text as numbers, or name the column under static_covariates."
+        what = f"column {name!r}"
+        raise DataError(explain(where, what, "numbers", column.iloc[odd], hint))
+    return numbers
+
+
+def _static_values(
+    table: pd.DataFrame,
+    columns: Columns,
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    where: str,
+    learn: bool,
+) -> tuple[np.ndarray | None, np.ndarray | None, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Static covariates of each series: numbers, and codes of texts."""
+    if columns.series_id is None:
+        starts = np.array([0], np.int64)
+        codes_of_rows = np.zeros(len(table), np.int64)
+    else:
+        codes_of_rows = pd.factorize(table[columns.series_id])[0]
+        starts = np.flatnonzero(np.diff(codes_of_rows, prepend=-1))
+    known = dict(columns.categories)
+    numbers, codes, categories = [], [], []
+    for name in columns.static:
+        column = table[name]
+        first = column.iloc[starts]
+        repeated = first.to_numpy()[codes_of_rows]
+        own = column.to_numpy()
+        differs = (own != repeated) & ~(pd.isna(own) & pd.isna(repeated))
+        if differs.any() or first.isna().any():
+            bad = differs if differs.any() else np.isin(codes_of_rows, np.flatnonzero(first.isna()))
+            row = int(np.flatnonzero(bad)[0])
+            raise DataError(
+                explain(
+                    f"{where}, series {ids[codes_of_rows[row]]!s}",
+                    f"column {name!r}",
+                    "one value for the whole series (static_covariates)",
+                    own[row],
+                )
+            )
+        is_number = pd.api.types.is_numeric_dtype(column.dtype) and not (
+            pd.api.types.is_bool_dtype(column.dtype)
+        )
+        if (learn and is_number) or (not learn and name not in known):
+            numbers.append(column_as_numbers(first, name, where))
+            continue
+        texts = first.astype(str)
+        vocabulary = tuple(sorted(set(texts))) if learn else known[name]
+        categories.append((name, vocabulary))
+        codes.append(pd.Index(vocabulary).get_indexer(pd.Index(texts)) + 1)
+    return (
+        np.stack(numbers, 1).astype(np.float32) if numbers else None,
+        np.stack(codes, 1).astype(np.int32) if codes else None,
+        tuple(categories),
+    )

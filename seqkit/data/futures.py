@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
 
+from seqkit.data.frames import as_pandas, column_as_numbers
 from seqkit.data.panel import Panel
-from seqkit.data.panel_columns import numbers_of_column
+from seqkit.data.roles import check_present
 from seqkit.data.stamps import parse_stamps
-from seqkit.errors import DataError, explain, suggest
+from seqkit.errors import DataError, explain
 
 __all__ = ["future_steps"]
 
@@ -87,23 +87,17 @@ def _from_array(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
 def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarray:
     columns = panel.columns
     names = list(columns.future)
-    if not isinstance(future, pd.DataFrame):
-        future = nw.from_native(future, eager_only=True).to_pandas()
+    future = as_pandas(future, where)
     if columns.time is not None and columns.time not in future.columns:
         future = future.rename_axis(index=columns.time).reset_index()
-    for name in (columns.series_id, columns.time, *names):
-        if name is not None and name not in future.columns:
-            known = [str(column) for column in future.columns]
-            raise DataError(
-                explain(where, f"column {name!r}", f"one of {', '.join(known)}", "no such column",
-                        suggest(name, known))
-            )  # fmt: skip
+    keys = [name for name in (columns.series_id, columns.time) if name is not None]
+    check_present([*keys, *names], future, where)
     if columns.series_id is None:
         series = np.zeros(len(future), np.int64)
     else:
         series = pd.Index(panel.ids).get_indexer(pd.Index(future[columns.series_id]))
     values = np.full((len(panel), horizon, len(names)), np.nan)
-    table = np.stack([numbers_of_column(future[name], name, where) for name in names], axis=1)
+    table = np.stack([column_as_numbers(future[name], name, where) for name in names], axis=1)
     if columns.time is None:
         order = np.argsort(series, kind="stable")
         order = order[series[order] >= 0]

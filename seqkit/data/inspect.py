@@ -6,7 +6,6 @@ correct. Nothing else in seqkit guesses.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,34 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.data.guesses import guess_roles
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
-from seqkit.data.tables import parse_times, read_table
+from seqkit.data.tables import read_table
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Look", "look_at"]
-
-TIME_NAMES = ("ds", "time", "timestamp", "datetime", "date", "month", "day", "year", "week", "hour",
-              "step", "timestep", "cycle", "frame", "t")  # fmt: skip
-COUNTER_NAMES = (
-    "ds",
-    "time",
-    "timestamp",
-    "date",
-    "year",
-    "step",
-    "timestep",
-    "cycle",
-    "frame",
-    "t",
-)
-SERIES_NAMES = ("unique_id", "series_id", "series", "id", "trial", "subject", "patient", "unit",
-                "engine", "machine", "sensor", "meter", "store", "item", "recording", "session",
-                "case")  # fmt: skip
-TARGET_NAMES = ("target", "label", "class", "y", "rul", "outcome", "activity", "fault")
 
 MANY_CLASSES = 20
 
@@ -219,69 +200,43 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
     import pandas as pd
 
     reasons: dict[str, str] = {}
-    notes: list[str] = []
-    kinds = pd.api.types
-    numeric = [c for c in frame.columns if kinds.is_numeric_dtype(frame[c].dtype)]
-    time, dated = _find_time(frame, target, file, reasons)
-    layout = _find_layout(frame, numeric, time, target, reasons)
-    if layout == "wide":
-        time, dated = None, False
-        reasons["time"] = "in the wide layout the columns are the steps"
-        candidates = _row_names(frame, numeric, target, reasons)
-    else:
-        candidates = _series_columns(frame, time, target, reasons)
-    series_id = candidates[0] if candidates else None
-    if target is None:
-        target = _find_target(frame, layout, numeric, {time, series_id}, reasons)
-    else:
-        reasons["target"] = "as given"
+    roles = guess_roles(frame, target, reasons)
+    target, time, series_id = roles.target, roles.time, roles.series_id
     codes = np.arange(len(frame))
-    if layout == "long":
+    if roles.layout == "long":
         codes = np.zeros(len(frame), dtype=np.int64)
         if series_id is not None:
             codes = pd.factorize(frame[series_id])[0]
         else:
             reasons.setdefault("series_id", "no column tells series apart: one series")
     task, n_classes, smallest = _find_task(frame, target, codes, reasons)
-    taken = {time, series_id, target}
-    features = tuple(c for c in numeric if c not in taken)
-    text = tuple(c for c in frame.columns if c not in taken and c not in numeric)
-    if text:
-        notes.append("Columns that are no numbers are left out: " + ", ".join(text) + ".")
-    values = [*features, *([target] if target in numeric and task == "forecasting" else [])]
-    n_missing = int(frame[values].isna().to_numpy().sum())
-    if layout == "wide":
-        known = frame[list(features)].notna().to_numpy()
-        last = known.shape[1] - np.argmax(known[:, ::-1], axis=1) if features else np.zeros(1)
-        lengths = np.where(known.any(axis=1), last, 0) if features else last
-        inside = np.arange(known.shape[1]) < lengths[:, None] if features else known
-        n_missing = int((inside & ~known).sum())
+    if roles.layout == "wide":
+        lengths, n_missing = _wide_sizes(frame, roles.features)
     else:
+        forecast = task == "forecasting" and target in roles.numeric
+        values = [*roles.features, *([target] if forecast else [])]
+        n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
-    parts = [c for c in ("year", "month", "day", "hour") if c in numeric]
-    if not dated and len(parts) >= 3:
-        notes.append(f"{', '.join(parts)} look like one time stamp in parts: join them first.")
+    shortest, longest = int(lengths.min()), int(lengths.max())
     frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
     season = horizon = context = None
     if task == "forecasting":
-        season, horizon, context = guess_sizes(
-            frequency, int(lengths.min()), int(lengths.max()), reasons
-        )
+        season, horizon, context = guess_sizes(frequency, shortest, longest, reasons)
     return Look(
         path=path,
         ending=reader_of(file).ending,
         task=task,
-        layout=layout,
+        layout=roles.layout,
         target=target,
         time=time,
         series_id=series_id,
         frequency=frequency,
-        features=features,
-        text_columns=text,
-        series_candidates=candidates,
+        features=roles.features,
+        text_columns=roles.text,
+        series_candidates=roles.candidates,
         n_series=int(lengths.size),
-        shortest=int(lengths.min()),
-        longest=int(lengths.max()),
+        shortest=shortest,
+        longest=longest,
         n_classes=n_classes,
         smallest_class=smallest,
         n_missing=n_missing,
@@ -290,160 +245,19 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         context_length=context,
         test_path=find_test_file(file, reasons),
         reasons=reasons,
-        notes=tuple(notes),
+        notes=roles.notes,
     )
 
 
-def _named(column: str, names: Sequence[str]) -> int | None:
-    """Return the place of the first of `names` that is a word of a column's name, or None."""
-    words = re.split(r"[^a-z0-9]+", column.lower())
-    for rank, name in enumerate(names):
-        if column.lower() == name or name in words:
-            return rank
-    return None
-
-
-def _find_time(
-    frame: pd.DataFrame, target: str | None, file: Path, reasons: dict[str, str]
-) -> tuple[str | None, bool]:
-    """Return the column of time stamps and whether it holds dates."""
-    import pandas as pd
-
-    kinds = pd.api.types
-    dates, counters = [], []
-    for place, name in enumerate(frame.columns):
-        column = frame[name]
-        if name == target or column.isna().any() or kinds.is_bool_dtype(column.dtype):
-            continue
-        if kinds.is_datetime64_any_dtype(column.dtype):
-            dates.append(name)
-        elif kinds.is_numeric_dtype(column.dtype):
-            days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
-            if _named(name, TIME_NAMES) is not None and days.notna().all():
-                dates.append(name)
-                continue
-            with np.errstate(invalid="ignore"):  # of infinities
-                steps = np.diff(column.to_numpy(dtype=np.float64))
-            named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
-            if steps.size and (named or (place == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
-                counters.append(name)
-        else:
-            try:
-                parse_times(column, file)
-                dates.append(name)
-            except DataError:
-                continue
-    for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
-        if found:
-            last = len(TIME_NAMES)
-            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in found]
-            best = found[int(np.argmin(ranks))]
-            reasons["time"] = f"{best!r} {why}"
-            return best, found is dates
-    reasons["time"] = "no column holds dates or counts steps"
-    return None, False
-
-
-def _find_layout(
-    frame: pd.DataFrame,
-    numeric: list[str],
-    time: str | None,
-    target: str | None,
-    reasons: dict[str, str],
-) -> str:
-    steps = [c for c in numeric if c != target]
-    numbered = [c for c in steps if re.fullmatch(r"[A-Za-z_.\- ]*\d+", c)]
-    if len(numbered) >= 10 and len(numbered) * 2 > len(steps):
-        heads = {re.sub(r"\d+$", "", c) for c in numbered}
-        if len(heads) == 1:
-            reasons["layout"] = f"wide: {len(numbered)} numbered columns ({numbered[0]} ...)"
-            return "wide"
-    if time is not None:
-        reasons["layout"] = f"long: {time!r} is a column of time stamps"
-        return "long"
-    if len(steps) >= 10 and len(steps) > len(frame):
-        reasons["layout"] = f"wide: {len(steps)} numeric columns, more than the {len(frame)} rows"
-        return "wide"
-    reasons["layout"] = "long: the columns look like different quantities, not like steps"
-    return "long"
-
-
-def _series_columns(
-    frame: pd.DataFrame, time: str | None, target: str | None, reasons: dict[str, str]
-) -> tuple[str, ...]:
-    """Return the columns that could name the series, the best first."""
-    import pandas as pd
-
-    found = []
-    stamps = None if time is None else frame[time]
-    if stamps is not None and not stamps.duplicated().any():
-        reasons["series_id"] = f"every {time!r} occurs once: one series"
-        return ()
-    for name in frame.columns:
-        column = frame[name]
-        if name in (time, target) or column.isna().any():
-            continue
-        rank = _named(name, SERIES_NAMES)
-        if pd.api.types.is_float_dtype(column.dtype):
-            continue
-        count = column.nunique()
-        if not 1 < count <= len(frame) / 2:
-            continue
-        if stamps is not None:
-            if frame[[name, time]].duplicated().any():
-                continue
-            why = f"with {name!r} every {time!r} occurs once"
-        elif rank is not None:
-            why = f"{name!r} is named like an identifier and its {count} values repeat"
-        else:
-            continue
-        order = len(SERIES_NAMES) if rank is None else rank
-        found.append((order, count, name, why))
-    found.sort()
-    if found:
-        reasons["series_id"] = found[0][3]
-    return tuple(name for _, _, name, _ in found)
-
-
-def _row_names(
-    frame: pd.DataFrame, numeric: list[str], target: str | None, reasons: dict[str, str]
-) -> tuple[str, ...]:
-    """Return the columns of a wide table that could name its rows."""
-    found = []
-    for name in frame.columns:
-        identifier = name not in numeric or _named(name, SERIES_NAMES) is not None
-        if name != target and identifier and frame[name].is_unique and len(frame) > 1:
-            found.append(name)
-    if found:
-        reasons["series_id"] = f"{found[0]!r} is different in every row"
-    return tuple(found)
-
-
-def _find_target(
-    frame: pd.DataFrame,
-    layout: str,
-    numeric: list[str],
-    taken: set[str | None],
-    reasons: dict[str, str],
-) -> str | None:
-    free = [c for c in frame.columns if c not in taken]
-    named = [(rank, c) for c in free if (rank := _named(c, TARGET_NAMES)) is not None]
-    if named:
-        reasons["target"] = f"{min(named)[1]!r} is named like one"
-        return min(named)[1]
-    if layout == "wide":
-        text = [c for c in free if c not in numeric]
-        if text:
-            reasons["target"] = f"{text[-1]!r} is the last column that is no number"
-            return text[-1]
-        reasons["target"] = "no column is named like one: name it"
-        return None
-    numbers = [c for c in free if c in numeric]
-    if numbers:
-        reasons["target"] = f"{numbers[-1]!r} is the last numeric column"
-        return numbers[-1]
-    reasons["target"] = "no numeric column is left"
-    return None
+def _wide_sizes(frame: pd.DataFrame, features: Sequence[str]) -> tuple[np.ndarray, int]:
+    """Return the length of each row's series, and how many values are missing inside of them."""
+    if not features:
+        return np.zeros(1), 0
+    known = frame[list(features)].notna().to_numpy()
+    last = known.shape[1] - np.argmax(known[:, ::-1], axis=1)
+    lengths = np.where(known.any(axis=1), last, 0)
+    inside = np.arange(known.shape[1]) < lengths[:, None]
+    return lengths, int((inside & ~known).sum())
 
 
 def _are_labels(values: np.ndarray) -> tuple[bool, str]:

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["MISSING", "Missing", "fill_missing", "indicator_names"]
+__all__ = [
+    "LARGEST",
+    "MISSING",
+    "Missing",
+    "check_missing",
+    "fill_missing",
+    "fill_steps",
+    "first_observed",
+]
+
+LARGEST = 1e37
+"""Bound on the size of values: they, and differences of two, are numbers of float32, too."""
 
 Missing = Literal["error", "interpolate", "indicator"]
 
@@ -21,15 +32,11 @@ MISSING: dict[str, str] = {
 }
 
 
-def indicator_names(features: Sequence[str]) -> tuple[str, ...]:
-    """Return the feature names after ``missing="indicator"``: all channels, then all indicators.
-
-    Examples
-    --------
-    >>> indicator_names(["ax", "ay"])
-    ('ax', 'ay', 'ax_missing', 'ay_missing')
-    """
-    return (*features, *(f"{name}_missing" for name in features))
+def check_missing(missing: str, where: str) -> None:
+    """Raise unless `missing` is a row of :data:`MISSING`."""
+    if missing not in MISSING:
+        expected = "one of " + ", ".join(MISSING)
+        raise ValueError(explain(where, "missing", expected, missing, suggest(missing, MISSING)))
 
 
 def fill_missing(
@@ -88,9 +95,7 @@ def fill_missing(
     >>> fill_missing(column, np.array([0, 4]), "indicator").tolist()
     [[1.0, 0.0], [1.0, 1.0], [3.0, 0.0], [3.0, 1.0]]
     """
-    if missing not in MISSING:
-        expected = "one of " + ", ".join(MISSING)
-        raise ValueError(explain(where, "missing", expected, missing, suggest(missing, MISSING)))
+    check_missing(missing, where)
     finite = np.isfinite(values)
     if finite.all():
         if missing == "indicator":
@@ -100,40 +105,114 @@ def fill_missing(
     infinite = ~finite & ~unknown
     if infinite.any():
         place = _place(infinite, offsets, ids, features)
-        mend = "An infinity is no missing value: mend the data, or write NaN and set missing."
+        hint = "An infinity is no missing value: correct the data, or write NaN and set missing."
         got = f"inf or a value too large for {values.dtype} at {place}"
-        raise DataError(f"{where}: values must be finite; got {got}. {mend}")
+        raise DataError(f"{where}: values must be finite; got {got}. {hint}")
     if missing == "error":
         place = _place(unknown, offsets, ids, features)
         raise DataError(
             f"{where}: values must be present; got NaN at {place} "
             f"({int(unknown.sum())} of {values.size} values are NaN). "
-            "Set missing to 'interpolate' or 'indicator', or mend the data."
+            "Set missing to 'interpolate' or 'indicator', or correct the data."
         )
-    steps = np.arange(values.shape[0])[:, None]  # (n_rows, 1)
-    start = np.repeat(offsets[:-1], np.diff(offsets))[:, None]
-    last = np.repeat(offsets[1:], np.diff(offsets))[:, None] - 1
-    before = np.maximum.accumulate(np.where(unknown, -1, steps), axis=0)
-    after = np.minimum.accumulate(np.where(unknown, values.shape[0], steps)[::-1], axis=0)[::-1]
-    none_before, none_after = before < start, after > last
-    nothing = none_before & none_after
+    before, after, nothing = _neighbours(unknown, offsets)
     if missing == "interpolate" and nothing.any():
         place = _place(nothing, offsets, ids, features, step=False)
         raise DataError(
             f"{where}: a series must have at least one value in every channel to interpolate; got "
             f"only NaN in {place}. Leave that series or channel out, or set missing to 'indicator'."
         )
-    before = np.where(none_before, np.where(none_after, steps, after), before)
-    after = np.where(none_after, before, after)
-    channel = np.arange(values.shape[1])
-    left, right = values[before, channel], values[after, channel]
     if missing == "interpolate":
-        share = (steps - before) / np.maximum(after - before, 1)
-        filled = left + (right - left) * share
+        filled = _line(values, before, after)
         # Where a value is present, before == after == step, so nothing is rounded.
         return np.where(unknown, filled, values).astype(values.dtype, copy=False)
-    filled = np.where(nothing, 0.0, left)
+    filled = np.where(nothing, 0.0, np.take_along_axis(values, before, axis=0))
     return np.concatenate([filled, unknown], axis=1, dtype=values.dtype)
+
+
+def _neighbours(
+    gaps: NDArray[np.bool_], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the row of the nearest value before and after each cell, within its series.
+
+    A cell with a value is its own neighbour; a side without a value takes the other side's. The
+    third array is true where the series has no value in that column at all.
+    """
+    n_rows = len(gaps)
+    rows = np.arange(n_rows)[:, None]
+    lengths = np.diff(offsets)
+    start, stop = (
+        np.repeat(offsets[:-1], lengths)[:, None],
+        np.repeat(offsets[1:], lengths)[:, None],
+    )
+    before = np.maximum.accumulate(np.where(gaps, -1, rows), axis=0)
+    after = np.minimum.accumulate(np.where(gaps, n_rows, rows)[::-1], axis=0)[::-1]
+    none_before, none_after = before < start, after >= stop
+    nothing = none_before & none_after
+    before, after = (
+        np.where(none_before, np.where(none_after, rows, after), before),
+        np.where(none_after, np.where(none_before, rows, before), after),
+    )
+    return before, after, nothing
+
+
+def _line(values: NDArray[Any], before: Any, after: Any) -> NDArray[Any]:
+    """Return the straight line between the neighbours of each cell."""
+    rows = np.arange(len(values))[:, None]
+    left, right = (np.take_along_axis(values, side, axis=0) for side in (before, after))
+    return left + (right - left) * ((rows - before) / np.maximum(after - before, 1))
+
+
+def fill_steps(
+    values: NDArray[np.float64],
+    gaps: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    missing: Missing,
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Fill the gaps of a panel, every column of which each series has observed at least once.
+
+    As :func:`fill_missing`, but without columns of indicators, and with what was filled in mind.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Not changed.
+    gaps : ndarray of bool of shape (n_rows, n_columns)
+    offsets : ndarray of shape (n_series + 1,)
+    missing : {"interpolate", "indicator"}
+
+    Returns
+    -------
+    filled : ndarray of shape (n_rows, n_columns)
+    age : ndarray of int32 of shape (n_rows, n_columns)
+        Steps since the value was last observed, 0 where it was. Before the first observation it
+        reaches further back than the series.
+    """
+    filled, age = values.copy(), np.zeros(gaps.shape, np.int32)
+    rows = np.arange(len(values))
+    start = np.repeat(offsets[:-1], np.diff(offsets))
+    for column in np.flatnonzero(gaps.any(axis=0)):  # few of many: one at a time spares memory
+        only = slice(column, column + 1)
+        gap = gaps[:, column]
+        before, after, _ = _neighbours(gaps[:, only], offsets)
+        line = (
+            np.take_along_axis(values[:, only], before, axis=0)
+            if missing == "indicator"
+            else _line(values[:, only], before, after)
+        )
+        filled[gap, column] = line[gap, 0]
+        last = np.where(before[:, 0] <= rows, before[:, 0], start - 1)
+        age[gap, column] = (rows - last)[gap]
+    return filled, age
+
+
+def first_observed(gaps: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first row of each series that has a value, by column: ``(n_series, n_columns)``.
+
+    Where there is none it is a row after the series.
+    """
+    rows = np.where(gaps, len(gaps), np.arange(len(gaps))[:, None])
+    return np.minimum.reduceat(rows, offsets[:-1], axis=0)
 
 
 def _place(

@@ -10,81 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqkit.data.stamps import Clock, calendar_features
+from seqkit.data.roles import Columns
+from seqkit.data.stamps import calendar_features
 from seqkit.errors import DataError, explain
 
-__all__ = ["Columns", "Panel"]
+__all__ = ["Columns", "Panel", "never_observed"]
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a panel are: enough to read the next frame in the same way.
-
-    Parameters
-    ----------
-    targets, past, future, static : tuple of str
-        Names as the user gave them. ``past`` is known up to now, ``future`` over the horizon too,
-        ``static`` is one value a series.
-    series_id, time : str or None
-        Columns of the frame; None where there is one series, or no stamps.
-    calendar : tuple of str
-        Calendar features computed from the stamps (future covariates), see
-        :data:`seqkit.data.stamps.CALENDAR`.
-    clock : Clock or None
-        Frequency and zone of the stamps.
-    missing : {"error", "interpolate", "indicator"}
-    categories : tuple of (str, tuple of str)
-        For every static column of text its known values; numbers have none.
-    """
-
-    targets: tuple[str, ...]
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    series_id: str | None = None
-    time: str | None = None
-    calendar: tuple[str, ...] = ()
-    clock: Clock | None = None
-    missing: str = "error"
-    categories: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, to be saved."""
-        return {
-            **self.__dict__,
-            "clock": None if self.clock is None else dict(self.clock.__dict__),
-            "categories": tuple((name, tuple(known)) for name, known in self.categories),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Columns:
-        """Undo :meth:`to_dict`."""
-        clock = values["clock"]
-        return cls(**{**values, "clock": None if clock is None else Clock(**clock)})
-
-    @property
-    def past_channels(self) -> tuple[str, ...]:
-        """Channels known up to now, besides the targets: covariates, then missing-value masks."""
-        masks = (*self.targets, *self.past) if self.missing == "indicator" else ()
-        return (*self.past, *(f"{name}_missing" for name in masks))
-
-    @property
-    def future_channels(self) -> tuple[str, ...]:
-        """Channels known over the horizon: covariates, masks, a sine and a cosine a calendar."""
-        masks = self.future if self.missing == "indicator" else ()
-        cycles = (f"{name}_{part}" for name in self.calendar for part in ("sin", "cos"))
-        return (*self.future, *(f"{name}_missing" for name in masks), *cycles)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """All channels of :attr:`Panel.values`, in order."""
-        return (*self.targets, *self.past_channels, *self.future_channels)
-
-    @property
-    def static_numbers(self) -> tuple[str, ...]:
-        """Static columns that hold numbers."""
-        known = dict(self.categories)
-        return tuple(name for name in self.static if name not in known)
+def never_observed(where: str, name: object, column: str) -> DataError:
+    """Return the error of a series without any value in a column."""
+    expected = "observed at least once"
+    got = "only missing values"
+    return DataError(
+        explain(f"{where}, series {name!s}", f"column {column!r}", expected, got,
+                "Leave the series out.")
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,8 +49,15 @@ class Panel:
     static : numpy.ndarray of shape (n_series, n_static_numbers), float32, or None
     static_codes : numpy.ndarray of shape (n_series, n_static_texts), int32, or None
         1, 2, ... for the known categories, 0 for one not seen in training.
-    notes : tuple of str
-        What was inferred, filled or left out, to be said.
+    said : tuple of str
+        What was inferred of the columns, to be said.
+    future_age : numpy.ndarray of shape (n_rows, n_future), int32, or None
+        As `age`, of the future covariates; before the first value it reaches further back than
+        the series.
+    absent : numpy.ndarray of bool of shape (n_rows,) or None
+        True where there was no row for the stamp. None where no stamp was absent.
+    trimmed : numpy.ndarray of shape (n_series,), int64, or None
+        Steps left out before each series, since not all of it had been observed yet.
     """
 
     values: np.ndarray
@@ -121,7 +68,10 @@ class Panel:
     age: np.ndarray | None = None
     static: np.ndarray | None = None
     static_codes: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    future_age: np.ndarray | None = None
+    absent: np.ndarray | None = None
+    trimmed: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,6 +80,22 @@ class Panel:
     def lengths(self) -> np.ndarray:
         """Number of time steps of each series."""
         return np.diff(self.offsets)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was inferred, filled or left out, to be said."""
+        notes = list(self.said)
+        if self.absent is not None and self.absent.any():
+            notes.append(f"{int(self.absent.sum())} absent time stamps were filled in")
+        if self.trimmed is not None and self.trimmed.any():
+            n_steps = int(self.trimmed.sum())
+            notes.append(f"{n_steps} steps before the first observed value were left out")
+        n_filled = sum(
+            int((age > 0).sum()) for age in (self.age, self.future_age) if age is not None
+        )
+        if n_filled:
+            notes.append(f"{n_filled} missing values were filled ({self.columns.missing})")
+        return tuple(notes)
 
     @property
     def n_targets(self) -> int:
@@ -184,74 +150,137 @@ class Panel:
         """Keep rows ``first[i]`` to ``stop[i]`` (counted within the series) of series ``i``."""
         first = np.clip(first, 0, self.lengths)
         stop = np.clip(stop, first, self.lengths)
-        lengths = stop - first
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         if (first == 0).all() and (stop == self.lengths).all():
             return self
-        if (lengths == lengths[0]).all() and len(self) > 1:
-            take = ((self.offsets[:-1] + first)[:, None] + np.arange(lengths[0])).ravel()
-        else:
-            take = np.arange(offsets[-1]) + np.repeat(
-                self.offsets[:-1] + first - offsets[:-1], lengths
-            )
-        if len(self) == 1:
-            take = slice(int(first[0]), int(stop[0]))
-        return dataclasses.replace(
-            self,
-            values=self.values[take],
-            offsets=offsets,
-            times=None if self.times is None else self.times[take],
-            age=None if self.age is None else self.age[take],
-        )
-
-    def head(self, drop: int) -> Panel:
-        """Every series without its last `drop` steps."""
-        return self.rows(np.zeros_like(self.lengths), self.lengths - drop)
+        part = self._taken(np.arange(len(self)), first, stop)
+        return dataclasses.replace(part, age=part._age_within()) if first.any() else part
 
     def tail(self, n_steps: int) -> Panel:
         """The last `n_steps` steps of every series, or all of a shorter one."""
-        return self.rows(self.lengths - n_steps, self.lengths)
+        return self.until(self.lengths, n_steps=n_steps)
 
     def select(self, series: Any) -> Panel:
         """The series with these numbers, or where a mask is true, in this order."""
         series = np.arange(len(self))[series]
-        lengths = self.lengths[series]
+        return self._taken(series, np.zeros_like(series), self.lengths[series])
+
+    def until(self, stop: np.ndarray, series: Any = None, n_steps: int | None = None) -> Panel:
+        """Series as they were known when a row of theirs was the last one.
+
+        What was filled in a gap at the new end holds the last value that was observed: nothing of
+        a later one is left in it. So a slice of a panel is the panel of a slice.
+
+        Parameters
+        ----------
+        stop : numpy.ndarray of int
+            The row after the last one that is kept, counted within the series; at least 1.
+        series : numpy.ndarray of int, default=None
+            The series that `stop` is of, in any order and also more than once; default: each.
+        n_steps : int, default=None
+            Keep at most so many steps before the end.
+        """
+        series = np.arange(len(self)) if series is None else np.arange(len(self))[series]
+        first = np.zeros_like(stop) if n_steps is None else np.maximum(stop - n_steps, 0)
+        if (
+            np.array_equal(series, np.arange(len(self)))
+            and np.array_equal(stop, self.lengths)
+            and not first.any()
+        ):
+            return self
+        part = self._taken(series, first, stop)
+        last = self.offsets[series] + stop - 1
+        n_before = self.n_targets + self.n_past
+        if self.age is not None and part.age is not None:
+            part = dataclasses.replace(part, values=part.values.copy(), age=part._age_within())
+            part._hold(self, self.age, last, 0)
+        if self.future_age is not None:
+            back = self.future_age[last]
+            never = np.argwhere(back >= stop[:, None])
+            if len(never):
+                raise never_observed(
+                    "data", part.ids[never[0][0]], self.columns.future[never[0][1]]
+                )
+            part._hold(self, self.future_age, last, n_before)
+        return part
+
+    def _age_within(self) -> np.ndarray | None:
+        """Ages that reach no further back than each series does: before it are rows of another."""
+        if self.age is None:
+            return None
+        step = np.arange(len(self.age)) - np.repeat(self.offsets[:-1], self.lengths)
+        return np.minimum(self.age, step[:, None].astype(np.int32))
+
+    def _hold(self, whole: Panel, age: np.ndarray, last: np.ndarray, channel: int) -> None:
+        """Hold the values observed last in the gaps at the end of this fresh part of a panel.
+
+        Parameters
+        ----------
+        whole : Panel
+        age : numpy.ndarray of shape (n_all_rows, n_columns)
+            Of neighbouring channels of `whole`.
+        last : numpy.ndarray of shape (n_series,)
+            The row of `whole` that ends each series here.
+        channel : int
+            The first of them.
+        """
+        lengths = self.lengths
+        to_end = np.repeat(self.offsets[1:] - 1, lengths) - np.arange(len(self.values))
+        back = age[last]
+        for column in np.flatnonzero(back.any(axis=0)):
+            held = whole.values[last - back[:, column], channel + column]
+            gap = to_end < np.repeat(back[:, column], lengths)
+            self.values[gap, channel + column] = np.repeat(held, lengths)[gap]
+
+    def _taken(self, series: np.ndarray, first: np.ndarray, stop: np.ndarray) -> Panel:
+        """Rows ``first[i]`` to ``stop[i]`` of series ``series[i]``."""
+        lengths = stop - first
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        take = np.arange(offsets[-1]) + np.repeat(self.offsets[series] - offsets[:-1], lengths)
+        take: Any = np.arange(offsets[-1]) + np.repeat(
+            self.offsets[series] + first - offsets[:-1], lengths
+        )
+        if len(series) == 1:  # of one series no copy is needed
+            take = slice(*(int(self.offsets[series[0]] + step[0]) for step in (first, stop)))
+
+        def part(column: np.ndarray | None, at: Any) -> Any:
+            return None if column is None else column[at]
+
         return dataclasses.replace(
             self,
             values=self.values[take],
             offsets=offsets,
             ids=self.ids[series],
-            times=None if self.times is None else self.times[take],
-            age=None if self.age is None else self.age[take],
-            static=None if self.static is None else self.static[series],
-            static_codes=None if self.static_codes is None else self.static_codes[series],
+            times=part(self.times, take),
+            age=part(self.age, take),
+            static=part(self.static, series),
+            static_codes=part(self.static_codes, series),
+            future_age=part(self.future_age, take),
+            absent=part(self.absent, take),
+            trimmed=part(self.trimmed, series),
         )
 
-    def split(self, validation: int, test: int = 0, context: int = 0) -> tuple[Panel, Panel, Panel]:
-        """Cut the tail of every series off for validation and test.
+    def recoded(self, categories: tuple[tuple[str, tuple[str, ...]], ...]) -> Panel:
+        """The same panel with static texts numbered by other known values; 0 for one of none."""
+        columns = dataclasses.replace(self.columns, categories=categories)
+        if self.static_codes is None or columns == self.columns:
+            return dataclasses.replace(self, columns=columns)
+        codes = np.zeros_like(self.static_codes)
+        for k, ((_, old), (_, new)) in enumerate(
+            zip(self.columns.categories, categories, strict=True)
+        ):
+            number = {text: i + 1 for i, text in enumerate(new)}
+            codes[:, k] = np.array([0, *(number.get(text, 0) for text in old)])[
+                self.static_codes[:, k]
+            ]
+        return dataclasses.replace(self, columns=columns, static_codes=codes)
 
-        Parameters
-        ----------
-        validation, test : int
-            Time steps; the test part is the last one.
-        context : int, default=0
-            Steps before its part that the validation and the test panel carry, so that forecasts
-            can be made from their first step on.
-
-        Returns
-        -------
-        train, validation, test : Panel
-        """
-        end = self.lengths - test
-        middle = end - validation
-        zero = np.zeros_like(end)
-        return (
-            self.rows(zero, middle),
-            self.rows(middle - context, end),
-            self.rows(end - context, self.lengths),
-        )
+    def categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The texts of the static columns that the series here have, sorted."""
+        found = []
+        for k, (name, known) in enumerate(self.columns.categories):
+            assert self.static_codes is not None
+            codes = np.unique(self.static_codes[:, k])
+            found.append((name, tuple(sorted(known[code - 1] for code in codes if code))))
+        return tuple(found)
 
     # --- the future ----------------------------------------------------------------------------
 
@@ -287,7 +316,27 @@ class Panel:
         if age is not None:
             age = np.zeros((len(values), age.shape[1]), np.int32)
             age[where] = self.age
-        return dataclasses.replace(self, values=values, offsets=offsets, times=times, age=age)
+        return dataclasses.replace(
+            self,
+            values=values,
+            offsets=offsets,
+            times=times,
+            age=age,
+            future_age=None,  # for reading only: what is appended is no reading
+            absent=None,
+        )
+
+    def covariates(self, series: np.ndarray, first: np.ndarray, n_steps: int) -> np.ndarray:
+        """Future covariates of `n_steps` rows from row ``first[i]`` of series ``series[i]`` on.
+
+        NaN where a value was not observed.
+        """
+        rows = (self.offsets[series] + first)[:, None] + np.arange(n_steps)
+        n_before = self.n_targets + self.n_past
+        known = self.values[:, n_before : n_before + len(self.columns.future)][rows]
+        if self.future_age is not None:
+            known[self.future_age[rows] > 0] = np.nan
+        return known
 
     def future_frame(self, n_steps: int) -> pd.DataFrame:
         """Ids and stamps after the end of every series, one row a step: a forecast's first columns.

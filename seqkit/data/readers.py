@@ -22,9 +22,10 @@ from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
 from seqkit.data.files import LIMITS, reading, sized
 from seqkit.data.labels import integer_labels, series_name
-from seqkit.data.missing import MISSING, Missing
+from seqkit.data.missing import Missing, check_missing
+from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import Roles, column_names, read_long, read_table, read_wide
+from seqkit.data.tables import column_names, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -196,9 +197,9 @@ def _there(place: Path) -> bool:
     """Whether there is something of that name, be it a broken link."""
     try:
         return place.is_symlink() or place.exists()
-    except OSError as fault:  # a name too long, a folder that may not be looked into
-        got = fault.strerror or str(fault)
-        raise DataError(explain(str(place), "path", "a file that can be opened", got)) from fault
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        got = error.strerror or str(error)
+        raise DataError(explain(str(place), "path", "a file that can be opened", got)) from error
 
 
 def _matching(place: Path) -> list[Path]:
@@ -207,10 +208,10 @@ def _matching(place: Path) -> list[Path]:
     with reading(place, "a pattern of file names", ""):
         found = list(itertools.islice(glob.iglob(str(place), recursive=True), most + 1))
     if len(found) > most:
-        mend = "Use a narrower pattern."
+        hint = "Use a narrower pattern."
         raise DataError(
             explain(
-                str(place), "the pattern", f"of at most {most:,} files", f"more than {most:,}", mend
+                str(place), "the pattern", f"of at most {most:,} files", f"more than {most:,}", hint
             )
         )
     return [path for path in map(Path, sorted(found)) if not path.is_dir()]
@@ -220,19 +221,19 @@ def _raise_missing(name: str, places: list[Path], pattern: bool) -> NoReturn:
     if pattern:
         shown = " or ".join(str(place) for place in places)
         raise DataError(explain("data", "path", "a pattern that matches files", shown))
-    mend = ""
+    hint = ""
     for place in places:
         # a hint is worth no second error
         with contextlib.suppress(OSError):
             names = [p.name for p in place.parent.iterdir()]
             if near := difflib.get_close_matches(place.name, names, n=3):
-                mend = f"Did you mean {' or '.join(near)}?"
+                hint = f"Did you mean {' or '.join(near)}?"
                 break
     else:
         missing = [str(p.parent) for p in places if not p.parent.is_dir()]
-        mend = f"There is no folder {missing[0]}." if missing else ""
+        hint = f"There is no folder {missing[0]}." if missing else ""
     looked = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
-    raise DataError(explain("data", "path", "a file that exists", name + looked, mend))
+    raise DataError(explain("data", "path", "a file that exists", name + looked, hint))
 
 
 def read_sequences(
@@ -291,9 +292,7 @@ def read_sequences(
     >>> walks.lengths.tolist(), walks.y.tolist(), walks.features
     ([2, 1], ['run', 'rest'], ('ax',))
     """
-    if missing not in MISSING:
-        expected = "one of " + ", ".join(MISSING)
-        raise ValueError(explain("data", "missing", expected, missing, suggest(missing, MISSING)))
+    check_missing(missing, "data")
     if layout is not None and layout not in LAYOUTS:
         expected = "one of " + ", ".join(LAYOUTS)
         raise ValueError(explain("data", "layout", expected, layout, suggest(layout, LAYOUTS)))
@@ -344,14 +343,14 @@ def _check_values(sequences: Sequences, place: Callable[[int, int], str], missin
     if finite.all():
         return
     bad = np.isinf(sequences.values)
-    what, mend = "finite", "An infinity is no missing value: mend it, or leave the cell empty."
+    what, hint = "finite", "An infinity is no missing value: correct it, or leave the cell empty."
     if not bad.any():
         if missing != "error":
             return
         bad = ~finite
         what = "present"
-        mend = f"{int(bad.sum())} of {bad.size} values are missing: " + (
-            "set missing to 'interpolate' or 'indicator', or mend the data."
+        hint = f"{int(bad.sum())} of {bad.size} values are missing: " + (
+            "set missing to 'interpolate' or 'indicator', or correct the data."
         )
     row, channel = divmod(int(np.argmax(bad)), bad.shape[1])
     series = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
@@ -359,7 +358,7 @@ def _check_values(sequences: Sequences, place: Callable[[int, int], str], missin
     name = np.asarray(sequences.ids)[series].item()
     got = float(sequences.values[row, channel])
     what = f"{what} (series {name!r}, step {step}, feature {sequences.features[channel]!r})"
-    raise DataError(explain(place(series, step), "a value", what, got, mend))
+    raise DataError(explain(place(series, step), "a value", what, got, hint))
 
 
 def read_frame(
@@ -407,8 +406,8 @@ def read_frame(
             if name not in frame.columns:
                 shown = ", ".join(frame.columns[:12])
                 expected = f"a column of the file ({shown})"
-                mend = suggest(name, frame.columns)
-                raise DataError(explain(str(path), "column", expected, name, mend))
+                hint = suggest(name, frame.columns)
+                raise DataError(explain(str(path), "column", expected, name, hint))
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from seqkit.data.missing import Missing, fill_missing, indicator_names
+from seqkit.data.missing import Missing, fill_missing
 from seqkit.errors import DataError, explain, suggest
 
 __all__ = ["Padded", "Sequences", "as_padded", "concatenate"]
@@ -160,18 +160,10 @@ class Sequences:
         for name in features:
             if name not in self.features:
                 known = ", ".join(self.features[:20])
-                mend = suggest(name, self.features)
-                raise DataError(explain(where, "each of features", f"one of {known}", name, mend))
+                hint = suggest(name, self.features)
+                raise DataError(explain(where, "each of features", f"one of {known}", name, hint))
         columns = [self.features.index(name) for name in features]
         return replace(self, values=self.values[:, columns], features=tuple(features))
-
-    def with_missing(self, missing: Missing) -> Sequences:
-        """Return the same series with NaN treated as `fill_missing` says."""
-        values = fill_missing(
-            self.values, self.offsets, missing, ids=self.ids, features=self.features
-        )
-        names = indicator_names(self.features) if missing == "indicator" else self.features
-        return replace(self, values=values, features=names)
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:
@@ -258,7 +250,8 @@ def as_padded(
         - 3-D array (n_series, n_timesteps, n_features);
         - list, tuple or 1-D object array of arrays (n_timesteps_i, n_features) or (n_timesteps_i,);
         - pandas, polars or other data frame (through narwhals): a row a series, a column a step;
-        - `Sequences`.
+        - `Sequences`, what a reader gives;
+        - `Padded`, what this function has returned: nothing is done again.
     where : str, default="X"
         What an error begins with, for example the name of the estimator.
     missing : {"error", "interpolate", "indicator"}, default="error"
@@ -295,6 +288,8 @@ def as_padded(
     >>> as_padded(np.ones((4, 6))).values.shape
     (4, 6, 1)
     """
+    if isinstance(X, Padded):
+        return X
     if isinstance(X, Sequences):
         feature_names = X.features if feature_names is None else feature_names
         ids = X.ids if ids is None else ids
@@ -334,8 +329,8 @@ def _as_array(X: Any, where: str) -> NDArray[Any] | None:
         for name, kind in frame.schema.items():
             if not kind.is_numeric() and kind not in (nw.Boolean(), nw.Object(), nw.Unknown()):
                 expected = "numeric (a row a series, a column a step)"
-                mend = "Leave the column out."
-                raise TypeError(explain(where, f"column {name!r}", expected, str(kind), mend))
+                hint = "Leave the column out."
+                raise TypeError(explain(where, f"column {name!r}", expected, str(kind), hint))
         X = X if hasattr(X, "iloc") else frame.to_numpy()
     elif isinstance(X, str | bytes | dict | set) or X is None:
         expected = "an array, a list of arrays or a data frame"
@@ -388,9 +383,9 @@ def _as_rows(X: Any, where: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
                 if array.dtype.kind in "USmMc":
                     raise TypeError(f"values of type {array.dtype}")
                 array = array.astype(np.float64)
-        except (TypeError, ValueError) as fault:
+        except (TypeError, ValueError) as error:
             expected = "a numeric array (n_timesteps, n_features) or (n_timesteps,)"
-            raise TypeError(explain(where, f"series {number}", expected, str(fault))) from fault
+            raise TypeError(explain(where, f"series {number}", expected, str(error))) from error
         if array.ndim == 1:
             array = array[:, None]
         if array.ndim != 2 or array.shape[1] == 0:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqkit.data.tables import parse_times
+from seqkit.data.stamps import yyyymmdd
+from seqkit.data.tables import stamps_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +37,13 @@ def guess_frequency(
 
     column = frame[time][codes == np.argmax(np.bincount(codes[codes >= 0]))]
     if pd.api.types.is_numeric_dtype(column.dtype):
-        days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
-        if days.isna().any():
+        days = yyyymmdd(column)
+        if days is None:
             reasons["frequency"] = f"{time!r} counts steps"
             return None
         stamps = pd.DatetimeIndex(days)
     else:
-        stamps = pd.DatetimeIndex(parse_times(column, file))
+        stamps = pd.DatetimeIndex(stamps_of_rows(column, file))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas 3 announces that this will be an offset, not text
         found = pd.infer_freq(stamps[:5000]) if len(stamps) > 2 else None

@@ -101,8 +101,8 @@ def split(
     if sequences.parts is not None:
         parts = np.asarray(sequences.parts)
         if test:
-            mend = "Leave split.test out: the file names its test part."
-            raise DataError(explain("data.split", "test", "absent", test, mend))
+            hint = "Leave split.test out: the file names its test part."
+            raise DataError(explain("data.split", "test", "absent", test, hint))
         train, stop, held = (everything[parts == p] for p in ("train", "validation", "test"))
         if stop.size:
             return _whole(Split(train, stop, held))
@@ -124,9 +124,9 @@ def _count(size: int, fraction: float, what: str, unit: str = "series") -> int:
     if fraction == 0:
         return 0
     if size < 2:
-        mend = f"Set split.{what} to 0, or bring more data."
+        hint = f"Set split.{what} to 0, or bring more data."
         expected = f"at least 2 to hold a {what} part back"
-        raise DataError(explain("data.split", f"the number of {unit}", expected, size, mend))
+        raise DataError(explain("data.split", f"the number of {unit}", expected, size, hint))
     return min(max(round(size * fraction), 1), size - 1)
 
 
@@ -145,20 +145,20 @@ def _stratified(
     y = None if sequences.y is None else np.asarray(sequences.y)
     if y is None or y.ndim != 1 or (y.dtype.kind == "f" and (y != np.round(y)).any()):
         got = "none" if y is None else f"numbers of shape {y.shape}"
-        mend = "Use method: random."
+        hint = "Use method: random."
         raise DataError(explain("data.split", "the target of a stratified split", "of classes", got,
-                                mend))  # fmt: skip
+                                hint))  # fmt: skip
     classes, sizes = np.unique(y[index], return_counts=True)
     if sizes.min() < 2:
         single = classes[sizes < 2].tolist()
-        mend = "Bring more of it, leave it out, or use method: random."
+        hint = "Bring more of it, leave it out, or use method: random."
         expected = f"at least 2 in every class for a {what} part"
         got = f"1 in class {', '.join(map(repr, single))}"
-        raise DataError(f"data.split: the number of series must be {expected}; got {got}. {mend}")
+        raise DataError(f"data.split: the number of series must be {expected}; got {got}. {hint}")
     if min(count, index.size - count) < classes.size:
         expected = f"such that both sides hold one series of each of the {classes.size} classes"
-        mend = f"Use a fraction of at least {classes.size / index.size:.2f}, or method: random."
-        raise DataError(explain("data.split", what, expected, fraction, mend))
+        hint = f"Use a fraction of at least {classes.size / index.size:.2f}, or method: random."
+        raise DataError(explain("data.split", what, expected, fraction, hint))
     # Every class gives its share, rounded so that the shares add up (largest remainders first), one
     # series at least, and keeps one. scikit-learn's splitter does the same but takes a second to
     # import, which is more than a look at the data may cost.
@@ -180,8 +180,8 @@ def _group(
     sequences: Sequences, index: Index, fraction: float, rng: np.random.Generator, what: str
 ) -> Index:
     if sequences.groups is None:
-        mend = "Name the column as data.group."
-        raise DataError(explain("data.split", "the groups", "known for method: group", None, mend))
+        hint = "Name the column as data.group."
+        raise DataError(explain("data.split", "the groups", "known for method: group", None, hint))
     names, group = np.unique(np.asarray(sequences.groups)[index], return_inverse=True)
     if not _count(names.size, fraction, what, "groups"):
         return index[:0]
@@ -231,9 +231,9 @@ def check_classes(y: Any, where: str = "data") -> None:
     """
     classes = np.unique(np.asarray(y))
     if classes.size < 2:
-        mend = "A classifier needs at least two classes to tell apart; is this the right column?"
+        hint = "A classifier needs at least two classes to tell apart; is this the right column?"
         raise DataError(explain(where, "the target", "of two or more classes", classes.tolist(),
-                                mend))  # fmt: skip
+                                hint))  # fmt: skip
 
 
 def check_same_labels(train: Any, test: Any, where: str = "data", part: str = "test") -> None:
@@ -259,12 +259,12 @@ def check_same_labels(train: Any, test: Any, where: str = "data", part: str = "t
     count = int(np.isin(asked, new).sum())
     shown = ", ".join(map(reprlib.repr, new[:8])) + (", ..." if len(new) > 8 else "")
     same = {str(label) for label in new} & {str(label) for label in known.tolist()}
-    mend = (
+    hint = (
         "The same labels are numbers in one file and text in the other: write them alike."
         if same
         else "Move some of them to the training part, leave them out, or use method: stratified."
     )
     raise DataError(
         f"{where}: the labels of the {part} part must be among those of training; "
-        f"got {shown} in {count} series. {mend}"
+        f"got {shown} in {count} series. {hint}"
     )

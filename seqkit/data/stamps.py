@@ -1,31 +1,38 @@
-"""Time stamps of series: their frequency, their regularity, the stamps that follow, the calendar.
+"""Time stamps: how a column of them is read, that they ascend, and the calendar.
 
 A stamp is kept as ``datetime64[us]`` in UTC (for zoned stamps) or as given (for naive ones), or as
-an integer step. Calendar arithmetic (days and longer) is done on the clock of the zone, hours and
-shorter on UTC, which is what pandas does and what a load or a temperature recorded every hour
-needs when the clocks change.
+an integer step. The arithmetic of regular stamps is that of :mod:`seqkit.data.clock`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["CALENDAR", "Clock", "calendar_features", "parse_stamps"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CALENDAR",
+    "UNIT",
+    "Stamps",
+    "calendar_features",
+    "check_calendar",
+    "check_ordered",
+    "is_stamped",
+    "parse_stamps",
+    "read_stamps",
+    "yyyymmdd",
+]
 
 UNIT = "datetime64[us]"
-
-# Offsets tried when pandas cannot name the frequency because stamps are missing; most special last
-# so that a month-start series is not taken for business days.
-_CALENDAR_OFFSETS = ("MS", "ME", "QS", "QE", "YS", "YE", "SMS", "SME", "BME", "BMS", "BQE", "B")
+FORMAT = "in one format for all rows"
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,13 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
 
     Examples
     --------
+    >>> import pandas as pd
     >>> noon = pd.DatetimeIndex(["2024-01-01 12:00"])
     >>> calendar_features(noon, ["hour"]).round(3).tolist()
     [[0.0, -1.0]]
     """
+    import pandas as pd
+
     # A panel repeats the same stamps in every series: work on the distinct ones.
     codes, distinct = pd.factorize(stamps)
     out = np.empty((len(distinct), 2 * len(names)), np.float32)
@@ -94,14 +104,122 @@ def check_calendar(names: Sequence[str], where: str = "calendar") -> tuple[str, 
     return names
 
 
-def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | None]:
-    """Read a column of stamps.
+# --- reading a column -----------------------------------------------------------------------------
+
+
+class Stamps(NamedTuple):
+    """A column of stamps.
+
+    Attributes
+    ----------
+    values : ndarray
+        ``datetime64[us]`` (UTC where zoned), or numbers: steps.
+    zone : str or None
+    unread : ndarray of int
+        Rows that hold no stamp.
+    """
+
+    values: np.ndarray
+    zone: str | None
+    unread: np.ndarray
+
+
+def is_stamped(column: pd.Series) -> bool:
+    """Whether a column holds stamps by its type: dates or periods, not text or numbers."""
+    import pandas as pd
+
+    return pd.api.types.is_datetime64_any_dtype(column.dtype) or isinstance(
+        column.dtype, pd.PeriodDtype
+    )
+
+
+def yyyymmdd(column: pd.Series) -> np.ndarray | None:
+    """Return the dates that a column of whole numbers spells (20240131), or None if it spells none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> yyyymmdd(pd.Series([20240131, 20240201])).astype("M8[D]").tolist()[0].day
+    31
+    >>> yyyymmdd(pd.Series([1, 2])) is None
+    True
+    """
+    import pandas as pd
+
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    # what nanoseconds hold, and older versions of pandas know no other dates
+    if not len(numbers) or not ((numbers >= 16770101) & (numbers <= 22621231)).all():
+        return None
+    if (numbers != np.floor(numbers)).any():
+        return None
+    text = pd.Series(numbers.astype(np.int64).astype(str))
+    dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce")
+    return None if dates.isna().any() else dates.to_numpy().astype(UNIT)
+
+
+def read_stamps(column: Any) -> Stamps:
+    """Read a column of stamps; every reader and every estimator reads them here.
 
     Parameters
     ----------
     column : pandas.Series or index
         Stamps with or without a zone, periods (stamped by their start), text that reads as
-        dates, dates written as the integers yyyymmdd, or integer steps.
+        dates in one format, dates written as the integers yyyymmdd, or numbers.
+    """
+    import pandas as pd
+
+    kinds = pd.api.types
+    column = pd.Series(column).reset_index(drop=True)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = pd.Series(pd.PeriodIndex(column).to_timestamp(how="start"))
+    if kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(column.dtype):
+        unread = np.flatnonzero(column.isna().to_numpy())
+        dates = (
+            yyyymmdd(column) if kinds.is_integer_dtype(column.dtype) and not len(unread) else None
+        )
+        if dates is not None:
+            return Stamps(dates, None, unread)
+        whole = kinds.is_integer_dtype(column.dtype) and not len(unread)
+        kind, fill = (np.int64, 0) if whole else (np.float64, np.nan)
+        return Stamps(column.to_numpy(dtype=kind, na_value=fill), None, unread)
+    if not kinds.is_datetime64_any_dtype(column.dtype):
+        column = _parsed(column)
+    unread = np.flatnonzero(column.isna().to_numpy())
+    index = pd.DatetimeIndex(column)
+    zone = None if index.tz is None else str(index.tz)
+    if zone is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    return Stamps(index.to_numpy().astype(UNIT), zone, unread)
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Parse text; what is no date, or of another format than the first, becomes NaT."""
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind not in ("string", "date", "datetime", "datetime64"):
+        column = column.astype(str).where(column.notna(), None)  # a number is no count of seconds
+    first = column.first_valid_index()
+    tail = "" if first is None else str(column[first])[10:]
+    with warnings.catch_warnings():
+        # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
+        warnings.filterwarnings("error", "Could not infer format")
+        warnings.filterwarnings("ignore", "Parsing dates")
+        try:
+            # an offset such as +02:00 or Z; several may be mixed
+            zoned = tail.endswith("Z") or "+" in tail or "-" in tail
+            return pd.to_datetime(column, errors="coerce", utc=zoned)
+        except UserWarning:
+            return pd.Series(pd.NaT, index=column.index)
+
+
+def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | None]:
+    """Read the stamps of a panel, every one of which must be there.
+
+    Parameters
+    ----------
+    column : pandas.Series or index
+        As :func:`read_stamps` takes it; numbers must be whole.
     name : str
         Name of the column in messages.
 
@@ -110,271 +228,49 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
     values : numpy.ndarray
         ``datetime64[us]`` (UTC where zoned) or int64.
     zone : str or None
+
+    Raises
+    ------
+    DataError
+        Names the first row without a stamp.
     """
-    if isinstance(column, pd.PeriodIndex):
-        column = pd.Series(column)
-    if isinstance(column.dtype, pd.PeriodDtype):
-        column = pd.Series(pd.PeriodIndex(column).to_timestamp(how="start"))
-    if pd.api.types.is_integer_dtype(column.dtype):
-        if column.isna().any():
-            _fail_stamp(name, column, column.isna())
-        integers = np.asarray(column, np.int64)
-        if len(integers) and integers.min() >= 16770101 and integers.max() <= 22621231:
-            dates = pd.to_datetime(
-                pd.Series(integers.astype(str)), format="%Y%m%d", errors="coerce"
-            )
-            if not dates.isna().any():
-                return dates.to_numpy().astype(UNIT), None
-        return integers, None
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-        if pd.api.types.is_float_dtype(column.dtype):
-            raise DataError(
-                explain(
-                    f"column {name!r}",
-                    "time",
-                    "time stamps, dates as text or integer steps",
-                    column.iloc[0] if len(column) else None,
-                    "Name another column with `time`, or round it to integers.",
-                )
-            )
-        with warnings.catch_warnings():
-            # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
-            warnings.filterwarnings("error", "Could not infer format")
-            warnings.filterwarnings("ignore", "Parsing dates")
-            try:
-                parsed = pd.to_datetime(pd.Series(column), errors="coerce", utc=_has_zones(column))
-            except UserWarning:
-                parsed = pd.Series(pd.NaT, index=pd.Series(column).index)
-        if parsed.isna().any():
-            _fail_stamp(name, column, parsed.isna())
-        column = parsed
-    if column.isna().any():
-        _fail_stamp(name, column, column.isna())
-    index = pd.DatetimeIndex(column)
-    zone = None if index.tz is None else str(index.tz)
-    if zone is not None:
-        index = index.tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype(UNIT), zone
+    values, zone, unread = read_stamps(column)
+    if values.dtype.kind == "f" and not _is_whole(column):
+        got = column.iloc[0] if len(column) else None
+        raise DataError(
+            explain(f"column {name!r}", "time", "time stamps, dates as text or integer steps", got,
+                    "Name another column with `time`, or round it to integers.")
+        )  # fmt: skip
+    if len(unread):
+        row = int(unread[0])
+        got = column.iloc[row] if hasattr(column, "iloc") else column[row]
+        where = f"column {name!r}, row {row}"
+        raise DataError(explain(where, "a time stamp", f"a date or a time, {FORMAT}", got))
+    return values, zone
 
 
-def _has_zones(column: Any) -> bool:
-    """Whether text stamps carry an offset such as +02:00 or Z (several may be mixed)."""
-    first = str(column.iloc[0] if hasattr(column, "iloc") else column[0]) if len(column) else ""
-    tail = first[10:]
-    return tail.endswith("Z") or "+" in tail or "-" in tail
+def _is_whole(column: Any) -> bool:
+    """Whether numbers are stored as whole ones, some of which may be missing."""
+    import pandas as pd
+
+    return pd.api.types.is_integer_dtype(column.dtype)
 
 
-def _fail_stamp(name: str, column: Any, bad: Any) -> None:
-    row = int(np.flatnonzero(np.asarray(bad))[0])
-    got = column.iloc[row] if hasattr(column, "iloc") else column[row]
-    raise DataError(
-        explain(
-            f"column {name!r}, row {row}",
-            "a time stamp",
-            "a date or a time, in one format for all rows",
-            got,
-        )
+def check_ordered(times: np.ndarray, offsets: np.ndarray, ids: np.ndarray, where: str) -> None:
+    """Raise on the first stamp that is not after the one before it in its series."""
+    back = np.diff(times).astype(np.int64) <= 0
+    back[offsets[1:-1] - 1] = False
+    if not back.any():
+        return
+    row = int(np.flatnonzero(back)[0]) + 1
+    series = int(np.searchsorted(offsets, row, side="right")) - 1
+    same = times[row] == times[row - 1]
+    hint = (
+        "Keep one row for each stamp; if these are several series, name their column with "
+        "series_id."
+        if same
+        else "Sort the rows by time first."
     )
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The frequency of a panel and the arithmetic of its stamps.
-
-    Parameters
-    ----------
-    frequency : str
-        A pandas alias (``"h"``, ``"MS"``, ``"W-SUN"``); for integer steps the step as text.
-    zone : str or None
-        Time zone of the stamps.
-    integer : bool
-        Whether stamps are integer steps.
-    """
-
-    frequency: str
-    zone: str | None = None
-    integer: bool = False
-
-    @classmethod
-    def infer(
-        cls, times: np.ndarray, offsets: np.ndarray, zone: str | None, frequency: str | None
-    ) -> Clock:
-        """Find the frequency of the stamps, or take the one given.
-
-        Parameters
-        ----------
-        times : numpy.ndarray of shape (n_rows,)
-        offsets : numpy.ndarray of shape (n_series + 1,)
-        zone, frequency : str or None
-        """
-        if times.dtype.kind == "i":
-            if frequency is None:
-                steps = _differences(times, offsets)
-                frequency = str(int(_most_frequent(steps))) if len(steps) else "1"
-            if not str(frequency).isdigit() or int(frequency) < 1:
-                expected = "a positive whole number, because time stamps are integers"
-                raise DataError(explain("data", "frequency", expected, frequency))
-            return cls(str(frequency), None, True)
-        if frequency is not None:
-            try:
-                offset = pd.tseries.frequencies.to_offset(frequency)
-            except ValueError as error:
-                expected = "a pandas frequency such as 'h', 'D', 'W-SUN' or 'MS'"
-                raise DataError(explain("data", "frequency", expected, frequency)) from error
-            return cls(offset.freqstr, zone)
-        longest = int(np.argmax(np.diff(offsets)))
-        stamps = times[offsets[longest] : offsets[longest + 1]][:2000]
-        guess = _infer(stamps, zone)
-        if guess is None:
-            steps = _differences(times, offsets)
-            if not len(steps):
-                raise DataError(
-                    explain(
-                        "data",
-                        "frequency",
-                        "known",
-                        None,
-                        "Every series has one step: name the frequency, as in `frequency: h`.",
-                    )
-                )
-            guess = _guess(times, _most_frequent(steps), zone)
-        return cls(guess, zone)
-
-    @property
-    def offset(self) -> Any:
-        """The pandas offset of a step."""
-        return pd.tseries.frequencies.to_offset(self.frequency)
-
-    @property
-    def fixed(self) -> np.timedelta64 | np.int64 | None:
-        """The length of a step where all steps are equally long, else None."""
-        if self.integer:
-            return np.int64(self.frequency)
-        offset = self.offset
-        if isinstance(offset, pd.tseries.offsets.Tick):
-            return np.timedelta64(pd.Timedelta(offset)).astype("timedelta64[us]")
-        if self.zone is None:
-            # Without a zone no day is 23 hours long.
-            if isinstance(offset, pd.tseries.offsets.Day):
-                return np.timedelta64(offset.n, "D").astype("timedelta64[us]")
-            if isinstance(offset, pd.tseries.offsets.Week):
-                return np.timedelta64(7 * offset.n, "D").astype("timedelta64[us]")
-        return None
-
-    def local(self, times: np.ndarray) -> pd.DatetimeIndex:
-        """Stamps on the clock of the zone."""
-        index = pd.DatetimeIndex(times)
-        return index if self.zone is None else index.tz_localize("UTC").tz_convert(self.zone)
-
-    def ordinals(self, times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """Number every stamp by its step: 0 for the first of a series, -1 for one off the grid.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_rows,), int64
-        """
-        starts = np.repeat(times[offsets[:-1]], np.diff(offsets))
-        step = self.fixed
-        if step is not None:
-            distance = (times - starts).astype(np.int64)
-            size = np.int64(step) if self.integer else step.astype(np.int64)
-            return np.where(distance % size == 0, distance // size, -1)
-        distinct, codes = np.unique(times, return_inverse=True)
-        grid = self._grid(distinct[0], distinct[-1])
-        place = np.searchsorted(grid, distinct)
-        on_grid = (place < len(grid)) & (grid[np.minimum(place, len(grid) - 1)] == distinct)
-        place = np.where(on_grid, place, np.int64(-1))[codes]
-        first = np.repeat(place[offsets[:-1]], np.diff(offsets))
-        return np.where((place < 0) | (first < 0), -1, place - first)
-
-    def _grid(self, first: np.datetime64, last: np.datetime64) -> np.ndarray:
-        start, stop = self.local(np.array([first, last]))
-        return _utc(pd.date_range(start, stop, freq=self.offset))
-
-    def after(self, last: np.ndarray, n_steps: int) -> np.ndarray:
-        """Stamps that follow the last one of each series.
-
-        Parameters
-        ----------
-        last : numpy.ndarray of shape (n_series,)
-        n_steps : int
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_series, n_steps)
-
-        Examples
-        --------
-        >>> Clock("ME").after(np.array(["2024-01-31"], "datetime64[us]"), 2).astype("M8[D]")
-        array([['2024-02-29', '2024-03-31']], dtype='datetime64[D]')
-        """
-        step = self.fixed
-        if step is not None:
-            return last[:, None] + step * np.arange(1, n_steps + 1)
-        distinct, codes = np.unique(last, return_inverse=True)
-        table = np.empty((len(distinct), n_steps), UNIT)
-        for row, stamp in enumerate(self.local(distinct)):
-            following = pd.date_range(stamp, periods=n_steps + 1, freq=self.offset)
-            table[row] = _utc(following[following > stamp][:n_steps])
-        return table[codes]
-
-    def between(self, first: Any, last: Any) -> np.ndarray:
-        """Every stamp of the grid from first to last, both included."""
-        step = self.fixed
-        if step is not None:
-            return np.arange(first, last + step, step)
-        return self._grid(first, last)
-
-
-def _utc(index: pd.DatetimeIndex) -> np.ndarray:
-    if index.tz is not None:
-        index = index.tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype(UNIT)
-
-
-def _differences(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    steps = np.diff(times).astype(np.int64)
-    keep = np.ones(len(steps), bool)
-    keep[offsets[1:-1] - 1] = False
-    return steps[keep & (steps > 0)]
-
-
-def _most_frequent(steps: np.ndarray) -> Any:
-    values, counts = np.unique(steps, return_counts=True)
-    return values[np.argmax(counts)]
-
-
-def _infer(stamps: np.ndarray, zone: str | None) -> str | None:
-    """The frequency by pandas, or None."""
-    if len(stamps) < 3:
-        return None
-    index = Clock("h", zone).local(stamps)
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(KeyError):  # the option is younger than pandas 2
-            stack.enter_context(pd.option_context("future.infer_freq_returns_offset", True))
-        try:
-            found = pd.infer_freq(index)
-        except ValueError:
-            return None
-    if found is None and zone is not None:
-        # Days of a zone that changes its clocks are regular on the clock only.
-        found = pd.infer_freq(index.tz_localize(None))
-    return None if found is None else getattr(found, "freqstr", found)
-
-
-def _guess(times: np.ndarray, step: int, zone: str | None) -> str:
-    """The frequency of series with missing stamps, from the most frequent step (microseconds)."""
-    day = 86_400_000_000
-    distinct = np.unique(times)
-    if step >= 13 * day or (step == day and not np.isin(_weekday(distinct, zone), (5, 6)).any()):
-        for alias in _CALENDAR_OFFSETS:
-            grid = Clock(alias, zone)._grid(distinct[0], distinct[-1])
-            if np.isin(distinct, grid).all():
-                return alias
-    if step % day == 0 and zone is not None:
-        return f"{step // day}D"
-    return pd.tseries.frequencies.to_offset(pd.Timedelta(step, unit="us")).freqstr
-
-
-def _weekday(stamps: np.ndarray, zone: str | None) -> np.ndarray:
-    return np.asarray(Clock("h", zone).local(stamps).day_of_week)
+    expected = "a time stamp used once" if same else "later than the one before"
+    at = f"{where}, series {ids[series]!s}, step {row - offsets[series]}"
+    raise DataError(explain(at, "time", expected, str(times[row]), hint))

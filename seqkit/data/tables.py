@@ -8,7 +8,6 @@ import logging
 import reprlib
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,17 @@ import numpy as np
 from seqkit.data.archive import Read, check_utf8
 from seqkit.data.files import check_columns, check_names, open_bytes, open_text, reading
 from seqkit.data.labels import series_name
+from seqkit.data.numbers import column_numbers
 from seqkit.data.parquet import read_parquet
+from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
-from seqkit.errors import DataError, explain, suggest
+from seqkit.data.stamps import FORMAT, read_stamps
+from seqkit.errors import DataError, explain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Roles",
     "as_numbers",
     "column_names",
     "place_of",
@@ -39,62 +40,6 @@ log = logging.getLogger(__name__)
 # What pandas takes for missing, and the "?" of the archives.
 MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
                 "None", "<NA>"]  # fmt: skip
-
-
-class Roles:
-    """Which column of a table means what, checked against the columns there are.
-
-    Parameters
-    ----------
-    target : str or sequence of str, optional
-    features : sequence of str, optional
-        Default: every numeric column left over.
-    series_id, time, group : str, optional
-    """
-
-    def __init__(
-        self,
-        target: str | Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
-        series_id: str | None = None,
-        time: str | None = None,
-        group: str | None = None,
-    ) -> None:
-        one = target is None or isinstance(target, str)
-        self.targets: tuple[str, ...] = (
-            (() if target is None else (str(target),)) if one else tuple(target or ())
-        )
-        self.single_target = isinstance(target, str)
-        self.features = None if features is None else tuple(features)
-        self.series_id, self.time, self.group = series_id, time, group
-
-    @property
-    def labels(self) -> list[str]:
-        """Columns whose text is no number and never "missing" by its spelling alone."""
-        return [c for c in (*self.targets, self.series_id, self.group) if c is not None]
-
-    def check(self, columns: Sequence[str], where: str) -> None:
-        """Raise where a role names a column that is not there, or two roles name one column."""
-        given = [
-            *(("target", name) for name in self.targets),
-            *(("features", name) for name in self.features or ()),
-            ("series_id", self.series_id),
-            ("time", self.time),
-            ("group", self.group),
-        ]
-        taken: dict[str, str] = {}
-        for role, name in given:
-            if name is None:
-                continue
-            if name not in columns:
-                shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
-                expected = f"a column of the file ({shown})"
-                raise DataError(explain(where, role, expected, name, suggest(name, columns)))
-            # A group may be the very series; everything else has one meaning.
-            if name in taken and {role, taken[name]} != {"series_id", "group"}:
-                expected = f"another column than {taken[name]}"
-                raise DataError(explain(where, role, expected, name))
-            taken[name] = role
 
 
 def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
@@ -169,13 +114,13 @@ def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
             )
     except DataError:
         raise
-    except Exception as fault:  # a parser has no fixed list of what it raises
-        text = str(fault).replace("Error tokenizing data. C error: ", "").strip()
-        if isinstance(fault, pd.errors.ParserWarning):
+    except Exception as error:  # a parser has no fixed list of what it raises
+        text = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        if isinstance(error, pd.errors.ParserWarning):
             text = "more cells in the first row"
-        mend = "Quote cells that hold the separator."
+        hint = "Quote cells that hold the separator."
         expected = f"{len(columns)} cells of UTF-8 text in every line"
-        raise DataError(explain(str(path), "the table", expected, text, mend)) from fault
+        raise DataError(explain(str(path), "the table", expected, text, hint)) from error
 
 
 def _version(module: Any) -> tuple[int, ...]:
@@ -196,13 +141,13 @@ def _header(path: Path) -> list[str]:
     if len(cells) == 1:
         for name, separator in (("semicolons", ";"), ("tabs", "\t")):
             if separator in cells[0]:
-                mend = "Write it with commas and decimal points."
-                raise DataError(explain(str(path), "cells", "parted by commas", name, mend))
+                hint = "Write it with commas and decimal points."
+                raise DataError(explain(str(path), "cells", "parted by commas", name, hint))
     numbers = [_is_number(cell) for cell in cells]
     if all(numbers) and not all(cell.lstrip("+").isdigit() for cell in cells):
-        mend = "Put the names of the columns in the first line."
+        hint = "Put the names of the columns in the first line."
         where = f"{path}:{number}"
-        raise DataError(explain(where, "the line", "column names", ",".join(cells), mend))
+        raise DataError(explain(where, "the line", "column names", ",".join(cells), hint))
     return [cell or f"column_{i}" for i, cell in enumerate(cells)]
 
 
@@ -234,54 +179,12 @@ def place_of(path: Path, row: int) -> str:
 
 def as_numbers(column: pd.Series, path: Path, role: str = "feature") -> np.ndarray:
     """Return a column as float64, or raise an error that names the first cell that is no number."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-        numbers = pd.to_numeric(column.astype(object), errors="coerce")
-        bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-        if not bad.size:
-            return numbers.to_numpy(dtype=np.float64)
-        row = int(bad[0])
-    else:
-        row = 0
-    got = column.iloc[row]
-    mend = "Leave the column out of the features, or mend the cell."
-    where = place_of(path, row)
-    expected = "a number in every row"
-    raise DataError(explain(where, f"{role} {column.name!r}", expected, got, mend))
-
-
-def _feature_columns(frame: pd.DataFrame, roles: Roles, path: Path) -> list[str]:
-    """Return the columns of values: those named, or every numeric one that has no other role."""
-    import pandas as pd
-
-    if roles.features is not None:
-        return list(roles.features)
-    taken = {*roles.labels, roles.time}
-    chosen, left_out = [], []
-    for name in frame.columns:
-        if name in taken:
-            continue
-        column = frame[name]
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            chosen.append(name)
-            continue
-        if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-            known = column.dropna().astype(object)
-            # One bad cell turns a column of numbers into text: that is a fault, not a text column.
-            if pd.to_numeric(known, errors="coerce").notna().sum() * 2 >= max(len(known), 1):
-                as_numbers(column, path)
-                chosen.append(name)
-                continue
-        left_out.append(name)
-    if not chosen:
-        expected = "at least one numeric column besides target, series_id, time and group"
-        raise DataError(explain(str(path), "the features", expected, list(frame.columns)[:12]))
-    if left_out:
-        log.warning("%s: columns that are no numbers are left out: %s", path, ", ".join(left_out))
-    return chosen
+    numbers, odd = column_numbers(column)
+    if odd is not None:
+        hint = "Leave the column out of the features, or correct the cell."
+        where, what = place_of(path, odd), f"{role} {column.name!r}"
+        raise DataError(explain(where, what, "a number in every row", column.iloc[odd], hint))
+    return numbers
 
 
 def _labels(column: pd.Series, path: Path, role: str) -> np.ndarray:
@@ -328,9 +231,9 @@ def read_wide(path: Path, roles: Roles) -> Read:
 
     frame = read_table(path, roles)
     if roles.time is not None:
-        mend = "Set layout: long if a row is a time step, or leave time out."
-        raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, mend))
-    columns = _feature_columns(frame, roles, path)
+        hint = "Set layout: long if a row is a time step, or leave time out."
+        raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, hint))
+    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
     values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
     known = ~np.isnan(values)
     if not known.any(axis=1).all():
@@ -346,10 +249,10 @@ def read_wide(path: Path, roles: Roles) -> Read:
     ids = labels(roles.series_id, "series_id")
     if ids is not None and len(set(ids.tolist())) < len(ids):
         row = int(np.flatnonzero(pd.Series(ids).duplicated())[0])
-        mend = "Set layout: long if a row is a time step."
+        hint = "Set layout: long if a row is a time step."
         where = place_of(path, row)
         raise DataError(
-            explain(where, "series_id", "different in every row", ids[row].item(), mend)
+            explain(where, "series_id", "different in every row", ids[row].item(), hint)
         )
     sequences = Sequences(
         values[inside][:, None],
@@ -391,19 +294,17 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     times = None
     if roles.time is not None:
-        times = parse_times(frame[roles.time], path)[order]
+        times = stamps_of_rows(frame[roles.time], path)[order]
         later = times[1:] > times[:-1]
         later[offsets[1:-1] - 1] = True  # between two series
         if not later.all():
             at = int(np.flatnonzero(~later)[0]) + 1
             twice = times[at] == times[at - 1]
             what = "the same time stamp twice" if twice else "an earlier one than the row before"
-            series = ids[codes[order[at]]].item()
-            mend = "Drop one of them, or name series_id." if twice else "Sort the file by time."
-            where = place(at)
-            expected = f"ascending within series {series!r}"
             got = f"{frame[roles.time].iloc[order[at]]} ({what})"
-            raise DataError(explain(where, f"time {roles.time!r}", expected, got, mend))
+            expected = f"ascending within series {ids[codes[order[at]]].item()!r}"
+            hint = "Drop one of them, or name series_id." if twice else "Sort the file by time."
+            raise DataError(explain(place(at), f"time {roles.time!r}", expected, got, hint))
 
     def constant(name: str | None, role: str) -> np.ndarray | None:
         if name is None:
@@ -412,20 +313,13 @@ def read_long(path: Path, roles: Roles) -> Read:
         differs = column != column[starts]
         if differs.any():
             at = int(np.argmax(differs))
-            series = ids[codes[order[at]]].item()
-            where = place(at)
-            expected = f"the same in every row of series {series!r}"
-            now, before = (reprlib.repr(column[k].item()) for k in (at, starts[at]))
-            got = f"{now} after {before}"
-            mend = "Name the column that tells the series apart as series_id."
-            if role == "target":
-                mend += " To predict a value at every step use task: forecasting."
-            raise DataError(f"{where}: {role} {name!r} must be {expected}; got {got}. {mend}")
+            values = column[at].item(), column[starts[at]].item()
+            raise _not_constant(place(at), role, name, ids[codes[order[at]]].item(), values)
         return column[offsets[:-1]]
 
     targets = [constant(name, "target") for name in roles.targets]
     groups = constant(roles.group, "group")
-    columns = _feature_columns(frame, roles, path)
+    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
     values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
     sequences = Sequences(
         values[order],
@@ -439,31 +333,30 @@ def read_long(path: Path, roles: Roles) -> Read:
     return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
 
 
-def parse_times(column: pd.Series, path: Path) -> np.ndarray:
-    """Return time stamps as numbers or as datetime64, zones turned to UTC."""
-    import pandas as pd
+def _not_constant(where: str, role: str, name: str, series: Any, values: Any) -> DataError:
+    """Return the error of a column that should have one value a series and has two `values`."""
+    now, before = map(reprlib.repr, values)
+    hint = "Name the column that tells the series apart as series_id."
+    if role == "target":
+        hint += " To predict a value at every step use task: forecasting."
+    return DataError(
+        f"{where}: {role} {name!r} must be the same in every row of series {series!r}; "
+        f"got {now} after {before}. {hint}"
+    )
 
-    kinds = pd.api.types
-    if kinds.is_numeric_dtype(column.dtype) or kinds.is_datetime64_any_dtype(column.dtype):
-        stamps = column
-    else:
-        text = column.astype(str).where(column.notna(), None)
-        zoned = bool(text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False).any())
-        with warnings.catch_warnings():
-            # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
-            warnings.filterwarnings("error", "Could not infer format")
-            warnings.filterwarnings("ignore", "Parsing dates")
-            try:
-                stamps = pd.to_datetime(text, errors="coerce", utc=zoned)
-            except UserWarning:
-                stamps = pd.Series(pd.NaT, index=text.index)
-    bad = np.flatnonzero(stamps.isna().to_numpy())
-    if bad.size:
-        row = int(bad[0])
-        got = column.iloc[row]
-        where = place_of(path, row)
-        expected = "a time stamp in one format for all rows, such as 2024-01-31 12:00"
-        raise DataError(explain(where, f"time {column.name!r}", expected, str(got)))
-    if getattr(stamps.dtype, "tz", None) is not None:
-        stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
-    return stamps.to_numpy()
+
+def stamps_of_rows(column: pd.Series, path: Path) -> np.ndarray:
+    """Return time stamps as numbers or as datetime64, zones turned to UTC.
+
+    Raises
+    ------
+    DataError
+        Names the line of the first cell that is no stamp.
+    """
+    stamps = read_stamps(column)
+    if len(stamps.unread):
+        row = int(stamps.unread[0])
+        expected = f"a time stamp {FORMAT}, such as 2024-01-31 12:00"
+        got = str(column.iloc[row])
+        raise DataError(explain(place_of(path, row), f"time {column.name!r}", expected, got))
+    return stamps.values

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit.data.filling import LARGEST
+from seqkit.data.missing import LARGEST
 from seqkit.data.sequences import Padded
 from seqkit.errors import DataError, explain
 

@@ -13,7 +13,12 @@ from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
 from seqkit.errors import DataError, explain
 from seqkit.estimators.base import BaseSequenceEstimator, _seed
-from seqkit.estimators.forecast_reading import ForecastReader
+from seqkit.estimators.forecast_reading import (
+    FRAME_SETTINGS,
+    ForecastReader,
+    Reading,
+    read_series,
+)
 from seqkit.estimators.forecast_running import Networks, pooled_r2
 from seqkit.network.heads import Head, head_of
 
@@ -29,6 +34,23 @@ class ForecastAnswers(BaseSequenceEstimator):
     @property
     def _reader(self) -> ForecastReader:
         return ForecastReader.from_dict(self._reader_)
+
+    def _reading(self, X: Any, y: Any = None, *, fitted: bool = True) -> Reading:
+        """Read series once, for whatever the estimator is asked of them.
+
+        Parameters
+        ----------
+        X, y : as in fit, or a Reading
+        fitted : bool, default=True
+            Whether to read them as those of the fit, or by the settings.
+        """
+        if isinstance(X, Reading):
+            return X
+        if fitted:
+            return self._reader.reading(X, y)
+        names = ("target", "past_covariates", "future_covariates", "missing", *FRAME_SETTINGS)
+        settings = {name: getattr(self, name) for name in names}
+        return read_series(X, y, owner=type(self).__name__, **settings)
 
     @property
     def _contexts(self) -> tuple[int, ...]:
@@ -106,7 +128,7 @@ class ForecastAnswers(BaseSequenceEstimator):
         """
         networks, reader = self._networks, self._reader
         panel = reader.read(X)
-        point = self._middle(networks.by_origin(panel))
+        point = self._point(networks.by_origin(panel))
         if not reader.arrays:
             frame = {}
             if panel.columns.series_id is not None:
@@ -144,7 +166,7 @@ class ForecastAnswers(BaseSequenceEstimator):
             Series to go on with, also ones never seen; default: those of the fit.
         horizon : int, default=None
             Steps; default: as trained. Fewer are cut off; for more the model goes on from its own
-            forecasts (of quantiles and distributions the middle is fed back, so their spread does
+            forecasts (of quantiles and distributions the median is fed back, so their spread does
             not widen further).
         future : data frame or array, default=None
             Future covariates over the horizon.
@@ -157,20 +179,23 @@ class ForecastAnswers(BaseSequenceEstimator):
             For frames: id, time stamp, a column for each target and, with quantiles, columns
             ``{target}_q{level}``.
         """
-        answer, panel = self._forecast(X, horizon, future)
-        point = self._middle(answer)  # (n_series, horizon, n_targets)
-        reader = self._reader
-        if not reader.arrays:
-            frame = panel.future_frame(point.shape[1])
-            levels = self._head[1]
-            for k, name in enumerate(panel.columns.targets):
-                frame[name] = point[:, :, k].ravel()
-                for q, level in enumerate(levels):
-                    frame[f"{name}_q{level:g}"] = answer[:, :, k, q].ravel()
-            return frame
-        if reader.flat:
+        prediction, panel = self._forecast(X, horizon, future)
+        if not self._reader.arrays:
+            return self._frame_of(prediction, panel)
+        point = self._point(prediction)  # (n_series, horizon, n_targets)
+        if self._reader.flat:
             point = point[:, :, 0]
         return point if panel.columns.series_id is not None else point[0]
+
+    def _frame_of(self, prediction: np.ndarray, panel: Panel) -> pd.DataFrame:
+        """Return a forecast after the end of a panel as a frame."""
+        point = self._point(prediction)
+        frame = panel.future_frame(point.shape[1])
+        for k, name in enumerate(panel.columns.targets):
+            frame[name] = point[:, :, k].ravel()
+            for q, level in enumerate(self._head[1]):
+                frame[f"{name}_q{level:g}"] = prediction[:, :, k, q].ravel()
+        return frame
 
     def forecast_quantiles(
         self,
@@ -187,9 +212,9 @@ class ForecastAnswers(BaseSequenceEstimator):
         levels : sequence of float, default=None
             For a model with a distribution any levels; with quantiles its own.
         """
-        answer, panel = self._forecast(X, horizon, future)
-        found = self._quantiles(answer, levels)
-        return found if panel.columns.series_id is not None else found[0]
+        prediction, panel = self._forecast(X, horizon, future)
+        quantiles = self._quantiles(prediction, levels)
+        return quantiles if panel.columns.series_id is not None else quantiles[0]
 
     def sample(
         self,
@@ -222,12 +247,12 @@ class ForecastAnswers(BaseSequenceEstimator):
         every = panel.select(np.tile(np.arange(n_series), n_paths))
         n_steps = self._horizon(horizon)
         if n_steps > self._fitted.horizon:
-            draw = lambda answer: head.sample(answer, rng, 1)[0]  # noqa: E731
+            draw = lambda prediction: head.sample(prediction, rng, 1)[0]  # noqa: E731
             steps = np.tile(self._steps(panel, n_steps, future), (n_paths, 1, 1))
             drawn = self._networks.blocks(every, n_steps, steps, draw)[1]
         else:
-            answer = self._forecast(X, n_steps, future)[0]
-            drawn = head.sample(answer, rng, n_paths).reshape(-1, *answer.shape[1:-1])
+            prediction = self._forecast(X, n_steps, future)[0]
+            drawn = head.sample(prediction, rng, n_paths).reshape(-1, *prediction.shape[1:-1])
         drawn = drawn.reshape(n_paths, n_series, *drawn.shape[1:])
         return drawn if panel.columns.series_id is not None else drawn[:, 0]
 
@@ -267,25 +292,38 @@ class ForecastAnswers(BaseSequenceEstimator):
         n_steps = self._horizon(horizon)
         panel = self._panel(X)
         steps = self._steps(panel, n_steps, future)
-        return networks.blocks(panel, n_steps, steps, self._middle)[0], panel
+        return networks.blocks(panel, n_steps, steps, self._point)[0], panel
 
-    def _middle(self, answer: np.ndarray) -> np.ndarray:
+    def _forecast_within(
+        self, panel: Panel, series: np.ndarray, stop: np.ndarray, n_steps: int
+    ) -> np.ndarray:
+        """Forecast the steps from row ``stop[i]`` of series ``series[i]`` on, all at once.
+
+        They are in the panel already; of them only the future covariates are looked at.
+        """
+        networks = self._networks
+        part = panel.until(stop, series, max(self._contexts))
+        future = panel.covariates(series, stop, n_steps) if panel.columns.future else None
+        steps = self._steps(part, n_steps, future)
+        return networks.blocks(part, n_steps, steps, self._point)[0]
+
+    def _point(self, prediction: np.ndarray) -> np.ndarray:
         head = self._head[0]
-        return answer if head.name == "point" else head.mean(answer)
+        return prediction if head.name == "point" else head.mean(prediction)
 
-    def _quantiles(self, answer: np.ndarray, levels: Sequence[float] | None) -> np.ndarray:
+    def _quantiles(self, prediction: np.ndarray, levels: Sequence[float] | None) -> np.ndarray:
         head, own, _ = self._head
         if head.name == "point":
             raise ValueError(explain(type(self).__name__, "quantiles or distribution", "set", None))
         if head.name == "quantiles":
             if levels is None:
-                return answer
+                return prediction
             for level in levels:
                 if level not in own:
                     raise ValueError(explain("levels", "a level", f"one of {own}", level))
-            return answer[..., [own.index(level) for level in levels]]
+            return prediction[..., [own.index(level) for level in levels]]
         wanted = (0.1, 0.5, 0.9) if levels is None else levels
-        return np.stack([head.quantile(answer, level) for level in wanted], axis=-1)
+        return np.stack([head.quantile(prediction, level) for level in wanted], axis=-1)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """R² of the forecasts from all origins with a full context, over all steps that came.
@@ -306,5 +344,5 @@ class ForecastAnswers(BaseSequenceEstimator):
             truth = np.concatenate([panel.targets(i) for i in range(len(panel))])
         else:
             raise ValueError(explain("score", "y", "given: the target is not a feature of X", None))
-        made = self._middle(networks.by_origin(panel))  # (n_rows, horizon, n_targets)
+        made = self._point(networks.by_origin(panel))  # (n_rows, horizon, n_targets)
         return pooled_r2(panel, truth, made, sample_weight)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqkit.data.frames import panel_from_arrays, panel_from_frame
-from seqkit.data.panel import Columns, Panel
+from seqkit.data.frames import rows_of_arrays, rows_of_frame
+from seqkit.data.panel import Panel
+from seqkit.data.roles import Columns, as_names
+from seqkit.data.rows import Rows
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["ForecastReader", "is_frame", "read_training"]
+__all__ = ["ForecastReader", "Reading", "is_frame", "read_series", "read_training"]
 
 FRAME_SETTINGS = ("series_id", "time", "static_covariates", "frequency", "calendar")
 
@@ -65,12 +67,26 @@ class ForecastReader:
 
     def read(self, X: Any) -> Panel:
         """Read series to go on with; ones never seen are welcome."""
+        return self.reading(X).panel
+
+    def reading(self, X: Any, y: Any = None) -> Reading:
+        """Read series to go on with, and keep the rows as they are beside their panel.
+
+        Parameters
+        ----------
+        X : as in fit, or a Reading
+        y : array-like of shape (n_timesteps, n_targets), default=None
+            Targets of an array whose features do not hold them, to be compared with forecasts.
+        """
+        if isinstance(X, Reading):
+            return X
         if not self.arrays:
             if not is_frame(X):
                 raise DataError(
                     explain("X", "data", "a long data frame, as in fit", type(X).__name__)
                 )
-            return panel_from_frame(X, like=self.columns, where="X")
+            rows = rows_of_frame(X, like=self.columns, where="X")
+            return Reading(self, rows, rows.panel())
         X, n_features, _ = _features(X)
         if n_features != self.n_features:
             reshape = " Reshape your data: a row is a time step." if np.ndim(X[0]) == 0 else ""
@@ -79,27 +95,88 @@ class ForecastReader:
                 f"features as input.{reshape}"
             )
         if not self.target_inputs:
-            X = _joined([np.zeros((len(p), len(self.targets))) for p in _parts(X)], X)
+            unknown = [np.zeros((len(p), len(self.targets))) for p in _parts(X)]
+            X = _joined(unknown if y is None else [np.reshape(y, (len(y), -1))], X)
         columns = self.columns
         if isinstance(X, list) != self.many:
             columns = dataclasses.replace(
                 columns, series_id="series" if isinstance(X, list) else None
             )
-        return panel_from_arrays(X, targets=self.targets, future=self.future, like=columns)
+        rows = rows_of_arrays(X, targets=self.targets, future=self.future, like=columns)
+        return Reading(self, rows, rows.panel())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Series that have been read. A forecaster takes them as they are wherever it takes ``X``.
+
+    Parameters
+    ----------
+    reader : ForecastReader
+        How they were read.
+    rows : Rows
+        What was given.
+    panel : Panel
+        What networks see of it.
+    names : numpy.ndarray or None
+        Names of the features, where a frame gave them for an array.
+    """
+
+    reader: ForecastReader
+    rows: Rows
+    panel: Panel
+    names: np.ndarray | None = None
+
+    def until(self, stop: np.ndarray) -> Reading:
+        """What there was to be read when row ``stop[i] - 1`` was the last of series ``i``.
+
+        Series without such a row are left out, and what was learned of the others alone is kept.
+        """
+        kept = np.flatnonzero(stop > 0)
+        if not len(kept):
+            raise DataError(explain("data", "the frame", "at least one row", 0))
+        panel = self.panel.until(self.steps(kept, stop[kept] - 1) + 1, kept)
+        panel = panel.recoded(panel.categories())
+        return dataclasses.replace(self, rows=self.rows.until(stop), panel=panel).like(
+            panel.columns
+        )
+
+    def like(self, columns: Columns) -> Reading:
+        """The same series as a model that was fitted on these columns sees them."""
+        return dataclasses.replace(
+            self,
+            reader=dataclasses.replace(self.reader, columns=columns),
+            panel=self.panel.recoded(columns.categories),
+        )
+
+    def steps(self, series: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """Step of the panel at which row ``row[i]`` of series ``series[i]`` stands.
+
+        Raises
+        ------
+        DataError
+            If a row comes before all of its series had been observed once.
+        """
+        panel = self.panel
+        present = np.arange(len(panel.values))
+        if panel.absent is not None:
+            present = present[~panel.absent]
+        begin = np.searchsorted(present, panel.offsets)
+        number = row - (self.rows.lengths - np.diff(begin))[series]
+        if (number < 0).any():
+            whose = self.rows.ids[series[np.argmax(number < 0)]]
+            what = "targets and past covariates"
+            expected = "observed at least once before they are to be learned or forecast"
+            got = "only missing values"
+            raise DataError(explain(f"data, series {whose!s}", what, expected, got,
+                                    "Leave the series out."))  # fmt: skip
+        return present[begin[series] + number] - panel.offsets[series]
 
 
 def read_training(
-    X: Any,
-    y: Any,
-    *,
-    owner: str,
-    target: str | Sequence[str] | None,
-    past_covariates: Sequence[str],
-    future_covariates: Sequence[str],
-    missing: str,
-    **frame_settings: Any,
+    X: Any, y: Any, **settings: Any
 ) -> tuple[ForecastReader, Panel, np.ndarray | None]:
-    """Read what a forecaster is fitted on.
+    """Read what a forecaster is fitted on, unless it has been read; see :func:`read_series`.
 
     Returns
     -------
@@ -108,8 +185,24 @@ def read_training(
     names : numpy.ndarray or None
         Names of the features, where a frame gave them.
     """
+    found = X if isinstance(X, Reading) else read_series(X, y, **settings)
+    return found.reader, found.panel, found.names
+
+
+def read_series(
+    X: Any,
+    y: Any = None,
+    *,
+    owner: str,
+    target: str | Sequence[str] | None,
+    past_covariates: Sequence[str],
+    future_covariates: Sequence[str],
+    missing: str,
+    **frame_settings: Any,
+) -> Reading:
+    """Read series that no forecaster has been fitted on; parameters are those of a forecaster."""
     if is_frame(X) and y is None:
-        panel = panel_from_frame(
+        rows = rows_of_frame(
             X,
             target=target,
             past_covariates=past_covariates,
@@ -117,37 +210,46 @@ def read_training(
             missing=missing,
             **frame_settings,
         )
-        return ForecastReader(owner, panel.columns, False), panel, None
+        return Reading(ForecastReader(owner, rows.columns, False), rows, rows.panel())
     for name in FRAME_SETTINGS:
         if frame_settings[name]:
             raise ValueError(
                 explain(owner, name, "left out with arrays", frame_settings[name],
                         "Give a long data frame.")
             )  # fmt: skip
+    return _read_arrays(X, y, owner, target, past_covariates, future_covariates, missing)
+
+
+def _read_arrays(
+    X: Any,
+    y: Any,
+    owner: str,
+    target: str | Sequence[str] | None,
+    past_covariates: Sequence[str],
+    future_covariates: Sequence[str],
+    missing: str,
+) -> Reading:
     X, n_features, names = _features(X)
     if not isinstance(X, list) and len(X) < 2:
         raise DataError(
             f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of 2 is "
             f"required by {owner}: one to see and one to forecast."
         )
+    known = [f"x{i}" for i in range(n_features)] if names is None else list(names)
 
-    def places(wanted: Any) -> tuple[int, ...]:
-        wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
-        known = [f"x{i}" for i in range(n_features)] if names is None else list(names)
-        for name in wanted:
+    def indices(wanted: Any) -> tuple[int, ...]:
+        for name in as_names(wanted):
             if name not in known:
-                raise ValueError(
-                    explain(owner, "a feature", f"one of {', '.join(known)}", name,
-                            suggest(name, known))
-                )  # fmt: skip
-        return tuple(known.index(name) for name in wanted)
+                expected = f"one of {', '.join(known)}"
+                raise ValueError(explain(owner, "a feature", expected, name, suggest(name, known)))
+        return tuple(known.index(name) for name in as_names(wanted))
 
-    future = places(future_covariates)
+    future = indices(future_covariates)
     flat, target_inputs = _is_flat(X), True
     if y is None:
-        targets = places(target)
+        targets = indices(target)
         if not targets:
-            taken = {*places(past_covariates), *future}
+            taken = {*indices(past_covariates), *future}
             targets = tuple(i for i in range(n_features) if i not in taken)
     else:
         truths, flat = _truths(X, y, missing)
@@ -158,11 +260,11 @@ def read_training(
             X = _joined(truths, X)
             n = truths[0].shape[1]
             targets, future = tuple(range(n)), tuple(n + i for i in future)
-    panel = panel_from_arrays(X, targets=targets, future=future, missing=missing)
+    rows = rows_of_arrays(X, targets=targets, future=future, missing=missing)
     reader = ForecastReader(
-        owner, panel.columns, True, n_features, targets, future, target_inputs, flat
+        owner, rows.columns, True, n_features, targets, future, target_inputs, flat
     )
-    return reader, panel, names
+    return Reading(reader, rows, rows.panel(), names)
 
 
 def is_frame(X: Any) -> bool:
@@ -241,7 +343,7 @@ def _truths(X: Any, y: Any, missing: str) -> tuple[list[np.ndarray], bool]:
 
 
 def _found_in(X: Any, truths: list[np.ndarray], n_features: int) -> tuple[int, ...]:
-    """Places of the targets among the features; empty unless all are there."""
+    """Indices of the targets among the features; empty unless all are there."""
     parts = [part.reshape(len(part), -1) for part in _parts(X)]
     places = []
     for k in range(truths[0].shape[1]):

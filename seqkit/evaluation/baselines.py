@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.dummy import DummyClassifier
 
 from seqkit.data.sequences import Sequences
 from seqkit.errors import explain, suggest
@@ -128,6 +127,8 @@ def _most_frequent(y: Any, classes: Any) -> tuple[Any, Floats]:
     if np.ndim(y) == 2:  # several binary labels
         shares = np.asarray(y, dtype=np.float64).mean(axis=0)
         return (shares >= 0.5).astype(np.asarray(y).dtype), shares
+    from sklearn.dummy import DummyClassifier
+
     model = DummyClassifier(strategy="prior").fit(np.zeros((len(y), 1)), y)
     shares = model.predict_proba([[0.0]])[0]
     if classes is not None:
@@ -296,17 +297,18 @@ def run_baselines(
 
     Returns
     -------
-    answers : dict of str to Predictions
+    predictions : dict of str to Predictions
     notes : list of str
 
     Examples
     --------
-    >>> answers, _ = run_baselines("forecasting", ForecastProblem([[1, 2, 3, 4]], 3, 2), ["drift"])
-    >>> answers["drift"].values.ravel()
+    >>> problem = ForecastProblem([[1, 2, 3, 4]], 3, 2)
+    >>> predictions, _ = run_baselines("forecasting", problem, ["drift"])
+    >>> predictions["drift"].values.ravel()
     array([5., 6., 7.])
     """
-    answers, notes = {}, []
+    predictions, notes = {}, []
     for name, row in find_baselines(task, names).items():
-        answers[name], said = row.predict(problem)
+        predictions[name], said = row.predict(problem)
         notes += said
-    return answers, notes
+    return predictions, notes

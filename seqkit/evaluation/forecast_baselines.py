@@ -225,9 +225,9 @@ def statsforecast(
         # A season of which the history holds less than two cannot be fitted.
         length = season if len(past) >= 2 * season else 1
         fitted = getattr(models, model)(season_length=length)
-        answer = fitted.forecast(y=past, h=horizon, level=[_ONE_DEVIATION])
-        high = answer[f"hi-{_ONE_DEVIATION}"]
-        return answer["mean"], (high - answer["mean"]) / NormalDist().inv_cdf(
+        forecast = fitted.forecast(y=past, h=horizon, level=[_ONE_DEVIATION])
+        high = forecast[f"hi-{_ONE_DEVIATION}"]
+        return forecast["mean"], (high - forecast["mean"]) / NormalDist().inv_cdf(
             0.5 + _ONE_DEVIATION / 200
         )
 

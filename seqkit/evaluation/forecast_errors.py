@@ -50,7 +50,7 @@ _NO_HISTORY = "the history of the series is needed for the scale"
 
 
 class Undefined(ValueError):
-    """A score does not exist for these answers; the message is the reason."""
+    """A score does not exist for these predictions; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ForecastCase:
     absolute_scale, squared_scale : ndarray of shape (n_series, 1, 1, n_targets), or None
         Mean absolute and mean squared error of the seasonal naive forecast within the history.
     naive2 : ndarray of the shape of ``truth``, or None
-        What M4's Naive2 answers, for OWA.
+        What M4's Naive2 forecasts, for OWA.
     """
 
     truth: Floats
@@ -398,8 +398,8 @@ def forecast_score(name: str, case: ForecastCase, by: By = "all") -> float | Flo
     with np.errstate(invalid="ignore"):
         numerator, denominator = row.terms(case)
     if name in ("coverage", "interval_width", "crps", "weighted_quantile_loss"):
-        answer = case.samples if name == "crps" and case.samples is not None else case.quantiles
-        complete = np.isfinite(np.asarray(answer)).all(axis=-1)
+        prediction = case.samples if name == "crps" and case.samples is not None else case.quantiles
+        complete = np.isfinite(np.asarray(prediction)).all(axis=-1)
     else:
         complete = np.isfinite(case.point)
     # A missing forecast of a known value must not flatter its score by dropping out of it.

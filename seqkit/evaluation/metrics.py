@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
 
 from seqkit.errors import explain, suggest
 from seqkit.evaluation.forecast_errors import Undefined
@@ -33,7 +32,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model, or a baseline, answered. Only the parts it gives are set.
+    """What a model, or a baseline, predicted. Only the parts it gives are set.
 
     Attributes
     ----------
@@ -67,13 +66,13 @@ class Metric:
         As a table or a plot shows it.
     tasks : tuple of str
     function : callable or None
-        ``function(y_true, answer, *, classes, sample_weight) -> float`` for labels, probabilities
-        and values; ``None`` where the metric is of forecasts only.
+        ``function(y_true, prediction, *, classes, sample_weight) -> float`` for labels,
+        probabilities and values; ``None`` where the metric is of forecasts only.
     greater_is_better : bool or None
         ``None`` where neither is: coverage should be the interval's nominal one, and only an
         interval that has it should be narrow.
     needs : {"labels", "probabilities", "values", "history", "quantiles", "naive2"}
-        Which part of the answer it reads, or what it needs besides a forecast.
+        Which part of the prediction it reads, or what it needs besides a forecast.
     source : str
         Where the definition comes from.
     unit : str
@@ -90,21 +89,28 @@ class Metric:
     unit: str = ""
 
 
-def _of_labels(function: Callable[..., float], **fixed: Any) -> Callable[..., float]:
+def _scikit(name: str) -> Callable[..., Any]:
+    """Return a metric of scikit-learn, imported only now: forecasts need none of them."""
+    from sklearn import metrics
+
+    return getattr(metrics, name)
+
+
+def _of_labels(name: str, **fixed: Any) -> Callable[..., float]:
     def score(y_true: Array, labels: Array, *, classes: Any, sample_weight: Any) -> float:
         with warnings.catch_warnings():
             # A predicted class that the part does not hold is counted as a plain error.
             warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-            return float(function(y_true, labels, sample_weight=sample_weight, **fixed))
+            return float(_scikit(name)(y_true, labels, sample_weight=sample_weight, **fixed))
 
     return score
 
 
-def _of_values(function: Callable[..., float]) -> Callable[..., float]:
+def _of_values(name: str) -> Callable[..., float]:
     def score(y_true: Array, values: Array, *, classes: Any, sample_weight: Any) -> float:
-        if function is sk.r2_score and len(y_true) < 2:
+        if name == "r2_score" and len(y_true) < 2:
             raise Undefined("R2 needs at least two series")
-        return float(function(y_true, values, sample_weight=sample_weight))
+        return float(_scikit(name)(y_true, values, sample_weight=sample_weight))
 
     return score
 
@@ -131,7 +137,7 @@ def _log_loss(y_true: Array, probabilities: Array, *, classes: Any, sample_weigh
     if np.ndim(y_true) == 2:  # several binary labels: the mean over them
         columns = range(np.shape(y_true)[1])
         losses = [
-            sk.log_loss(y_true[:, j], probabilities[:, j], labels=[0, 1],
+            _scikit("log_loss")(y_true[:, j], probabilities[:, j], labels=[0, 1],
                         sample_weight=sample_weight)
             for j in columns
         ]  # fmt: skip
@@ -142,7 +148,9 @@ def _log_loss(y_true: Array, probabilities: Array, *, classes: Any, sample_weigh
         order, probabilities = order[position], probabilities[:, position]
     # float32 rows sum to one within 1e-7 only, and scikit-learn warns of more than its own epsilon
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return float(sk.log_loss(y_true, probabilities, labels=order, sample_weight=sample_weight))
+    return float(
+        _scikit("log_loss")(y_true, probabilities, labels=order, sample_weight=sample_weight)
+    )
 
 
 def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: Any) -> float:
@@ -150,7 +158,7 @@ def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight
         constant = [j for j in range(y_true.shape[1]) if len(np.unique(y_true[:, j])) < 2]
         if constant:
             raise Undefined(f"labels {_listed(constant)} are always, or never, set in this part")
-        return float(sk.roc_auc_score(y_true, probabilities, sample_weight=sample_weight))
+        return float(_scikit("roc_auc_score")(y_true, probabilities, sample_weight=sample_weight))
     order = _known_classes(y_true, classes, probabilities.shape[1])
     absent = np.setdiff1d(order, y_true)
     if len(absent):
@@ -159,7 +167,9 @@ def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight
     # that the rows sum to one within 1e-8.
     columns = range(1, 2) if len(order) == 2 else range(len(order))
     areas = [
-        sk.roc_auc_score(y_true == order[j], probabilities[:, j], sample_weight=sample_weight)
+        _scikit("roc_auc_score")(
+            y_true == order[j], probabilities[:, j], sample_weight=sample_weight
+        )
         for j in columns
     ]
     return float(np.mean(areas))
@@ -174,43 +184,43 @@ _ALL_VALUES = "mean over all series, windows and steps"
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", _LABELS, _of_labels(sk.accuracy_score), True, "labels",
+        Metric("accuracy", "accuracy", _LABELS, _of_labels("accuracy_score"), True, "labels",
                _SKLEARN + "accuracy_score"),
         Metric("balanced_accuracy", "balanced accuracy", _LABELS,
-               _of_labels(sk.balanced_accuracy_score), True, "labels",
+               _of_labels("balanced_accuracy_score"), True, "labels",
                _SKLEARN + "balanced_accuracy_score"),
         Metric("f1_macro", "macro F1", _LABELS,
-               _of_labels(sk.f1_score, average="macro", zero_division=0), True, "labels",
+               _of_labels("f1_score", average="macro", zero_division=0), True, "labels",
                _SKLEARN + "f1_score(average='macro')"),
         Metric("f1_micro", "micro F1", _LABELS,
-               _of_labels(sk.f1_score, average="micro", zero_division=0), True, "labels",
+               _of_labels("f1_score", average="micro", zero_division=0), True, "labels",
                _SKLEARN + "f1_score(average='micro')"),
         Metric("f1_weighted", "weighted F1", _LABELS,
-               _of_labels(sk.f1_score, average="weighted", zero_division=0), True, "labels",
+               _of_labels("f1_score", average="weighted", zero_division=0), True, "labels",
                _SKLEARN + "f1_score(average='weighted')"),
         Metric("precision_macro", "macro precision", _LABELS,
-               _of_labels(sk.precision_score, average="macro", zero_division=0), True, "labels",
+               _of_labels("precision_score", average="macro", zero_division=0), True, "labels",
                _SKLEARN + "precision_score(average='macro')"),
         Metric("recall_macro", "macro recall", _LABELS,
-               _of_labels(sk.recall_score, average="macro", zero_division=0), True, "labels",
+               _of_labels("recall_score", average="macro", zero_division=0), True, "labels",
                _SKLEARN + "recall_score(average='macro')"),
-        Metric("matthews", "Matthews correlation", _LABELS, _of_labels(sk.matthews_corrcoef), True,
+        Metric("matthews", "Matthews correlation", _LABELS, _of_labels("matthews_corrcoef"), True,
                "labels", _SKLEARN + "matthews_corrcoef"),
         Metric("log_loss", "log loss", _LABELS, _log_loss, False, "probabilities",
                _SKLEARN + "log_loss"),
         Metric("roc_auc", "ROC AUC", _LABELS, _roc_auc, True, "probabilities",
                _SKLEARN + "roc_auc_score(multi_class='ovr', average='macro')"),
-        Metric("mae", "MAE", ("regression", "forecasting"), _of_values(sk.mean_absolute_error),
+        Metric("mae", "MAE", ("regression", "forecasting"), _of_values("mean_absolute_error"),
                False, "values", _SKLEARN + "mean_absolute_error; forecasts: " + _ALL_VALUES, "y"),
-        Metric("mse", "MSE", ("regression", "forecasting"), _of_values(sk.mean_squared_error),
+        Metric("mse", "MSE", ("regression", "forecasting"), _of_values("mean_squared_error"),
                False, "values", _SKLEARN + "mean_squared_error; forecasts: " + _ALL_VALUES),
         Metric("rmse", "RMSE", ("regression", "forecasting"),
-               _of_values(sk.root_mean_squared_error), False, "values",
+               _of_values("root_mean_squared_error"), False, "values",
                _SKLEARN + "root_mean_squared_error; forecasts: " + _ALL_VALUES, "y"),
         Metric("median_absolute_error", "median absolute error", ("regression",),
-               _of_values(sk.median_absolute_error), False, "values",
+               _of_values("median_absolute_error"), False, "values",
                _SKLEARN + "median_absolute_error", "y"),
-        Metric("r2", "R2", ("regression",), _of_values(sk.r2_score), True, "values",
+        Metric("r2", "R2", ("regression",), _of_values("r2_score"), True, "values",
                _SKLEARN + "r2_score"),
         Metric("mape", "MAPE", ("forecasting",), None, False, "values",
                "utilsforecast.losses.mape, in percent; steps whose true value is 0 left out", "%"),
@@ -264,7 +274,7 @@ def find_metrics(task: str, names: Sequence[str] | None = None) -> dict[str, Met
 def metric_value(
     metric: Metric,
     y_true: Any,
-    answer: Predictions,
+    prediction: Predictions,
     *,
     classes: Any = None,
     sample_weight: Any = None,
@@ -274,9 +284,9 @@ def metric_value(
     Raises
     ------
     Undefined
-        If the answer holds no such part, or the score does not exist; the message is the reason.
+        If it holds no such part, or the score does not exist; the message is the reason.
     """
-    given = getattr(answer, metric.needs, None)
+    given = getattr(prediction, metric.needs, None)
     if given is None or metric.function is None:
         raise Undefined(f"no {metric.needs} were predicted")
     given = np.asarray(given)
@@ -301,5 +311,5 @@ def confusion_table(y_true: Any, labels: Any, classes: Any = None) -> Mapping[st
     order = found if classes is None else np.concatenate(
         [np.asarray(classes), np.setdiff1d(found, classes)]
     )  # fmt: skip
-    counts = sk.confusion_matrix(y_true, labels, labels=order)
+    counts = _scikit("confusion_matrix")(y_true, labels, labels=order)
     return {"labels": order.tolist(), "counts": counts.tolist()}

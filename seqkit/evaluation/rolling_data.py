@@ -1,4 +1,9 @@
-"""Series that are cut at rolling origins: an array of one series, or a long frame of many."""
+"""Series that are cut at rolling origins, and forecasts of them from there.
+
+Three forms: what one of seqkit's own forecasters has read (:class:`RollingPanel`: read once, and
+all windows are forecast at once); and for any other forecaster an array of one series, or a long
+frame of many, which it is handed again for every window.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,113 @@ import numpy.typing as npt
 from seqkit.errors import DataError, explain
 from seqkit.evaluation.metrics import Predictions
 
-__all__ = ["RollingArray", "RollingData", "RollingFrame", "frame_origins", "rolling_data"]
+__all__ = [
+    "RollingArray",
+    "RollingData",
+    "RollingFrame",
+    "RollingPanel",
+    "check_positive",
+    "frame_origins",
+    "joined",
+    "rolling_data",
+    "rolling_origins",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # gluonts evaluates a distribution at these
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def check_positive(where: str, **values: int) -> None:
+    """Raise unless all values are positive integers."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(explain(where, name, "a positive integer", value))
+        if value < 1:
+            raise ValueError(explain(where, name, "a positive integer", value))
+
+
+def rolling_origins(n_timesteps: int, horizon: int, windows: int, step: int) -> Ints:
+    """Return the last row that each window may see, oldest first; -1 where a series is too short.
+
+    Examples
+    --------
+    >>> rolling_origins(20, horizon=4, windows=3, step=2)
+    array([11, 13, 15])
+    """
+    last = n_timesteps - 1 - horizon
+    origins = last - step * np.arange(windows - 1, -1, -1)
+    return np.where(origins < 0, -1, origins)
+
+
+@dataclass(frozen=True)
+class RollingPanel:
+    """Series as a forecaster of seqkit has read them.
+
+    Attributes
+    ----------
+    reading : seqkit.estimators.forecast_reading.Reading
+    values : list of ndarray of shape (n_timesteps_i, n_targets)
+        As they were given: NaN where a value is missing.
+    """
+
+    reading: Any
+    values: list[Floats]
+
+    @property
+    def ids(self) -> tuple[Any, ...]:
+        """Names of the series."""
+        return tuple(self.reading.rows.ids.tolist())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Columns of the targets; those of an array have no names."""
+        return () if self.reading.reader.arrays else self.reading.rows.columns.targets
+
+    def stamps(self, series: int) -> Any:
+        """Time stamps of a series, or None where there are none."""
+        rows = self.reading.rows
+        if rows.times is None:
+            return None
+        return rows.times[rows.offsets[series] : rows.offsets[series + 1]]
+
+    def fit(self, forecaster: Any, origins: Ints) -> Any:
+        """Fit on the rows of every series up to its origin."""
+        return forecaster.fit(self.reading.until(origins + 1))
+
+    def windows(self, origins: Ints, horizon: int) -> tuple[Ints, Ints, Ints]:
+        """Return series and window of every origin, and the step of the panel after it.
+
+        Raises
+        ------
+        DataError
+            If a step of a horizon was absent: the rows after an origin are no forecast of it.
+        """
+        series, window = np.nonzero(origins >= 0)
+        last = origins[series, window]
+        first = self.reading.steps(series, last)
+        if (self.reading.steps(series, last + horizon) - first != horizon).any():
+            raise _absent(self.reading.rows.columns.time)
+        return series, window, first + 1
+
+    def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
+        """Forecast every series after its origins; NaN for series too short to have one."""
+        series, window, stop = self.windows(origins, horizon)
+        prediction = forecaster._forecast_within(self.reading.panel, series, stop, horizon)
+        levels = _levels_of(forecaster)
+
+        def spread(part: Floats) -> Floats:
+            whole = np.full((*origins.shape, *part.shape[1:]), np.nan)
+            whole[series, window] = part
+            return whole
+
+        return Predictions(
+            values=spread(forecaster._point(prediction)),
+            quantiles=spread(forecaster._quantiles(prediction, levels)) if levels else None,
+            levels=levels,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,18 +159,21 @@ class RollingArray:
         return forecaster.fit(self.X[:end], self.y[:end])
 
     def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
-        """Forecast the ``horizon`` rows after the origin, seeing the rows up to it only."""
+        """Forecast the ``horizon`` rows after each origin, seeing the rows up to it only."""
+        return joined([self._window(forecaster, one, horizon) for one in origins.T])
+
+    def _window(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         end = int(origins[0]) + 1
-        answer = np.asarray(forecaster.forecast(self.X[:end], horizon=horizon), dtype=np.float64)
+        predicted = np.asarray(forecaster.forecast(self.X[:end], horizon=horizon), dtype=np.float64)
         n_targets = self.values[0].shape[1]
         levels = _levels_of(forecaster)
         quantiles = None
         if levels:
             spread = forecaster.forecast_quantiles(self.X[:end], horizon=horizon, levels=levels)
             quantiles = np.asarray(spread, dtype=np.float64)
-            quantiles = quantiles.reshape(1, horizon, n_targets, len(levels))
+            quantiles = quantiles.reshape(1, 1, horizon, n_targets, len(levels))
         return Predictions(
-            values=answer.reshape(1, horizon, n_targets), quantiles=quantiles, levels=levels
+            values=predicted.reshape(1, 1, horizon, n_targets), quantiles=quantiles, levels=levels
         )
 
 
@@ -102,8 +210,7 @@ class RollingFrame:
             return None
         from seqkit.data.stamps import parse_stamps
 
-        rows = np.flatnonzero(self.code == series)
-        rows = rows[np.argsort(self.place[rows])]
+        rows = np.flatnonzero(self.code == series)  # in the order of time, as they stand
         return parse_stamps(self.frame[self.time].iloc[rows], self.time)[0]
 
     def fit(self, forecaster: Any, origins: Ints) -> Any:
@@ -111,7 +218,10 @@ class RollingFrame:
         return forecaster.fit(self.frame[self.place <= origins[self.code]])
 
     def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
-        """Forecast every series after its origin; NaN for series too short to have one."""
+        """Forecast every series after its origins; NaN for series too short to have one."""
+        return joined([self._window(forecaster, one, horizon) for one in origins.T])
+
+    def _window(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         past = self.frame[self.place <= origins[self.code]]
         ahead = (self.place > origins[self.code]) & (self.place <= origins[self.code] + horizon)
         ahead &= origins[self.code] >= 0
@@ -119,31 +229,25 @@ class RollingFrame:
         if self.future:
             keys = [name for name in (self.series_id, self.time) if name is not None]
             coming = self.frame.loc[ahead, [*keys, *self.future]]
-        answer = forecaster.forecast(past, horizon=horizon, future=coming)
+        predicted = forecaster.forecast(past, horizon=horizon, future=coming)
         present = np.flatnonzero(origins >= 0)
-        if len(answer) != len(present) * horizon:
+        if len(predicted) != len(present) * horizon:
             expected = f"{horizon} rows for each of {len(present)} series"
-            raise DataError(explain("backtest", "the forecast", expected, len(answer)))
+            raise DataError(explain("backtest", "the forecast", expected, len(predicted)))
         order = np.arange(len(present))
         if self.series_id is not None:  # in the order of the series here
             known = {name: i for i, name in enumerate(self.ids)}
-            whose = np.asarray([known[name] for name in answer[self.series_id]])
-            answer = answer.iloc[np.argsort(whose, kind="stable")]
+            whose = np.asarray([known[name] for name in predicted[self.series_id]])
+            predicted = predicted.iloc[np.argsort(whose, kind="stable")]
             order = np.argsort(whose[::horizon])
-        if self.time is not None and self.time in answer:
+        if self.time is not None and self.time in predicted:
             rows = np.flatnonzero(ahead)
             rows = rows[np.lexsort((self.place[rows], self.code[rows]))]
             stamps = self.frame[self.time].iloc[rows]
-            if not _same_stamps(answer[self.time], stamps):
-                raise DataError(
-                    explain(
-                        "backtest", f"the stamps of {self.time!r}", "without gaps",
-                        "steps that are absent",
-                        "Add a row with an empty value for every absent time stamp.",
-                    )
-                )  # fmt: skip
+            if not _same_stamps(predicted[self.time], stamps):
+                raise _absent(self.time)
         shape = (len(present), horizon)
-        point = np.stack([_column(answer, target, shape) for target in self.targets], axis=-1)
+        point = np.stack([_column(predicted, target, shape) for target in self.targets], axis=-1)
         levels = _levels_of(forecaster)
         quantiles = None
         if levels:
@@ -156,12 +260,27 @@ class RollingFrame:
         return Predictions(values=self._all(point, present), quantiles=quantiles, levels=levels)
 
     def _all(self, given: Floats, present: Ints) -> Floats:
-        full = np.full((len(self.ids), *given.shape[1:]), np.nan)
-        full[present] = given
+        full = np.full((len(self.ids), 1, *given.shape[1:]), np.nan)
+        full[present, 0] = given
         return full
 
 
-RollingData = RollingArray | RollingFrame
+RollingData = RollingPanel | RollingArray | RollingFrame
+
+
+def joined(parts: list[Predictions]) -> Predictions:
+    """Join forecasts along their second axis, that of the windows."""
+    quantiles = None
+    if all(part.quantiles is not None for part in parts):
+        quantiles = np.concatenate([part.quantiles for part in parts], axis=1)
+    values = np.concatenate([part.values for part in parts], axis=1)
+    return Predictions(values=values, quantiles=quantiles, levels=parts[0].levels)
+
+
+def _absent(time: str | None) -> DataError:
+    hint = "Add a row with an empty value for every absent time stamp."
+    got = "steps that are absent"
+    return DataError(explain("backtest", f"the stamps of {time!r}", "without gaps", got, hint))
 
 
 def _column(frame: Any, name: str, shape: tuple[int, int]) -> Floats:
@@ -181,16 +300,13 @@ def _levels_of(forecaster: Any) -> tuple[float, ...]:
 
 
 def _same_stamps(first: Any, second: Any) -> bool:
-    from pandas.api.types import is_numeric_dtype
+    from seqkit.data.stamps import read_stamps
 
-    if not (is_numeric_dtype(first) and is_numeric_dtype(second)):
-        from seqkit.data.stamps import parse_stamps
-
-        first, second = (parse_stamps(stamps)[0] for stamps in (first, second))
-    return bool(np.array_equal(np.asarray(first), np.asarray(second)))
+    first, second = (read_stamps(stamps).values for stamps in (first, second))
+    return bool(np.array_equal(first, second))
 
 
-def frame_origins(forecaster: Any, frame: Any, answer: Any) -> list[tuple[Floats, Floats]]:
+def frame_origins(forecaster: Any, frame: Any, predicted: Any) -> list[tuple[Floats, Floats]]:
     """Align what ``predict`` made of a frame's rows with the rows themselves, a series each.
 
     Returns
@@ -198,14 +314,16 @@ def frame_origins(forecaster: Any, frame: Any, answer: Any) -> list[tuple[Floats
     list of (truth, forecast)
         Of shapes (n_rows_i, n_targets) and (n_rows_i, horizon, n_targets).
     """
-    data = rolling_data(frame, None, forecaster)
-    if not isinstance(data, RollingFrame):
+    if not hasattr(frame, "columns"):
         raise TypeError(explain("forecast_scorer", "X", "a frame, as the forecast is one", frame))
+    data = _rolling_frame(frame, forecaster)
     horizon = forecaster.horizon
     steps = [[f"{target}+{h + 1}" for target in data.targets] for h in range(horizon)]
     pairs = []
     for name, truth in zip(data.ids, data.values, strict=True):
-        rows = answer if data.series_id is None else answer[answer[data.series_id] == name]
+        rows = predicted
+        if data.series_id is not None:
+            rows = predicted[predicted[data.series_id] == name]
         if len(rows) != len(truth):
             raise DataError(
                 explain("forecast_scorer", f"the forecasts of series {name!r}",
@@ -217,72 +335,82 @@ def frame_origins(forecaster: Any, frame: Any, answer: Any) -> list[tuple[Floats
     return pairs
 
 
-def rolling_data(data: Any, y: Any, forecaster: Any) -> RollingData:
+def rolling_data(data: Any, y: Any, forecaster: Any, fitted: bool = False) -> RollingData:
     """Bring one array or a long frame into a form that can be cut at origins.
 
     Parameters
     ----------
     data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), or data frame
+        Or what a forecaster has read.
     y : array-like or None
         Target of an array's rows.
     forecaster : estimator
-        Its ``series_id``, ``time``, ``target`` and ``future_covariates`` name columns of a frame;
-        where they are not set, ``unique_id``, ``ds`` and ``y`` are.
+        Its ``series_id``, ``time``, ``target`` and covariates name columns of a frame; what they
+        leave open is decided as :func:`seqkit.data.roles.forecast_roles` does.
+    fitted : bool, default=False
+        Whether the forecaster is taken as it was fitted.
     """
-    if not hasattr(data, "columns") or y is not None:
-        X = np.asarray(data)
-        if X.ndim not in (1, 2):
-            expected = "(n_timesteps,) or (n_timesteps, n_features)"
-            raise ValueError(explain("backtest", "the shape of data", expected, X.shape))
-        target = np.asarray(X if y is None else y, dtype=np.float64)
-        if len(target) != len(X):
-            raise ValueError(explain("backtest", "y", f"of {len(X)} rows", len(target)))
-        values = target[:, None] if target.ndim == 1 else target
-        return RollingArray(X, None if y is None else np.asarray(y), [values])
+    framed = hasattr(data, "columns") and y is None
+    own = _is_own(forecaster)
+    if own and (framed or hasattr(data, "panel")):
+        return _read(forecaster._reading(data, fitted=fitted))
+    if framed:
+        return _rolling_frame(data, forecaster)
+    X = np.asarray(data)
+    if X.ndim not in (1, 2):
+        expected = "(n_timesteps,) or (n_timesteps, n_features)"
+        raise ValueError(explain("backtest", "the shape of data", expected, X.shape))
+    target = np.asarray(X if y is None else y, dtype=np.float64)
+    if len(target) != len(X):
+        raise ValueError(explain("backtest", "y", f"of {len(X)} rows", len(target)))
+    if own:
+        return _read(forecaster._reading(X, None if y is None else target, fitted=fitted))
+    values = target[:, None] if target.ndim == 1 else target
+    return RollingArray(X, None if y is None else np.asarray(y), [values])
 
-    import narwhals
 
-    frame = narwhals.from_native(data, eager_only=True).to_pandas()
+def _is_own(forecaster: Any) -> bool:
+    """Whether a forecaster forecasts as seqkit's own do, from what it has read."""
+    from seqkit.estimators.forecast_answers import ForecastAnswers
 
-    def named(parameter: str, usual: str) -> str | None:
-        given = getattr(forecaster, parameter, None)
-        return given if given is not None else (usual if usual in frame else None)
+    return getattr(type(forecaster), "forecast", None) is ForecastAnswers.forecast
 
-    series_id, time = named("series_id", "unique_id"), named("time", "ds")
-    if time is None:
-        stamped = frame.select_dtypes(["datetime", "datetimetz"]).columns
-        time = str(stamped[0]) if len(stamped) == 1 else None
-    wanted = named("target", "y")
-    if wanted is None:
-        rest = [
-            name for name in frame.select_dtypes("number").columns if name not in (series_id, time)
-        ]
-        if len(rest) != 1:
-            raise DataError(explain("backtest", "the target", "named", rest))
-        wanted = rest[0]
-    targets = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    for name in (series_id, time, *targets):
-        if name is not None and name not in frame:
-            raise DataError(explain("backtest", "the frame", f"with a column {name!r}",
-                                    list(frame.columns)))  # fmt: skip
-    if series_id is None:
+
+def _read(reading: Any) -> RollingPanel:
+    return RollingPanel(reading, reading.rows.targets())
+
+
+def _rolling_frame(data: Any, forecaster: Any) -> RollingFrame:
+    import pandas as pd
+
+    from seqkit.data.frames import as_pandas
+    from seqkit.data.roles import check_present, forecast_roles
+
+    frame = as_pandas(data, "backtest")
+    covariates = ("past_covariates", "future_covariates", "static_covariates")
+    named: dict[str, Any] = {
+        name: getattr(forecaster, name, None)
+        for name in ("series_id", "time", "target", *covariates)
+    }
+    columns, _ = forecast_roles(frame, **named, where="backtest")
+    keys = [name for name in (columns.series_id, columns.time) if name is not None]
+    check_present([*keys, *columns.targets], frame, "backtest")
+    if columns.series_id is None:
         code, ids = np.zeros(len(frame), dtype=np.int64), (0,)
     else:
-        import pandas as pd
-
-        code, found = pd.factorize(frame[series_id])
+        code, found = pd.factorize(frame[columns.series_id])
         code, ids = code.astype(np.int64), tuple(found)
     order = np.argsort(code, kind="stable")
     counts = np.bincount(code, minlength=len(ids))
     place = np.empty(len(frame), dtype=np.int64)
     place[order] = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = frame[list(targets)].to_numpy(dtype=np.float64)[order]
+    table = frame[list(columns.targets)].to_numpy(dtype=np.float64)[order]
     return RollingFrame(
         frame=frame,
-        series_id=series_id,
-        time=time,
-        targets=targets,
-        future=tuple(getattr(forecaster, "future_covariates", None) or ()),
+        series_id=columns.series_id,
+        time=columns.time,
+        targets=columns.targets,
+        future=columns.future,
         code=code,
         place=place,
         values=np.split(table, np.cumsum(counts)[:-1]),

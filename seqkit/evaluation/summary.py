@@ -60,7 +60,7 @@ _QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 def evaluate(
     task: str,
     y_true: Any,
-    answer: Predictions,
+    prediction: Predictions,
     *,
     metrics: Sequence[str] | None = None,
     baselines: Mapping[str, Predictions] | None = None,
@@ -70,7 +70,7 @@ def evaluate(
     season: int = 1,
     ids: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
-    """Score a model's answers, and its baselines', on one part of the data.
+    """Score a model's predictions, and its baselines', on one part of the data.
 
     Parameters
     ----------
@@ -80,10 +80,10 @@ def evaluate(
         Labels or numbers, one a series; of a forecast the true values, as
         :func:`~seqkit.evaluation.forecast_errors.as_windows` takes them, NaN where unknown; of
         tagging a list of arrays.
-    answer : Predictions
-        What the model answered.
+    prediction : Predictions
+        What the model predicted.
     metrics : sequence of str, optional
-        Default: those of the task, and those of quantiles where the answer holds any.
+        Default: those of the task, and those of quantiles where the prediction holds any.
     baselines : mapping of str to Predictions, optional
         What :func:`~seqkit.evaluation.baselines.run_baselines` returned. OWA needs ``naive2``.
     classes : array-like, optional
@@ -109,18 +109,18 @@ def evaluate(
     ({'mae': 0.5}, {'series': 2})
     """
     if metrics is None:
-        extra = _QUANTILE_METRICS if answer.quantiles is not None else ()
+        extra = _QUANTILE_METRICS if prediction.quantiles is not None else ()
         metrics = (*TASKS[task].default_metrics, *extra)
     rows = find_metrics(task, metrics)
-    answers = {"model": answer, **(baselines or {})}
+    predictions = {"model": prediction, **(baselines or {})}
     if task == "forecasting":
-        part = _evaluate_forecasts(rows, y_true, answers, history, season, ids)
+        part = _evaluate_forecasts(rows, _forecast_cases(y_true, predictions, history, season), ids)
     else:
-        part = _evaluate_series(rows, y_true, answers, classes, sample_weight, task)
+        part = _evaluate_series(rows, y_true, predictions, classes, sample_weight, task)
     scores = part.pop("scores")
     return {
         "model": scores["model"],
-        "baselines": {name: scores[name] for name in answers if name != "model"},
+        "baselines": {name: scores[name] for name in predictions if name != "model"},
         **part,
     }
 
@@ -128,7 +128,7 @@ def evaluate(
 def _evaluate_series(
     rows: dict[str, Metric],
     y_true: Any,
-    answers: dict[str, Predictions],
+    predictions: dict[str, Predictions],
     classes: Any,
     sample_weight: Any,
     task: str,
@@ -137,51 +137,49 @@ def _evaluate_series(
     if task == "tagging":  # every valid step of every series is one case
         y_true = np.concatenate([np.asarray(labels) for labels in y_true])
         n["steps"] = len(y_true)
-        answers = {
-            name: Predictions(_joined(answer.labels), _joined(answer.probabilities))
-            for name, answer in answers.items()
+        predictions = {
+            name: Predictions(
+                _concatenated(prediction.labels), _concatenated(prediction.probabilities)
+            )
+            for name, prediction in predictions.items()
         }
     y_true = np.asarray(y_true)
     scores: dict[str, dict[str, float | None]] = {}
     reasons = _Reasons()
-    for who, answer in answers.items():
+    for who, prediction in predictions.items():
         scores[who] = {}
         for name, metric in rows.items():
             try:
                 scores[who][name] = metric_value(
-                    metric, y_true, answer, classes=classes, sample_weight=sample_weight
+                    metric, y_true, prediction, classes=classes, sample_weight=sample_weight
                 )
             except Undefined as reason:
                 scores[who][name] = None
                 reasons.add(who, name, reason)
     part: dict[str, Any] = {"scores": scores, "n": n, "notes": reasons.notes()}
-    labels = answers["model"].labels
+    labels = predictions["model"].labels
     if labels is not None and y_true.ndim == 1:
         part["confusion"] = confusion_table(y_true, labels, classes)
     return part
 
 
-def _joined(parts: Any) -> Any:
+def _concatenated(parts: Any) -> Any:
     return None if parts is None else np.concatenate([np.asarray(part) for part in parts])
 
 
-def _evaluate_forecasts(
-    rows: dict[str, Metric],
-    y_true: Any,
-    answers: dict[str, Predictions],
-    history: Any,
-    season: int,
-    ids: Sequence[Any] | None,
-) -> dict[str, Any]:
-    naive2 = answers["naive2"].values if "naive2" in answers else None
+def _forecast_cases(
+    y_true: Any, predictions: dict[str, Predictions], history: Any, season: int
+) -> dict[str, ForecastCase]:
+    """Return truth and forecast of the model and of every baseline, with their scales."""
+    naive2 = predictions["naive2"].values if "naive2" in predictions else None
     cases: dict[str, ForecastCase] = {}
-    for who, answer in answers.items():
+    for who, prediction in predictions.items():
         case = forecast_case(
             y_true,
-            answer.values,
-            quantiles=answer.quantiles,
-            levels=answer.levels if answer.quantiles is not None else (),
-            samples=answer.samples,
+            prediction.values,
+            quantiles=prediction.quantiles,
+            levels=prediction.levels if prediction.quantiles is not None else (),
+            samples=prediction.samples,
             history=history if who == "model" else None,
             season=season,
             naive2=naive2,
@@ -190,6 +188,12 @@ def _evaluate_forecasts(
             scale = cases["model"].absolute_scale, cases["model"].squared_scale
             case = replace(case, absolute_scale=scale[0], squared_scale=scale[1])
         cases[who] = case
+    return cases
+
+
+def _evaluate_forecasts(
+    rows: dict[str, Metric], cases: dict[str, ForecastCase], ids: Sequence[Any] | None
+) -> dict[str, Any]:
     n_series = len(cases["model"].truth)
     scores: dict[str, dict[str, float | None]] = {}
     by_step: dict[str, dict[str, list[float | None]]] = {}
@@ -260,8 +264,8 @@ class _Reasons:
         for (who, reason), metrics in self._names.items():
             shared.setdefault((", ".join(metrics), reason), []).append(who)
         return [
-            f"{metrics} of {', '.join(answers)}: {reason}"
-            for (metrics, reason), answers in shared.items()
+            f"{metrics} of {', '.join(those)}: {reason}"
+            for (metrics, reason), those in shared.items()
         ]
 
 
@@ -347,8 +351,8 @@ def best_of(metric: str, values: Mapping[str, float | None]) -> set[str]:
 def score_rows(part: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
     """Return the metrics of a part, and a row of values for the model and each baseline."""
     metrics = list(part["model"])
-    answers = {"model": part["model"], **part["baselines"]}
-    return metrics, [(who, [scores[m] for m in metrics]) for who, scores in answers.items()]
+    predictions = {"model": part["model"], **part["baselines"]}
+    return metrics, [(who, [scores[m] for m in metrics]) for who, scores in predictions.items()]
 
 
 def counted(n: Mapping[str, int]) -> str:
@@ -386,7 +390,7 @@ def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
     """
     scores = summary["backtest"] if part == "backtest" else summary["parts"][part]
     n = scores["n"] if part == "backtest" else summary["n"][part]
-    # Metrics down and answers across: more metrics than answers, and 80 columns are enough.
+    # Metrics down and models across: more metrics than models, and 80 columns are enough.
     table = Table(title=f"{part} ({counted(n)})", title_justify="left")
     metrics, rows = score_rows(scores)
     table.add_column("")

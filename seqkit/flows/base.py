@@ -18,9 +18,10 @@ from seqkit.tasks import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqkit.data.sequences import Padded
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Assessment", "Flow", "Parts", "heard", "refusals"]
+__all__ = ["Assessment", "Flow", "Parts", "captured", "refused", "shown_path"]
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Parts:
     Attributes
     ----------
     train, validation, test
-        ``Sequences``, or long data frames when forecasting; ``None`` where there is none.
+        ``Sequences``, or what a forecaster has read; ``None`` where there is none.
     notes : list of str
         What was inferred, repaired or dropped on the way.
     files : list of pathlib.Path
@@ -43,6 +44,8 @@ class Parts:
         The file of each part, for errors.
     auto : dict
         What the settings that are ``auto`` become with these data.
+    padded : dict of str to Padded
+        Parts as models take them, by name, once one was asked for.
     """
 
     train: Any
@@ -54,6 +57,7 @@ class Parts:
     unlike: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
     auto: dict[str, Any] = field(default_factory=dict)
+    padded: dict[str, Padded] = field(default_factory=dict)
 
 
 @dataclass
@@ -120,7 +124,7 @@ class Flow:
 
 
 @contextlib.contextmanager
-def refusals(where: str, future: str | None = None) -> Iterator[None]:
+def refused(where: str, future: str | None = None) -> Iterator[None]:
     """Turn what an estimator says of data into a `DataError` that names their file.
 
     An estimator knows its arguments only, as "X", "data" and "future".
@@ -151,8 +155,8 @@ def shown_path(given: Any) -> str:
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[list[str]]:
-    """Collect what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
+def captured() -> Iterator[list[str]]:
+    """Capture what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
     lines: list[str] = []
 
     class Collector(logging.Handler):

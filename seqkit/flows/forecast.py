@@ -15,8 +15,9 @@ from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files, read_frame
-from seqkit.errors import DataError, explain
-from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_path
+from seqkit.data.roles import as_names
+from seqkit.errors import DataError
+from seqkit.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,16 +29,47 @@ if TYPE_CHECKING:
 __all__ = ["ForecastFlow"]
 
 MOST_PICTURES = 3  # series whose forecast is drawn
+# Settings of `data` that name columns, which must be there.
+NAMED = (
+    "series_id", "time", "target", "past_covariates", "future_covariates", "static_covariates",
+)  # fmt: skip
 
 
 class ForecastFlow(Flow):
     """Forecasting: the end of every series is the test part."""
 
-    def load(self, data: str | None = None) -> Parts:
-        """Read the table and set the end of every series aside; `data` replaces the table."""
+    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+        """Read the table, once, and set the end of every series aside.
+
+        Parameters
+        ----------
+        data : str, default=None
+            Replaces the table of the recipe.
+        estimator : fitted forecaster, default=None
+            Reads as it read the series of its fit; nothing is set aside for another one.
+        """
+        frame, named, files, notes = self._frame(data)
+        places = {"train": named, "test": named}
+        with refused(named):
+            if estimator is not None and not self.recipe.evaluate.backtest.refit:
+                whole = estimator._reading(frame)
+            else:
+                whole = self.estimator()._reading(frame, fitted=False)
+            if estimator is not None:
+                return Parts(None, None, whole, notes, files, {}, [], places)
+            lengths, test = whole.rows.lengths, self.recipe.data.split.test
+            # a fraction is of each series' own length
+            tail = np.floor(lengths * test) if isinstance(test, float) else test
+            train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
+        columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
+        whole = whole.like(train.panel.columns)
+        return Parts(train, None, whole, notes, files, columns, [], places)
+
+    def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
+        """Return the table as it is, its name for errors, the files, and what was said."""
         recipe = self.recipe.data
         files: list[Path] = []
-        with heard() as notes:
+        with captured() as notes:
             if recipe.dataset is not None and data is None:
                 frame = load_embedded(recipe.dataset).frame
                 if frame is None:
@@ -46,76 +78,35 @@ class ForecastFlow(Flow):
                         f"{DATASETS[recipe.dataset].task}, not for forecasting."
                     )
             else:
-                frame = self._read(data or recipe.path, files)
-        named = shown_path(data or recipe.path or f"data.dataset {recipe.dataset}")
-        place, length = self._places(frame, named)
-        test = recipe.split.test
-        # a fraction is of each series' own length
-        tail = np.floor(length * test) if isinstance(test, float) else np.full_like(length, test)
-        train = frame[place < length - tail]
-        columns = {"columns": list(map(str, frame.columns)), "seen": self._seen(train)}
-        places = {"train": named, "test": named}
-        return Parts(train, None, frame, notes, files, columns, [], places)
-
-    def _read(self, pattern: str, files: list[Path]) -> pd.DataFrame:
-        recipe = self.recipe.data
-        files += find_files(pattern)
-        named = [recipe.series_id, recipe.time]
-        for several in (
-            recipe.target,
-            recipe.past_covariates,
-            recipe.future_covariates,
-            recipe.static_covariates,
-        ):
-            named += [several] if isinstance(several, str) else several or []
-        columns = [name for name in named if name is not None]
-        return read_frame(files, columns=columns, labels=[recipe.series_id])
-
-    def _series_id(self, frame: pd.DataFrame) -> str | None:
-        named = self.recipe.data.series_id
-        return named if named is not None else ("unique_id" if "unique_id" in frame else None)
-
-    def _places(self, frame: pd.DataFrame, where: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each row its step within its series, and that series' length."""
-        series_id = self._series_id(frame)
-        if series_id is None:
-            return np.arange(len(frame)), np.full(len(frame), len(frame))
-        absent = np.flatnonzero(frame[series_id].isna().to_numpy())
-        if absent.size:
-            what = f"series_id {series_id!r}, row {absent[0]}"
-            raise DataError(explain(where, what, "present in every row", "nothing"))
-        groups = frame.groupby(series_id, sort=False)
-        return groups.cumcount().to_numpy(), groups[series_id].transform("size").to_numpy()
+                files += find_files(data or recipe.path)
+                named = [name for role in NAMED for name in as_names(getattr(recipe, role))]
+                frame = read_frame(files, columns=named, labels=as_names(recipe.series_id))
+        return (
+            frame,
+            shown_path(data or recipe.path or f"data.dataset {recipe.dataset}"),
+            files,
+            notes,
+        )
 
     def _compared(self) -> list[str]:
         """Return the columns whose values are compared with those of training."""
         recipe = self.recipe.data
         # a window that is standardised has no scale of its own
-        own = self.recipe.model.normalize == "none" and recipe.target is not None
-        targets = [recipe.target] if isinstance(recipe.target, str) else recipe.target or []
-        covariates = [*(recipe.past_covariates or ()), *(recipe.future_covariates or ())]
-        return [*(targets if own else ()), *covariates]
+        own = self.recipe.model.normalize == "none"
+        targets = as_names(recipe.target) if own else ()
+        return [*targets, *as_names(recipe.past_covariates), *as_names(recipe.future_covariates)]
 
-    def _facts(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def _facts(self, series: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the columns that are compared, and the lengths of the series."""
-        import pandas as pd
+        rows = series.rows
+        columns = [rows.columns.series.index(name) for name in self._compared()]
+        return rows.values[:, columns], rows.lengths
 
-        names = self._compared()
-        numbers = [pd.to_numeric(frame[name].astype(object), errors="coerce") for name in names]
-        values = np.stack(numbers, axis=1) if names else np.empty((len(frame), 0))
-        series_id = self._series_id(frame)
-        if series_id is None:
-            return values, np.array([len(frame)])
-        return values, frame.groupby(series_id, sort=False).size().to_numpy()
-
-    def _seen(self, train: pd.DataFrame) -> dict[str, Any] | None:
-        return seen(*self._facts(train)) if len(train) else None
-
-    def _unlike(self, columns: dict[str, Any], frame: pd.DataFrame, where: str) -> list[str]:
+    def _unlike(self, columns: dict[str, Any], series: Any, where: str) -> list[str]:
         known = columns.get("seen")
         if not known:
             return []
-        values, lengths = self._facts(frame)
+        values, lengths = self._facts(series)
         # a forecast sees its context only: what is longer than the training part is no matter
         lengths = np.minimum(lengths, known["lengths"][1])
         return unlike(known, values, lengths, self._compared(), where)
@@ -126,8 +117,8 @@ class ForecastFlow(Flow):
 
         recipe = self.recipe.evaluate.backtest
         estimator = self.estimator()
-        with refusals(parts.named["train"]):
-            estimator.check(parts.train, asked=parts.test)
+        with refused(parts.named["train"]):
+            estimator.check(parts.train)
             rolling_plan(
                 estimator,
                 parts.test,
@@ -139,27 +130,24 @@ class ForecastFlow(Flow):
 
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the table, for people."""
-        _, length = self._places(parts.test, parts.named["test"])
-        backtest = self.recipe.evaluate.backtest
-        series_id = self._series_id(parts.test)
-        n_series = 1 if series_id is None else parts.test[series_id].nunique()
-        low, high = int(length.min()), int(length.max())
+        rows, backtest = parts.test.rows, self.recipe.evaluate.backtest
+        low, high = int(rows.lengths.min()), int(rows.lengths.max())
         return {
-            "series": f"{n_series} of {low if low == high else f'{low} to {high}'} steps",
-            "training": f"{len(parts.train)} of {len(parts.test)} steps",
+            "series": f"{len(rows)} of {low if low == high else f'{low} to {high}'} steps",
+            "training": f"{len(parts.train.rows.values)} of {len(rows.values)} steps",
             "test": f"{backtest.windows} windows of {self.recipe.forecast.horizon} steps, "
             f"{backtest.step} steps apart",
         }
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the forecaster on all that comes before the test part."""
-        with refusals(parts.named["train"]):
+        with refused(parts.named["train"]):
             estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
         self.check(parts)
-        with refusals(parts.named["train"]):
+        with refused(parts.named["train"]):
             return estimator._planned(parts.train)[0]
 
     def remarks(self, estimator: Any) -> list[str]:
@@ -172,7 +160,7 @@ class ForecastFlow(Flow):
         from seqkit.report.plots import HistoryDisplay, HorizonErrorDisplay
 
         recipe = self.recipe.evaluate
-        with refusals(parts.named["test"]):
+        with refused(parts.named["test"]):
             rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
         scores = rolled.evaluate(recipe.metrics, recipe.baselines)
         document = summarize("forecasting", {"test": scores})
@@ -183,14 +171,16 @@ class ForecastFlow(Flow):
         }
         return Assessment(document, _forecast_rows(rolled), figures)
 
-    def _rolled(self, estimator: Any, frame: pd.DataFrame, refit: bool) -> Backtest:
+    def _rolled(self, estimator: Any, series: Any, refit: bool) -> Backtest:
         """Forecast the test part from the rolling origins of the recipe."""
         from seqkit.evaluation.backtest import backtest
 
         recipe = self.recipe.evaluate
+        if refit:  # what was loaded from a run folder knows no seed
+            estimator = self.estimator()
         return backtest(
             estimator,
-            frame,
+            series,
             windows=recipe.backtest.windows,
             step=recipe.backtest.step,
             season=recipe.season,
@@ -204,9 +194,10 @@ class ForecastFlow(Flow):
         """Return the forecast made at every row of a file, and notes."""
         if proba:
             raise DataError("--proba: forecasting has no class probabilities.")
-        frame = self._read(data, [])
-        with refusals(data):
-            return estimator.predict(frame), self._unlike(columns, frame, data)
+        frame = self._frame(data)[0]
+        with refused(data):
+            series = estimator._reading(frame)
+            return estimator.predict(series), self._unlike(columns, series, data)
 
     def forecast(
         self,
@@ -223,58 +214,51 @@ class ForecastFlow(Flow):
         With `interval` there are columns ``{target}_low80`` and ``{target}_high80`` (for 0.8) as
         well: split-conformal, from the errors on the rolling origins of the run's own test part.
         """
-        parts = self.load(data)
-        frame, where = parts.test, parts.named["test"]
+        frame, where, _, _ = self._frame(data)
         coming = None if future is None else read_frame(future)
-        with refusals(where, future):
-            answer = estimator.forecast(frame, horizon=horizon, future=coming)
+        with refused(where, future):
+            series = estimator._reading(frame)
+            prediction, panel = estimator._forecast(series, horizon, coming)
+        table = estimator._frame_of(prediction, panel)
         if interval is not None:
-            self._widen(estimator, frame, answer, horizon, coming, interval)
-        return answer, self._unlike(columns, frame, where)
+            own = series if data is None else self.load(estimator=estimator).test
+            self._widen(estimator, series, own, prediction, table, interval)
+        return table, self._unlike(columns, series, where)
 
     def _widen(
         self,
         estimator: Any,
-        frame: pd.DataFrame,
-        answer: pd.DataFrame,
-        horizon: int | None,
-        coming: pd.DataFrame | None,
+        series: Any,
+        own: Any,
+        prediction: np.ndarray,
+        table: pd.DataFrame,
         level: float,
     ) -> None:
-        """Add conformal intervals to a forecast."""
+        """Add conformal intervals to a forecast of series, from the errors on the run's own."""
         from seqkit.evaluation.forecast_errors import Undefined, naive_scale
-        from seqkit.evaluation.rolling_data import rolling_data
 
-        n_steps = horizon or estimator.horizon
+        n_steps = prediction.shape[1]
         if n_steps > estimator.horizon:
             raise DataError(
                 f"--interval: errors are known for {estimator.horizon} steps, not for {n_steps}; "
                 "leave out --horizon or --interval."
             )
-        rolled = self._rolled(estimator, self.load().test, refit=False)
+        rolled = self._rolled(estimator, own, refit=False)
         try:
             fitted = rolled.conformal(level)
         except Undefined as reason:
             raise DataError(f"--interval {level:g}: {reason}.") from reason
-        series = rolling_data(frame, None, estimator)
-        whose = np.zeros(len(answer) // n_steps, dtype=np.int64)
-        series_id = self._series_id(frame)
-        if series_id is not None:
-            place = {name: i for i, name in enumerate(series.ids)}
-            whose = np.array([place[name] for name in answer[series_id][::n_steps]])
-        scale = naive_scale(series.values, rolled.season)[whose]  # (n_series, n_targets)
+        scale = naive_scale(series.rows.targets(), rolled.season)  # (n_series, n_targets)
         scale[~np.isfinite(scale) | (scale <= 0)] = 1.0  # as where the widths come from
-        ends = None
+        point = estimator._point(prediction)
+        low, high = point, point
         if rolled.answer.quantiles is not None and len(rolled.answer.levels) > 1:
             outer = [min(rolled.answer.levels), max(rolled.answer.levels)]
-            ends = estimator.forecast_quantiles(frame, horizon, coming, outer)
-            ends = np.reshape(ends, (len(whose), n_steps, -1, 2))
-        for k, name in enumerate(series.targets):
-            point = answer[name].to_numpy().reshape(-1, n_steps)
-            low, high = (point, point) if ends is None else (ends[:, :, k, 0], ends[:, :, k, 1])
-            away = fitted.width[:n_steps, k] * scale[:, k, None]
-            answer[f"{name}_low{100 * level:g}"] = (low - away).ravel()
-            answer[f"{name}_high{100 * level:g}"] = (high + away).ravel()
+            low, high = np.moveaxis(estimator._quantiles(prediction, outer), -1, 0)
+        away = fitted.width[:n_steps] * scale[:, None]
+        for k, name in enumerate(series.rows.columns.targets):
+            table[f"{name}_low{100 * level:g}"] = (low - away)[:, :, k].ravel()
+            table[f"{name}_high{100 * level:g}"] = (high + away)[:, :, k].ravel()
 
 
 def _forecast_rows(rolled: Backtest) -> pd.DataFrame:

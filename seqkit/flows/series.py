@@ -18,9 +18,11 @@ from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
+from seqkit.data.roles import as_names
+from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
-from seqkit.flows.base import Assessment, Flow, Parts, heard, refusals, shown_path
+from seqkit.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +36,14 @@ __all__ = ["SeriesFlow"]
 class SeriesFlow(Flow):
     """Labelled series: each maps to a class or to a number."""
 
-    def load(self, data: str | None = None) -> Parts:
-        """Read the data and divide it; with `data`, take that file as the test part."""
+    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+        """Read the data and divide it; with `data`, take that file as the test part.
+
+        Labelled series are read in the same way, whether there is a fitted `estimator` or not.
+        """
         recipe = self.recipe
         files: list[Path] = []
-        with heard() as notes:
+        with captured() as notes:
             if recipe.data.dataset is not None:
                 loaded = load_embedded(recipe.data.dataset)
                 train, test = loaded.train, loaded.test
@@ -90,16 +95,29 @@ class SeriesFlow(Flow):
                 f"{self.resolved.path}: there is neither a test nor a validation part to score. "
                 "Set data.split.test or data.test_path."
             )
-        estimator, held = self.estimator().set_params(**parts.auto), parts.validation
-        with refusals(parts.named["train"]):
-            estimator.check(
-                parts.train.X,
-                parts.train.y,
-                validation_data=None if held is None else (held.X, held.y),
-            )
+        estimator = self.estimator().set_params(**parts.auto)
+        with refused(parts.named["train"]):
+            estimator.check(*self._labelled(parts, "train"), **self._watched(parts))
         if parts.test is not None:
-            with refusals(parts.named["test"]):
-                estimator.check(parts.train.X, parts.train.y, asked=parts.test.X)
+            with refused(parts.named["test"]):
+                test = self._padded(parts, "test")
+                estimator.check(*self._labelled(parts, "train"), asked=test)
+
+    def _padded(self, parts: Parts, name: str) -> Padded:
+        """Return a part as models take it, made once."""
+        if name not in parts.padded:
+            missing = self.recipe.data.missing
+            part = getattr(parts, name)
+            parts.padded[name] = as_padded(part, missing=missing, dtype=None)
+        return parts.padded[name]
+
+    def _labelled(self, parts: Parts, name: str) -> tuple[Padded, Any]:
+        return self._padded(parts, name), getattr(parts, name).y
+
+    def _watched(self, parts: Parts) -> dict[str, Any]:
+        """Return the argument of a fit that is the validation part."""
+        held = None if parts.validation is None else self._labelled(parts, "validation")
+        return {"validation_data": held}
 
     def _divide(self, series: Any, test: float | None) -> Any:
         """Divide the series into parts; an automatic validation part is one that says enough."""
@@ -161,13 +179,11 @@ class SeriesFlow(Flow):
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
-        held = parts.validation
         estimator.set_params(**parts.auto)
-        with refusals(parts.named["train"]):
+        with refused(parts.named["train"]):
             estimator.fit(
-                parts.train.X,
-                parts.train.y,
-                validation_data=None if held is None else (held.X, held.y),
+                *self._labelled(parts, "train"),
+                **self._watched(parts),
                 on_epoch=on_epoch,
                 resume=resume,
             )
@@ -176,8 +192,8 @@ class SeriesFlow(Flow):
         """Return the network that would be trained."""
         self.check(parts)
         estimator.set_params(**parts.auto)
-        with refusals(parts.named["train"]):
-            return estimator._planned(parts.train.X, parts.train.y)[0]
+        with refused(parts.named["train"]):
+            return estimator._planned(*self._labelled(parts, "train"))[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
@@ -196,66 +212,69 @@ class SeriesFlow(Flow):
         )
         scores: dict[str, Any] = {}
         notes: list[str] = []
-        # without a test part the validation part is all there is to show
-        shown = parts.validation if parts.test is None else parts.test
-        if shown is None:
+        predictions: dict[str, Predictions] = {}
+        if parts.test is None and parts.validation is None:
             self.check(parts)
         for name in ("test", "validation"):
             part = getattr(parts, name)
             if part is None:
                 continue
-            with refusals(parts.named["test" if name == "test" else "train"]):
-                answer = self._answer(estimator, part)
+            with refused(parts.named["test" if name == "test" else "train"]):
+                predictions[name] = self._predictions(estimator, self._padded(parts, name))
             problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
             scores[name] = evaluate(
                 self.task.name,
                 part.y,
-                answer,
+                predictions[name],
                 metrics=self.recipe.evaluate.metrics,
                 baselines=baselines,
                 classes=classes,
             )
         document = summarize(self.task.name, scores, notes=notes)
-        figures = self._figures(estimator, shown, self._answer(estimator, shown))
-        return Assessment(document, self._frame(estimator, shown), figures)
+        # without a test part the validation part is all there is to show
+        name, prediction = next(iter(predictions.items()))
+        shown = getattr(parts, name)
+        figures = self._figures(estimator, shown, prediction)
+        return Assessment(document, self._frame(estimator, shown, prediction), figures)
 
-    def _figures(self, estimator: Any, part: Any, answer: Any) -> dict[str, Any]:
+    def _figures(self, estimator: Any, part: Any, prediction: Predictions) -> dict[str, Any]:
         from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
 
         figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
         if self.task.target == "label":
             figures["confusion"] = ConfusionDisplay.from_predictions(
-                part.y, answer.labels, classes=estimator.classes_
+                part.y, prediction.labels, classes=estimator.classes_
             )
         elif np.ndim(part.y) == 1:
-            figures["residuals"] = ResidualDisplay.from_predictions(part.y, answer.values)
+            figures["residuals"] = ResidualDisplay.from_predictions(part.y, prediction.values)
         return figures
 
-    def _answer(self, estimator: Any, part: Any) -> Predictions:
+    def _predictions(self, estimator: Any, X: Any) -> Predictions:
         from seqkit.evaluation.metrics import Predictions
 
         if self.task.target == "label":
-            probabilities = estimator.predict_proba(part.X)
+            probabilities = estimator.predict_proba(X)
             labels = estimator.classes_[probabilities.argmax(axis=1)]
             return Predictions(labels=labels, probabilities=probabilities)
-        return Predictions(values=estimator.predict(part.X))
+        return Predictions(values=estimator.predict(X))
 
-    def _frame(self, estimator: Any, part: Any, proba: bool = True) -> pd.DataFrame:
+    def _frame(
+        self, estimator: Any, part: Any, prediction: Predictions, proba: bool = True
+    ) -> pd.DataFrame:
         import pandas as pd
 
-        answer = self._answer(estimator, part)
         columns: dict[str, Any] = {"series": part.ids}
         if part.y is not None and np.ndim(part.y) == 1:
             columns["true"] = part.y
-        if answer.labels is not None:
-            columns["predicted"] = answer.labels
+        if prediction.labels is not None:
+            columns["predicted"] = prediction.labels
             if proba:
                 for i, label in enumerate(estimator.classes_):
-                    columns[f"p_{label}"] = answer.probabilities[:, i]
+                    columns[f"p_{label}"] = prediction.probabilities[:, i]
         else:
-            values = answer.values.reshape(len(part), -1)
+            values = prediction.values.reshape(len(part), -1)
             for i in range(values.shape[1]):
                 columns["predicted" if values.shape[1] == 1 else f"predicted_{i}"] = values[:, i]
         return pd.DataFrame(columns)
@@ -278,13 +297,14 @@ class SeriesFlow(Flow):
         if reader.layout(recipe.layout, recipe.series_id, recipe.time) == "wide":
             # the columns are the steps; a target among them must be known for what it is
             there = set.intersection(*(set(column_names(path)) for path in files))
-            targets = [recipe.target] if isinstance(recipe.target, str) else recipe.target or []
             given["features"] = recipe.features
-            given["target"] = [name for name in targets if name in there] or None
+            given["target"] = [name for name in as_names(recipe.target) if name in there] or None
         asked = {name: value for name, value in given.items() if name in reader.roles}
         sequences = read_sequences(files, missing=recipe.missing, **asked)
-        with refusals(data):
-            frame = self._frame(estimator, replace(sequences, y=None), proba)
+        with refused(data):
+            padded = as_padded(sequences, missing=recipe.missing, dtype=None)
+            prediction = self._predictions(estimator, padded)
+            frame = self._frame(estimator, replace(sequences, y=None), prediction, proba)
         facts = (sequences.values, sequences.lengths, sequences.features, data)
         return frame, unlike(columns.get("seen"), *facts)
 
@@ -299,16 +319,16 @@ class SeriesFlow(Flow):
 def _check_targets(part: Any, where: str) -> None:
     """Raise where labelled series have no labels."""
     if part.y is None:
-        mend = "Name the column with data.target, or bring a file that has them."
-        raise DataError(explain(where, "the series", "labelled", "no target", mend))
+        hint = "Name the column with data.target, or bring a file that has them."
+        raise DataError(explain(where, "the series", "labelled", "no target", hint))
 
 
 def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
     """Return a test part with the features the model takes, in their order."""
     if sorted(test.features) != sorted(features):
         expected = f"those of training, {list(features)[:12]}"
-        mend = "Name them in data.features."
-        raise DataError(explain(where, "the features", expected, list(test.features)[:12], mend))
+        hint = "Name them in data.features."
+        raise DataError(explain(where, "the features", expected, list(test.features)[:12], hint))
     return test if test.features == features else test.select(features, where)
 
 

@@ -1,0 +1,260 @@
+"""The roles that columns seem to play in a table that nobody has described, and why.
+
+Used by :mod:`seqkit.data.inspect` only; what a recipe leaves open is decided in
+:mod:`seqkit.data.roles`, by fewer and plainer rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqkit.data.stamps import read_stamps, yyyymmdd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GuessedRoles", "guess_roles"]
+
+TIME_NAMES = ("ds", "time", "timestamp", "datetime", "date", "month", "day", "year", "week", "hour",
+              "step", "timestep", "cycle", "frame", "t")  # fmt: skip
+COUNTER_NAMES = (
+    "ds",
+    "time",
+    "timestamp",
+    "date",
+    "year",
+    "step",
+    "timestep",
+    "cycle",
+    "frame",
+    "t",
+)
+SERIES_NAMES = ("unique_id", "series_id", "series", "id", "trial", "subject", "patient", "unit",
+                "engine", "machine", "sensor", "meter", "store", "item", "recording", "session",
+                "case")  # fmt: skip
+TARGET_NAMES = ("target", "label", "class", "y", "rul", "outcome", "activity", "fault")
+
+
+@dataclass(frozen=True)
+class GuessedRoles:
+    """What :func:`guess_roles` returns; the fields are those of :class:`seqkit.data.inspect.Look`.
+
+    Attributes
+    ----------
+    layout : {"long", "wide"}
+    target, time : str or None
+    candidates : tuple of str
+        Columns that could name the series, the best first.
+    features, text : tuple of str
+        Columns of numbers, and of anything else, without another role.
+    numeric : tuple of str
+        All columns of numbers.
+    notes : tuple of str
+    """
+
+    layout: str
+    target: str | None
+    time: str | None
+    candidates: tuple[str, ...]
+    features: tuple[str, ...]
+    text: tuple[str, ...]
+    numeric: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def series_id(self) -> str | None:
+        """The column that names the series."""
+        return self.candidates[0] if self.candidates else None
+
+
+def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]) -> GuessedRoles:
+    """Guess which column of a table is which; the rules are those of `inspect.look_at`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    target : str or None
+        As the user named it.
+    reasons : dict of str to str
+        Receives why, by role.
+    """
+    import pandas as pd
+
+    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    time, dated = _find_time(frame, target, reasons)
+    layout = _find_layout(frame, numeric, time, target, reasons)
+    if layout == "wide":
+        time, dated = None, False
+        reasons["time"] = "in the wide layout the columns are the steps"
+        candidates = _row_names(frame, numeric, target, reasons)
+    else:
+        candidates = _series_columns(frame, time, target, reasons)
+    series_id = candidates[0] if candidates else None
+    if target is None:
+        target = _find_target(frame, layout, numeric, {time, series_id}, reasons)
+    else:
+        reasons["target"] = "as given"
+    taken = {time, series_id, target}
+    features = tuple(c for c in numeric if c not in taken)
+    text = tuple(c for c in frame.columns if c not in taken and c not in numeric)
+    notes = []
+    if text:
+        notes.append("Columns that are no numbers are left out: " + ", ".join(text) + ".")
+    parts = [c for c in ("year", "month", "day", "hour") if c in numeric]
+    if not dated and len(parts) >= 3:
+        notes.append(f"{', '.join(parts)} look like one time stamp in parts: join them first.")
+    return GuessedRoles(
+        layout, target, time, candidates, features, text, tuple(numeric), tuple(notes)
+    )
+
+
+def _named(column: str, names: Sequence[str]) -> int | None:
+    """Return the place of the first of `names` that is a word of a column's name, or None."""
+    words = re.split(r"[^a-z0-9]+", column.lower())
+    for rank, name in enumerate(names):
+        if column.lower() == name or name in words:
+            return rank
+    return None
+
+
+def _find_time(
+    frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
+) -> tuple[str | None, bool]:
+    """Return the column of time stamps and whether it holds dates."""
+    import pandas as pd
+
+    kinds = pd.api.types
+    dates, counters = [], []
+    for place, name in enumerate(frame.columns):
+        column = frame[name]
+        if name == target or column.isna().any() or kinds.is_bool_dtype(column.dtype):
+            continue
+        if kinds.is_datetime64_any_dtype(column.dtype):
+            dates.append(name)
+        elif kinds.is_numeric_dtype(column.dtype):
+            if _named(name, TIME_NAMES) is not None and yyyymmdd(column) is not None:
+                dates.append(name)
+                continue
+            with np.errstate(invalid="ignore"):  # of infinities
+                steps = np.diff(column.to_numpy(dtype=np.float64))
+            named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
+            if steps.size and (named or (place == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
+                counters.append(name)
+        elif not len(read_stamps(column).unread):
+            dates.append(name)
+    for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
+        if found:
+            last = len(TIME_NAMES)
+            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in found]
+            best = found[int(np.argmin(ranks))]
+            reasons["time"] = f"{best!r} {why}"
+            return best, found is dates
+    reasons["time"] = "no column holds dates or counts steps"
+    return None, False
+
+
+def _find_layout(
+    frame: pd.DataFrame,
+    numeric: list[str],
+    time: str | None,
+    target: str | None,
+    reasons: dict[str, str],
+) -> str:
+    steps = [c for c in numeric if c != target]
+    numbered = [c for c in steps if re.fullmatch(r"[A-Za-z_.\- ]*\d+", c)]
+    if len(numbered) >= 10 and len(numbered) * 2 > len(steps):
+        heads = {re.sub(r"\d+$", "", c) for c in numbered}
+        if len(heads) == 1:
+            reasons["layout"] = f"wide: {len(numbered)} numbered columns ({numbered[0]} ...)"
+            return "wide"
+    if time is not None:
+        reasons["layout"] = f"long: {time!r} is a column of time stamps"
+        return "long"
+    if len(steps) >= 10 and len(steps) > len(frame):
+        reasons["layout"] = f"wide: {len(steps)} numeric columns, more than the {len(frame)} rows"
+        return "wide"
+    reasons["layout"] = "long: the columns look like different quantities, not like steps"
+    return "long"
+
+
+def _series_columns(
+    frame: pd.DataFrame, time: str | None, target: str | None, reasons: dict[str, str]
+) -> tuple[str, ...]:
+    """Return the columns that could name the series, the best first."""
+    import pandas as pd
+
+    found = []
+    stamps = None if time is None else frame[time]
+    if stamps is not None and not stamps.duplicated().any():
+        reasons["series_id"] = f"every {time!r} occurs once: one series"
+        return ()
+    for name in frame.columns:
+        column = frame[name]
+        if name in (time, target) or column.isna().any():
+            continue
+        rank = _named(name, SERIES_NAMES)
+        if pd.api.types.is_float_dtype(column.dtype):
+            continue
+        count = column.nunique()
+        if not 1 < count <= len(frame) / 2:
+            continue
+        if stamps is not None:
+            if frame[[name, time]].duplicated().any():
+                continue
+            why = f"with {name!r} every {time!r} occurs once"
+        elif rank is not None:
+            why = f"{name!r} is named like an identifier and its {count} values repeat"
+        else:
+            continue
+        order = len(SERIES_NAMES) if rank is None else rank
+        found.append((order, count, name, why))
+    found.sort()
+    if found:
+        reasons["series_id"] = found[0][3]
+    return tuple(name for _, _, name, _ in found)
+
+
+def _row_names(
+    frame: pd.DataFrame, numeric: list[str], target: str | None, reasons: dict[str, str]
+) -> tuple[str, ...]:
+    """Return the columns of a wide table that could name its rows."""
+    found = []
+    for name in frame.columns:
+        identifier = name not in numeric or _named(name, SERIES_NAMES) is not None
+        if name != target and identifier and frame[name].is_unique and len(frame) > 1:
+            found.append(name)
+    if found:
+        reasons["series_id"] = f"{found[0]!r} is different in every row"
+    return tuple(found)
+
+
+def _find_target(
+    frame: pd.DataFrame,
+    layout: str,
+    numeric: list[str],
+    taken: set[str | None],
+    reasons: dict[str, str],
+) -> str | None:
+    free = [c for c in frame.columns if c not in taken]
+    named = [(rank, c) for c in free if (rank := _named(c, TARGET_NAMES)) is not None]
+    if named:
+        reasons["target"] = f"{min(named)[1]!r} is named like one"
+        return min(named)[1]
+    if layout == "wide":
+        text = [c for c in free if c not in numeric]
+        if text:
+            reasons["target"] = f"{text[-1]!r} is the last column that is no number"
+            return text[-1]
+        reasons["target"] = "no column is named like one: name it"
+        return None
+    numbers = [c for c in free if c in numeric]
+    if numbers:
+        reasons["target"] = f"{numbers[-1]!r} is the last numeric column"
+        return numbers[-1]
+    reasons["target"] = "no numeric column is left"
+    return None

@@ -115,12 +115,18 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
     def _row(self) -> Task:
         return TASKS[self._task]
 
-    def _settings(self) -> dict[str, Any]:
-        """Return the settings, every one of them checked."""
+    def _settings(self, held: bool = False) -> dict[str, Any]:
+        """Return the settings, every one of them checked.
+
+        `held`: a validation part is given, so that there is patience without a share to set aside.
+        """
         values = self.get_params(deep=False)
         for name in ("random_state", "verbose", "warm_start"):
             values.pop(name, None)
-        validate_parameters(type(self).__name__, self._task, values)
+        checked = dict(values)
+        if held and not isinstance(values["validation"], str) and values["validation"] == 0:
+            checked["validation"] = AUTO
+        validate_parameters(type(self).__name__, self._task, checked)
         return values
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
@@ -293,7 +299,7 @@ or a list of (n_timesteps_i, n_features) arrays
         partial_pass: bool = False,
         classes: np.ndarray | None = None,
     ) -> None:
-        settings = self._settings()
+        settings = self._settings(held=validation_data is not None)
         start: dict[str, Any] = {"resume": resume}
         if going_on:
             self._check_settings_kept()
@@ -395,27 +401,23 @@ or a list of (n_timesteps_i, n_features) arrays
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
         owner, fitted = type(self).__name__, self._fitted
-        if _is_table(X):
-            table = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-            padded = as_padded(table[:, :, None], missing=fitted.missing, dtype=None)
-            n_features, n_steps = 1, table.shape[1]
+        table = _is_table(X)
+        # a table is one feature over time: fitted on three axes, any number of steps may be asked
+        if table and (reset or self._n_steps_ is not None):
+            values = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+            padded = as_padded(values[:, :, None], missing=fitted.missing, dtype=None)
         else:
             padded = as_padded(X, missing=fitted.missing, dtype=None)
-            n_features, n_steps = padded.values.shape[2], None
-            if fitted.missing == "indicator":
-                n_features //= 2
-            if reset:
-                self.n_features_in_ = n_features
+        n_channels = padded.values.shape[2]
         if reset:
-            self._n_steps_, self._n_channels_ = n_steps, padded.values.shape[2]
-        elif (n_steps is None) != (self._n_steps_ is None) or (
-            n_steps is None and n_features != self.n_features_in_
-        ):
-            expected = "1 a time step, as a table" if self._n_steps_ else self.n_features_in_
-            raise ValueError(
-                f"X has {n_features} features, but {owner} is expecting {expected} features as "
-                "input."
+            self._n_steps_, self._n_channels_ = (
+                (padded.values.shape[1] if table else None),
+                n_channels,
             )
+            marked = 2 if fitted.missing == "indicator" else 1
+            self.n_features_in_ = self._n_steps_ or n_channels // marked
+        elif n_channels != self._n_channels_:
+            raise ValueError(self._other_features(n_channels, table))
         check_size(padded.values, owner, "X")
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
         # a series shorter than a patch that nobody asked for is one patch, filled up
@@ -426,6 +428,19 @@ or a list of (n_timesteps_i, n_features) arrays
                 f"series {series} has {shortest}. Use a smaller patch."
             )
         return padded
+
+    def _other_features(self, n_channels: int, table: bool) -> str:
+        """Return the message about series of another number of features than those of the fit."""
+        marked = 2 if self._fitted.missing == "indicator" else 1
+        given, fitted = n_channels // marked, self._n_channels_ // marked
+        shape = "(n_series, n_timesteps)" if table else f"(n_series, n_timesteps, {given})"
+        whole = f"(n_series, n_timesteps, {fitted})" + (
+            " or (n_series, n_timesteps)" if fitted == 1 else ""
+        )
+        return (
+            f"{type(self).__name__}: X has {_features(given)} a time step, fitted with {fitted}. "
+            f"It is read as {shape}; give {whole}."
+        )
 
     def _build(self, variable_length: bool | None = None) -> Architecture:
         if variable_length is None:
@@ -456,6 +471,10 @@ or a list of (n_timesteps_i, n_features) arrays
         build = self._build(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
         return training.predict(build, self.weights_, source, key=build.key, output=output)
+
+
+def _features(number: int) -> str:
+    return "1 feature" if number == 1 else f"{number} features"
 
 
 def _is_table(X: Any) -> bool:

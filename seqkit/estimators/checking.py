@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,8 @@ class SeriesCheck:
         """
         other: Any = clone(self)
         # whether a part can be set aside does not depend on how it is drawn
-        other._divided(X, y, sample_weight, validation_data, 0, other._settings(), reset=True)
+        settings = other._settings(held=validation_data is not None)
+        other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
         if asked is not None:
             other._check_X(asked, reset=False)
 
@@ -89,15 +92,36 @@ class SeriesCheck:
         """Set the share `validation` aside, by class where there are classes."""
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
-        n = len(examples.target)
+        rows = np.arange(len(examples.target))
         by_class = examples.target if self._row.target == "label" else None
+        n_held = math.ceil(validation * len(rows))
+        if by_class is not None:
+            shared = np.bincount(by_class)[by_class] > 1
+            if not shared.all() or not len(np.unique(by_class)) <= n_held < len(rows):
+                rows, by_class = self._without_classes(rows, shared, n_held), None
         try:
-            kept, held = train_test_split(
-                np.arange(n), test_size=validation, random_state=seed, stratify=by_class
-            )
+            _, held = train_test_split(rows, test_size=n_held, random_state=seed, stratify=by_class)
         except ValueError as error:
             raise ValueError(
-                f"{type(self).__name__}: validation={validation!r} of {n} series cannot be "
-                f"set aside. {error} Give validation_data, or set validation=0 and patience=0."
+                f"{type(self).__name__}: validation={validation!r} of {len(examples.target)} "
+                f"series cannot be set aside. {error} Give validation_data, or set validation=0."
             ) from error
+        kept = np.setdiff1d(np.arange(len(examples.target)), held)
         return examples.take(kept), examples.take(held)
+
+    def _without_classes(self, rows: np.ndarray, shared: np.ndarray, n_held: int) -> np.ndarray:
+        """Return the series that may be held out whatever their class, and warn that it is so.
+
+        The only series of a class is trained on: else nothing would be known of the class.
+        """
+        reason = f"{n_held} series cannot hold one of every class"
+        if not shared.all():
+            alone = int((~shared).sum())
+            has = "has" if alone == 1 else "have"
+            reason = f"{alone} of the classes {has} one series, which is trained on"
+        warnings.warn(
+            f"{type(self).__name__}: the validation part of {n_held} series is drawn without "
+            f"regard to classes: {reason}. Give validation_data, or set validation=0.",
+            stacklevel=5,
+        )
+        return rows[shared]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -185,6 +186,14 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
         probabilities = self._predict_raw(X).astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
+
+        It comes from the network's logits, so that the probability of a very unlikely class, which
+        float32 rounds to 0, has a finite logarithm.
+        """
+        return log_softmax(self._predict_raw(X, "logits").astype(np.float64), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``."""

@@ -24,6 +24,7 @@ assert_type(classifier.set_params(units=4).fit(series, labels), seqkit.SequenceC
 assert_type(classifier.get_params(), dict[str, Any])
 assert_type(classifier.fit(series, labels).predict(series), np.ndarray)
 assert_type(classifier.predict_proba(series), Float64)
+assert_type(classifier.predict_log_proba(series), Float64)
 assert_type(classifier.score(series, labels), float)
 assert_type(classifier.weights_, list[np.ndarray])
 assert_type(classifier.history_, dict[str, list[float]])

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import validate_data
 
-from seqkit.auto import choose
-from seqkit.estimators.examples import Examples
+from seqkit.auto import AUTO, choose
+from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators.examples import Examples, check_size
 
 __all__ = ["SeriesCheck"]
 
@@ -19,6 +21,10 @@ class SeriesCheck:
     """What a fit of labelled series does before it trains: checking, dividing, choosing sizes."""
 
     auto_: dict[str, Any]
+    n_features_in_: int
+    _n_steps_: int | None
+    _n_channels_: int
+    _fitted: Any
     _row: Any
     _examples: Any
 
@@ -51,6 +57,49 @@ class SeriesCheck:
         other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
         if asked is not None:
             other._check_X(asked, reset=False)
+
+    def _check_X(self, X: Any, reset: bool) -> Padded:
+        owner, fitted = type(self).__name__, self._fitted
+        table = _is_table(X)
+        # a table is one feature over time: fitted on three axes, any number of steps may be asked
+        if table and (reset or self._n_steps_ is not None):
+            values = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+            padded = as_padded(values[:, :, None], missing=fitted.missing, dtype=None)
+        else:
+            padded = as_padded(X, missing=fitted.missing, dtype=None)
+        n_channels = padded.values.shape[2]
+        if reset:
+            self._n_steps_, self._n_channels_ = (
+                (padded.values.shape[1] if table else None),
+                n_channels,
+            )
+            marked = 2 if fitted.missing == "indicator" else 1
+            self.n_features_in_ = self._n_steps_ or n_channels // marked
+        elif n_channels != self._n_channels_:
+            raise ValueError(self._other_features(n_channels, table))
+        check_size(padded.values, owner, "X")
+        shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
+        # a series shorter than a patch that nobody asked for is one patch, filled up
+        if fitted.patch != AUTO and shortest < fitted.patch:
+            series = 0 if padded.lengths is None else int(padded.lengths.argmin())
+            raise ValueError(
+                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
+                f"series {series} has {shortest}. Use a smaller patch."
+            )
+        return padded
+
+    def _other_features(self, n_channels: int, table: bool) -> str:
+        """Return the message about series of another number of features than those of the fit."""
+        marked = 2 if self._fitted.missing == "indicator" else 1
+        given, fitted = n_channels // marked, self._n_channels_ // marked
+        shape = "(n_series, n_timesteps)" if table else f"(n_series, n_timesteps, {given})"
+        whole = f"(n_series, n_timesteps, {fitted})" + (
+            " or (n_series, n_timesteps)" if fitted == 1 else ""
+        )
+        return (
+            f"{type(self).__name__}: X has {_features(given)} a time step, fitted with {fitted}. "
+            f"It is read as {shape}; give {whole}."
+        )
 
     def _divided(
         self,
@@ -125,3 +174,17 @@ class SeriesCheck:
             stacklevel=5,
         )
         return rows[shared]
+
+
+def _features(number: int) -> str:
+    return "1 feature" if number == 1 else f"{number} features"
+
+
+def _is_table(X: Any) -> bool:
+    """Whether X is two-dimensional in scikit-learn's sense: a row a series, a column a step."""
+    if isinstance(X, (list, tuple)):
+        sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
+        return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
+    if getattr(X, "ndim", 2) == 1:
+        return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
+    return getattr(X, "ndim", 2) != 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,12 +15,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.settings import ClassifierSettings
 from seqkit.objective import Objective
 
 __all__ = ["SequenceClassifier"]
 
 
-class SequenceClassifier(ClassifierMixin, SeriesEstimator):
+class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     """Classify whole series with a recurrent network.
 
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
@@ -126,61 +127,6 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
             """Return the mean accuracy."""
-
-    def __init__(
-        self,
-        *,
-        cell: str = "gru",
-        units: int | Sequence[int] = (64, 64),
-        bidirectional: bool = True,
-        dropout: float = 0.2,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        pooling: str = "mean_max",
-        patch: int | str = "auto",
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        missing: str = "error",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: str = "adam",
-        learning_rate: float = 3e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        class_weight: Mapping[Any, float] | str | None = None,
-        patience: int | str = "auto",
-        validation: float | str = "auto",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.pooling = pooling
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.class_weight = class_weight
-        self.patience = patience
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -28,6 +28,7 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.estimators.settings import ForecastSettings
 from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
 from seqkit.window_space import default_patch
@@ -46,7 +47,7 @@ FORECAST_MODEL_SETTINGS = (
 MOST_BATCHES = 250
 
 
-class SequenceForecaster(ForecastAnswers):
+class SequenceForecaster(ForecastSettings, ForecastAnswers):
     """Forecast the next steps of one series or of many with a recurrent network.
 
     One network learns from all series. Each window is brought to its own scale, so that large and
@@ -123,93 +124,6 @@ class SequenceForecaster(ForecastAnswers):
 
     _task = "forecasting"
     _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
-
-    def __init__(
-        self,
-        *,
-        context_length: int | Sequence[int],
-        horizon: int,
-        quantiles: Sequence[float] | None = None,
-        distribution: str | None = None,
-        decoder: str = "direct",
-        normalize: str = "standard",
-        departure_from: str = "none",
-        channels: str = "joint",
-        season: int = 1,
-        cell: str = "gru",
-        units: int | Sequence[int] = 128,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        patch: int | None = None,
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        series_id: str | None = None,
-        time: str | None = None,
-        target: str | Sequence[str] | None = None,
-        past_covariates: Sequence[str] = (),
-        future_covariates: Sequence[str] = (),
-        static_covariates: Sequence[str] = (),
-        frequency: str | None = None,
-        calendar: Sequence[str] = (),
-        missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        patience: int = 0,
-        ensemble: int = 1,
-        validation: float = 0,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.context_length = context_length
-        self.horizon = horizon
-        self.quantiles = quantiles
-        self.distribution = distribution
-        self.decoder = decoder
-        self.normalize = normalize
-        self.departure_from = departure_from
-        self.channels = channels
-        self.season = season
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.series_id = series_id
-        self.time = time
-        self.target = target
-        self.past_covariates = past_covariates
-        self.future_covariates = future_covariates
-        self.static_covariates = static_covariates
-        self.frequency = frequency
-        self.calendar = calendar
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.patience = patience
-        self.ensemble = ensemble
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -81,59 +81,6 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
             """Return R²; of several targets their mean."""
-
-    def __init__(
-        self,
-        *,
-        cell: str = "gru",
-        units: int | Sequence[int] = (64, 64),
-        bidirectional: bool = True,
-        dropout: float = 0.2,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        pooling: str = "mean_max",
-        patch: int | str = "auto",
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        missing: str = "error",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: str = "adam",
-        learning_rate: float = 3e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        patience: int | str = "auto",
-        validation: float | str = "auto",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.pooling = pooling
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.patience = patience
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,0 +1,107 @@
+"""The settings that estimators share, each stated once: name, type and default.
+
+Dataclass fields make the signatures that scikit-learn, editors and type checkers read; an
+estimator keeps the equality of objects and scikit-learn's ``repr`` (hence ``eq=False, repr=False``).
+They stand apart from the estimators, since a dataclass over scikit-learn's untyped base takes
+anything in mypy's eyes. What a setting means and may be stands in the grammar of recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "ClassifierSettings",
+    "ForecastSettings",
+    "NetworkSettings",
+    "SeriesSettings",
+    "TrainingSettings",
+]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkSettings:
+    """The recurrent network, and what it is given."""
+
+    cell: str = "gru"
+    units: int | Sequence[int] = 64
+    bidirectional: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    residual: bool = False
+    patch: int | str | None = 1
+    dense: Sequence[int] = ()
+    scale: str = "standard"
+    missing: str = "error"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingSettings:
+    """How the network is trained."""
+
+    epochs: int | str = 100
+    batch_size: int | str = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    steps_per_epoch: int | None = None
+    clipnorm: float | None = 1.0
+    loss: str = "auto"
+    patience: int | str = "auto"
+    validation: float | str = "auto"
+    warm_start: bool = False
+    random_state: Any = None
+    verbose: int = 0
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SeriesSettings(NetworkSettings, TrainingSettings):
+    """Settings of the estimators that map one whole series to one answer."""
+
+    units: int | Sequence[int] = (64, 64)
+    bidirectional: bool = True
+    dropout: float = 0.2
+    pooling: str = "mean_max"
+    patch: int | str = "auto"
+    epochs: int | str = "auto"
+    batch_size: int | str = "auto"
+    learning_rate: float = 3e-3
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassifierSettings(SeriesSettings):
+    """Settings of the classifier."""
+
+    class_weight: Mapping[Any, float] | str | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastSettings(NetworkSettings, TrainingSettings):
+    """Settings of the forecaster."""
+
+    context_length: int | Sequence[int]
+    horizon: int
+    quantiles: Sequence[float] | None = None
+    distribution: str | None = None
+    decoder: str = "direct"
+    normalize: str = "standard"
+    departure_from: str = "none"
+    channels: str = "joint"
+    season: int = 1
+    units: int | Sequence[int] = 128
+    patch: int | None = None
+    series_id: str | None = None
+    time: str | None = None
+    target: str | Sequence[str] | None = None
+    past_covariates: Sequence[str] = ()
+    future_covariates: Sequence[str] = ()
+    static_covariates: Sequence[str] = ()
+    frequency: str | None = None
+    calendar: Sequence[str] = ()
+    epochs: int = 100
+    batch_size: int = 32
+    patience: int = 0
+    validation: float = 0
+    ensemble: int = 1

@@ -87,6 +87,7 @@ EXPECTED = {
     "SequenceForecaster": {
         "check_methods_sample_order_invariance": IN_ORDER,
         "check_methods_subset_invariance": IN_ORDER,
+        "check_sample_weight_equivalence_on_dense_data": IN_ORDER,
         "check_fit1d": "a one-dimensional X is one series of one feature, no mistake",
     },
 }

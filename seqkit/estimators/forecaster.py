@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,24 +11,22 @@ from sklearn.base import clone
 
 from seqkit import training
 from seqkit.architecture import Architecture
-from seqkit.auto import patience_in_epochs
+from seqkit.auto import AUTO, forecast_patience, forecast_validation, patience_in_epochs
 from seqkit.data.panel import Panel
-from seqkit.data.windows import training_panel
 from seqkit.errors import explain
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
     _seed,
 )
-from seqkit.estimators.forecast_answers import ForecastAnswers
+from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
-    hold_out,
     point_loss,
     scaling_statistics,
     tell_of_precision,
     window_sources,
 )
-from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.estimators.forecast_weights import weighted
 from seqkit.estimators.settings import ForecastSettings
 from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
@@ -47,7 +46,7 @@ FORECAST_MODEL_SETTINGS = (
 MOST_BATCHES = 250
 
 
-class SequenceForecaster(ForecastSettings, ForecastAnswers):
+class SequenceForecaster(ForecastSettings, ForecastData):
     """Forecast the next steps of one series or of many with a recurrent network.
 
     One network learns from all series. Each window is brought to its own scale, so that large and
@@ -131,34 +130,15 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
         tags.target_tags.positive_only = head is not None and head.counts
         return tags
 
-    # --- data ----------------------------------------------------------------------------------
-
-    def _read(self, X: Any, y: Any) -> Panel:
-        """Read what `fit` is given, and remember how."""
-        reader, panel, names = read_training(
-            X,
-            y,
-            owner=type(self).__name__,
-            target=self.target,
-            past_covariates=self.past_covariates,
-            future_covariates=self.future_covariates,
-            missing=self.missing,
-            **{name: getattr(self, name) for name in FRAME_SETTINGS},
-        )
-        self._reader_ = reader.to_dict()
-        if reader.arrays:
-            self.n_features_in_ = reader.n_features
-        if names is not None:
-            self.feature_names_in_ = names
-        return panel
-
     # --- fitting -------------------------------------------------------------------------------
 
     def fit(
         self,
         X: Any,
         y: Any = None,
+        sample_weight: Any = None,
         *,
+        validation_data: tuple[Any, ...] | None = None,
         callbacks: Iterable[Any] = (),
         on_epoch: Callable[..., Any] | None = None,
         resume: Any = None,
@@ -172,7 +152,17 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
             series as arrays: (n_series, n_timesteps, n_features) or a list of arrays.
         y : array of shape (n_timesteps,) or (n_timesteps, n_targets), default=None
             Target of each row; default: ``X`` itself. A target that is a column of ``X`` is
-            recognised; one that is not has no past when it is forecast, only its features have.
+            recognised. One that is not becomes a column of a frame that has series or stamps,
+            named as `y` is, with the other numbers of the frame as past covariates: forecasts see
+            its past. Beside an array of features they do not, with a warning: ``predict(X)`` would
+            have none.
+        sample_weight : array-like, default=None
+            Weight of the value at each row in the loss: of shape (n_timesteps,), a weight a row;
+            for several series as arrays a weight a series, or an array a series. Weights are taken
+            as they are, never normalised; statistics of scaling do not depend on them.
+        validation_data : tuple, default=None
+            ``(X,)``, ``(X, y)`` or ``(X, y, sample_weight)`` to validate on, instead of the end
+            `validation` of every series: all windows with a full context in these series.
         callbacks : iterable of keras.callbacks.Callback, default=()
         on_epoch : callable, default=None
             ``on_epoch(epoch, logs, get_state)`` after each epoch.
@@ -195,27 +185,58 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
             self._fit,
             X,
             y,
+            sample_weight,
+            validation_data=validation_data,
             callbacks=callbacks,
             on_epoch=on_epoch,
             resume=resume,
             going_on=self.warm_start and self.__sklearn_is_fitted__(),
         )
 
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Make one pass over the windows of further series, going on from the weights reached.
+
+        Scaling keeps the statistics of the first call; the learning rate is constant where a cosine
+        would need to know how many passes there will be. Forecasts without `X` go on from the end
+        of the last series given. Of an ensemble the optimizers begin anew in each pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`: the same columns or features.
+
+        Returns
+        -------
+        self : the estimator
+        """
+        going_on = self.__sklearn_is_fitted__()
+        return self._guarded(self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True)
+
     def _fit(
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
-        callbacks: Iterable[Any],
-        on_epoch: Any,
-        resume: Any,
+        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Iterable[Any] = (),
+        on_epoch: Any = None,
+        resume: Any = None,
         going_on: bool,
+        partial_pass: bool = False,
     ) -> None:
-        settings = self._settings()
+        settings = self._settings(held=validation_data is not None)
+        if partial_pass:
+            settings.update(epochs=1, patience=0, validation=0)
+            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+                settings["schedule"] = "constant"
         if going_on:
             self._check_settings_kept()
             before = self._sizes()
-            panel = self._reader.read(X) if y is None else self._read(X, y)
+            panel = self._read_again(X, y, "fit") if y is None or not self._reader.arrays else None
+            if panel is None:
+                self._reader.read(X)  # raises where these are other features
+                panel = self._read(X, y)
             if self._sizes() != before:
                 raise ValueError(
                     explain(type(self).__name__, "targets and covariates",
@@ -232,10 +253,17 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
         notes = list(panel.notes)
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
+            warnings.warn(
+                f"{type(self).__name__}: y is no column of X, so that its past is no input: "
+                "forecasts come from the features alone. Make it a column of X to have it seen.",
+                stacklevel=4,
+            )
         owner, contexts = type(self).__name__, self._contexts
         loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
-        train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
-        train, left_out = training_panel(train, self.horizon)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        (train, weights), (held, held_weights), left_out = self._divided(
+            panel, X, sample_weight, validation_data, share
+        )
         constants = scaling_statistics(train, self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
@@ -252,9 +280,17 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
             target_inputs=self._reader.target_inputs,
         )
         tell_of_precision(train, sources, self._normalize, head.counts)
+        sources = [
+            (weighted(source, weights), weighted(watched, held_weights))
+            for source, watched in sources
+        ]
+        n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
+        patience = forecast_patience(settings["patience"], n_held)
+        found = {"validation": share, "patience": patience}
+        self.auto_ = {name: found[name] for name in found if settings[name] == AUTO}
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
-        loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
         most = MOST_BATCHES * self.batch_size
         if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
             loop["steps_per_epoch"] = MOST_BATCHES
@@ -292,19 +328,27 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
                     **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
                 )
             )
-        self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)
+        self._adopt(fits[0], keep_state=(self.warm_start or partial_pass) and len(fits) == 1)
         self._sizes_ = [len(fit.weights) for fit in fits]
         self.weights_ = [weight for fit in fits for weight in fit.weights]
         self.histories_ = [fit.history for fit in fits]
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
-    def check(self, X: Any, y: Any = None, *, asked: Any = None) -> None:
+    def check(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, ...] | None = None,
+        asked: Any = None,
+    ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
         Parameters
         ----------
-        X, y
+        X, y, sample_weight, validation_data
             As in :meth:`fit`.
         asked : as X, default=None
             Series that the fitted model will be asked about.
@@ -315,14 +359,14 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
             As :meth:`fit`, and of `asked` as :meth:`predict`.
         """
         other = clone(self)
-        other._settings()
+        settings = other._settings(held=validation_data is not None)
         owner, head = type(self).__name__, other._head[0]
         point_loss(owner, self.loss, head)
         panel = other._read(X, y)
         if head.counts:
             check_counts(panel, owner)
-        train, _ = hold_out(panel, self.validation, self.horizon, max(other._contexts), owner)
-        train, _ = training_panel(train, self.horizon)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        other._divided(panel, X, sample_weight, validation_data, share)
         if asked is not None:
             other._reader.read(asked)
 
@@ -346,13 +390,11 @@ class SequenceForecaster(ForecastSettings, ForecastAnswers):
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
         other = clone(self)
-        other._settings()
+        settings = other._settings()
         panel = other._read(X, y)
-        parts = hold_out(
-            panel, self.validation, self.horizon, max(other._contexts), type(self).__name__
-        )
-        train, _ = training_panel(parts[0], self.horizon)
-        _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
+        _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
         return other._build(), scaling_statistics(train, self.scale, other._normalize)
 

@@ -1,9 +1,9 @@
 """The settings that estimators share, each stated once: name, type and default.
 
-Dataclass fields make the signatures that scikit-learn, editors and type checkers read; an
-estimator keeps the equality of objects and scikit-learn's ``repr`` (hence ``eq=False, repr=False``).
-They stand apart from the estimators, since a dataclass over scikit-learn's untyped base takes
-anything in mypy's eyes. What a setting means and may be stands in the grammar of recipes.
+Dataclass fields make the signatures that scikit-learn, editors and type checkers read;
+``eq=False, repr=False`` leave an estimator the equality of objects and scikit-learn's ``repr``.
+They stand apart from the estimators, since mypy lets a dataclass over scikit-learn's untyped base
+take any argument. What a setting means and may be stands in the grammar of recipes.
 """
 
 from __future__ import annotations
@@ -102,6 +102,4 @@ class ForecastSettings(NetworkSettings, TrainingSettings):
     calendar: Sequence[str] = ()
     epochs: int = 100
     batch_size: int = 32
-    patience: int = 0
-    validation: float = 0
     ensemble: int = 1

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import seqkit
+from seqkit.estimators.inputs import Frame
 from seqkit.experiment import Result
 from seqkit.recipe.reading import Resolved
 
@@ -39,8 +40,14 @@ assert_type(regressor.score(series, np.zeros(8)), float)
 forecaster = seqkit.SequenceForecaster(context_length=[24, 12], horizon=6, quantiles=[0.1, 0.5])
 assert_type(forecaster, seqkit.SequenceForecaster)
 assert_type(forecaster.fit(np.zeros(60)), seqkit.SequenceForecaster)
-assert_type(forecaster.fit(np.zeros(60)).forecast(horizon=3), np.ndarray | pd.DataFrame)
-assert_type(forecaster.predict(np.zeros(60)), np.ndarray | list[np.ndarray] | pd.DataFrame)
+frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=60), "y": np.zeros(60)})
+assert_type(forecaster.fit(np.zeros(60), validation_data=(frame,)), seqkit.SequenceForecaster)
+assert_type(forecaster.partial_fit(frame, sample_weight=np.ones(60)), seqkit.SequenceForecaster)
+assert_type(forecaster.fit(np.zeros(60)).forecast(horizon=3), np.ndarray | Frame)
+assert_type(forecaster.forecast(frame), np.ndarray | pd.DataFrame)
+assert_type(forecaster.forecast(np.zeros(60), future=np.zeros((6, 1))), np.ndarray)
+assert_type(forecaster.predict(np.zeros(60)), np.ndarray | list[np.ndarray])
+assert_type(forecaster.predict(frame), np.ndarray | pd.DataFrame)
 assert_type(forecaster.predict_quantiles(np.zeros(60), levels=[0.5]), np.ndarray)
 assert_type(forecaster.forecast_quantiles(), np.ndarray)
 assert_type(forecaster.sample(n_paths=3), np.ndarray)

@@ -149,7 +149,8 @@ class SeriesCheck:
             if not shared.all() or not len(np.unique(by_class)) <= n_held < len(rows):
                 rows, by_class = self._without_classes(rows, shared, n_held), None
         try:
-            _, held = train_test_split(rows, test_size=n_held, random_state=seed, stratify=by_class)
+            size = n_held if len(rows) < len(examples.target) else validation
+            _, held = train_test_split(rows, test_size=size, random_state=seed, stratify=by_class)
         except ValueError as error:
             raise ValueError(
                 f"{type(self).__name__}: validation={validation!r} of {len(examples.target)} "

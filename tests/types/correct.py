@@ -8,6 +8,7 @@ import pandas as pd
 
 import seqkit
 from seqkit.estimators.inputs import Frame
+from seqkit.evaluation.backtest import Backtest
 from seqkit.experiment import Result
 from seqkit.recipe.reading import Resolved
 
@@ -53,6 +54,7 @@ assert_type(forecaster.forecast_quantiles(), np.ndarray)
 assert_type(forecaster.sample(n_paths=3), np.ndarray)
 assert_type(forecaster.score(np.zeros(60)), float)
 
+assert_type(seqkit.backtest(forecaster, frame, windows=2), Backtest)
 split = seqkit.BacktestSplit(context_length=24, horizon=6, windows=2)
 assert_type(split, seqkit.BacktestSplit)
 assert_type(split.get_n_splits(), int)
@@ -71,6 +73,12 @@ try:
     result = seqkit.run(resolved, out="runs", name="first")
     assert_type(result, Result)
     assert_type(result.scores, dict[str, Any] | None)
+    classifier.save("model")
+    assert_type(seqkit.SequenceClassifier.load("model"), seqkit.SequenceClassifier)
+    assert_type(
+        seqkit.load("model"),
+        seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster,
+    )
     estimator = seqkit.load_run(result.document["run"])
     assert_type(
         estimator, seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster

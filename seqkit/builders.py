@@ -38,6 +38,7 @@ def build_classifier(
     n_classes: int,
     *,
     variable_length: bool = False,
+    multilabel: bool = False,
     cell: str = "gru",
     units: int | Sequence[int] = (64, 64),
     bidirectional: bool = True,
@@ -62,6 +63,8 @@ def build_classifier(
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each right-padded
         series are valid. Inputs are then a dict ``{"x": ..., "lengths": ...}``.
+    multilabel : bool, default=False
+        Every class is there or not, whatever the others are: a sigmoid each instead of a softmax.
     cell : str, default="gru"
         A row of ``seqkit.cells.CELLS``.
     units : int or sequence of int, default=(64, 64)
@@ -91,7 +94,7 @@ def build_classifier(
     -------
     keras.Model
         ``x`` ``(batch, n_timesteps, n_features)`` to ``probabilities`` ``(batch, n_classes)``;
-        the layer ``logits`` comes before the softmax.
+        the layer ``logits`` comes before the softmax or the sigmoids.
 
     Raises
     ------
@@ -123,7 +126,9 @@ def build_classifier(
         scale=scale,
     )
     logits = keras.layers.Dense(n_classes, name="logits")(features)
-    probabilities = keras.layers.Softmax(name="probabilities")(logits)
+    head = keras.layers.Activation("sigmoid") if multilabel else keras.layers.Softmax()
+    head.name = "probabilities"
+    probabilities = head(logits)
     return keras.Model(inputs, probabilities, name="classifier")
 
 

@@ -14,8 +14,9 @@ class Objective:
 
     Attributes
     ----------
-    kind : {"crossentropy", "number", "forecast"}
-        Of a class from logits, of standardised numbers, of future values.
+    kind : {"crossentropy", "binary_crossentropy", "number", "forecast"}
+        Of a class from logits, of labels that are there or not from a logit each, of standardised
+        numbers, of future values.
     loss : {"mae", "mse", "huber"}
         Of numbers, and of point forecasts.
     head : str
@@ -32,7 +33,7 @@ class Objective:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics shown while training."""
-        return ("accuracy",) if self.kind == "crossentropy" else ()
+        return ("accuracy",) if self.kind.endswith("crossentropy") else ()
 
     def of_keras(self) -> tuple[Any, list[Any]]:
         """Return the loss and the metrics as Keras objects."""
@@ -41,6 +42,9 @@ class Objective:
         if self.kind == "crossentropy":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             return loss, [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        if self.kind == "binary_crossentropy":
+            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            return loss, [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]  # of logits
         if self.kind == "forecast":
             from seqkit.forecast_head_layers import ForecastLoss
 

@@ -118,8 +118,9 @@ SIGNATURES = [
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {
-    "n_timesteps", "n_features", "n_classes", "n_targets", "variable_length", "random_state",
-    "verbose", "warm_start", "n_past", "n_future", "n_static", "static_categories", "target_inputs",
+    "n_timesteps", "n_features", "n_classes", "n_targets", "variable_length", "multilabel",
+    "random_state", "verbose", "warm_start", "n_past", "n_future", "n_static",
+    "static_categories", "target_inputs",
 }  # fmt: skip
 
 

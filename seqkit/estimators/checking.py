@@ -142,7 +142,8 @@ class SeriesCheck:
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
         rows = np.arange(len(examples.target))
-        by_class = examples.target if self._row.target == "label" else None
+        one_label = self._row.target == "label" and examples.target.ndim == 1
+        by_class = examples.target if one_label else None
         n_held = math.ceil(validation * len(rows))
         if by_class is not None:
             shared = np.bincount(by_class)[by_class] > 1

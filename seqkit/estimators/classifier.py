@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.settings import ClassifierSettings
 from seqkit.objective import Objective
@@ -128,9 +128,19 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
             """Return the mean accuracy."""
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
+        """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`.
+
+        Of a model of several labels it is that of each label, whatever the others are.
+        """
         probabilities = self._predict_raw(X).astype(np.float64)
+        if self._labels:
+            return probabilities
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
@@ -139,12 +149,21 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         It comes from the network's logits, so that the probability of a very unlikely class, which
         float32 rounds to 0, has a finite logarithm.
         """
-        return log_softmax(self._predict_raw(X, "logits").astype(np.float64), axis=1)
+        logits = self._predict_raw(X, "logits").astype(np.float64)
+        if self._labels:
+            return -np.logaddexp(0.0, -logits)
+        return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each series, ``(n_series,)``."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        """Return the most probable class of each series, ``(n_series,)``.
+
+        Of a model of several labels: 1 where a label is more probable than not, ``(n_series,
+        n_labels)``.
+        """
+        probabilities = self.predict_proba(X)
+        if self._labels:
+            return (probabilities > 0.5).astype(np.int64)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Make one pass over further series, going on from the weights reached.
@@ -171,12 +190,22 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True, classes=classes
         )
 
+    @property
+    def _labels(self) -> bool:
+        """Whether every class is there or not, whatever the others are."""
+        return getattr(self, "_multilabel_", False)  # not there in folders of 0.1.0
+
     def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        many = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if reset:
+            self._multilabel_ = many
+        if many or self._labels:
+            return self._encode_labels(y, many, reset)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if reset and not hasattr(self, "classes_"):
@@ -194,10 +223,29 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
+    def _encode_labels(self, y: Any, many: bool, reset: bool) -> np.ndarray:
+        owner = type(self).__name__
+        if isinstance(self.class_weight, Mapping):
+            expected = "None or balanced with several labels"
+            hint = "Give sample_weight."
+            raise ValueError(explain(owner, "class_weight", expected, self.class_weight, hint))
+        y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        if reset and not hasattr(self, "classes_"):
+            self.classes_ = np.arange(y.shape[1])
+        fits = many and self._labels and y.shape[1] == len(self.classes_)
+        if not fits or not np.isin(y, (0, 1)).all():
+            expected = "a class for each series"
+            if self._labels:
+                expected = f"0 or 1 for each of {len(self.classes_)} labels, as in the first fit"
+            raise ValueError(explain(owner, "y", expected, f"an array of shape {y.shape}"))
+        return y.astype(np.float32)
+
     def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         weight_of = self.class_weight
+        if self._labels:  # the weights of its labels, multiplied
+            return compute_sample_weight(weight_of, target).astype(np.float32)
         if isinstance(weight_of, Mapping):
             unknown = set(weight_of) - set(self.classes_.tolist())
             if unknown:
@@ -217,11 +265,16 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         return by_class[target].astype(np.float32)
 
     def _sizes(self, target: np.ndarray) -> list[int]:
+        if self._labels:
+            return [len(target)]
         counts = np.bincount(target, minlength=len(self.classes_))
         return counts.tolist()
 
     def _objective(self) -> Objective:
-        return Objective("crossentropy")
+        return Objective("binary_crossentropy" if self._labels else "crossentropy")
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
-        return "seqkit.builders:build_classifier", {"n_classes": len(self.classes_)}
+        return "seqkit.builders:build_classifier", {
+            "n_classes": len(self.classes_),
+            **({"multilabel": True} if self._labels else {}),
+        }

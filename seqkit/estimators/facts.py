@@ -175,7 +175,11 @@ _COLUMNS = record(
 _LIBRARY = Kind("pandas, polars or pyarrow", lambda name: name in ("pandas", "polars", "pyarrow"))
 _PLACES = series_of(whole(), tuple)
 FACTS: dict[str, dict[str, Fact]] = {
-    "classification": {**_SERIES, "classes_": Fact(array("UOiufb"))},
+    "classification": {
+        **_SERIES,
+        "classes_": Fact(array("UOiufb")),
+        "_multilabel_": Fact(FLAG, always=False),
+    },
     "regression": {
         **_SERIES,
         "_many_targets_": Fact(FLAG),

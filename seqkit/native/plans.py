@@ -137,6 +137,8 @@ def unsupported(builder: str, settings: Settings) -> str:
 
 
 def _layers(s: Settings) -> str:
+    if s.get("multilabel"):
+        return "the loss of several labels is Keras's"
     if s.get("pooling") == "attention":
         return "attention pooling is Keras's"
     if s["residual"] and len(set(stack_units(s["units"]))) > 1:

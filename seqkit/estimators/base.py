@@ -29,6 +29,13 @@ from seqkit.errors import explain
 from seqkit.estimators.checking import SeriesCheck
 from seqkit.estimators.examples import Examples, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
+from seqkit.estimators.inputs import (
+    OnEpoch,
+    SeriesInput,
+    TargetInput,
+    ValidationData,
+    WeightInput,
+)
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.objective import Objective
 from seqkit.recipe.schema import validate_parameters
@@ -228,13 +235,13 @@ class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        callbacks: Iterable[Any] = (),
-        on_epoch: Callable[..., Any] | None = None,
+        validation_data: ValidationData = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        on_epoch: OnEpoch | None = None,
         resume: training.TrainingState | None = None,
     ) -> Self:
         """Fit the model to series and their targets.
@@ -348,7 +355,7 @@ or a list of (n_timesteps_i, n_features) arrays
         )
         self._adopt(fitted, keep_state=self.warm_start or partial_pass)
 
-    def untrained(self, X: Any, y: Any) -> keras.Model:
+    def untrained(self, X: SeriesInput, y: TargetInput) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the

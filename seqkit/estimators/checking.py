@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from seqkit.auto import AUTO, choose
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.estimators.examples import Examples, check_size
+from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
 __all__ = ["SeriesCheck"]
 
@@ -30,12 +31,12 @@ class SeriesCheck:
 
     def check(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        asked: Any = None,
+        validation_data: ValidationData = None,
+        asked: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 

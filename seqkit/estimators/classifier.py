@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
 from seqkit.estimators.settings import ClassifierSettings
 from seqkit.objective import Objective
 
@@ -125,7 +126,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
 
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
             """Return the mean accuracy."""
 
     def __sklearn_tags__(self) -> Any:
@@ -133,7 +134,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`.
 
         Of a model of several labels it is that of each label, whatever the others are.
@@ -143,7 +144,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             return probabilities
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
-    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict_log_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
 
         It comes from the network's logits, so that the probability of a very unlikely class, which
@@ -154,7 +155,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             return -np.logaddexp(0.0, -logits)
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: SeriesInput) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``.
 
         Of a model of several labels: 1 where a label is more probable than not, ``(n_series,
@@ -165,7 +166,13 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             return (probabilities > 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: SeriesInput,
+        y: TargetInput,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: WeightInput = None,
+    ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         A cosine is not followed, since nobody knows how many passes there will be: the learning
@@ -249,9 +256,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         if isinstance(weight_of, Mapping):
             unknown = set(weight_of) - set(self.classes_.tolist())
             if unknown:
+                names = reprlib.repr(sorted(unknown, key=str))
                 raise ValueError(
                     f"{type(self).__name__}: class_weight must name classes of y, "
-                    f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(sorted(unknown))}."
+                    f"{reprlib.repr(self.classes_.tolist())}; got {names}."
                 )
             by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
         else:

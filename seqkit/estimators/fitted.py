@@ -6,12 +6,16 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from seqkit.errors import RunError, explain
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["FittedSettings", "taken_over"]
 
@@ -98,7 +102,7 @@ class FittedSettings:
             )
         return estimator
 
-    def set_weights(self, weights: Any) -> Any:
+    def set_weights(self, weights: Sequence[npt.ArrayLike] | keras.Model) -> Self:
         """Take over weights, such as those ``model_`` was trained to by hand.
 
         ``model_`` is a copy: what is done to it does not reach the estimator but by this method.

@@ -24,7 +24,15 @@ from seqkit.estimators.forecast_frames import (
 from seqkit.estimators.forecast_preparing import hold_out
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
 from seqkit.estimators.forecast_weights import weights_of
-from seqkit.estimators.inputs import ArraysInput, Covariates, Frame, FrameT, SeriesInput
+from seqkit.estimators.inputs import (
+    ArraysInput,
+    Covariates,
+    Frame,
+    FrameT,
+    SeriesInput,
+    TargetInput,
+    WeightInput,
+)
 
 __all__ = ["ForecastData"]
 
@@ -190,7 +198,9 @@ class ForecastData(ForecastAnswers):
         answer = super().forecast(X, horizon, future)
         return _as_given(answer, library_of(X) or getattr(self, "_library_", None))
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(
+        self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
+    ) -> float:
         """R² of the forecasts from all origins with a full context, over all steps that came.
 
         Parameters

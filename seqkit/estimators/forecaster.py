@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -27,6 +27,13 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_weights import weighted
+from seqkit.estimators.inputs import (
+    OnEpoch,
+    SeriesInput,
+    TargetInput,
+    ValidationData,
+    WeightInput,
+)
 from seqkit.estimators.settings import ForecastSettings
 from seqkit.forecast_heads import HEADS
 from seqkit.objective import Objective
@@ -134,14 +141,14 @@ class SequenceForecaster(ForecastSettings, ForecastData):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        callbacks: Iterable[Any] = (),
-        on_epoch: Callable[..., Any] | None = None,
-        resume: Any = None,
+        validation_data: ValidationData = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        on_epoch: OnEpoch | None = None,
+        resume: training.TrainingState | None = None,
     ) -> Self:
         """Learn to forecast.
 
@@ -193,7 +200,9 @@ class SequenceForecaster(ForecastSettings, ForecastData):
             going_on=self.warm_start and self.__sklearn_is_fitted__(),
         )
 
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
+    ) -> Self:
         """Make one pass over the windows of further series, going on from the weights reached.
 
         Scaling keeps the statistics of the first call; the learning rate is constant where a cosine
@@ -337,12 +346,12 @@ class SequenceForecaster(ForecastSettings, ForecastData):
 
     def check(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        asked: Any = None,
+        validation_data: ValidationData = None,
+        asked: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
@@ -370,7 +379,7 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         if asked is not None:
             other._reader.read(asked)
 
-    def untrained(self, X: Any, y: Any = None) -> keras.Model:
+    def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the

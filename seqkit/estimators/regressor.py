@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
 from seqkit.objective import Objective
 
 __all__ = ["SequenceRegressor"]
@@ -79,7 +80,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
             """Return R²; of several targets their mean."""
 
     def __sklearn_tags__(self) -> Any:
@@ -87,14 +88,16 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         # undone in float64: float32 has no room for a small spread about a large number
         output = self._predict_raw(X, "standardized").astype(np.float64)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None
+    ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call; the

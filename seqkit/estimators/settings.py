@@ -8,9 +8,10 @@ take any argument. What a setting means and may be stands in the grammar of reci
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from seqkit.estimators.inputs import ClassWeight, RandomState
 
 __all__ = [
     "ClassifierSettings",
@@ -52,7 +53,7 @@ class TrainingSettings:
     patience: int | str = "auto"
     validation: float | str = "auto"
     warm_start: bool = False
-    random_state: Any = None
+    random_state: RandomState = None
     verbose: int = 0
 
 
@@ -74,7 +75,7 @@ class SeriesSettings(NetworkSettings, TrainingSettings):
 class ClassifierSettings(SeriesSettings):
     """Settings of the classifier."""
 
-    class_weight: Mapping[Any, float] | str | None = None
+    class_weight: ClassWeight | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

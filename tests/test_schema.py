@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import importlib
+import doctest
+import importlib.util
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
 from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
+from seqkit.estimators.saving import estimator_class
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
 from seqkit.recipe.schema import (
@@ -364,3 +367,23 @@ def test_guide_lists_the_fields_there_are():
         for path in some(leaves(kind)):
             name = path.partition(".")[2] or path
             assert name == "task" or f"| `{name}` |" in guide, path
+
+
+@pytest.mark.parametrize("task", RECIPES)
+def test_docstrings_of_estimators_say_what_the_grammar_says(task):
+    page = ROOT / "docs" / "make_docstrings.py"
+    spec = importlib.util.spec_from_file_location("make_docstrings", page)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path, text = module.written(task)
+    assert path.read_text(encoding="utf-8") == text, "run python docs/make_docstrings.py"
+    assert not doctest.testmod(module).failed
+
+
+@pytest.mark.parametrize("task", RECIPES)
+def test_an_estimator_is_documented_as_a_whole(task):
+    found = estimator_class(task)
+    text = inspect.getdoc(found)
+    assert not re.search(r"\b[Aa]s (in|for) :class:", text)
+    described = re.findall(r"^(\w+) : ", text.partition("Attributes")[0], re.M)
+    assert described == list(inspect.signature(found).parameters)

@@ -8,8 +8,10 @@ from typing import Any, overload
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from seqkit.auto import forecast_validation
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
@@ -21,7 +23,7 @@ from seqkit.estimators.forecast_frames import (
     library_of,
     with_target,
 )
-from seqkit.estimators.forecast_preparing import hold_out
+from seqkit.estimators.forecast_preparing import check_counts, hold_out, point_loss
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
 from seqkit.estimators.forecast_weights import weights_of
 from seqkit.estimators.inputs import (
@@ -31,6 +33,7 @@ from seqkit.estimators.inputs import (
     FrameT,
     SeriesInput,
     TargetInput,
+    ValidationData,
     WeightInput,
 )
 
@@ -129,6 +132,41 @@ class ForecastData(ForecastAnswers):
         if weights is not None:
             weights = training_panel(weights, self.horizon)[0]
         return (train, weights), (held, held_weights), left_out
+
+    def check(
+        self,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        sample_weight: WeightInput = None,
+        *,
+        validation_data: ValidationData = None,
+        asked: SeriesInput | None = None,
+    ) -> None:
+        """Raise what :meth:`fit` would of these settings and data; train and change nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight, validation_data
+            As in :meth:`fit`.
+        asked : as X, default=None
+            Series that the fitted model will be asked about.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`, and of `asked` as :meth:`predict`.
+        """
+        other = clone(self)
+        settings = other._settings(held=validation_data is not None)
+        owner, head = type(self).__name__, other._head[0]
+        point_loss(owner, self.loss, head)
+        panel = other._read(X, y)
+        if head.counts:
+            check_counts(panel, owner)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        other._divided(panel, X, sample_weight, validation_data, share)
+        if asked is not None:
+            other._reader.read(asked)
 
     # --- answers -------------------------------------------------------------------------------
 

@@ -61,55 +61,122 @@ class SequenceForecaster(ForecastSettings, ForecastData):
 
     Parameters
     ----------
-    context_length : int or list of int
-        Past steps the model sees; a list gives the networks of an ensemble different ones.
-    horizon : int
+    context_length : a positive integer or a list of them
+        Past steps the model sees; a list is an ensemble, a network for each length.
+    horizon : a positive integer
         Steps forecast at once.
-    quantiles : list of float, default=None
-        Levels to forecast, e.g. ``[0.1, 0.5, 0.9]``; they never cross.
-    distribution : {"normal", "student_t", "negative_binomial", "poisson"}, default=None
-        Distribution to forecast instead; the last two are of counts.
-    decoder, normalize, departure_from, channels, season
-        As in :func:`seqkit.build_forecaster`.
-    cell, units, bidirectional, dropout, recurrent_dropout, residual, patch, dense, scale
-        The network, as in :class:`SequenceClassifier`; a GRU of 128 units by default, which did
-        better than the LSTM on the validation parts of M4 Hourly and the airline series.
-    series_id, time, target, past_covariates, future_covariates, static_covariates
-        Columns of a long frame; ``unique_id``, ``ds`` and ``y`` are found by name. Features of an
-        array are called x0, x1, ...
-    frequency : str, default=None
-        Pandas alias; inferred by default.
-    calendar : list of str, default=()
-        Calendar features from the time stamps: minute, hour, weekday, day, week, month,
-        quarter, year_day.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
+        Distribution to forecast instead of quantiles; the last two are of counts.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        How the horizon is produced: all steps from the final state; patch after patch, its own
+        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each context window by its own statistics, undone on the output: its last value subtracted,
+        or zero mean and unit variance.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Learn the departure from this naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together in one window, or each as a series of its own.
+    season : a positive integer, default=1
+        Steps in a season, for the seasonal naive forecast and scaled errors.
+    cell : str, default="gru"
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=128
+        Width of the recurrent layer; a list is a stack of layers.
+    bidirectional : bool, default=False
+        Run every layer in both directions and join the results.
+    dropout : a number from 0 to below 1, default=0.0
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    patch : a positive integer or None, default=None
+        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
+        season, where the shortest context holds two, else 1.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles.
     missing : {"error", "interpolate", "indicator"}, default="error"
-        What absent stamps and NaN are: an error; filled in a straight line; the last value held
-        and marked by a further channel. They never count in the loss.
-    epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
-        Training, as in :class:`SequenceClassifier`; an example is a window. Without
-        ``steps_per_epoch`` an epoch is a full pass, or 250 batches drawn at random where that is
-        less.
+        What becomes of missing values: an error, linear interpolation within the series, or the
+        last value and one more feature a channel that marks the gap.
+    epochs : a positive integer, default=100
+        Most passes over the training part.
+    batch_size : a positive integer, default=32
+        Series, or windows, in a gradient step.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
+        Gradient method.
+    learning_rate : a number above 0, default=0.001
+        Step size at the start.
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
+        How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
+        when the validation loss stands still.
+    steps_per_epoch : a positive integer or None, default=None
+        Batches of windows drawn at random make an epoch. Default: a full pass, of at most 250
+        batches.
+    clipnorm : a number above 0 or None, default=1.0
+        Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "mae", "mse", "huber", "pinball", "nll"}, default="auto"
-        Of the normalised target; ``auto`` is mae, with quantiles pinball, with a distribution nll.
-    ensemble : int, default=1
-        Networks trained with different seeds and combined by the median.
-    validation : int or float, default=0
-        Time steps, or share, of the end of every series kept for early stopping; 0 for none.
+        What training minimises; auto is mae, or pinball with quantiles, or nll (negative log
+        likelihood) with a distribution.
+    patience : an integer of 0 or more or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
+        weights are kept. auto = 10 if the validation part holds 50 windows or more; else 0.
+    validation : a number of time steps or a fraction below 1 or "auto", default="auto"
+        End of every series, before a test part, held back for early stopping: a number of time
+        steps, or a fraction of each series. 0 = none; auto = 0.15 if patience is set, else 0, since
+        the end of a series is missed in training.
     warm_start : bool, default=False
-        Continue from the last fit instead of starting anew.
+        Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
+        anew.
     random_state : int, RandomState instance or None, default=None
-        The same integer gives the same weights.
+        The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    ensemble : a positive integer, default=1
+        Networks trained with different seeds and combined by the median; at least one for each
+        context length.
+    series_id : a column's name or None, default=None
+        Column that tells which series a row belongs to; for forecasting, default `unique_id` where
+        there is one.
+    time : a column's name or None, default=None
+        Column of time stamps; for forecasting, default `ds` where there is one.
+    target : a column's name, a list of different columns' names or None, default=None
+        Column to forecast; a list forecasts several together. Default: `y`, or the only numeric
+        column left over.
+    past_covariates : a list of different columns' names, default=()
+        Columns known up to now only.
+    future_covariates : a list of different columns' names, default=()
+        Columns known over the horizon too; asked for when forecasting.
+    static_covariates : a list of different columns' names, default=()
+        Columns with one value a series; text is embedded.
+    frequency : a pandas frequency such as h, D or MS or None, default=None
+        Step between time stamps, as pandas writes it. Default: inferred, and said.
+    calendar : str, default=()
+        Parts of the time stamp given to the model as sine and cosine. One of a list of names out of
+        minute, hour, weekday, day, week, month, quarter and year_day.
 
     Attributes
     ----------
     model_ : keras.Model
         Raw windows to forecasts in units; an ensemble is one model.
     weights_ : list of ndarray
-        Its weights.
+        Its weights, in the order of ``model_.weights``.
     history_ : dict of str to list of float
-        Loss by epoch; of an ensemble's first network (``histories_`` has all).
+        Loss by epoch; with a validation part also ``val_...``. Of an ensemble, the first network's.
+    histories_ : list of dict
+        That of every network.
+    n_iter_, best_epoch_ : int
+        Epochs run, and the one whose weights were kept; of an ensemble, the first network's.
+    auto_ : dict
+        What `patience` and `validation` have become where they are ``"auto"``.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
     notes_ : tuple of str
@@ -343,41 +410,6 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         self.histories_ = [fit.history for fit in fits]
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
-
-    def check(
-        self,
-        X: SeriesInput,
-        y: TargetInput | None = None,
-        sample_weight: WeightInput = None,
-        *,
-        validation_data: ValidationData = None,
-        asked: SeriesInput | None = None,
-    ) -> None:
-        """Raise what :meth:`fit` would of these settings and data; train and change nothing.
-
-        Parameters
-        ----------
-        X, y, sample_weight, validation_data
-            As in :meth:`fit`.
-        asked : as X, default=None
-            Series that the fitted model will be asked about.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As :meth:`fit`, and of `asked` as :meth:`predict`.
-        """
-        other = clone(self)
-        settings = other._settings(held=validation_data is not None)
-        owner, head = type(self).__name__, other._head[0]
-        point_loss(owner, self.loss, head)
-        panel = other._read(X, y)
-        if head.counts:
-            check_counts(panel, owner)
-        share = forecast_validation(settings["validation"], settings["patience"])
-        other._divided(panel, X, sample_weight, validation_data, share)
-        if asked is not None:
-            other._reader.read(asked)
 
     def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.

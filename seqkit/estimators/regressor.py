@@ -28,23 +28,66 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     Parameters
     ----------
-    cell, units, bidirectional, dropout, recurrent_dropout, residual, pooling, patch, dense, scale
-        The network, as in :class:`SequenceClassifier`.
+    cell : str, default="gru"
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=(64, 64)
+        Width of the recurrent layer; a list is a stack of layers.
+    bidirectional : bool, default=True
+        Run every layer in both directions and join the results.
+    dropout : a number from 0 to below 1, default=0.2
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    patch : a positive integer or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that 32 are left of a series of median length.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles.
     missing : {"error", "interpolate", "indicator"}, default="error"
-        What a NaN is: an error, interpolated within its series, or marked by a further feature.
-    epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
-        Training, as in :class:`SequenceClassifier`.
+        What becomes of missing values: an error, linear interpolation within the series, or the
+        last value and one more feature a channel that marks the gap.
+    epochs : a positive integer or "auto", default="auto"
+        Most passes over the training part. auto = so many that there are 2000 gradient steps, but
+        300 at most.
+    batch_size : a positive integer or "auto", default="auto"
+        Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
+        Gradient method.
+    learning_rate : a number above 0, default=0.003
+        Step size at the start.
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
+        How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
+        when the validation loss stands still.
+    steps_per_epoch : a positive integer or None, default=None
+        Batches drawn at random make an epoch, instead of a full pass: for long or many series.
+    clipnorm : a number above 0 or None, default=1.0
+        Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "mse", "mae", "huber"}, default="auto"
-        What is minimised, on the standardised target; ``auto`` is ``mse``.
-    validation : float or "auto", default="auto"
-        Share of the series set aside at random for early stopping; 0 for none. ``auto`` is .15
-        where that is 50 series or more, or where `patience` is set; else 0.
+        What training minimises; auto is mse.
+    patience : an integer of 0 or more or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
+        weights are kept. auto = 10 if the validation part holds 50 series or more and 2 of every
+        class; else 0.
+    validation : a fraction from 0 to below 1 or "auto", default="auto"
+        Fraction of the training series held back for early stopping. 0 = none; auto = 0.15 if that
+        is 50 series or more and 2 of every class, or if patience is set; else 0.
     warm_start : bool, default=False
-        Continue from the last fit instead of starting anew.
+        Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
+        anew.
     random_state : int, RandomState instance or None, default=None
-        The same integer gives the same weights.
+        The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
 
     Attributes
     ----------

@@ -3,7 +3,8 @@
 Dataclass fields make the signatures that scikit-learn, editors and type checkers read;
 ``eq=False, repr=False`` leave an estimator the equality of objects and scikit-learn's ``repr``.
 They stand apart from the estimators, since mypy lets a dataclass over scikit-learn's untyped base
-take any argument. What a setting means and may be stands in the grammar of recipes.
+any argument. What a setting means and may be stands in the grammar of recipes, from where
+``docs/make_docstrings.py`` writes it into the docstrings of the estimators.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "NetworkSettings",
     "SeriesSettings",
     "TrainingSettings",
+    "WindowSettings",
 ]
 
 
@@ -58,7 +60,7 @@ class TrainingSettings:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SeriesSettings(NetworkSettings, TrainingSettings):
+class SeriesSettings(TrainingSettings, NetworkSettings):
     """Settings of the estimators that map one whole series to one answer."""
 
     units: int | Sequence[int] = (64, 64)
@@ -79,8 +81,8 @@ class ClassifierSettings(SeriesSettings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ForecastSettings(NetworkSettings, TrainingSettings):
-    """Settings of the forecaster."""
+class WindowSettings:
+    """What is forecast, and what of."""
 
     context_length: int | Sequence[int]
     horizon: int
@@ -91,8 +93,17 @@ class ForecastSettings(NetworkSettings, TrainingSettings):
     departure_from: str = "none"
     channels: str = "joint"
     season: int = 1
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastSettings(TrainingSettings, NetworkSettings, WindowSettings):
+    """Settings of the forecaster."""
+
     units: int | Sequence[int] = 128
     patch: int | None = None
+    epochs: int = 100
+    batch_size: int = 32
+    ensemble: int = 1
     series_id: str | None = None
     time: str | None = None
     target: str | Sequence[str] | None = None
@@ -101,6 +112,3 @@ class ForecastSettings(NetworkSettings, TrainingSettings):
     static_covariates: Sequence[str] = ()
     frequency: str | None = None
     calendar: Sequence[str] = ()
-    epochs: int = 100
-    batch_size: int = 32
-    ensemble: int = 1

@@ -145,9 +145,9 @@ class ForecastingSplit(Section):
     )
     validation: Annotated[Tail | Auto, Words(f"{TAIL_WORDS.phrase} or auto")] = setting(
         "auto",
-        "Tail before the test part, held back for early stopping: a number of time steps, or a "
-        f"fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, else 0, since "
-        "the end of a series is missed in training.",
+        "End of every series, before a test part, held back for early stopping: a number of time "
+        f"steps, or a fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, "
+        "else 0, since the end of a series is missed in training.",
     )
     test: Annotated[Tail, TAIL_WORDS] | None = setting(
         None,

@@ -60,6 +60,8 @@ def test_what_is_auto_follows_what_is_set(settings, chosen, watched):
     model = SequenceForecaster(**{**TINY, "epochs": 1}, **settings).fit(wave(200))
     assert model.auto_ == chosen
     assert ("val_loss" in model.history_) == watched
+    said = [note for note in model.notes_ if note.startswith("auto: ")]
+    assert len(said) == (1 if watched and chosen else 0)
 
 
 def test_patience_and_no_validation_contradict_only_without_a_part_to_watch():

@@ -174,7 +174,7 @@ class SeriesCheck:
         warnings.warn(
             f"{type(self).__name__}: the validation part of {n_held} series is drawn without "
             f"regard to classes: {reason}. Give validation_data, or set validation=0.",
-            stacklevel=5,
+            stacklevel=7,  # the line that calls fit
         )
         return rows[shared]
 

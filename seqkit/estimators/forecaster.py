@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from seqkit import training
 from seqkit.architecture import Architecture
-from seqkit.auto import AUTO, forecast_patience, forecast_validation, patience_in_epochs
+from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
 from seqkit.estimators.base import (
@@ -364,6 +364,8 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         patience = forecast_patience(settings["patience"], n_held)
         found = {"validation": share, "patience": patience}
         self.auto_ = {name: found[name] for name in found if settings[name] == AUTO}
+        if n_held and self.auto_:
+            notes.append(chosen(self.auto_))
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
         loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}

@@ -3,7 +3,7 @@
     python benchmarks/fit_memory.py [--fits 200]
 
 Eight architectures in turn, learning rate and seed new at every fit. Bound: 50 MB more after the
-last fit than after the twentieth; and no traces after the first round.
+last fit than after the twentieth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
     x = rng.normal(size=(50, 50, 1)).astype("float32")
     y = (x.mean((1, 2)) > 0).astype("int32")
     rows = []
-    print(f"{'fits':>6}{'resident MB':>13}{'traces':>8}{'seconds':>9}")
+    print(f"{'fits':>6}{'resident MB':>13}{'seconds':>9}")
     started = time.perf_counter()
     for fit in range(1, options.fits + 1):
         units = 8 + 4 * (fit % options.architectures)
@@ -64,10 +64,10 @@ def main() -> None:
         )  # fmt: skip
         training.predict(build, fitted.weights, source, key=("memory", units))
         if fit in (20, options.fits) or fit % 50 == 0:
-            row = {"fits": fit, "resident_mb": resident(), "traces": training.trace_count(),
-                   "seconds": time.perf_counter() - started}  # fmt: skip
+            seconds = time.perf_counter() - started
+            row = {"fits": fit, "resident_mb": resident(), "seconds": seconds}
             rows.append(row)
-            print(f"{fit:6}{row['resident_mb']:13.1f}{row['traces']:8}{row['seconds']:9.1f}")
+            print(f"{fit:6}{row['resident_mb']:13.1f}{row['seconds']:9.1f}")
     growth = rows[-1]["resident_mb"] - rows[0]["resident_mb"]
     print(f"growth from fit 20 to fit {options.fits}: {growth:.1f} MB (bound 50)")
     result = {"benchmark": "fit_memory", "when": datetime.now(UTC).isoformat(timespec="seconds"),

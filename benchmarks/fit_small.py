@@ -59,10 +59,9 @@ def seqkit_fits(data: Any, threads: int) -> Any:
     import tensorflow as tf
 
     _tensorflow_threads(tf, threads)
-    from seqkit.architecture import Architecture
-    from seqkit.objective import Objective
-
     from seqkit import training
+    from seqkit.network.architecture import Architecture
+    from seqkit.network.losses import Objective
 
     x, y, x_test, y_test = data
     settings = {
@@ -71,7 +70,7 @@ def seqkit_fits(data: Any, threads: int) -> Any:
         "recurrent_dropout": 0.0, "residual": False, "pooling": "last", "patch": 1, "dense": (),
         "scale": "none",
     }  # fmt: skip
-    build = Architecture("seqkit.builders:build_classifier", settings)
+    build = Architecture("classifier", settings)
 
     def fit(seed: int) -> tuple[float, float, float]:
         started = time.perf_counter()

@@ -36,10 +36,9 @@ def status(field: str) -> int:
 def waves(n_series: int, length: int) -> Any:
     """Return a panel of noisy daily waves, made block by block in place."""
     from seqkit.data.panel import Columns, Panel
-    from seqkit.training import aligned
 
     rng = np.random.default_rng(0)
-    values = aligned(np.empty((n_series * length, 1), np.float32))
+    values = np.empty((n_series * length, 1), np.float32)
     day = np.sin(np.arange(length, dtype=np.float32) * np.float32(2 * np.pi / 24))
     for i in range(n_series):
         block = values[i * length : (i + 1) * length, 0]
@@ -65,9 +64,8 @@ def main() -> None:
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    from seqkit.forecast_model import build_forecaster
-
     from seqkit import training
+    from seqkit.builders import build_forecaster
     from seqkit.data.windows import WindowSource
 
     def build() -> Any:

@@ -26,10 +26,12 @@ __all__ = [
     "SequenceForecaster",
     "SequenceRegressor",
     "TrainingError",
+    "backtest",
     "build_classifier",
     "build_forecaster",
     "build_regressor",
     "forecast_scorer",
+    "load",
     "load_run",
     "read_recipe",
     "run",
@@ -41,9 +43,10 @@ if TYPE_CHECKING:
     from seqkit.estimators.classifier import SequenceClassifier
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
+    from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
     from seqkit.experiment import run
-    from seqkit.finished import load_run
+    from seqkit.finished import load, load_run
     from seqkit.recipe.reading import read_recipe
     from seqkit.recurrent import Bidirectional, GatedRNN
 else:
@@ -60,10 +63,12 @@ else:
         "SequenceForecaster": "seqkit.estimators.forecaster",
         "SequenceRegressor": "seqkit.estimators.regressor",
         "TrainingError": "seqkit.errors",
+        "backtest": "seqkit.evaluation.backtest",
         "build_classifier": "seqkit.builders",
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
         "forecast_scorer": "seqkit.evaluation.search",
+        "load": "seqkit.finished",
         "load_run": "seqkit.finished",
         "read_recipe": "seqkit.recipe.reading",
         "run": "seqkit.experiment",

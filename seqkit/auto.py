@@ -11,7 +11,16 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["AUTO", "choose", "chosen", "early_stopping", "patch_for", "patience_in_epochs"]
+__all__ = [
+    "AUTO",
+    "choose",
+    "chosen",
+    "early_stopping",
+    "forecast_patience",
+    "forecast_validation",
+    "patch_for",
+    "patience_in_epochs",
+]
 
 AUTO = "auto"
 
@@ -85,6 +94,40 @@ def early_stopping(
     if validation == AUTO and not patience:
         share = 0.0
     return share, int(patience)
+
+
+def forecast_validation(validation: float | str, patience: int | str) -> float:
+    """Decide how much of the end of every series a forecaster holds back.
+
+    Nothing, unless the user asks for a part to stop by: the end of a series says most about what
+    comes after it, while of many series in no order some can be spared.
+
+    Examples
+    --------
+    >>> forecast_validation("auto", "auto"), forecast_validation("auto", 5)
+    (0, 0.15)
+    >>> forecast_validation(24, "auto")
+    24
+    """
+    if isinstance(validation, str):
+        return 0 if patience == AUTO or not patience else SHARE
+    return validation
+
+
+def forecast_patience(patience: int | str, held: int) -> int:
+    """Decide how long a fit of a forecaster waits for a better validation loss.
+
+    As :func:`early_stopping`, with windows for series: with fewer than 50 in the part that is held
+    out, or given, its loss says too little to choose an epoch by.
+
+    Examples
+    --------
+    >>> forecast_patience("auto", held=200), forecast_patience("auto", held=12)
+    (10, 0)
+    """
+    if isinstance(patience, str):
+        return PATIENCE if held >= FEWEST_HELD else 0
+    return patience
 
 
 def patience_in_epochs(patience: int, steps: int) -> int:

@@ -22,6 +22,7 @@ def build_classifier(
     n_classes: int,
     *,
     variable_length: bool = False,
+    multilabel: bool = False,
     cell: str = "gru",
     units: int | Sequence[int] = (64, 64),
     bidirectional: bool = True,
@@ -46,6 +47,8 @@ def build_classifier(
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each right-padded
         series are valid. Inputs are then a dict ``{"x": ..., "lengths": ...}``.
+    multilabel : bool, default=False
+        Every class is there or not, whatever the others are: a sigmoid each instead of a softmax.
     cell : str, default="gru"
         A row of ``seqkit.cells.CELLS``.
     units : int or sequence of int, default=(64, 64)
@@ -75,7 +78,7 @@ def build_classifier(
     -------
     keras.Model
         ``x`` ``(batch, n_timesteps, n_features)`` to ``probabilities`` ``(batch, n_classes)``;
-        the layer ``logits`` comes before the softmax.
+        the layer ``logits`` comes before the softmax or the sigmoids.
 
     Raises
     ------
@@ -94,6 +97,7 @@ def build_classifier(
             n_features,
             n_classes,
             variable_length=variable_length,
+            multilabel=multilabel,
             cell=cell,
             units=units,
             bidirectional=bidirectional,

@@ -84,7 +84,7 @@ def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
 
 
 def run(
-    recipe: Resolved | str | os.PathLike[str] | Mapping[str, Any],
+    recipe: Resolved | str | os.PathLike[str] | Mapping[str, object],
     *,
     out: str | os.PathLike[str] = "runs",
     name: str | None = None,

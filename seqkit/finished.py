@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from seqkit.console import rich_console, say
 from seqkit.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
-from seqkit.estimators.saving import WEIGHTS, load_estimator
+from seqkit.estimators.saving import WEIGHTS, load_estimator, read_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.flows import flow_of
 from seqkit.recipe.reading import read_recipe
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Estimator: TypeAlias = SequenceClassifier | SequenceRegressor | SequenceForecaster
 
-__all__ = ["Result", "evaluate", "export", "forecast", "load_run", "predict"]
+__all__ = ["Result", "evaluate", "export", "forecast", "load", "load_run", "predict"]
 
 LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
@@ -82,6 +82,32 @@ def load_run(run: str | os.PathLike[str]) -> Estimator:
     seqkit.errors.RunError: ...
     """
     return _open(Path(run))[1]
+
+
+def load(path: str | os.PathLike[str]) -> Estimator:
+    """Return a fitted estimator: one that was saved by its ``save``, or that of a run folder.
+
+    Nothing in either could run.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If the folder is missing, damaged, incomplete or of a newer version.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from seqkit import SequenceRegressor
+    >>> X = np.arange(60.0).reshape(12, 5)
+    >>> model = SequenceRegressor(units=2, epochs=1).fit(X, X[:, 0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model")
+    ...     bool((load(f"{folder}/model").predict(X) == model.predict(X)).all())
+    True
+    """
+    is_run = (Path(path) / "run.json").is_file()
+    estimator: Estimator = load_run(path) if is_run else read_estimator(path)
+    return estimator
 
 
 def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:

@@ -293,7 +293,7 @@ def test_bad_settings_are_named(settings, error, message, gunpoint):
 
 def test_bad_data_is_named(fitted, gunpoint):
     X, y, _X_test, _ = gunpoint
-    with pytest.raises(ValueError, match="X has 2 features, but SequenceClassifier is expecting 1"):
+    with pytest.raises(ValueError, match="X has 2 features a time step, fitted with 1"):
         fitted.predict(np.zeros((3, 150, 2)))
     hole = X.copy()
     hole[3, 17] = np.nan
@@ -302,7 +302,7 @@ def test_bad_data_is_named(fitted, gunpoint):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SequenceClassifier(**QUICK).fit(X, y[:-1])
     with pytest.raises(ValueError, match="cannot be set aside"):
-        SequenceClassifier(units=4, validation=0.15, random_state=0).fit(X[:4], [0, 0, 0, 1])
+        SequenceRegressor(units=4, validation=0.15, random_state=0).fit(X[:1], [0.5])
 
 
 @pytest.mark.parametrize("missing", ["interpolate", "indicator"])
@@ -313,3 +313,97 @@ def test_missing_values_where_they_are_asked_for(missing, gunpoint):
     model = SequenceClassifier(units=4, missing=missing, **QUICK).fit(X, y)
     assert np.isfinite(model.predict_proba(X_test)).all()
     assert model.n_features_in_ == 1
+
+
+@pytest.mark.parametrize("missing", ["error", "indicator"])
+@pytest.mark.parametrize("fitted_on", ["table", "one feature"])
+def test_a_table_and_one_feature_are_the_same_series(fitted_on, missing, gunpoint):
+    """What is answered does not depend on whether the axis of one feature was written."""
+    X, y, asked, _ = gunpoint
+    X = X[:, :, 0] if fitted_on == "table" else X
+    model = SequenceClassifier(units=4, missing=missing, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(asked[:, :, 0]), model.predict_proba(asked))
+    np.testing.assert_array_equal(
+        model.predict_proba(list(asked[:, :, 0])), model.predict_proba(list(asked))
+    )
+    assert model.n_features_in_ == (150 if fitted_on == "table" else 1)
+    for wider in (np.dstack([asked, asked]), list(np.dstack([asked, asked]))):
+        with pytest.raises(ValueError, match="X has 2 features a time step, fitted with 1"):
+            model.predict(wider)
+
+
+def test_a_table_is_one_feature_and_not_three(vowels):
+    X, y, *_ = vowels
+    model = SequenceClassifier(units=4, **QUICK).fit([x[:, :3] for x in X], y)
+    with pytest.raises(ValueError, match=r"1 feature a time step, fitted with 3.*timesteps, 3\)"):
+        model.predict(np.zeros((2, 9)))
+    with pytest.raises(ValueError, match="2 features a time step, fitted with 3"):
+        model.predict(np.zeros((2, 9, 2)))
+
+
+def test_log_probabilities_are_those_of_the_probabilities(fitted, gunpoint):
+    _, _, asked, _ = gunpoint
+    logs = fitted.predict_log_proba(asked)
+    np.testing.assert_allclose(np.exp(logs), fitted.predict_proba(asked), atol=1e-6)
+    np.testing.assert_allclose(np.exp(logs).sum(axis=1), 1.0, rtol=1e-12)
+    # far from the border float32 has no probability left, but a logarithm it has
+    sure = copy.deepcopy(fitted)
+    sure.set_weights([w * 500 if w.ndim < 3 and w.shape[-1] == 2 else w for w in fitted.weights_])
+    logs = sure.predict_log_proba(asked)
+    assert np.isfinite(logs).all()
+    assert logs.min() < -100
+    assert sure.predict_proba(asked).min() == 0
+
+
+def test_answers_are_float64_whatever_goes_in(fitted, gunpoint):
+    X, _, asked, _ = gunpoint
+    for dtype in (np.float32, np.float64, np.int64):
+        given = asked.astype(dtype)
+        assert fitted.predict_proba(given).dtype == np.float64
+        assert fitted.predict_log_proba(given).dtype == np.float64
+        target = X[:, -1, 0].astype(dtype)
+        model = SequenceRegressor(units=2, **QUICK).fit(X.astype(dtype), target)
+        assert model.predict(given).dtype == np.float64
+
+
+def test_validation_0_alone_switches_early_stopping_off(gunpoint):
+    X, y, *_ = gunpoint
+    many = np.repeat(X, 10, axis=0), np.repeat(y, 10)  # enough to stop early by default
+    settings = {"units": 2, "epochs": 2, "batch_size": 64, "random_state": 0}
+    assert "val_loss" in SequenceClassifier(**settings).fit(*many).history_
+    for estimator in (SequenceClassifier, SequenceRegressor):
+        model = estimator(**settings, validation=0).fit(*many)
+        assert "val_loss" not in model.history_
+        assert model.best_epoch_ == model.n_iter_ - 1 == 1
+        with pytest.raises(ValueError, match="patience must be 0 when validation is 0"):
+            estimator(**settings, validation=0, patience=3).fit(*many)
+
+
+def test_patience_may_watch_a_part_that_is_given(gunpoint):
+    """validation=0 says that nothing is set aside, not that nothing is watched."""
+    X, y, asked, truth = gunpoint
+    settings = {"units": 4, "epochs": 3, "batch_size": 16, "random_state": 0, "patience": 1}
+    model = SequenceClassifier(**settings, validation=0)
+    model.check(X, y, validation_data=(asked, truth))
+    model.fit(X, y, validation_data=(asked, truth))
+    other = SequenceClassifier(**settings).fit(X, y, validation_data=(asked, truth))
+    assert len(model.history_["val_loss"]) == model.n_iter_
+    for a, b in zip(model.weights_, other.weights_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_only_series_of_a_class_is_trained_on(seed, gunpoint):
+    X, y, *_ = gunpoint
+    y = np.where(np.arange(len(y)) == 5, 7, y)
+    settings = {**QUICK, "units": 2, "epochs": 1, "validation": 0.3, "random_state": seed}
+    del settings["patience"]
+    with pytest.warns(UserWarning, match=r"without regard to classes: 1 of the classes has one"):
+        model = SequenceClassifier(**settings).fit(X, y)
+    assert "val_loss" in model.history_
+    with pytest.warns(UserWarning, match="without regard"):
+        train, held = model._hold_out(model._examples(X, y, reset=False), 0.3, seed)
+    assert np.count_nonzero(train.target == 2) == 1
+    assert (len(train.target), len(held.target)) == (35, 15)
+    with pytest.warns(UserWarning, match="15 series cannot hold one of every class"):
+        SequenceClassifier(**settings).fit(X, np.arange(len(y)) // 3)

@@ -492,3 +492,16 @@ def test_a_negative_count_is_refused(distribution):
     with pytest.raises(DataError, match=r"must be counts, 0 or more; got -3.0. It is at step 7 of"):
         model.fit(series)
     assert not get_tags(model.set_params(distribution="normal")).target_tags.positive_only
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("head", [{}, {"quantiles": [0.1, 0.5]}, {"distribution": "normal"}])
+def test_forecasts_are_float64_whatever_goes_in(dtype, head):
+    wave = (10 * np.sin(np.arange(60))).astype(dtype)
+    model = SequenceForecaster(**{**TINY, "epochs": 1, **head}).fit(wave)
+    found = [model.predict(wave), model.forecast(), model.forecast(wave, horizon=9)]
+    if head:
+        found += [model.predict_quantiles(wave), model.forecast_quantiles()]
+    if "distribution" in head:
+        found.append(model.sample(n_paths=2))
+    assert {answer.dtype for answer in found} == {np.dtype(np.float64)}

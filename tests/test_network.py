@@ -18,7 +18,7 @@ from seqkit.cells import CELLS
 from seqkit.network.document import KINDS, as_document, network_of
 from seqkit.network.graph import Graph
 from seqkit.network.layers.base import Saved
-from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Softmax
+from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer
@@ -142,6 +142,7 @@ LAYERS = [
     (Concatenate(), [STEPS, normal(N, T, 2)]),
     (Concatenate(1, 7), [STEPS, normal(N, 4, F)]),
     (Softmax(), [ROWS]),
+    (Sigmoid(), [ROWS]),
     (Embedding(1, 4, 3), [RNG.integers(0, 4, (N, 2)).astype(np.int32)]),
     (SegmentQueries(3, 6), [ROWS]),
     (SegmentQueries(3, 6, 2), [ROWS]),

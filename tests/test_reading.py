@@ -69,8 +69,8 @@ FAULTS = {
     ),
     "missing field": (
         "task: forecasting\ndata: {dataset: airline}\nforecast:\n  horizon: 12\n",
-        ["3:1: missing field 'forecast.context_length': past steps the model sees; a list gives "
-         "the networks of an ensemble different ones."],
+        ["3:1: missing field 'forecast.context_length': past steps the model sees; a list is "
+         "an ensemble, a network for each length."],
     ),
     "missing section": (
         "# first\ntask: classification\n",

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import importlib
+import doctest
+import importlib.util
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
 from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
+from seqkit.estimators.saving import estimator_class
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
 from seqkit.recipe.schema import (
@@ -118,8 +121,9 @@ SIGNATURES = [
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {
-    "n_timesteps", "n_features", "n_classes", "n_targets", "variable_length", "random_state",
-    "verbose", "warm_start", "n_past", "n_future", "n_static", "static_categories", "target_inputs",
+    "n_timesteps", "n_features", "n_classes", "n_targets", "variable_length", "multilabel",
+    "random_state", "verbose", "warm_start", "n_past", "n_future", "n_static",
+    "static_categories", "target_inputs",
 }  # fmt: skip
 
 
@@ -301,8 +305,8 @@ MINIMAL = {
                                                                "quantiles": [0.5]}}, "train.loss"),
         ("forecasting", {"train": {"loss": "pinball"}}, "train.loss"),
         ("forecasting", {"train": {"loss": "nll"}}, "train.loss"),
-        ("forecasting", {"forecast": {"context_length": [9, 8], "horizon": 1}},
-         "forecast.context_length"),
+        ("forecasting", {"forecast": {"context_length": [9, 8, 7], "horizon": 1},
+                         "train": {"ensemble": 2}}, "forecast.context_length"),
         ("forecasting", {"model": {"dense": [8], "decoder": "recursive"}}, "model.dense"),
         ("forecasting", {"forecast": {"context_length": 9, "horizon": 1,
                                       "distribution": "poisson"},
@@ -363,3 +367,23 @@ def test_guide_lists_the_fields_there_are():
         for path in some(leaves(kind)):
             name = path.partition(".")[2] or path
             assert name == "task" or f"| `{name}` |" in guide, path
+
+
+@pytest.mark.parametrize("task", RECIPES)
+def test_docstrings_of_estimators_say_what_the_grammar_says(task):
+    page = ROOT / "docs" / "make_docstrings.py"
+    spec = importlib.util.spec_from_file_location("make_docstrings", page)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path, text = module.written(task)
+    assert path.read_text(encoding="utf-8") == text, "run python docs/make_docstrings.py"
+    assert not doctest.testmod(module).failed
+
+
+@pytest.mark.parametrize("task", RECIPES)
+def test_an_estimator_is_documented_as_a_whole(task):
+    found = estimator_class(task)
+    text = inspect.getdoc(found)
+    assert not re.search(r"\b[Aa]s (in|for) :class:", text)
+    described = re.findall(r"^(\w+) : ", text.partition("Attributes")[0], re.M)
+    assert described == list(inspect.signature(found).parameters)

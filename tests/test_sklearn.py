@@ -87,6 +87,7 @@ EXPECTED = {
     "SequenceForecaster": {
         "check_methods_sample_order_invariance": IN_ORDER,
         "check_methods_subset_invariance": IN_ORDER,
+        "check_sample_weight_equivalence_on_dense_data": IN_ORDER,
         "check_fit1d": "a one-dimensional X is one series of one feature, no mistake",
     },
 }
@@ -98,6 +99,8 @@ def expected(estimator) -> dict[str, str]:
     found = dict(EXPECTED[type(estimator).__name__])
     if estimator.warm_start and not isinstance(estimator, SequenceForecaster):
         found["check_supervised_y_2d"] = GOES_ON
+        if isinstance(estimator, SequenceClassifier):
+            found["check_classifiers_multilabel_representation_invariance"] = GOES_ON
     return found
 
 

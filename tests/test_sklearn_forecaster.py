@@ -113,10 +113,17 @@ def test_frames_of_arrays_keep_their_names(passengers):
 def test_weights_of_a_score_are_routed(passengers):
     weight = np.linspace(1, 9, 144)
     with config_context(enable_metadata_routing=True):
-        model = SequenceForecaster(**TINY).set_score_request(sample_weight=True)
         cv = TimeSeriesSplit(2, test_size=30)
-        weighted = cross_val_score(model, passengers, cv=cv, params={"sample_weight": weight})
-    assert (weighted != cross_val_score(SequenceForecaster(**TINY), passengers, cv=cv)).any()
+
+        def scores(fit, score):
+            model = SequenceForecaster(**TINY).set_fit_request(sample_weight=fit)
+            model.set_score_request(sample_weight=score)
+            return cross_val_score(model, passengers, cv=cv, params={"sample_weight": weight})
+
+        weighted, fitted = scores(False, True), scores(True, False)
+    plain = cross_val_score(SequenceForecaster(**TINY), passengers, cv=cv)
+    assert (weighted != plain).any()
+    assert (fitted != plain).any()
 
 
 # --- nothing leaks --------------------------------------------------------------------------------

@@ -219,7 +219,10 @@ def test_other_features_are_named(kind):
     X, y = data(kind)
     model = make(kind).fit(X, y)
     wider = np.stack([X, X], axis=-1) if X.ndim == 1 else np.concatenate([X, X], axis=2)
-    with pytest.raises(ValueError, match=f"X has 2 features, but {type(model).__name__} is expec"):
+    words = "X has 2 features a time step, fitted with 1"
+    if kind == "forecaster":
+        words = "X has 2 features, but SequenceForecaster is expecting 1"
+    with pytest.raises(ValueError, match=words):
         model.predict(wider)
 
 

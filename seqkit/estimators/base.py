@@ -18,17 +18,24 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    validate_data,
 )
 
 from seqkit import training
 from seqkit.auto import AUTO, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
-from seqkit.data.sequences import Padded, as_padded
+from seqkit.data.sequences import Padded
 from seqkit.errors import explain
 from seqkit.estimators.checking import SeriesCheck
-from seqkit.estimators.examples import Examples, check_size, take_series, tell_of_precision
+from seqkit.estimators.examples import Examples, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
+from seqkit.estimators.inputs import (
+    OnEpoch,
+    SeriesInput,
+    TargetInput,
+    ValidationData,
+    WeightInput,
+)
+from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.recipe.schema import validate_parameters
@@ -113,12 +120,18 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
     def _row(self) -> Task:
         return TASKS[self._task]
 
-    def _settings(self) -> dict[str, Any]:
-        """Return the settings, every one of them checked."""
+    def _settings(self, held: bool = False) -> dict[str, Any]:
+        """Return the settings, every one of them checked.
+
+        `held`: a validation part is given, so that there is patience without a share to set aside.
+        """
         values = self.get_params(deep=False)
         for name in ("random_state", "verbose", "warm_start"):
             values.pop(name, None)
-        validate_parameters(type(self).__name__, self._task, values)
+        checked = dict(values)
+        if held and not isinstance(values["validation"], str) and values["validation"] == 0:
+            checked["validation"] = AUTO
+        validate_parameters(type(self).__name__, self._task, checked)
         return values
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
@@ -169,7 +182,7 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         }
 
 
-class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
+class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one answer."""
 
     _answers_depend_on = (*MODEL_SETTINGS, "missing")
@@ -220,13 +233,13 @@ class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
 
     def fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        callbacks: Iterable[Any] = (),
-        on_epoch: Callable[..., Any] | None = None,
+        validation_data: ValidationData = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        on_epoch: OnEpoch | None = None,
         resume: training.TrainingState | None = None,
     ) -> Self:
         """Fit the model to series and their targets.
@@ -291,7 +304,7 @@ or a list of (n_timesteps_i, n_features) arrays
         partial_pass: bool = False,
         classes: np.ndarray | None = None,
     ) -> None:
-        settings = self._settings()
+        settings = self._settings(held=validation_data is not None)
         start: dict[str, Any] = {"resume": resume}
         if going_on:
             self._check_settings_kept()
@@ -340,7 +353,7 @@ or a list of (n_timesteps_i, n_features) arrays
         )
         self._adopt(fitted, keep_state=self.warm_start or partial_pass)
 
-    def untrained(self, X: Any, y: Any) -> keras.Model:
+    def untrained(self, X: SeriesInput, y: TargetInput) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the
@@ -390,40 +403,6 @@ or a list of (n_timesteps_i, n_features) arrays
             )
         return take_series(padded, rows), _safe_indexing(y, rows), given[rows]
 
-    def _check_X(self, X: Any, reset: bool) -> Padded:
-        owner, fitted = type(self).__name__, self._fitted
-        if _is_table(X):
-            table = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-            padded = as_padded(table[:, :, None], missing=fitted.missing, dtype=None)
-            n_features, n_steps = 1, table.shape[1]
-        else:
-            padded = as_padded(X, missing=fitted.missing, dtype=None)
-            n_features, n_steps = padded.values.shape[2], None
-            if fitted.missing == "indicator":
-                n_features //= 2
-            if reset:
-                self.n_features_in_ = n_features
-        if reset:
-            self._n_steps_, self._n_channels_ = n_steps, padded.values.shape[2]
-        elif (n_steps is None) != (self._n_steps_ is None) or (
-            n_steps is None and n_features != self.n_features_in_
-        ):
-            expected = "1 a time step, as a table" if self._n_steps_ else self.n_features_in_
-            raise ValueError(
-                f"X has {n_features} features, but {owner} is expecting {expected} features as "
-                "input."
-            )
-        check_size(padded.values, owner, "X")
-        shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        # a series shorter than a patch that nobody asked for is one patch, filled up
-        if fitted.patch != AUTO and shortest < fitted.patch:
-            series = 0 if padded.lengths is None else int(padded.lengths.argmin())
-            raise ValueError(
-                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
-                f"series {series} has {shortest}. Use a smaller patch."
-            )
-        return padded
-
     def _build(self, variable_length: bool | None = None) -> Architecture:
         if variable_length is None:
             variable_length = self._variable_length_
@@ -453,16 +432,6 @@ or a list of (n_timesteps_i, n_features) arrays
         build = self._build(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
         return training.predict(build, self.weights_, source, key=build.key, output=output)
-
-
-def _is_table(X: Any) -> bool:
-    """Whether X is two-dimensional in scikit-learn's sense: a row a series, a column a step."""
-    if isinstance(X, (list, tuple)):
-        sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
-        return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
-    if getattr(X, "ndim", 2) == 1:
-        return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
-    return getattr(X, "ndim", 2) != 3
 
 
 def _inputs(padded: Padded, variable_length: bool) -> Any:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import validate_data
 
-from seqkit.auto import choose
-from seqkit.estimators.examples import Examples
+from seqkit.auto import AUTO, choose
+from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators.examples import Examples, check_size
+from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
 __all__ = ["SeriesCheck"]
 
@@ -17,17 +22,21 @@ class SeriesCheck:
     """What a fit of labelled series does before it trains: checking, dividing, choosing sizes."""
 
     auto_: dict[str, Any]
+    n_features_in_: int
+    _n_steps_: int | None
+    _n_channels_: int
+    _fitted: Any
     _row: Any
     _examples: Any
 
     def check(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: SeriesInput,
+        y: TargetInput,
+        sample_weight: WeightInput = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
-        asked: Any = None,
+        validation_data: ValidationData = None,
+        asked: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
@@ -45,9 +54,53 @@ class SeriesCheck:
         """
         other: Any = clone(self)
         # whether a part can be set aside does not depend on how it is drawn
-        other._divided(X, y, sample_weight, validation_data, 0, other._settings(), reset=True)
+        settings = other._settings(held=validation_data is not None)
+        other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
         if asked is not None:
             other._check_X(asked, reset=False)
+
+    def _check_X(self, X: Any, reset: bool) -> Padded:
+        owner, fitted = type(self).__name__, self._fitted
+        table = _is_table(X)
+        # a table is one feature over time: fitted on three axes, any number of steps may be asked
+        if table and (reset or self._n_steps_ is not None):
+            values = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+            padded = as_padded(values[:, :, None], missing=fitted.missing, dtype=None)
+        else:
+            padded = as_padded(X, missing=fitted.missing, dtype=None)
+        n_channels = padded.values.shape[2]
+        if reset:
+            self._n_steps_, self._n_channels_ = (
+                (padded.values.shape[1] if table else None),
+                n_channels,
+            )
+            marked = 2 if fitted.missing == "indicator" else 1
+            self.n_features_in_ = self._n_steps_ or n_channels // marked
+        elif n_channels != self._n_channels_:
+            raise ValueError(self._other_features(n_channels, table))
+        check_size(padded.values, owner, "X")
+        shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
+        # a series shorter than a patch that nobody asked for is one patch, filled up
+        if fitted.patch != AUTO and shortest < fitted.patch:
+            series = 0 if padded.lengths is None else int(padded.lengths.argmin())
+            raise ValueError(
+                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
+                f"series {series} has {shortest}. Use a smaller patch."
+            )
+        return padded
+
+    def _other_features(self, n_channels: int, table: bool) -> str:
+        """Return the message about series of another number of features than those of the fit."""
+        marked = 2 if self._fitted.missing == "indicator" else 1
+        given, fitted = n_channels // marked, self._n_channels_ // marked
+        shape = "(n_series, n_timesteps)" if table else f"(n_series, n_timesteps, {given})"
+        whole = f"(n_series, n_timesteps, {fitted})" + (
+            " or (n_series, n_timesteps)" if fitted == 1 else ""
+        )
+        return (
+            f"{type(self).__name__}: X has {_features(given)} a time step, fitted with {fitted}. "
+            f"It is read as {shape}; give {whole}."
+        )
 
     def _divided(
         self,
@@ -89,15 +142,52 @@ class SeriesCheck:
         """Set the share `validation` aside, by class where there are classes."""
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
-        n = len(examples.target)
-        by_class = examples.target if self._row.target == "label" else None
+        rows = np.arange(len(examples.target))
+        one_label = self._row.target == "label" and examples.target.ndim == 1
+        by_class = examples.target if one_label else None
+        n_held = math.ceil(validation * len(rows))
+        if by_class is not None:
+            shared = np.bincount(by_class)[by_class] > 1
+            if not shared.all() or not len(np.unique(by_class)) <= n_held < len(rows):
+                rows, by_class = self._without_classes(rows, shared, n_held), None
         try:
-            kept, held = train_test_split(
-                np.arange(n), test_size=validation, random_state=seed, stratify=by_class
-            )
+            size = n_held if len(rows) < len(examples.target) else validation
+            _, held = train_test_split(rows, test_size=size, random_state=seed, stratify=by_class)
         except ValueError as error:
             raise ValueError(
-                f"{type(self).__name__}: validation={validation!r} of {n} series cannot be "
-                f"set aside. {error} Give validation_data, or set validation=0 and patience=0."
+                f"{type(self).__name__}: validation={validation!r} of {len(examples.target)} "
+                f"series cannot be set aside. {error} Give validation_data, or set validation=0."
             ) from error
+        kept = np.setdiff1d(np.arange(len(examples.target)), held)
         return examples.take(kept), examples.take(held)
+
+    def _without_classes(self, rows: np.ndarray, shared: np.ndarray, n_held: int) -> np.ndarray:
+        """Return the series that may be held out whatever their class, and warn that it is so.
+
+        The only series of a class is trained on: else nothing would be known of the class.
+        """
+        reason = f"{n_held} series cannot hold one of every class"
+        if not shared.all():
+            alone = int((~shared).sum())
+            has = "has" if alone == 1 else "have"
+            reason = f"{alone} of the classes {has} one series, which is trained on"
+        warnings.warn(
+            f"{type(self).__name__}: the validation part of {n_held} series is drawn without "
+            f"regard to classes: {reason}. Give validation_data, or set validation=0.",
+            stacklevel=7,  # the line that calls fit
+        )
+        return rows[shared]
+
+
+def _features(number: int) -> str:
+    return "1 feature" if number == 1 else f"{number} features"
+
+
+def _is_table(X: Any) -> bool:
+    """Whether X is two-dimensional in scikit-learn's sense: a row a series, a column a step."""
+    if isinstance(X, (list, tuple)):
+        sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
+        return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
+    if getattr(X, "ndim", 2) == 1:
+        return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
+    return getattr(X, "ndim", 2) != 3

@@ -3,87 +3,98 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
+from seqkit.estimators.settings import ClassifierSettings
 from seqkit.network.losses import Objective
 
 __all__ = ["SequenceClassifier"]
 
 
-class SequenceClassifier(ClassifierMixin, SeriesEstimator):
+class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     """Classify whole series with a recurrent network.
 
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
-    The network is that of :func:`seqkit.build_classifier`; it is trained on the cross-entropy.
+    The network is that of :func:`seqkit.build_classifier`; it is trained on the cross-entropy. With
+    `y` of 0 and 1 for several labels a series, ``(n_series, n_labels)``, it learns each label apart
+    (a sigmoid each, binary cross-entropy).
 
     Parameters
     ----------
     cell : str, default="gru"
-        Recurrent cell, a row of ``seqkit.cells.CELLS``.
-    units : int or sequence of int, default=(64, 64)
-        Width of the recurrent layer; a sequence is a stack.
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=(64, 64)
+        Width of the recurrent layer; a list is a stack of layers.
     bidirectional : bool, default=True
-        Run every layer in both directions.
-    dropout : float, default=0.2
-        Share dropped, in [0, 1), on the input of every recurrent layer after the first and
-        before the head.
-    recurrent_dropout : float, default=0.0
-        Share of the previous state dropped, one mask a sequence.
+        Run every layer in both directions and join the results.
+    dropout : a number from 0 to below 1, default=0.2
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
-        Add a layer's input to its output from the second layer on.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the valid steps become one vector.
-    patch : int or "auto", default="auto"
-        Time steps folded into one before the first recurrent layer; ``auto`` leaves 32 of a series
-        of median length.
-    dense : sequence of int, default=()
-        Widths of hidden layers between pooling and head.
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    patch : a positive integer or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that 32 are left of a series of median length.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
-        Scaling of each feature, fitted on the training part and kept in the model.
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles.
     missing : {"error", "interpolate", "indicator"}, default="error"
-        What a NaN is: an error, interpolated within its series, or marked by a further feature.
-    epochs : int or "auto", default="auto"
-        Passes over the training series, at most; ``auto`` makes 2,000 gradient steps, in 300
-        epochs at most.
-    batch_size : int or "auto", default="auto"
-        Series in a gradient step; ``auto`` is a power of two near a tenth of them, from 8 to 64.
-    optimizer : str, default="adam"
-        A Keras optimizer by name.
-    learning_rate : float, default=3e-3
-        Step size of the optimizer.
+        What becomes of missing values: an error, linear interpolation within the series, or the
+        last value and one more feature a channel that marks the gap.
+    epochs : a positive integer or "auto", default="auto"
+        Most passes over the training part. auto = so many that there are 2000 gradient steps, but
+        300 at most.
+    batch_size : a positive integer or "auto", default="auto"
+        Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
+        Gradient method.
+    learning_rate : a number above 0, default=0.003
+        Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
-        Course of the learning rate.
-    steps_per_epoch : int or None, default=None
-        Random batches in an epoch instead of a full pass.
-    clipnorm : float or None, default=1.0
-        Greatest global norm of the gradient; ``None`` does not clip.
+        How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
+        when the validation loss stands still.
+    steps_per_epoch : a positive integer or None, default=None
+        Batches drawn at random make an epoch, instead of a full pass: for long or many series.
+    clipnorm : a number above 0 or None, default=1.0
+        Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "crossentropy"}, default="auto"
-        What is minimised.
-    class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss.
-    patience : int or "auto", default="auto"
+        What training minimises; auto is crossentropy.
+    patience : an integer of 0 or more or "auto", default="auto"
         Epochs without a better validation loss before training stops and the best weights are
-        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 turns this off, and
-        the last weights are kept. ``auto``: see :func:`seqkit.auto.early_stopping`.
-    validation : float or "auto", default="auto"
-        Share of the series set aside, by class, for early stopping; 0 for none. ``auto`` is .15
-        where that is 50 series or more, two of every class among them, or where `patience` is
-        set; else 0.
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
+        weights are kept. auto = 10 if the validation part holds 50 series or more and 2 of every
+        class; else 0.
+    validation : a fraction from 0 to below 1 or "auto", default="auto"
+        Fraction of the training series held back for early stopping. 0 = none; auto = 0.15 if that
+        is 50 series or more and 2 of every class, or if patience is set; else 0.
     warm_start : bool, default=False
-        Continue from the last fit instead of starting anew.
+        Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
+        anew.
     random_state : int, RandomState instance or None, default=None
-        The same integer gives the same weights.
+        The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
+    class_weight : "balanced", None or a map from every label to a number above 0, default=None
+        Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
+        to weight.
 
     Attributes
     ----------
@@ -94,7 +105,7 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
     history_ : dict of str to list of float
         Loss and accuracy by epoch; with a validation part also ``val_...``.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The classes, sorted; of several labels their numbers.
     n_features_in_ : int
         Features a time step, or columns of a two-dimensional `X`.
     n_iter_, best_epoch_ : int
@@ -123,75 +134,53 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
 
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
             """Return the mean accuracy."""
 
-    def __init__(
-        self,
-        *,
-        cell: str = "gru",
-        units: int | Sequence[int] = (64, 64),
-        bidirectional: bool = True,
-        dropout: float = 0.2,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        pooling: str = "mean_max",
-        patch: int | str = "auto",
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        missing: str = "error",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: str = "adam",
-        learning_rate: float = 3e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        class_weight: Mapping[Any, float] | str | None = None,
-        patience: int | str = "auto",
-        validation: float | str = "auto",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.pooling = pooling
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.class_weight = class_weight
-        self.patience = patience
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`."""
+    def predict_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
+        """Return the probability of each class, ``(n_series, n_classes)``, as `classes_`.
+
+        Of a model of several labels it is that of each label, whatever the others are.
+        """
         probabilities = self._predict_raw(X).astype(np.float64)
+        if self._labels:
+            return probabilities
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each series, ``(n_series,)``."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+    def predict_log_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
+        """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        It comes from the network's logits, so that the probability of a very unlikely class, which
+        float32 rounds to 0, has a finite logarithm.
+        """
+        logits = self._predict_raw(X, "logits").astype(np.float64)
+        if self._labels:
+            return -np.logaddexp(0.0, -logits)
+        return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+    def predict(self, X: SeriesInput) -> np.ndarray:
+        """Return the most probable class of each series, ``(n_series,)``.
+
+        Of a model of several labels: 1 where a label is more probable than not, ``(n_series,
+        n_labels)``.
+        """
+        probabilities = self.predict_proba(X)
+        if self._labels:
+            return (probabilities > 0.5).astype(np.int64)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def partial_fit(
+        self,
+        X: SeriesInput,
+        y: TargetInput,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: WeightInput = None,
+    ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         A cosine is not followed, since nobody knows how many passes there will be: the learning
@@ -216,12 +205,22 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True, classes=classes
         )
 
+    @property
+    def _labels(self) -> bool:
+        """Whether every class is there or not, whatever the others are."""
+        return getattr(self, "_multilabel_", False)  # not there in folders of 0.1.0
+
     def _encode_target(self, y: Any, reset: bool) -> np.ndarray:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        many = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if reset:
+            self._multilabel_ = many
+        if many or self._labels:
+            return self._encode_labels(y, many, reset)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if reset and not hasattr(self, "classes_"):
@@ -239,16 +238,36 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
             )
         return np.searchsorted(self.classes_, y).astype(np.int32)
 
+    def _encode_labels(self, y: Any, many: bool, reset: bool) -> np.ndarray:
+        owner = type(self).__name__
+        if isinstance(self.class_weight, Mapping):
+            expected = "None or balanced with several labels"
+            hint = "Give sample_weight."
+            raise ValueError(explain(owner, "class_weight", expected, self.class_weight, hint))
+        y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        if reset and not hasattr(self, "classes_"):
+            self.classes_ = np.arange(y.shape[1])
+        fits = many and self._labels and y.shape[1] == len(self.classes_)
+        if not fits or not np.isin(y, (0, 1)).all():
+            expected = "a class for each series"
+            if self._labels:
+                expected = f"0 or 1 for each of {len(self.classes_)} labels, as in the first fit"
+            raise ValueError(explain(owner, "y", expected, f"an array of shape {y.shape}"))
+        return y.astype(np.float32)
+
     def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         weight_of = self.class_weight
+        if self._labels:  # the weights of its labels, multiplied
+            return compute_sample_weight(weight_of, target).astype(np.float32)
         if isinstance(weight_of, Mapping):
             unknown = set(weight_of) - set(self.classes_.tolist())
             if unknown:
+                names = reprlib.repr(sorted(unknown, key=str))
                 raise ValueError(
                     f"{type(self).__name__}: class_weight must name classes of y, "
-                    f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(sorted(unknown))}."
+                    f"{reprlib.repr(self.classes_.tolist())}; got {names}."
                 )
             by_class = np.array([weight_of.get(c, 1.0) for c in self.classes_.tolist()])
         else:
@@ -262,11 +281,16 @@ class SequenceClassifier(ClassifierMixin, SeriesEstimator):
         return by_class[target].astype(np.float32)
 
     def _sizes(self, target: np.ndarray) -> list[int]:
+        if self._labels:
+            return [len(target)]
         counts = np.bincount(target, minlength=len(self.classes_))
         return counts.tolist()
 
     def _objective(self) -> Objective:
-        return Objective("crossentropy")
+        return Objective("binary_crossentropy" if self._labels else "crossentropy")
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
-        return "classifier", {"n_classes": len(self.classes_)}
+        return "classifier", {
+            "n_classes": len(self.classes_),
+            **({"multilabel": True} if self._labels else {}),
+        }

@@ -172,9 +172,14 @@ _COLUMNS = record(
         ),
     ),
 )
+_LIBRARY = Kind("pandas, polars or pyarrow", lambda name: name in ("pandas", "polars", "pyarrow"))
 _PLACES = series_of(whole(), tuple)
 FACTS: dict[str, dict[str, Fact]] = {
-    "classification": {**_SERIES, "classes_": Fact(array("UOiufb"))},
+    "classification": {
+        **_SERIES,
+        "classes_": Fact(array("UOiufb")),
+        "_multilabel_": Fact(FLAG, always=False),
+    },
     "regression": {
         **_SERIES,
         "_many_targets_": Fact(FLAG),
@@ -187,6 +192,8 @@ FACTS: dict[str, dict[str, Fact]] = {
         "n_features_in_": Fact(whole(1), always=False),
         "histories_": Fact(series_of(_CURVES)),
         "notes_": Fact(_NAMES),
+        "auto_": Fact(_CHOSEN, always=False),
+        "_library_": Fact(optional(_LIBRARY), always=False),
         "_sizes_": Fact(series_of(whole(1))),
         "_window_offset_": Fact(array("f"), since=2),
         "_window_scale_": Fact(array("f"), since=2),

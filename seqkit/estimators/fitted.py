@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from seqkit.errors import explain
+from seqkit.errors import RunError, explain
 from seqkit.estimators.weights_file import described
 from seqkit.network.architecture import weights_of
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["FittedSettings", "taken_over"]
 
@@ -55,7 +60,52 @@ class FittedSettings:
                     )
                 )
 
-    def set_weights(self, weights: Any) -> Any:
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted estimator as a folder of JSON and numbers.
+
+        It holds ``model.json`` (settings and what the fit has learned), ``weights.safetensors`` and
+        ``estimator.json`` (their SHA-256): nothing that could run when it is loaded, unlike a
+        pickle. The state of the optimizer is not in it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder; one that holds a saved estimator is replaced, anything else is an error.
+
+        Raises
+        ------
+        seqkit.errors.RunError
+            If something else stands there, or the folder cannot be written.
+        """
+        from seqkit.estimators.saving import write_estimator  # imports the estimators by name
+
+        check_is_fitted(self)
+        write_estimator(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the estimator that :meth:`save` has saved; :func:`seqkit.load` takes any kind.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        seqkit.errors.RunError
+            If it is missing, damaged, of a newer version or of another kind of estimator.
+        """
+        from seqkit.estimators.saving import read_estimator
+
+        estimator = read_estimator(path)
+        if not isinstance(estimator, cls):
+            raise RunError(
+                f"{os.fspath(path)}: this is a {type(estimator).__name__}, no {cls.__name__}. "
+                "seqkit.load(path) loads either."
+            )
+        return estimator
+
+    def set_weights(self, weights: Sequence[npt.ArrayLike] | keras.Model) -> Self:
         """Take over weights, such as those ``model_`` was trained to by hand.
 
         ``model_`` is a copy: what is done to it does not reach the estimator but by this method.

@@ -20,6 +20,7 @@ from seqkit.estimators.forecast_reading import (
     read_series,
 )
 from seqkit.estimators.forecast_running import Networks, pooled_r2
+from seqkit.estimators.inputs import Covariates, RandomState, SeriesInput
 from seqkit.network.heads import Head, head_of
 
 __all__ = ["ForecastAnswers"]
@@ -143,7 +144,9 @@ class ForecastAnswers(BaseSequenceEstimator):
             point = point[:, :, 0]
         return np.split(point, panel.offsets[1:-1]) if len(panel) > 1 else point
 
-    def predict_quantiles(self, X: Any, levels: Sequence[float] | None = None) -> np.ndarray:
+    def predict_quantiles(
+        self, X: SeriesInput, levels: Sequence[float] | None = None
+    ) -> np.ndarray:
         """Forecast quantiles from every row, ``(n_timesteps, horizon, n_targets, n_levels)``.
 
         Parameters
@@ -199,9 +202,9 @@ class ForecastAnswers(BaseSequenceEstimator):
 
     def forecast_quantiles(
         self,
-        X: Any = None,
+        X: SeriesInput | None = None,
         horizon: int | None = None,
-        future: Any = None,
+        future: Covariates = None,
         levels: Sequence[float] | None = None,
     ) -> np.ndarray:
         """Quantiles after the end, ``(horizon, n_targets, n_levels)`` (several series: one more).
@@ -218,12 +221,12 @@ class ForecastAnswers(BaseSequenceEstimator):
 
     def sample(
         self,
-        X: Any = None,
+        X: SeriesInput | None = None,
         horizon: int | None = None,
-        future: Any = None,
+        future: Covariates = None,
         *,
         n_paths: int = 100,
-        random_state: Any = None,
+        random_state: RandomState = None,
     ) -> np.ndarray:
         """Draw paths from the forecast distribution.
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
-from seqkit.auto import patience_in_epochs
+from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
 from seqkit.data.panel import Panel
-from seqkit.data.windows import training_panel
 from seqkit.errors import explain
 from seqkit.estimators.base import (
     TRAIN_SETTINGS,
     _seed,
 )
-from seqkit.estimators.forecast_answers import ForecastAnswers
+from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
-    hold_out,
     point_loss,
     scaling_statistics,
     tell_of_precision,
     window_sources,
 )
-from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
+from seqkit.estimators.forecast_weights import weighted
+from seqkit.estimators.inputs import (
+    OnEpoch,
+    SeriesInput,
+    TargetInput,
+    ValidationData,
+    WeightInput,
+)
+from seqkit.estimators.settings import ForecastSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.heads import HEADS
 from seqkit.network.layers.windows import default_patch
@@ -46,7 +53,7 @@ FORECAST_MODEL_SETTINGS = (
 MOST_BATCHES = 250
 
 
-class SequenceForecaster(ForecastAnswers):
+class SequenceForecaster(ForecastSettings, ForecastData):
     """Forecast the next steps of one series or of many with a recurrent network.
 
     One network learns from all series. Each window is brought to its own scale, so that large and
@@ -54,55 +61,122 @@ class SequenceForecaster(ForecastAnswers):
 
     Parameters
     ----------
-    context_length : int or list of int
-        Past steps the model sees; a list gives the networks of an ensemble different ones.
-    horizon : int
+    context_length : a positive integer or a list of them
+        Past steps the model sees; a list is an ensemble, a network for each length.
+    horizon : a positive integer
         Steps forecast at once.
-    quantiles : list of float, default=None
-        Levels to forecast, e.g. ``[0.1, 0.5, 0.9]``; they never cross.
-    distribution : {"normal", "student_t", "negative_binomial", "poisson"}, default=None
-        Distribution to forecast instead; the last two are of counts.
-    decoder, normalize, departure_from, channels, season
-        As in :func:`seqkit.build_forecaster`.
-    cell, units, bidirectional, dropout, recurrent_dropout, residual, patch, dense, scale
-        The network, as in :class:`SequenceClassifier`; a GRU of 128 units by default, which did
-        better than the LSTM on the validation parts of M4 Hourly and the airline series.
-    series_id, time, target, past_covariates, future_covariates, static_covariates
-        Columns of a long frame; ``unique_id``, ``ds`` and ``y`` are found by name. Features of an
-        array are called x0, x1, ...
-    frequency : str, default=None
-        Pandas alias; inferred by default.
-    calendar : list of str, default=()
-        Calendar features from the time stamps: minute, hour, weekday, day, week, month,
-        quarter, year_day.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
+        Distribution to forecast instead of quantiles; the last two are of counts.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        How the horizon is produced: all steps from the final state; patch after patch, its own
+        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each context window by its own statistics, undone on the output: its last value subtracted,
+        or zero mean and unit variance.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Learn the departure from this naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together in one window, or each as a series of its own.
+    season : a positive integer, default=1
+        Steps in a season, for the seasonal naive forecast and scaled errors.
+    cell : str, default="gru"
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=128
+        Width of the recurrent layer; a list is a stack of layers.
+    bidirectional : bool, default=False
+        Run every layer in both directions and join the results.
+    dropout : a number from 0 to below 1, default=0.0
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    patch : a positive integer or None, default=None
+        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
+        season, where the shortest context holds two, else 1.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles.
     missing : {"error", "interpolate", "indicator"}, default="error"
-        What absent stamps and NaN are: an error; filled in a straight line; the last value held
-        and marked by a further channel. They never count in the loss.
-    epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
-        Training, as in :class:`SequenceClassifier`; an example is a window. Without
-        ``steps_per_epoch`` an epoch is a full pass, or 250 batches drawn at random where that is
-        less.
+        What becomes of missing values: an error, linear interpolation within the series, or the
+        last value and one more feature a channel that marks the gap.
+    epochs : a positive integer, default=100
+        Most passes over the training part.
+    batch_size : a positive integer, default=32
+        Series, or windows, in a gradient step.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
+        Gradient method.
+    learning_rate : a number above 0, default=0.001
+        Step size at the start.
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
+        How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
+        when the validation loss stands still.
+    steps_per_epoch : a positive integer or None, default=None
+        Batches of windows drawn at random make an epoch. Default: a full pass, of at most 250
+        batches.
+    clipnorm : a number above 0 or None, default=1.0
+        Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "mae", "mse", "huber", "pinball", "nll"}, default="auto"
-        Of the normalised target; ``auto`` is mae, with quantiles pinball, with a distribution nll.
-    ensemble : int, default=1
-        Networks trained with different seeds and combined by the median.
-    validation : int or float, default=0
-        Time steps, or share, of the end of every series kept for early stopping; 0 for none.
+        What training minimises; auto is mae, or pinball with quantiles, or nll (negative log
+        likelihood) with a distribution.
+    patience : an integer of 0 or more or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
+        weights are kept. auto = 10 if the validation part holds 50 windows or more; else 0.
+    validation : a number of time steps or a fraction below 1 or "auto", default="auto"
+        End of every series, before a test part, held back for early stopping: a number of time
+        steps, or a fraction of each series. 0 = none; auto = 0.15 if patience is set, else 0, since
+        the end of a series is missed in training.
     warm_start : bool, default=False
-        Continue from the last fit instead of starting anew.
+        Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
+        anew.
     random_state : int, RandomState instance or None, default=None
-        The same integer gives the same weights.
+        The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    ensemble : a positive integer, default=1
+        Networks trained with different seeds and combined by the median; at least one for each
+        context length.
+    series_id : a column's name or None, default=None
+        Column that tells which series a row belongs to; for forecasting, default `unique_id` where
+        there is one.
+    time : a column's name or None, default=None
+        Column of time stamps; for forecasting, default `ds` where there is one.
+    target : a column's name, a list of different columns' names or None, default=None
+        Column to forecast; a list forecasts several together. Default: `y`, or the only numeric
+        column left over.
+    past_covariates : a list of different columns' names, default=()
+        Columns known up to now only.
+    future_covariates : a list of different columns' names, default=()
+        Columns known over the horizon too; asked for when forecasting.
+    static_covariates : a list of different columns' names, default=()
+        Columns with one value a series; text is embedded.
+    frequency : a pandas frequency such as h, D or MS or None, default=None
+        Step between time stamps, as pandas writes it. Default: inferred, and said.
+    calendar : str, default=()
+        Parts of the time stamp given to the model as sine and cosine. One of a list of names out of
+        minute, hour, weekday, day, week, month, quarter and year_day.
 
     Attributes
     ----------
     model_ : keras.Model
         Raw windows to forecasts in units; an ensemble is one model.
     weights_ : list of ndarray
-        Its weights.
+        Its weights, in the order of ``model_.weights``.
     history_ : dict of str to list of float
-        Loss by epoch; of an ensemble's first network (``histories_`` has all).
+        Loss by epoch; with a validation part also ``val_...``. Of an ensemble, the first network's.
+    histories_ : list of dict
+        That of every network.
+    n_iter_, best_epoch_ : int
+        Epochs run, and the one whose weights were kept; of an ensemble, the first network's.
+    auto_ : dict
+        What `patience` and `validation` have become where they are ``"auto"``.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
     notes_ : tuple of str
@@ -124,130 +198,24 @@ class SequenceForecaster(ForecastAnswers):
     _task = "forecasting"
     _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
 
-    def __init__(
-        self,
-        *,
-        context_length: int | Sequence[int],
-        horizon: int,
-        quantiles: Sequence[float] | None = None,
-        distribution: str | None = None,
-        decoder: str = "direct",
-        normalize: str = "standard",
-        departure_from: str = "none",
-        channels: str = "joint",
-        season: int = 1,
-        cell: str = "gru",
-        units: int | Sequence[int] = 128,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        patch: int | None = None,
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        series_id: str | None = None,
-        time: str | None = None,
-        target: str | Sequence[str] | None = None,
-        past_covariates: Sequence[str] = (),
-        future_covariates: Sequence[str] = (),
-        static_covariates: Sequence[str] = (),
-        frequency: str | None = None,
-        calendar: Sequence[str] = (),
-        missing: str = "error",
-        epochs: int = 100,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        patience: int = 0,
-        ensemble: int = 1,
-        validation: float = 0,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.context_length = context_length
-        self.horizon = horizon
-        self.quantiles = quantiles
-        self.distribution = distribution
-        self.decoder = decoder
-        self.normalize = normalize
-        self.departure_from = departure_from
-        self.channels = channels
-        self.season = season
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.series_id = series_id
-        self.time = time
-        self.target = target
-        self.past_covariates = past_covariates
-        self.future_covariates = future_covariates
-        self.static_covariates = static_covariates
-        self.frequency = frequency
-        self.calendar = calendar
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.patience = patience
-        self.ensemble = ensemble
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         head = HEADS.get(str(self.distribution))
         tags.target_tags.positive_only = head is not None and head.counts
         return tags
 
-    # --- data ----------------------------------------------------------------------------------
-
-    def _read(self, X: Any, y: Any) -> Panel:
-        """Read what `fit` is given, and remember how."""
-        reader, panel, names = read_training(
-            X,
-            y,
-            owner=type(self).__name__,
-            target=self.target,
-            past_covariates=self.past_covariates,
-            future_covariates=self.future_covariates,
-            missing=self.missing,
-            **{name: getattr(self, name) for name in FRAME_SETTINGS},
-        )
-        self._reader_ = reader.to_dict()
-        if reader.arrays:
-            self.n_features_in_ = reader.n_features
-        if names is not None:
-            self.feature_names_in_ = names
-        return panel
-
     # --- fitting -------------------------------------------------------------------------------
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        sample_weight: WeightInput = None,
         *,
-        callbacks: Iterable[Any] = (),
-        on_epoch: Callable[..., Any] | None = None,
-        resume: Any = None,
+        validation_data: ValidationData = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        on_epoch: OnEpoch | None = None,
+        resume: training.TrainingState | None = None,
     ) -> Self:
         """Learn to forecast.
 
@@ -258,7 +226,17 @@ class SequenceForecaster(ForecastAnswers):
             series as arrays: (n_series, n_timesteps, n_features) or a list of arrays.
         y : array of shape (n_timesteps,) or (n_timesteps, n_targets), default=None
             Target of each row; default: ``X`` itself. A target that is a column of ``X`` is
-            recognised; one that is not has no past when it is forecast, only its features have.
+            recognised. One that is not becomes a column of a frame that has series or stamps,
+            named as `y` is, with the other numbers of the frame as past covariates: forecasts see
+            its past. Beside an array of features they do not, with a warning: ``predict(X)`` would
+            have none.
+        sample_weight : array-like, default=None
+            Weight of the value at each row in the loss: of shape (n_timesteps,), a weight a row;
+            for several series as arrays a weight a series, or an array a series. Weights are taken
+            as they are, never normalised; statistics of scaling do not depend on them.
+        validation_data : tuple, default=None
+            ``(X,)``, ``(X, y)`` or ``(X, y, sample_weight)`` to validate on, instead of the end
+            `validation` of every series: all windows with a full context in these series.
         callbacks : iterable of keras.callbacks.Callback, default=()
         on_epoch : callable, default=None
             ``on_epoch(epoch, logs, get_state)`` after each epoch.
@@ -281,27 +259,60 @@ class SequenceForecaster(ForecastAnswers):
             self._fit,
             X,
             y,
+            sample_weight,
+            validation_data=validation_data,
             callbacks=callbacks,
             on_epoch=on_epoch,
             resume=resume,
             going_on=self.warm_start and self.__sklearn_is_fitted__(),
         )
 
+    def partial_fit(
+        self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
+    ) -> Self:
+        """Make one pass over the windows of further series, going on from the weights reached.
+
+        Scaling keeps the statistics of the first call; the learning rate is constant where a cosine
+        would need to know how many passes there will be. Forecasts without `X` go on from the end
+        of the last series given. Of an ensemble the optimizers begin anew in each pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`: the same columns or features.
+
+        Returns
+        -------
+        self : the estimator
+        """
+        going_on = self.__sklearn_is_fitted__()
+        return self._guarded(self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True)
+
     def _fit(
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
-        callbacks: Iterable[Any],
-        on_epoch: Any,
-        resume: Any,
+        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Iterable[Any] = (),
+        on_epoch: Any = None,
+        resume: Any = None,
         going_on: bool,
+        partial_pass: bool = False,
     ) -> None:
-        settings = self._settings()
+        settings = self._settings(held=validation_data is not None)
+        if partial_pass:
+            settings.update(epochs=1, patience=0, validation=0)
+            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+                settings["schedule"] = "constant"
         if going_on:
             self._check_settings_kept()
             before = self._sizes()
-            panel = self._reader.read(X) if y is None else self._read(X, y)
+            panel = self._read_again(X, y, "fit") if y is None or not self._reader.arrays else None
+            if panel is None:
+                self._reader.read(X)  # raises where these are other features
+                panel = self._read(X, y)
             if self._sizes() != before:
                 raise ValueError(
                     explain(type(self).__name__, "targets and covariates",
@@ -318,10 +329,17 @@ class SequenceForecaster(ForecastAnswers):
         notes = list(panel.notes)
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
+            warnings.warn(
+                f"{type(self).__name__}: y is no column of X, so that its past is no input: "
+                "forecasts come from the features alone. Make it a column of X to have it seen.",
+                stacklevel=4,
+            )
         owner, contexts = type(self).__name__, self._contexts
         loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
-        train, held = hold_out(panel, self.validation, self.horizon, max(contexts), owner)
-        train, left_out = training_panel(train, self.horizon)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        (train, weights), (held, held_weights), left_out = self._divided(
+            panel, X, sample_weight, validation_data, share
+        )
         constants = scaling_statistics(train, self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
@@ -338,9 +356,19 @@ class SequenceForecaster(ForecastAnswers):
             target_inputs=self._reader.target_inputs,
         )
         tell_of_precision(train, sources, self._normalize, head.counts)
+        sources = [
+            (weighted(source, weights), weighted(watched, held_weights))
+            for source, watched in sources
+        ]
+        n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
+        patience = forecast_patience(settings["patience"], n_held)
+        found = {"validation": share, "patience": patience}
+        self.auto_ = {name: found[name] for name in found if settings[name] == AUTO}
+        if n_held and self.auto_:
+            notes.append(chosen(self.auto_))
         first = _seed(self.random_state)
         seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
-        loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
         most = MOST_BATCHES * self.batch_size
         if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
             loop["steps_per_epoch"] = MOST_BATCHES
@@ -378,41 +406,14 @@ class SequenceForecaster(ForecastAnswers):
                     **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
                 )
             )
-        self._adopt(fits[0], keep_state=self.warm_start and len(fits) == 1)
+        self._adopt(fits[0], keep_state=(self.warm_start or partial_pass) and len(fits) == 1)
         self._sizes_ = [len(fit.weights) for fit in fits]
         self.weights_ = [weight for fit in fits for weight in fit.weights]
         self.histories_ = [fit.history for fit in fits]
         self.notes_ = (*notes, *left_out)
         self._tail_ = _kept(panel.tail(max(contexts)))
 
-    def check(self, X: Any, y: Any = None, *, asked: Any = None) -> None:
-        """Raise what :meth:`fit` would of these settings and data; train and change nothing.
-
-        Parameters
-        ----------
-        X, y
-            As in :meth:`fit`.
-        asked : as X, default=None
-            Series that the fitted model will be asked about.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As :meth:`fit`, and of `asked` as :meth:`predict`.
-        """
-        other = clone(self)
-        other._settings()
-        owner, head = type(self).__name__, other._head[0]
-        point_loss(owner, self.loss, head)
-        panel = other._read(X, y)
-        if head.counts:
-            check_counts(panel, owner)
-        train, _ = hold_out(panel, self.validation, self.horizon, max(other._contexts), owner)
-        train, _ = training_panel(train, self.horizon)
-        if asked is not None:
-            other._reader.read(asked)
-
-    def untrained(self, X: Any, y: Any = None) -> keras.Model:
+    def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the
@@ -429,13 +430,11 @@ class SequenceForecaster(ForecastAnswers):
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
         other = clone(self)
-        other._settings()
+        settings = other._settings()
         panel = other._read(X, y)
-        parts = hold_out(
-            panel, self.validation, self.horizon, max(other._contexts), type(self).__name__
-        )
-        train, _ = training_panel(parts[0], self.horizon)
-        _, padded = window_sources(train, parts[1], other._contexts, self.horizon)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
+        _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
         return other._build(), scaling_statistics(train, self.scale, other._normalize)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
 from seqkit.network.losses import Objective
 
 __all__ = ["SequenceRegressor"]
@@ -27,23 +28,66 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     Parameters
     ----------
-    cell, units, bidirectional, dropout, recurrent_dropout, residual, pooling, patch, dense, scale
-        The network, as in :class:`SequenceClassifier`.
+    cell : str, default="gru"
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=(64, 64)
+        Width of the recurrent layer; a list is a stack of layers.
+    bidirectional : bool, default=True
+        Run every layer in both directions and join the results.
+    dropout : a number from 0 to below 1, default=0.2
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    patch : a positive integer or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that 32 are left of a series of median length.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles.
     missing : {"error", "interpolate", "indicator"}, default="error"
-        What a NaN is: an error, interpolated within its series, or marked by a further feature.
-    epochs, batch_size, optimizer, learning_rate, schedule, steps_per_epoch, clipnorm, patience
-        Training, as in :class:`SequenceClassifier`.
+        What becomes of missing values: an error, linear interpolation within the series, or the
+        last value and one more feature a channel that marks the gap.
+    epochs : a positive integer or "auto", default="auto"
+        Most passes over the training part. auto = so many that there are 2000 gradient steps, but
+        300 at most.
+    batch_size : a positive integer or "auto", default="auto"
+        Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
+        Gradient method.
+    learning_rate : a number above 0, default=0.003
+        Step size at the start.
+    schedule : {"constant", "cosine", "plateau"}, default="cosine"
+        How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
+        when the validation loss stands still.
+    steps_per_epoch : a positive integer or None, default=None
+        Batches drawn at random make an epoch, instead of a full pass: for long or many series.
+    clipnorm : a number above 0 or None, default=1.0
+        Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "mse", "mae", "huber"}, default="auto"
-        What is minimised, on the standardised target; ``auto`` is ``mse``.
-    validation : float or "auto", default="auto"
-        Share of the series set aside at random for early stopping; 0 for none. ``auto`` is .15
-        where that is 50 series or more, or where `patience` is set; else 0.
+        What training minimises; auto is mse.
+    patience : an integer of 0 or more or "auto", default="auto"
+        Epochs without a better validation loss before training stops and the best weights are
+        restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
+        weights are kept. auto = 10 if the validation part holds 50 series or more and 2 of every
+        class; else 0.
+    validation : a fraction from 0 to below 1 or "auto", default="auto"
+        Fraction of the training series held back for early stopping. 0 = none; auto = 0.15 if that
+        is 50 series or more and 2 of every class, or if patience is set; else 0.
     warm_start : bool, default=False
-        Continue from the last fit instead of starting anew.
+        Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
+        anew.
     random_state : int, RandomState instance or None, default=None
-        The same integer gives the same weights.
+        The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
 
     Attributes
     ----------
@@ -79,75 +123,24 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
-        def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
             """Return R²; of several targets their mean."""
-
-    def __init__(
-        self,
-        *,
-        cell: str = "gru",
-        units: int | Sequence[int] = (64, 64),
-        bidirectional: bool = True,
-        dropout: float = 0.2,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        pooling: str = "mean_max",
-        patch: int | str = "auto",
-        dense: Sequence[int] = (),
-        scale: str = "standard",
-        missing: str = "error",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        optimizer: str = "adam",
-        learning_rate: float = 3e-3,
-        schedule: str = "cosine",
-        steps_per_epoch: int | None = None,
-        clipnorm: float | None = 1.0,
-        loss: str = "auto",
-        patience: int | str = "auto",
-        validation: float | str = "auto",
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cell = cell
-        self.units = units
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.residual = residual
-        self.pooling = pooling
-        self.patch = patch
-        self.dense = dense
-        self.scale = scale
-        self.missing = missing
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
-        self.clipnorm = clipnorm
-        self.loss = loss
-        self.patience = patience
-        self.validation = validation
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         # undone in float64: float32 has no room for a small spread about a large number
         output = self._predict_raw(X, "standardized").astype(np.float64)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None
+    ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
         Parameters are those of :meth:`fit`. Scaling keeps the statistics of the first call; the

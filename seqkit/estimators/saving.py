@@ -1,24 +1,40 @@
-"""Fitted estimators in a run folder: JSON and weights, nothing that could run."""
+"""Fitted estimators in a folder: JSON and weights, nothing that could run."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
+import os
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
 from seqkit import durable
-from seqkit.documents import LARGEST_JSON, damaged
+from seqkit.documents import LARGEST_JSON, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError
 from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
 from seqkit.tasks import TASKS
 
-__all__ = ["WEIGHTS", "estimator_class", "load_estimator", "save_estimator"]
+__all__ = [
+    "NOTE",
+    "WEIGHTS",
+    "estimator_class",
+    "load_estimator",
+    "read_estimator",
+    "save_estimator",
+    "write_estimator",
+]
 
 WEIGHTS = {1: "model.keras", 2: "weights.safetensors"}
 """The file of weights by the format of the run folder."""
+NOTE = "estimator.json"
+"""The file of a saved estimator that has its format and the SHA-256 of the others."""
+_MODEL = "model.json"
+_LARGEST_NOTE, _LARGEST_WEIGHTS = 1 << 16, 1 << 31  # bytes
 _FIELDS = {"task", "parameters", "fitted", "columns"}
 
 
@@ -112,6 +128,91 @@ def load_estimator(
     if getattr(estimator, "_sizes_", None) and sum(estimator._sizes_) != len(shapes):
         raise damaged(model, "the networks have another number of weights")
     return estimator
+
+
+def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator into a folder of its own, which is whole or not there at all.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    path : str or path-like
+        The folder. One that holds a saved estimator is replaced, and nothing else is.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If something else stands there, or the folder cannot be written.
+    """
+    folder = Path(path)
+    if folder.suffix == ".keras":
+        raise RunError(
+            f"{folder}: an estimator is saved as a folder, which ends in no .keras. "
+            "For a file of Keras use estimator.model_.save(path)."
+        )
+    if folder.exists() and not (folder / NOTE).is_file():
+        raise RunError(f"{folder}: something else is there already. Choose another name.")
+    beside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}{durable.BESIDE}")
+    try:
+        beside.mkdir(parents=True)
+        description = save_estimator(estimator, beside)
+        if isinstance(estimator.random_state, int):
+            description["parameters"]["random_state"] = estimator.random_state
+        durable.write(beside / _MODEL, json.dumps(description, indent=1).encode())
+        files = {name: digest_of(beside / name) for name in (_MODEL, WEIGHTS[max(WEIGHTS)])}
+        note = {"format": max(WEIGHTS), "files": files}
+        durable.write(beside / NOTE, json.dumps(note, indent=1).encode())
+        if folder.exists():
+            before = beside.with_suffix(".old")  # no system swaps two folders in one step
+            folder.rename(before)
+            beside.rename(folder)
+            shutil.rmtree(before)
+        else:
+            beside.rename(folder)
+        durable.sync(folder.parent)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_estimator(path: str | os.PathLike[str]) -> Any:
+    """Return the estimator that :func:`write_estimator` has written.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If it is missing, damaged or of a newer version.
+    """
+    folder = Path(path)
+    if not (folder / NOTE).is_file():
+        is_run = (folder / "run.json").is_file()
+        hint = "It is a run folder: seqkit.load_run opens it." if is_run else "Is the path right?"
+        raise RunError(f"{folder}: this is no saved estimator: it has no {NOTE}. {hint}")
+    try:
+        note = parse_json(read_file(folder / NOTE, _LARGEST_NOTE))
+        format, digests = note["format"], note["files"]
+        if type(format) is not int or format < 2 or not isinstance(digests, dict):
+            raise ValueError("format must be an integer of at least 2, and files a map")
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(folder / NOTE, error) from error
+    if format > max(WEIGHTS):
+        raise RunError(
+            f"{folder}: it has format {str(format)[:20]}, this seqkit reads up to {max(WEIGHTS)}. "
+            "Update seqkit."
+        )
+    contents = {}
+    for name, most in ((_MODEL, LARGEST_JSON), (WEIGHTS[2], _LARGEST_WEIGHTS)):
+        contents[name] = read_file(folder / name, most)
+        if hashlib.sha256(contents[name]).hexdigest() != digests.get(name):
+            raise damaged(folder / name, "it was changed after it was saved")
+    try:
+        description = parse_json(contents[_MODEL])
+        return load_estimator(description, contents[WEIGHTS[2]], folder)
+    except (ValueError, MemoryError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise damaged(folder / _MODEL, error or "it asks for too much memory") from error
 
 
 def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:

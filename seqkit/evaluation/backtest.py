@@ -244,6 +244,13 @@ def backtest(
     ------
     ValueError
         If no series is long enough, or both ``refit`` and ``prefit`` are set.
+
+    Examples
+    --------
+    >>> from seqkit import SequenceForecaster
+    >>> model = SequenceForecaster(context_length=12, horizon=6, units=4, epochs=1)
+    >>> backtest(model, np.sin(np.arange(99.0)), windows=3).truth.shape
+    (1, 3, 6, 1)
     """
     series, origins, steps, stride = rolling_plan(
         forecaster, data, y, horizon, windows, step, refit, prefit

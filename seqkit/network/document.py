@@ -10,7 +10,7 @@ from seqkit.errors import explain, suggest
 from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.graph import Input, Network, Node
 from seqkit.network.layers.base import Layer
-from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Softmax
+from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
@@ -69,6 +69,7 @@ KINDS: dict[str, type[Layer]] = {
         Reshape,
         SegmentQueries,
         Segments,
+        Sigmoid,
         Softmax,
         Standardize,
         Step,

@@ -22,8 +22,9 @@ class Objective:
 
     Attributes
     ----------
-    kind : {"crossentropy", "number", "forecast"}
-        Of a class from logits, of standardised numbers, of future values.
+    kind : {"crossentropy", "binary_crossentropy", "number", "forecast"}
+        Of a class from logits, of labels that are there or not from a logit each, of standardised
+        numbers, of future values.
     loss : {"mae", "mse", "huber"}
         Of numbers, and of point forecasts.
     head : str
@@ -40,7 +41,7 @@ class Objective:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics shown while training."""
-        return ("accuracy",) if self.kind == "crossentropy" else ()
+        return ("accuracy",) if self.kind.endswith("crossentropy") else ()
 
     def of_keras(self) -> tuple[Any, list[Any]]:
         """Return the loss and the metrics as Keras objects."""
@@ -49,6 +50,9 @@ class Objective:
         if self.kind == "crossentropy":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             return loss, [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        if self.kind == "binary_crossentropy":
+            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            return loss, [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]  # of logits
         if self.kind == "forecast":
             from seqkit.network.keras.head_layers import ForecastLoss
 
@@ -81,6 +85,13 @@ def _crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
     return _weighted(np.log(total[:, 0]) - centered[rows, y], slopes, weight)
 
 
+def _binary_crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Cross entropy of each sigmoid, mean over the labels of a series."""
+    n = logits.shape[1]
+    values = (NUMPY.softplus(logits) - y * logits).mean(1)
+    return _weighted(values, (NUMPY.sigmoid(logits) - y) / np.float32(n), weight)
+
+
 def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | None) -> Loss:
     """Return the loss of a batch, as Keras reduces it, and its gradient by the prediction.
 
@@ -88,7 +99,8 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     ----------
     objective : Objective
     y : ndarray
-        Classes (batch,), numbers (batch, n), or future values (batch, horizon, n_targets).
+        Classes (batch,), labels of 0 and 1 (batch, n), numbers (batch, n), or future values
+        (batch, horizon, n_targets).
     prediction : ndarray
         What the network gave: logits, numbers, or values with parameters on a last axis.
     weight : ndarray or None
@@ -96,6 +108,8 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     """
     if objective.kind == "crossentropy":
         return _crossentropy(y, prediction, weight)
+    if objective.kind == "binary_crossentropy":
+        return _binary_crossentropy(y, prediction, weight)
     if objective.head == "point":
         loss, loss_backward = POINT_LOSSES[objective.loss]
         values, slopes = loss(NUMPY, y, prediction), loss_backward(y, prediction)
@@ -108,8 +122,14 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
 
 
 def hits(y: Array, logits: Array, weight: Array | None) -> tuple[float, float]:
-    """Return how many classes were right, and of how many, both weighted."""
-    right = (logits.argmax(1) == y).astype(np.float64)
+    """Return how many classes were right, and of how many, both weighted.
+
+    Of several labels a series counts by the share that is right.
+    """
+    if y.ndim == 2:
+        right = ((logits > 0) == (y > 0.5)).mean(1)
+    else:
+        right = (logits.argmax(1) == y).astype(np.float64)
     if weight is None:
         return float(right.sum()), float(len(y))
     return float((right * weight).sum()), float(weight.sum(dtype=np.float64))

@@ -11,7 +11,7 @@ from seqkit.auto import AUTO, patch_for
 from seqkit.cells import ALIASES, CELLS, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
-from seqkit.network.layers.combining import Add, Softmax
+from seqkit.network.layers.combining import Add, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.patching import Patch
 from seqkit.network.layers.pooling import POOLINGS
@@ -133,6 +133,7 @@ def classifier(
     n_classes: int,
     *,
     variable_length: bool = False,
+    multilabel: bool = False,
     cell: str = "gru",
     units: int | Sequence[int] = (64, 64),
     bidirectional: bool = True,
@@ -156,7 +157,8 @@ def classifier(
         dense=dense, scale=scale,
     )  # fmt: skip
     logits = graph.add("logits", Dense(n_classes), features)
-    return graph.network(graph.add("probabilities", Softmax(), logits), logits)
+    head = Sigmoid() if multilabel else Softmax()
+    return graph.network(graph.add("probabilities", head, logits), logits)
 
 
 def regressor(

@@ -85,7 +85,7 @@ class Resolved:
 
 
 def read_recipe(
-    path: str | os.PathLike[str] | Mapping[str, Any],
+    path: str | os.PathLike[str] | Mapping[str, object],
     overrides: Iterable[str] = (),
     seed: int | None = None,
 ) -> Resolved:

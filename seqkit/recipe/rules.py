@@ -324,9 +324,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         (CONTEXT, "train.ensemble"),
-        lambda context, ensemble: len(_layers(context)) <= ensemble,
+        lambda context, ensemble: ensemble == 1 or len(_layers(context)) <= ensemble,
         "one number, or no longer a list than {ensemble}",
-        "Raise {ensemble}.",
+        "Raise {ensemble}, or leave it out: a list is an ensemble.",
     ),
     Rule(
         (TEST, HORIZON, WINDOWS, STEP),

@@ -204,6 +204,7 @@ class _Shapes(s.Section):
     n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2, le=MILLION)]
     n_targets: Count
     variable_length: Switch = False
+    multilabel: Switch = False
     warm_start: Switch = False
 
 

@@ -143,10 +143,11 @@ class ForecastingSplit(Section):
     method: Literal["time"] = setting(
         "time", "Forecasting splits in time: the end of every series is the test part."
     )
-    validation: Annotated[Tail, TAIL_WORDS] = setting(
-        0,
-        "Tail before the test part, held back for early stopping: a number of time steps, or a "
-        "fraction of each series. 0 = none.",
+    validation: Annotated[Tail | Auto, Words(f"{TAIL_WORDS.phrase} or auto")] = setting(
+        "auto",
+        "End of every series, before a test part, held back for early stopping: a number of time "
+        f"steps, or a fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, "
+        "else 0, since the end of a series is missed in training.",
     )
     test: Annotated[Tail, TAIL_WORDS] | None = setting(
         None,
@@ -433,10 +434,10 @@ class ForecastingTrain(TrainSection):
         "batches.",
         "gradient steps",
     )
-    patience: Patience = setting(
-        0,
-        f"{PATIENCE_WORDS} 0 = never. The end of a series that is held back is missed in "
-        "training, so nothing is held back unless asked for.",
+    patience: Patience | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {auto.PATIENCE} if the "
+        f"validation part holds {auto.FEWEST_HELD} windows or more; else 0.",
         "epochs",
     )
     loss: losses("forecasting") = setting(  # type: ignore[valid-type]
@@ -445,7 +446,9 @@ class ForecastingTrain(TrainSection):
         "quantiles, or nll (negative log likelihood) with a distribution.",
     )
     ensemble: count(1000) = setting(  # type: ignore[valid-type]
-        1, "Networks trained with different seeds and combined by the median."
+        1,
+        "Networks trained with different seeds and combined by the median; at least one for each "
+        "context length.",
     )
 
 
@@ -457,10 +460,10 @@ class ForecastSection(Section):
 
     context_length: Annotated[
         Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
-        Words("a positive integer, or a list of them with train.ensemble"),
+        Words("a positive integer or a list of them"),
     ] = setting(
         ...,
-        "Past steps the model sees; a list gives the networks of an ensemble different ones.",
+        "Past steps the model sees; a list is an ensemble, a network for each length.",
         "time steps",
     )
     horizon: Count = setting(..., "Steps forecast at once.", "time steps")

@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 import seqkit
+from seqkit.estimators.inputs import Frame
+from seqkit.evaluation.backtest import Backtest
 from seqkit.experiment import Result
 from seqkit.recipe.reading import Resolved
 
@@ -24,6 +26,7 @@ assert_type(classifier.set_params(units=4).fit(series, labels), seqkit.SequenceC
 assert_type(classifier.get_params(), dict[str, Any])
 assert_type(classifier.fit(series, labels).predict(series), np.ndarray)
 assert_type(classifier.predict_proba(series), Float64)
+assert_type(classifier.predict_log_proba(series), Float64)
 assert_type(classifier.score(series, labels), float)
 assert_type(classifier.weights_, list[np.ndarray])
 assert_type(classifier.history_, dict[str, list[float]])
@@ -38,13 +41,20 @@ assert_type(regressor.score(series, np.zeros(8)), float)
 forecaster = seqkit.SequenceForecaster(context_length=[24, 12], horizon=6, quantiles=[0.1, 0.5])
 assert_type(forecaster, seqkit.SequenceForecaster)
 assert_type(forecaster.fit(np.zeros(60)), seqkit.SequenceForecaster)
-assert_type(forecaster.fit(np.zeros(60)).forecast(horizon=3), np.ndarray | pd.DataFrame)
-assert_type(forecaster.predict(np.zeros(60)), np.ndarray | list[np.ndarray] | pd.DataFrame)
+frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=60), "y": np.zeros(60)})
+assert_type(forecaster.fit(np.zeros(60), validation_data=(frame,)), seqkit.SequenceForecaster)
+assert_type(forecaster.partial_fit(frame, sample_weight=np.ones(60)), seqkit.SequenceForecaster)
+assert_type(forecaster.fit(np.zeros(60)).forecast(horizon=3), np.ndarray | Frame)
+assert_type(forecaster.forecast(frame), np.ndarray | pd.DataFrame)
+assert_type(forecaster.forecast(np.zeros(60), future=np.zeros((6, 1))), np.ndarray)
+assert_type(forecaster.predict(np.zeros(60)), np.ndarray | list[np.ndarray])
+assert_type(forecaster.predict(frame), np.ndarray | pd.DataFrame)
 assert_type(forecaster.predict_quantiles(np.zeros(60), levels=[0.5]), np.ndarray)
 assert_type(forecaster.forecast_quantiles(), np.ndarray)
 assert_type(forecaster.sample(n_paths=3), np.ndarray)
 assert_type(forecaster.score(np.zeros(60)), float)
 
+assert_type(seqkit.backtest(forecaster, frame, windows=2), Backtest)
 split = seqkit.BacktestSplit(context_length=24, horizon=6, windows=2)
 assert_type(split, seqkit.BacktestSplit)
 assert_type(split.get_n_splits(), int)
@@ -63,6 +73,12 @@ try:
     result = seqkit.run(resolved, out="runs", name="first")
     assert_type(result, Result)
     assert_type(result.scores, dict[str, Any] | None)
+    classifier.save("model")
+    assert_type(seqkit.SequenceClassifier.load("model"), seqkit.SequenceClassifier)
+    assert_type(
+        seqkit.load("model"),
+        seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster,
+    )
     estimator = seqkit.load_run(result.document["run"])
     assert_type(
         estimator, seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster

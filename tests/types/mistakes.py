@@ -3,6 +3,9 @@
 import seqkit
 
 seqkit.SequenceClassifier(unitz=3)  # call-arg, reportCallIssue
+seqkit.SequenceRegressor(class_weight="balanced")  # call-arg, reportCallIssue
+seqkit.SequenceForecaster(context_length=24, horizon=6, pooling="max")  # call-arg, reportCallIssue
+seqkit.SequenceClassifier(random_state="0")  # arg-type, reportArgumentType
 seqkit.SequenceClassifier(units="3")  # arg-type, reportArgumentType
 seqkit.SequenceRegressor(learning_rate="fast")  # arg-type, reportArgumentType
 seqkit.SequenceForecaster(context_length=24)  # call-arg, reportCallIssue
@@ -23,3 +26,7 @@ seqkit.load_run("run", "again")  # call-arg, reportCallIssue
 seqkit.RunError().field()  # attr-defined, reportAttributeAccessIssue
 seqkit.SequenceClassifier().fit([[1.0]], [1]).score()  # call-arg, reportCallIssue
 text: str = seqkit.SequenceRegressor().score([], [])  # assignment, reportAssignmentType
+seqkit.SequenceClassifier().predict(None)  # arg-type, reportArgumentType
+seqkit.SequenceRegressor().fit([[1.0]], [1.0], validation_data=3)  # arg-type, reportArgumentType
+seqkit.SequenceClassifier().save(3)  # arg-type, reportArgumentType
+seqkit.load(3)  # arg-type, reportArgumentType

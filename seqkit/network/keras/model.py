@@ -14,7 +14,7 @@ from seqkit.network.keras import decoder_layers, head_layers, layers, window_lay
 from seqkit.network.keras.described import AnyLayer
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
-from seqkit.network.layers.combining import Add, Concatenate, Softmax
+from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
@@ -134,6 +134,7 @@ FACES: dict[type[Layer], Face] = {
     SegmentQueries: lambda r, name: decoder_layers.SegmentQueries(
         r.n_segments, r.width, r.n_channels, name=name
     ),
+    Sigmoid: lambda r, name: keras.layers.Activation("sigmoid", name=name),
     Softmax: lambda r, name: keras.layers.Softmax(name=name),
     Standardize: lambda r, name: layers.Standardize(name=name),
     ToUnits: lambda r, name: head_layers.ToUnits(r.head, name=name),

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqkit.network.layers.base import Array, Layer, Saved, Shape, unbroadcast
 
-__all__ = ["Add", "Concatenate", "ReluSum", "Softmax"]
+__all__ = ["Add", "Concatenate", "ReluSum", "Sigmoid", "Softmax"]
 
 
 def _steps_and(vector: Any, steps: Any) -> Any:
@@ -96,3 +96,15 @@ class Softmax(Layer):
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
         out = saved["out"]
         return (out * (d - (d * out).sum(-1, keepdims=True)),)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Layer):
+    """A probability from each logit, whatever the others are."""
+
+    def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
+        saved["out"] = out = ops.sigmoid(x)
+        return out
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        return (d * saved["out"] * (1 - saved["out"]),)

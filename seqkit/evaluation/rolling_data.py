@@ -371,9 +371,9 @@ def rolling_data(data: Any, y: Any, forecaster: Any, fitted: bool = False) -> Ro
 
 def _is_own(forecaster: Any) -> bool:
     """Whether a forecaster forecasts as seqkit's own do, from what it has read."""
-    from seqkit.estimators.forecast_answers import ForecastAnswers
+    from seqkit.estimators.forecast_data import ForecastData
 
-    return getattr(type(forecaster), "forecast", None) is ForecastAnswers.forecast
+    return getattr(type(forecaster), "forecast", None) is ForecastData.forecast
 
 
 def _read(reading: Any) -> RollingPanel:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from seqkit import kernels
 from seqkit.cells import CELLS
 from seqkit.kernels import Weights, choose
-from seqkit.kernels.scan import chunk_size
 
 
 def several(names, *fast):
@@ -22,7 +21,7 @@ def several(names, *fast):
 
 
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
-FAST = ("compiled", "loop", "fused")
+FAST = ("compiled",)
 
 
 def make(name, batch, time, features, units, dtype="float64", seed=0):
@@ -151,7 +150,7 @@ def test_shards_larger_than_the_batch_change_nothing(kernel, batch):
 
 
 @pytest.mark.parametrize("name", several(CELLS, "lstm", "gru", "gru_reset_before"))
-@pytest.mark.parametrize(("kernel", "dtype"), [("loop", "float64"), ("compiled", "float32")])
+@pytest.mark.parametrize(("kernel", "dtype"), [("compiled", "float32")])
 def test_recurrent_mask(name, kernel, dtype):
     cell, x, weights, states = make(name, 3, 9, 2, 4, dtype)
     mask = tf.constant(np.random.default_rng(1).integers(0, 2, (3, 4)) * 2.0, dtype)
@@ -162,16 +161,11 @@ def test_recurrent_mask(name, kernel, dtype):
 
 
 @pytest.mark.parametrize("name", ["simple_rnn", "vanilla", "fgr", "gru", "gru_reset_before"])
-def test_without_bias_and_in_inference(name):
+def test_without_bias(name):
     cell, x, weights, states = make(name, 3, 9, 2, 4, "float32")
     given = (cell, x, weights._replace(bias=None), states)
     theirs = outputs_and_gradients("reference", *given)
     assert_same(outputs_and_gradients("compiled", *given), theirs, "float32")
-    cell, x, weights, states = make(name, 3, 9, 2, 4)
-    given = (cell, x, weights._replace(bias=None), states)
-    theirs = outputs_and_gradients("reference", *given)
-    assert_same(outputs_and_gradients("loop", *given), theirs, "float64")
-    assert_same(outputs_and_gradients("loop", *given, training=False), theirs, "float64")
 
 
 @settings(max_examples=6, deadline=None)
@@ -197,7 +191,7 @@ def test_gradient_agrees_with_finite_differences(name):
     def loss(*tensors):
         held = iter(tensors[1 + len(states) :])
         w = Weights(*(next(held) if there else None for there in present))
-        (h,) = kernels.run("loop", cell, tensors[0], w, tuple(tensors[1 : 1 + len(states)]))
+        (h,) = kernels.run("reference", cell, tensors[0], w, tuple(tensors[1 : 1 + len(states)]))
         return tf.reduce_sum(tf.sin(3 * h))
 
     given = [x, *states, *(w for w in weights if w is not None)]
@@ -227,9 +221,8 @@ def test_ablation_is_vanilla_with_that_gate_at_one(name, gate):
         *(drop_blocks(cell, v, gate) for v in w[:3]),
         tf.stack([w.peephole_kernel["ifo".index(g)] for g in CELLS[name].peepholes]),
     )
-    for kernel in ("reference", "loop"):
-        (ours,) = kernels.run(kernel, CELLS[name], x, less, states)
-        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    (ours,) = kernels.run("reference", CELLS[name], x, less, states)
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
 def test_cifg_is_vanilla_whose_forget_gate_is_one_minus_its_input_gate():
@@ -243,7 +236,7 @@ def test_cifg_is_vanilla_whose_forget_gate_is_one_minus_its_input_gate():
     p = w.peephole_kernel
     full = Weights(*(mirrored(v) for v in w[:3]), tf.stack([p[0], -p[0], p[1]]))
     (theirs,) = kernels.run("reference", CELLS["vanilla"], x, full, states)
-    (ours,) = kernels.run("loop", cell, x, w, states)
+    (ours,) = kernels.run("reference", cell, x, w, states)
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
@@ -251,7 +244,7 @@ def test_cifg_is_vanilla_whose_forget_gate_is_one_minus_its_input_gate():
 def test_without_peepholes_and_gate_recurrence_it_is_lstm(name):
     cell, x, w, states = make(name, 3, 7, 2, 4)
     zeros = [None if v is None else tf.zeros_like(v) for v in w[3:]]
-    (ours,) = kernels.run("loop", cell, x, Weights(*w[:3], *zeros), states)
+    (ours,) = kernels.run("reference", cell, x, Weights(*w[:3], *zeros), states)
     (theirs,) = kernels.run("reference", CELLS["lstm"], x, Weights(*w[:3]), states[:2])
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
@@ -260,9 +253,9 @@ def test_both_gru_orders_agree_when_nothing_is_reset():
     cell, x, w, states = make("gru", 3, 7, 2, 4)
     open_reset = np.repeat([0.0, 100.0, 0.0], 4)
     bias = tf.stack([w.bias[0] + open_reset, tf.zeros_like(w.bias[1])])
-    (after,) = kernels.run("loop", cell, x, w._replace(bias=bias), states)
+    (after,) = kernels.run("reference", cell, x, w._replace(bias=bias), states)
     before = CELLS["gru_reset_before"]
-    (ours,) = kernels.run("loop", before, x, w._replace(bias=bias[0]), states)
+    (ours,) = kernels.run("reference", before, x, w._replace(bias=bias[0]), states)
     np.testing.assert_allclose(after, ours, atol=1e-12)
 
 
@@ -276,23 +269,20 @@ def test_kernel_for_graphics_processors_is_keras_own_layer(name):
 
 def test_choice_tells_why_not_a_faster_one():
     assert choose(CELLS["lstm"], gpu=False).name == "compiled"
-    assert choose(CELLS["lstm"], gpu=False, training=False).name == "fused"
-    assert "float64" in choose(CELLS["lstm"], "float64", gpu=False).not_faster["compiled"]
     for choice, reason in (
-        (choose(CELLS["cifg"], gpu=False, training=False), "couple"),
-        (choose(CELLS["lstm"], "float64", gpu=False), "float32"),
-        (choose(CELLS["lstm"], recurrent_dropout=0.1, gpu=False, training=False),
-         "recurrent_dropout"),
-    ):  # fmt: skip
-        assert choice.name == "loop"
-        assert reason in choice.not_faster["fused"]
+        (choose(CELLS["lstm"], gpu=False, training=False), "a saved model"),
+        (choose(CELLS["cifg"], "float64", gpu=False), "float32"),
+        (choose(CELLS["lstm"], recurrent_dropout=0.1, gpu=True), "GPU"),
+    ):
+        assert choice.name == "reference"
+        assert reason in choice.not_faster["compiled"]
         assert reason in str(choice)
 
 
 def test_without_numba_the_stock_operations_train(monkeypatch):
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     choice = choose(CELLS["lstm"], gpu=False)
-    assert choice.name == "fused"
+    assert choice.name == "reference"
     assert "NUMBA_DISABLE_JIT" in choice.not_faster["compiled"]
 
 
@@ -302,11 +292,6 @@ def test_same_bits_every_time():
     for _ in range(3):
         again = outputs_and_gradients("compiled", *given, shards=2)
         assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-
-
-@pytest.mark.parametrize("n_steps", [1, 13, 50, 97, 168, 200])
-def test_chunks_are_of_useful_size(n_steps):
-    assert 1 <= chunk_size(n_steps) <= min(13, n_steps)
 
 
 def test_parts_side_by_side_are_no_more_than_tensorflow_has_threads_for(monkeypatch):

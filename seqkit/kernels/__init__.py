@@ -10,7 +10,6 @@ saved model loads without seqkit.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,6 @@ import tensorflow as tf
 from seqkit.cells import Cell, Weights
 from seqkit.errors import explain
 from seqkit.kernels.compiled import compiled_sequence, only_watched
-from seqkit.kernels.fused import fused_lstm
-from seqkit.kernels.loops import looped
 from seqkit.kernels.reference import gates_over_time, reference, step
 from seqkit.machine.sequences import is_ready, unsupported
 from seqkit.machine.shards import n_shards, n_side_by_side
@@ -99,22 +96,6 @@ def _compiled_refuses(
     return unsupported(cell)
 
 
-def _fused_refuses(
-    cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
-) -> str:
-    if cell.family != "lstm":
-        return f"the operation computes LSTMs, not {cell.name}"
-    if cell.coupled:
-        return "the operation cannot couple two gates"
-    if cell.gate_recurrence:
-        return "the operation cannot feed gates back"
-    if (cell.input_activation, cell.output_activation) != ("tanh", "tanh"):
-        return "the operation's activation functions are tanh"
-    if recurrent_dropout:
-        return "the operation cannot mask h between steps (recurrent_dropout)"
-    return "" if dtype == "float32" else f"the operation computes in float32, not {dtype}"
-
-
 def _never_refuses(
     cell: Cell, dtype: str, recurrent_dropout: bool, gpu: bool, training: bool
 ) -> str:
@@ -130,8 +111,6 @@ KERNELS: dict[str, Kernel] = {
             "a training step in compiled kernels, other answers by stock operations",
             _compiled_refuses,
         ),
-        Kernel("fused", "one operation a sequence forward, a lean loop backward", _fused_refuses),
-        Kernel("loop", "a loop over chunks of steps, gradient derived by hand", _never_refuses),
         Kernel("reference", "the plain step, gradient by TensorFlow", _never_refuses),
     )
 }
@@ -249,7 +228,8 @@ def run(
     training : bool, default=True
         Whether a gradient will be asked for.
     shards : int or None, default=1
-        In how many parts the batch is computed side by side; None = as many as pay.
+        In how many parts the compiled kernels compute the batch side by side; None = as many as
+        pay.
     directions : int, default=1
         Layers that run side by side; shards share the cores with them.
 
@@ -270,27 +250,8 @@ def run(
         return compiled_sequence(
             cell, by_time, weights, initial, last, n_states, recurrent_mask, how_many
         )
-    if shards is None:
-        shards = n_shards(x.shape[0], x.shape[1], units, directions) if training else 1
-    if shards > 1:
-        n = tf.shape(x)[0]
-        cuts = [n * k // shards for k in range(shards + 1)]
-        parts = []
-        for a, b in itertools.pairwise(cuts):
-            mask = None if recurrent_mask is None else recurrent_mask[a:b]
-            parts.append(
-                run(
-                    kernel, cell, x[a:b], weights, tuple(s[a:b] for s in initial), last=last,
-                    n_states=n_states, recurrent_mask=mask, training=training,
-                )
-            )  # fmt: skip
-        return tuple(tf.concat(p, p[0].shape.rank - 2) for p in zip(*parts, strict=True))
     by_time = tf.transpose(x, [1, 0, 2])
     if kernel == "keras":
         return _keras(cell, by_time, weights, initial, last, n_states)
-    if kernel == "fused":
-        return fused_lstm(cell, by_time, weights, initial, last, n_states)
-    if kernel == "loop":
-        return looped(cell, by_time, weights, initial, last, n_states, recurrent_mask, training)
     states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
     return tuple(s[-1] if last else s for s in states[:n_states])

@@ -6,6 +6,10 @@ matrices; the forget gate's bias of 1 is that of Jozefowicz, Zaremba and Sutskev
 
 from __future__ import annotations
 
+import functools
+import threading
+from typing import Any
+
 import numpy as np
 
 from seqkit.cells import find_cell
@@ -57,9 +61,23 @@ def orthogonal(shape: Shape, seed: int) -> np.ndarray:
     """
     rows, columns = shape
     normal = _generator(seed).standard_normal((max(shape), min(shape)))
-    q, r = np.linalg.qr(normal)
-    q *= np.sign(np.diag(r))
+    # One thread: several wait for each other in matrices as small as these, for seconds where the
+    # machine is busy. The factor R of QR with a positive diagonal is that of Cholesky.
+    with _ONE_THREAD, _blas().limit(limits=1, user_api="blas"):
+        lower = np.linalg.cholesky(normal.T @ normal)
+        q = normal @ np.linalg.inv(lower).T
     return np.ascontiguousarray(q.T if rows < columns else q, np.float32)
+
+
+_ONE_THREAD = threading.Lock()
+
+
+@functools.cache
+def _blas() -> Any:
+    """Return what sets the threads of NumPy's linear algebra."""
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def zeros(shape: Shape, seed: int = 0) -> np.ndarray:

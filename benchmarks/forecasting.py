@@ -31,8 +31,8 @@ import pandas as pd
 from seqkit import SequenceForecaster
 from seqkit.evaluation.backtest import backtest
 from seqkit.evaluation.forecast_errors import forecast_case, forecast_score
-from seqkit.experiment import set_threads
 from seqkit.recipe.reading import read_recipe
+from seqkit.runs.experiment import set_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SEQKIT_DATA", ROOT.parent / "shared" / "data")) / "forecasting"

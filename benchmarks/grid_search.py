@@ -70,7 +70,7 @@ def skorch_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
 def keras_search(batch_size: int) -> tuple[Any, dict[str, list[Any]]]:
     from stock_keras import KerasLSTM
 
-    from seqkit.experiment import set_threads
+    from seqkit.runs.experiment import set_threads
 
     set_threads()  # Keras is not slower so
     net = KerasLSTM(epochs=EPOCHS, batch_size=batch_size)

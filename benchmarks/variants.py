@@ -44,7 +44,7 @@ def main() -> None:
     from train_step import median, versions
 
     from seqkit.cells import CELLS
-    from seqkit.recurrent import GatedRNN
+    from seqkit.network.keras.recurrent import GatedRNN
 
     x = tf.constant(np.random.default_rng(0).normal(size=(args.batch, args.time, 8)), tf.float32)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_KERAS = ("seqkit.recurrent", "seqkit.builders")
+_KERAS = ("seqkit.network.keras.recurrent", "seqkit.builders")
 
 __all__ = [
     "BacktestSplit",
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
     from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
-    from seqkit.experiment import run
-    from seqkit.finished import load, load_run
+    from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
     from seqkit.recipe.reading import read_recipe
-    from seqkit.recurrent import Bidirectional, GatedRNN
+    from seqkit.runs.experiment import run
+    from seqkit.runs.finished import load, load_run
 else:
     # out of a type checker's sight: a module's `__getattr__` makes every unknown name `Any`
     _HOME = {
         "BacktestSplit": "seqkit.evaluation.search",
-        "Bidirectional": "seqkit.recurrent",
+        "Bidirectional": "seqkit.network.keras.recurrent",
         "DataError": "seqkit.errors",
         "ExportError": "seqkit.errors",
-        "GatedRNN": "seqkit.recurrent",
+        "GatedRNN": "seqkit.network.keras.recurrent",
         "RecipeError": "seqkit.errors",
         "RunError": "seqkit.errors",
         "SequenceClassifier": "seqkit.estimators.classifier",
@@ -68,16 +68,16 @@ else:
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
         "forecast_scorer": "seqkit.evaluation.search",
-        "load": "seqkit.finished",
-        "load_run": "seqkit.finished",
+        "load": "seqkit.runs.finished",
+        "load_run": "seqkit.runs.finished",
         "read_recipe": "seqkit.recipe.reading",
-        "run": "seqkit.experiment",
+        "run": "seqkit.runs.experiment",
     }
 
     def __getattr__(name: str) -> Any:
         if name in _HOME:
-            from seqkit.backend import check_backend
-            from seqkit.collection import collection_paused
+            from seqkit.system.backend import check_backend
+            from seqkit.system.collection import collection_paused
 
             if _HOME[name] in _KERAS:
                 check_backend()

@@ -12,7 +12,7 @@ Packed weights follow Keras: blocks i, f, c, o and z, r, h side by side, an abse
 block. So the weights of `simple_rnn`, `lstm`, `gru` and `gru_reset_before` copy to and from
 ``keras.layers.SimpleRNN``, ``LSTM``, ``GRU`` and ``GRU(reset_after=False)`` as they are.
 
-This module imports no TensorFlow; `seqkit.kernels` turns the rows into computation.
+This module imports no TensorFlow; `seqkit.network.keras.kernels` turns the rows into computation.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from typing import Any
 import click
 
 from seqkit import __version__
-from seqkit.collection import collection_paused, collection_rare
-from seqkit.console import open_streams, say
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
+from seqkit.system.collection import collection_paused, collection_rare
+from seqkit.system.console import open_streams, say
 
 __all__ = ["cli", "main"]
 
@@ -74,7 +74,7 @@ class _Command(click.Command):
 def _unforeseen(error: Exception) -> RuntimeError:
     """Write the traceback of an error that nobody has foreseen into a log, and name the log."""
     text = "".join(traceback.format_exception(error))
-    runs = sys.modules.get("seqkit.runs")
+    runs = sys.modules.get("seqkit.runs.folder")
     folder = None if runs is None else runs.RunFolder.current
     try:
         if folder is not None and folder.path.is_dir():
@@ -241,7 +241,7 @@ def check(
     if show:
         document["settings"] = resolved.as_dict()
     if with_data:
-        from seqkit.flows import check_data
+        from seqkit.runs.flows import check_data
 
         found = check_data(resolved)
         document["data"] = found
@@ -382,12 +382,12 @@ def _experiment() -> Any:
     """Return the module that does the work; TensorFlow is set up when a network needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from seqkit.deferred_import import deferred
-    from seqkit.tensorflow_import import when_imported
+    from seqkit.system.deferred_import import deferred
+    from seqkit.system.tensorflow_import import when_imported
 
     deferred("scipy.stats")  # scikit-learn imports it, and no command uses it
     with collection_paused():
-        from seqkit import experiment
+        from seqkit.runs import experiment
 
     when_imported(experiment.set_threads)
     return experiment
@@ -397,7 +397,7 @@ def _show(quiet: bool, as_json: bool) -> Any:
     """Return how progress is shown, or None for not at all."""
     if quiet or as_json:
         return None
-    from seqkit.progress import Progress
+    from seqkit.system.progress import Progress
 
     return Progress()
 

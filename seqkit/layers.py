@@ -14,7 +14,7 @@ from seqkit.network.keras.layers import (
     Standardize,
     Unstandardize,
 )
-from seqkit.recurrent import Bidirectional, GatedRNN
+from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 
 __all__ = [
     "AttentionPooling",

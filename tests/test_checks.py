@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from seqkit.cli import cli
 from seqkit.data.novelty import THRESHOLDS, seen, unlike
 from seqkit.errors import DataError
-from seqkit.experiment import dry_run, evaluate, forecast, predict, run
-from seqkit.flows import check_data
 from seqkit.recipe.reading import read_recipe
+from seqkit.runs.experiment import dry_run, evaluate, forecast, predict, run
+from seqkit.runs.flows import check_data
 
 MODEL = {"cell": "gru", "units": 3}
 

@@ -136,7 +136,7 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
 
 
 def test_compiled_kernels_are_announced_once(call, table, tmp_path, monkeypatch):
-    from seqkit.machine.code import compiling
+    from seqkit.network.cpu.code import compiling
 
     with monkeypatch.context() as patch:
         patch.setattr(compiling, "_cache_folder", lambda: tmp_path)

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 
 import seqkit
 from seqkit.cli import cli
-from seqkit.console import Stream
 from seqkit.data.labels import integer_labels, labels_like
 from seqkit.data.readers import read_sequences
 from seqkit.estimators.classifier import SequenceClassifier
 from seqkit.report.tables import without_formulas
+from seqkit.system.console import Stream
 
 RECIPE = """\
 task: classification
@@ -131,7 +131,7 @@ def test_the_unforeseen_in_a_run_is_told_in_its_log(folder, monkeypatch):
         raise KeyError("what")
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("seqkit.flows.series.SeriesFlow.assess", fail)
+    monkeypatch.setattr("seqkit.runs.flows.series.SeriesFlow.assess", fail)
     result = CliRunner().invoke(cli, ["fit", "r.yaml", "--quiet", "--json"])
     assert result.exit_code == 1
     (message,) = json.loads(result.stdout)["messages"]

@@ -191,7 +191,7 @@ def test_file_that_does_not_tell_what_to_learn(tmp_path):
     ids=["one series", "many series", "classification", "regression"],
 )
 def test_written_recipe_runs(frame, target, tmp_path):
-    from seqkit import experiment
+    from seqkit.runs import experiment
 
     written(frame, tmp_path, target=target)
     resolved = read_recipe(tmp_path / "recipe.yaml", ["train.epochs=1", "model.units=8"])

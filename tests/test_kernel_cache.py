@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import some
 
-from seqkit.machine.code import compiling, dense, descent, gru, lstm, products, rows, simple
-from seqkit.machine.code.compiling import Floats, Vector, at, kernel, single, start
+from seqkit.network.cpu.code import compiling, dense, descent, gru, lstm, products, rows, simple
+from seqkit.network.cpu.code.compiling import Floats, Vector, at, kernel, single, start
 
 
 def doubled(x: Vector) -> None:
@@ -159,7 +159,7 @@ def test_the_cache_is_told_of_by_name(folder):
 
 
 def test_what_is_compiled_is_announced_once(folder, caplog):
-    caplog.set_level("INFO", "seqkit.machine")
+    caplog.set_level("INFO", "seqkit.network.cpu")
     for _ in range(2):
         loaded(doubled)
     [record] = caplog.records

@@ -10,9 +10,9 @@ from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit import kernels
 from seqkit.cells import CELLS
-from seqkit.kernels import Weights, choose
+from seqkit.network.keras import kernels
+from seqkit.network.keras.kernels import Weights, choose
 
 
 def several(names, *fast):

@@ -14,19 +14,9 @@ import seqkit
 PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
-    "durable",
-    "documents",
-    "backend",
-    "collection",
-    "tensorflow_import",
-    "deferred_import",
-    "console",
-    "progress",
+    "system",
     "auto",
     "cells",
-    "machine",
-    "kernels",
-    "recurrent",
     "network",
     "layers",
     "builders",
@@ -40,10 +30,6 @@ ORDER = (
     "report",
     "listing",
     "runs",
-    "checkpoints",
-    "flows",
-    "finished",
-    "experiment",
     "cli",
 )
 

@@ -14,7 +14,7 @@ from seqkit import run
 from seqkit.data import sequences, stamps, tables
 from seqkit.data.rows import Rows
 from seqkit.data.sequences import Padded, as_padded
-from seqkit.experiment import evaluate, forecast, predict
+from seqkit.runs.experiment import evaluate, forecast, predict
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
 def test_a_module_put_off_is_whole_when_it_is_used():
     program = (
         "import sys\n"
-        "from seqkit.deferred_import import deferred\n"
+        "from seqkit.system.deferred_import import deferred\n"
         "deferred('xml.dom.minidom')\n"
         "import xml.dom.minidom\n"
         "assert 'xml.dom.expatbuilder' not in sys.modules\n"

@@ -13,9 +13,9 @@ from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit import kernels
 from seqkit.cells import CELLS
-from seqkit.recurrent import Bidirectional, GatedRNN
+from seqkit.network.keras import kernels
+from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 9, 3)).astype("float32")

@@ -20,7 +20,6 @@ from seqkit import (
     experiment,
     load_run,
 )
-from seqkit.documents import parse_json
 from seqkit.errors import RunError
 from seqkit.estimators import facts
 from seqkit.estimators.keras_weights import check_classes
@@ -29,6 +28,7 @@ from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.estimators.weights_file import described
 from seqkit.network.architecture import Architecture
 from seqkit.network.keras.weights import variables_of
+from seqkit.system.documents import parse_json
 
 RUNS = Path(__file__).parent / "runs"
 STORED = sorted(path.parent for path in RUNS.glob("*/*/run"))

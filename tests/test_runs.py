@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqkit import durable, runs
-from seqkit.checkpoints import Keeper
 from seqkit.errors import DataError, RunError
-from seqkit.experiment import load_run, resume, run
-from seqkit.flows.series import SeriesFlow
-from seqkit.runs import RunFolder, is_running, open_run
+from seqkit.runs import folder as runs
+from seqkit.runs.checkpoints import Keeper
+from seqkit.runs.experiment import load_run, resume, run
+from seqkit.runs.flows.series import SeriesFlow
+from seqkit.runs.folder import RunFolder, is_running, open_run
+from seqkit.system import durable
 from seqkit.training import TrainingState
 
 RECIPE = {
@@ -221,8 +222,8 @@ def test_the_second_process_on_a_run_is_refused(partial):
     held = f"""
 import sys
 from pathlib import Path
-from seqkit.flows.series import SeriesFlow
-from seqkit.runs import RunFolder
+from seqkit.runs.flows.series import SeriesFlow
+from seqkit.runs.folder import RunFolder
 with RunFolder.reopen(Path({str(partial)!r})):
     print("held", flush=True)
     sys.stdin.read()

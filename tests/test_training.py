@@ -12,7 +12,7 @@ from conftest import some
 from seqkit import training
 from seqkit.cells import CELLS
 from seqkit.errors import TrainingError
-from seqkit.recurrent import Bidirectional, GatedRNN
+from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 from seqkit.training import ArraySource, StreamSource, TrainingState
 from seqkit.training.run import PLATEAU_FACTOR, PLATEAU_PATIENCE
 from seqkit.training.sources import Shuffle, shuffled

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.documents import DEPTH, damaged, parse_json
 from seqkit.estimators.weights_file import described
+from seqkit.system.documents import DEPTH, damaged, parse_json
 
 __all__ = ["CLASSES", "check_classes", "check_keras_file", "read_keras_weights"]
 

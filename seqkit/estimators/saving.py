@@ -11,12 +11,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from seqkit import durable
-from seqkit.documents import LARGEST_JSON, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError
 from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
+from seqkit.system import durable
+from seqkit.system.documents import LARGEST_JSON, damaged, digest_of, parse_json, read_file
 from seqkit.tasks import TASKS
 
 __all__ = [

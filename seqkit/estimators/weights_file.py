@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.documents import damaged
 from seqkit.errors import RunError
 from seqkit.network.architecture import Architecture
+from seqkit.system.documents import damaged
 
 __all__ = ["check_weights", "described", "read_tensors", "tensor_bytes"]
 

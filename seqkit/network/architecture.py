@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqkit.backend import check_backend
 from seqkit.network.graph import Network
+from seqkit.system.backend import check_backend
 
 __all__ = ["BUILDERS", "Architecture", "weights_of"]
 

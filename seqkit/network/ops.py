@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.machine.schemes import code
+from seqkit.network.cpu.schemes import code
 
 __all__ = ["NUMPY", "keras_namespace", "rows_of"]
 

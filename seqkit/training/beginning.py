@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.errors import explain, suggest
-from seqkit.machine.sequences import refusal
 from seqkit.network.architecture import Architecture
+from seqkit.network.cpu.sequences import refusal
 from seqkit.network.graph import DROPOUT, Network
 from seqkit.network.initializers import derived_seed
 from seqkit.network.layers.recurrent import Recurrent

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.backend import check_backend
 from seqkit.errors import TrainingError, explain
-from seqkit.machine.shards import one_of_several
 from seqkit.network.architecture import Architecture
+from seqkit.network.cpu.shards import one_of_several
 from seqkit.network.losses import Objective
 from seqkit.network.native import NativeNetwork
+from seqkit.system.backend import check_backend
 from seqkit.training.beginning import (
     fresh_keras_state,
     fresh_native_state,
@@ -292,7 +292,7 @@ def _epochs(
     """Run epochs until there are enough, or no more are wanted."""
     state = run.state
     if verbose:
-        from seqkit.progress import Progress
+        from seqkit.system.progress import Progress
 
         on_epoch = _shown(progress := Progress(), on_epoch)
         progress.begin(run.epochs)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.machine.schemes import code
+from seqkit.network.cpu.schemes import code
 from seqkit.network.losses import Objective, hits, loss_of
 from seqkit.network.native import NativeNetwork
 from seqkit.training.optimizers import Rule

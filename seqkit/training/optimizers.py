@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqkit.errors import explain, suggest
-from seqkit.machine.schemes import code
+from seqkit.network.cpu.schemes import code
 
 __all__ = ["RULES", "Rule", "keras_config", "rule_of"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from seqkit import durable
 from seqkit.errors import explain
+from seqkit.system import durable
 
 __all__ = ["TrainingState"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.ops import gradient_registry
 
-from seqkit.collection import collection_paused
 from seqkit.errors import explain, suggest
-from seqkit.kernels import only_watched
 from seqkit.network.architecture import Architecture
+from seqkit.network.keras.kernels import only_watched
+from seqkit.system.collection import collection_paused
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizers import keras_config
 

@@ -457,7 +457,8 @@ EVIL = [
      "registered_name": None},
     {"module": "keras.saving", "class_name": "load_model", "config": {"filepath": "x"},
      "registered_name": None},
-    {"module": "seqkit.experiment", "class_name": "run", "config": {}, "registered_name": None},
+    {"module": "seqkit.runs.experiment", "class_name": "run", "config": {},
+     "registered_name": None},
 ]  # fmt: skip
 
 

@@ -22,8 +22,8 @@ import pandas as pd
 from seqkit.data.inspect import look_at
 from seqkit.data.readers import READERS, read_frame, read_sequences
 from seqkit.errors import DataError, RecipeError
-from seqkit.flows import check_data
 from seqkit.recipe.reading import read_recipe
+from seqkit.runs.flows import check_data
 
 FLOOR = 5_000
 SECONDS, BYTES = 5.0, 200 * 2**20

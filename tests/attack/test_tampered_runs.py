@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqkit import experiment, read_recipe
+from seqkit import read_recipe
 from seqkit.errors import DataError, RunError
+from seqkit.runs import experiment
 
 from . import tampering
 

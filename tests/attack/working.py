@@ -16,11 +16,11 @@ import threading
 import time
 import traceback
 
-from seqkit import experiment
-from seqkit.checkpoints import Keeper
 from seqkit.errors import RunError
-from seqkit.experiment import resume, run
 from seqkit.report import plots
+from seqkit.runs import experiment
+from seqkit.runs.checkpoints import Keeper
+from seqkit.runs.experiment import resume, run
 
 RECIPE = {
     "task": "classification",

@@ -9,8 +9,8 @@ import pandas as pd
 import seqkit
 from seqkit.estimators.inputs import Frame
 from seqkit.evaluation.backtest import Backtest
-from seqkit.experiment import Result
 from seqkit.recipe.reading import Resolved
+from seqkit.runs.experiment import Result
 
 Float64 = npt.NDArray[np.float64]
 series = np.zeros((8, 12, 1))

@@ -10,10 +10,10 @@ import keras
 from seqkit.cells import find_cell
 from seqkit.network import decoders
 from seqkit.network.keras.described import Described
+from seqkit.network.keras.recurrent import GatedRNN
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers import embedding
 from seqkit.network.layers.dense import Dropout
-from seqkit.recurrent import GatedRNN
 
 __all__ = ["RecursiveDecoder", "SegmentQueries"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from seqkit.network.keras.described import Described
+from seqkit.network.keras.recurrent.gated import mask_to_lengths
 from seqkit.network.layers import patching, pooling, scaling
-from seqkit.recurrent.gated import mask_to_lengths
 
 __all__ = ["AttentionPooling", "Patch", "SequencePooling", "Standardize", "Unstandardize"]
 

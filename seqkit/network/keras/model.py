@@ -12,6 +12,7 @@ from seqkit.network.document import settings_of
 from seqkit.network.graph import Network, Node
 from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
 from seqkit.network.keras.described import AnyLayer
+from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
@@ -25,7 +26,6 @@ from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
 from seqkit.network.layers.shaping import FoldChannels, RepeatRows, Reshape, UnfoldChannels
 from seqkit.network.layers.windows import NaiveForecast, Normalize, WindowStatistics
-from seqkit.recurrent import Bidirectional, GatedRNN
 
 __all__ = ["FACES", "keras_model"]
 

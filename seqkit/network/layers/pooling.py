@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.machine.schemes import code
+from seqkit.network.cpu.schemes import code
 from seqkit.network.initializers import glorot_uniform, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 from seqkit.network.layers.padding import valid_head

@@ -1,8 +1,8 @@
 r"""A recurrent layer of any cell, in one direction or both.
 
 The equations of the cells are rows of :data:`seqkit.cells.CELLS`; whole sequences of them are
-computed by compiled kernels (:mod:`seqkit.machine`), which also give the gradient. A sequence is
-``(batch, time, features)``, a view of memory that lies ``(time, batch, features)``, so that what
+computed by compiled kernels (:mod:`seqkit.network.cpu`), which also give the gradient. A sequence
+is ``(batch, time, features)``, a view of memory that lies ``(time, batch, features)``, so that what
 one layer gives the next takes without a copy.
 
 Without `return_sequences` the output is the last state at each series' own length, beside that of
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from seqkit.cells import Cell, Weights, find_cell
-from seqkit.machine.sequences import Batch, room
-from seqkit.machine.shards import n_cores, n_shards, side_by_side
+from seqkit.network.cpu.sequences import Batch, room
+from seqkit.network.cpu.shards import n_cores, n_shards, side_by_side
 from seqkit.network.initializers import cell_bias, glorot_uniform, orthogonal, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 

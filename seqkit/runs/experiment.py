@@ -1,0 +1,357 @@
+"""The whole flow of a run: recipe, data, model, training, evaluation, report, run folder.
+
+:func:`run` is the place to begin reading. What differs between labelled series and forecasting
+is in :mod:`seqkit.runs.flows`, a row of a table each. What judges and draws is imported where it is
+used, so that a prediction of a run comes quickly.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.cells import find_cell
+from seqkit.runs.checkpoints import CHECKPOINT, Keeper
+from seqkit.errors import DataError, RunError, TrainingError
+from seqkit.estimators.saving import save_estimator
+from seqkit.export import EXPORTS, export_model
+from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
+from seqkit.runs.flows import Parts, flow_of
+from seqkit.network.summary import layer_rows, summary_lines
+from seqkit.recipe.reading import Resolved, read_recipe
+from seqkit.runs.folder import RunFolder, fingerprint
+from seqkit.training import not_native
+
+if TYPE_CHECKING:
+    from seqkit.system.progress import Progress
+
+
+__all__ = [
+    "Plan",
+    "Result",
+    "dry_run",
+    "evaluate",
+    "export",
+    "forecast",
+    "load_run",
+    "predict",
+    "resume",
+    "run",
+    "set_threads",
+]
+
+
+@dataclass
+class Plan:
+    """What a run would do: its ``text``, and the same as a ``document``."""
+
+    text: str
+    document: dict[str, Any]
+
+
+def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
+    """Set TensorFlow's threads for this process, as the command line does for its own.
+
+    The kernels run independent work (directions, shards of a batch) side by side, each on one
+    thread, which beats many threads on one small product. A program of yours may do the same
+    before TensorFlow starts; the library never does it by itself. Native networks need no
+    TensorFlow, and so none of this.
+
+    Parameters
+    ----------
+    intra_op : int, default=1
+        Threads inside one operation.
+    inter_op : int, default=None
+        Operations at a time; default: the number of processors.
+    """
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(intra_op)
+        tf.config.threading.set_inter_op_parallelism_threads(inter_op or os.cpu_count() or 1)
+    except RuntimeError:
+        return  # TensorFlow runs already: the threads are the program's
+
+
+def run(
+    recipe: Resolved | str | os.PathLike[str] | Mapping[str, object],
+    *,
+    out: str | os.PathLike[str] = "runs",
+    name: str | None = None,
+    command: str = "",
+    show: Progress | None = None,
+) -> Result:
+    """Train, evaluate and save the model of a recipe.
+
+    Parameters
+    ----------
+    recipe : path, dict or Resolved
+        A recipe's file, its settings, or what :func:`seqkit.read_recipe` returns.
+    out : path, default="runs"
+        Folder in which the run folder is made.
+    name : str, default=None
+        Part of the run folder's name; default: the recipe's file name.
+    command : str, default=""
+        The command line, for the record.
+    show : Progress, default=None
+        Shows progress; ``None`` is silent.
+
+    Returns
+    -------
+    Result
+        With the fitted estimator, the scores and, in ``document["run"]``, the run folder.
+
+    Raises
+    ------
+    seqkit.errors.RecipeError, seqkit.errors.DataError
+        If the recipe or the data are not what they must be; nothing is written then.
+    seqkit.errors.TrainingError
+        If training diverged; the run folder is kept and marked failed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from seqkit import load_run, run
+    >>> recipe = {"task": "classification", "seed": 0, "data": {"dataset": "gunpoint"},
+    ...           "model": {"cell": "gru", "units": 4, "patch": 10}, "train": {"epochs": 2}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(recipe, out=folder, name="tiny")
+    ...     estimator = load_run(result.document["run"])
+    >>> estimator.predict(np.zeros((3, 150, 1))).shape
+    (3,)
+    """
+    resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
+    flow = flow_of(resolved)
+    parts = flow.load()
+    flow.check(parts)
+    given = "recipe" if resolved.path is None else str(resolved.path)
+    filled = resolved.dump()
+    folder = RunFolder.create(
+        Path(out),
+        name or Path(given).stem,
+        {
+            "task": resolved.recipe.task,
+            "recipe": given,
+            "command": command,
+            "seed": resolved.recipe.seed,
+            "settings": hashlib.sha256(filled.encode()).hexdigest(),
+            "data": fingerprint(parts.files),
+            "base": str(Path.cwd()),
+        },
+        {"recipe.yaml": resolved.text, "recipe.resolved.yaml": filled},
+    )
+    with folder:
+        for line in folder.cleared:
+            folder.log(line)
+            if show:
+                show.say(line)
+        return _carry_out(flow, parts, folder, None, show, new=True)
+
+
+def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Result:
+    """Go on with a run that was broken off, to the result it would have had.
+
+    Parameters
+    ----------
+    run : path
+        The run folder, with or without ``.partial``.
+    show : Progress, default=None
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If there is nothing to resume, or the data have changed since.
+    """
+    with RunFolder.reopen(Path(run)) as folder:
+        if folder.record["status"] == "complete":  # all that was missing is its name
+            return _conclude(folder, json.loads((folder.path / "metrics.json").read_text("utf-8")))
+        settings = folder.path / "recipe.resolved.yaml"
+        began = folder.record.get("settings")
+        if began and hashlib.sha256(settings.read_bytes()).hexdigest() != began:
+            raise RunError(
+                f"{settings}: the settings have changed since the run began. Restore them, or "
+                f"start a new run with them: seqkit fit {settings}"
+            )
+        flow = flow_of(read_recipe(settings))
+        parts = flow.load()
+        now = fingerprint(parts.files)
+        changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
+        if changed:
+            raise RunError(
+                f"{folder.path}: the data have changed since the run began: {', '.join(changed)}. "
+                "Start a new run."
+            )
+        checkpoint = folder.path / CHECKPOINT
+        state = None
+        if checkpoint.is_file():
+            try:
+                state = flow.load_state(checkpoint)
+            except ValueError as error:
+                raise _no_way_on(folder, error) from error
+        folder.note(status="running")
+        folder.log(f"resumed after epoch {state.epoch}" if state else "resumed from the beginning")
+        return _carry_out(flow, parts, folder, state, show)
+
+
+def _no_way_on(folder: RunFolder, error: Exception) -> RunError:
+    return RunError(
+        f"{error} The run cannot go on from this state. Restore {folder.path / CHECKPOINT} from a "
+        f"copy; or delete it, then train from the beginning: seqkit fit --resume {folder.path}"
+    )
+
+
+def _carry_out(
+    flow: Any,
+    parts: Parts,
+    folder: RunFolder,
+    state: Any,
+    show: Progress | None,
+    new: bool = False,
+) -> Result:
+    """Train, evaluate, save and report in an open run folder."""
+    from seqkit.report.plots import save_displays
+
+    for note in parts.notes:
+        folder.log(note)
+        if show:
+            show.say(note)
+    begun = time.monotonic()
+    estimator = _train(flow, parts, folder, state, show, new)
+    trained = time.monotonic()
+    _write_history(folder, estimator.history_)
+    for line in flow.remarks(estimator):
+        folder.log(line)
+    assessment = flow.assess(estimator, parts)
+    assessed = time.monotonic()
+    folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
+    folder.write("metrics.json", assessment.document)
+    for note in assessment.document["notes"]:
+        folder.log(note)
+    folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
+    save_displays(folder.path / "plots", assessment.figures)
+    for format in flow.recipe.export:
+        target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
+        export_model(estimator, format, target)
+    timings = {"fit": trained - begun, "evaluation": assessed - trained}
+    folder.note(
+        status="complete", timings={name: round(value, 3) for name, value in timings.items()}
+    )
+    return _conclude(folder, assessment.document, estimator)
+
+
+def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
+    """Write the report of a run that is otherwise complete, and give the folder its name."""
+    from seqkit.report.html import write_report
+
+    write_report(folder.path)
+    final = folder.finish("complete")
+    return Result(
+        {"run": str(final), "status": "complete", "metrics": scores},
+        [f"run: {final}", f"report: {final / 'report.html'}"],
+        scores,
+        estimator or load_run(final),
+    )
+
+
+def _train(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+) -> Any:
+    """Fit the estimator; if that fails, leave the folder in the state it deserves."""
+    estimator = flow.estimator()
+    if show:
+        from seqkit.network.cpu.sequences import is_ready, refusal
+
+        cell = find_cell(flow.recipe.model.cell)
+        if not refusal(cell) and not is_ready(cell):
+            what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
+            folder.log(what)
+            show.say(f"{what}: 5 to 7 seconds")
+        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
+    keeper = Keeper(folder, show)
+    try:
+        flow.fit(estimator, parts, on_epoch=keeper, resume=state)
+    except TrainingError as error:
+        _write_history(folder, error.history)
+        folder.log(str(error))
+        final = folder.finish("failed")
+        raise TrainingError(
+            f"{error} The history is kept in {final}.", error.history, error.state
+        ) from error
+    except ValueError as error:
+        # an estimator refuses data, or a state, this way: before the first epoch
+        if keeper.epochs:
+            raise
+        if state is not None:
+            raise _no_way_on(folder, error) from error
+        if new:
+            folder.discard()
+        raise DataError(str(error)) from error
+    except KeyboardInterrupt:
+        folder.note(status="interrupted")
+        folder.log("interrupted")
+        if show:
+            show.end()
+            show.say(f"Interrupted. Go on with: seqkit fit --resume {folder.path}")
+        raise
+    finally:
+        if show:
+            show.end()
+    return estimator
+
+
+def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["epoch", *history])
+    for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
+        writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    folder.write("history.csv", text.getvalue())
+
+
+def dry_run(resolved: Resolved) -> Plan:
+    """Read the data and build the model of a recipe, and say what would be trained."""
+    flow = flow_of(resolved)
+    parts = flow.load()
+    found = flow.describe(parts)
+    estimator = flow.estimator()
+    architecture = flow.architecture(estimator, parts)
+    members = architecture.members
+    lines: list[str] = []
+    if not any(not_native(member, optimizer=estimator.optimizer) for member in members):
+        for number, member in enumerate(members, start=1):
+            lines += [f"network {number}:"] if len(members) > 1 else []
+            lines += summary_lines(member.network)
+        n_parameters = sum(row.trained for member in members for row in layer_rows(member.network))
+        kernels = flow.native_kernels()
+    else:
+        model = architecture()
+        model.summary(print_fn=lines.append, line_length=88)
+        n_parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
+        kernels = flow.kernels_of(model)
+    text = "\n".join(
+        [
+            *(f"{name}: {value}" for name, value in found.items()),
+            *lines,
+            *(f"{name}: {report}" for name, report in kernels.items()),
+            *parts.notes,
+        ]
+    )
+    return Plan(
+        text,
+        {
+            "data": found,
+            "parameters": n_parameters,
+            "kernels": kernels,
+            "notes": parts.notes,
+        },
+    )

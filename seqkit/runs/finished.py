@@ -1,0 +1,212 @@
+"""What a finished run is asked for: its estimator, scores, predictions, forecasts, exports."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from seqkit.system.console import rich_console, say
+from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
+from seqkit.errors import DataError, RecipeError, RunError
+from seqkit.estimators.saving import WEIGHTS, load_estimator, read_estimator
+from seqkit.export import EXPORTS, export_model
+from seqkit.runs.flows import flow_of
+from seqkit.recipe.reading import read_recipe
+from seqkit.report.tables import without_formulas
+from seqkit.runs.folder import open_run, read_verified
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqkit.estimators.classifier import SequenceClassifier
+    from seqkit.estimators.forecaster import SequenceForecaster
+    from seqkit.estimators.regressor import SequenceRegressor
+
+    Estimator: TypeAlias = SequenceClassifier | SequenceRegressor | SequenceForecaster
+
+__all__ = ["Result", "evaluate", "export", "forecast", "load", "load_run", "predict"]
+
+LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
+
+
+@dataclass
+class Result:
+    """What a command found.
+
+    Attributes
+    ----------
+    document : dict
+        All of it in JSON's types.
+    lines : list of str
+        What a person is told, after the table.
+    scores : dict or None
+        The content of ``metrics.json``, shown as a table.
+    estimator : SequenceClassifier, SequenceRegressor, SequenceForecaster or None
+        The fitted estimator.
+    """
+
+    document: dict[str, Any]
+    lines: list[str] = field(default_factory=list)
+    scores: dict[str, Any] | None = None
+    estimator: Estimator | None = None
+
+    def print(self) -> None:
+        """Print the scores beside those of the baselines, and the lines."""
+        if self.scores is not None:
+            from seqkit.evaluation.summary import as_tables
+
+            rich_console().print(as_tables(self.scores)[0])
+        for line in self.lines:
+            say(line)
+
+
+def load_run(run: str | os.PathLike[str]) -> Estimator:
+    """Return the fitted estimator of a complete run folder.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If the folder is missing, damaged, incomplete or of a newer version.
+
+    Examples
+    --------
+    Of a run of ``seqkit fit``, ``load_run("runs/20260901-1412-gait-3f2a").predict(X)``; that of
+    :func:`run` is loaded in its example.
+
+    >>> load_run("runs/no-such-run")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    seqkit.errors.RunError: ...
+    """
+    return _open(Path(run))[1]
+
+
+def load(path: str | os.PathLike[str]) -> Estimator:
+    """Return a fitted estimator: one that was saved by its ``save``, or that of a run folder.
+
+    Nothing in either could run.
+
+    Raises
+    ------
+    seqkit.errors.RunError
+        If the folder is missing, damaged, incomplete or of a newer version.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from seqkit import SequenceRegressor
+    >>> X = np.arange(60.0).reshape(12, 5)
+    >>> model = SequenceRegressor(units=2, epochs=1).fit(X, X[:, 0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model")
+    ...     bool((load(f"{folder}/model").predict(X) == model.predict(X)).all())
+    True
+    """
+    is_run = (Path(path) / "run.json").is_file()
+    estimator: Estimator = load_run(path) if is_run else read_estimator(path)
+    return estimator
+
+
+def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
+    record = open_run(path)
+    format = record["format"]
+    recipe = path / "recipe.resolved.yaml"
+    read_verified(path, record, recipe.name, LARGEST_RECIPE)
+    try:
+        flow = flow_of(read_recipe(recipe))
+    except RecipeError as error:
+        raise damaged(recipe, error) from error
+    try:
+        description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
+        weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)
+        estimator = load_estimator(description, weights, path, format)
+    except (ValueError, MemoryError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise damaged(path / "model.json", error or "it asks for too much memory") from error
+    if flow.recipe.task != description["task"] or not description["columns"]:
+        raise damaged(path / "model.json", "it is not of the recipe beside it")
+    return flow, estimator, description
+
+
+def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
+    """Score a run on its test part, or on a file, beside the baselines."""
+    flow, estimator, _ = _open(Path(run))
+    parts = flow.load(data, estimator)
+    assessment = flow.assess(estimator, parts)
+    document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
+    return Result(document, _notes(parts.unlike), assessment.document, estimator)
+
+
+def predict(
+    run: str | os.PathLike[str],
+    data: str,
+    output: Path,
+    *,
+    proba: bool = False,
+    raw_text: bool = False,
+) -> Result:
+    """Write what a run's model predicts for the series of a file."""
+    flow, estimator, description = _open(Path(run))
+    frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
+    return _written(frame, output, notes, raw_text)
+
+
+def forecast(
+    run: str | os.PathLike[str],
+    data: str | None = None,
+    *,
+    horizon: int | None = None,
+    future: str | None = None,
+    interval: float | None = None,
+    output: Path | None = None,
+    raw_text: bool = False,
+) -> Result:
+    """Forecast what comes after the end of every series of a run's data, or of a file."""
+    flow, estimator, description = _open(Path(run))
+    frame, notes = flow.forecast(
+        estimator,
+        data,
+        columns=description["columns"],
+        horizon=horizon,
+        future=future,
+        interval=interval,
+    )
+    if output is not None:
+        return _written(frame, output, notes, raw_text)
+    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
+    lines = [frame.to_string(index=False), *_notes(notes)]
+    return Result({"forecast": rows, "notes": notes}, lines)
+
+
+def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
+    """Write a run's model in a format of ``seqkit.export.EXPORTS``."""
+    if format not in EXPORTS:
+        raise DataError(f"export: format must be one of {', '.join(EXPORTS)}; got {format!r}.")
+    path = export_model(_open(Path(run))[1], format, output)
+    return Result({"format": format, "path": str(path)}, [f"{path}"])
+
+
+def _notes(notes: list[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
+
+
+def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
+    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
+    if output.suffix not in (".csv", ".parquet"):
+        raise DataError(f"{output}: the output file must end in .csv or .parquet.")
+    try:
+        if output.suffix == ".csv":
+            table = frame if raw_text else without_formulas(frame)
+            # a file name that is no UTF-8 may name a series
+            table.to_csv(output, index=False, errors="backslashreplace")
+        else:
+            with output.open("wb") as file:  # pyarrow takes no name that is not UTF-8
+                frame.to_parquet(file, index=False)
+    except OSError as error:
+        raise RunError(f"{output}: cannot be written: {error.strerror or error}.") from error
+    document = {"path": str(output), "rows": len(frame), "notes": notes}
+    return Result(document, [f"{output}: {len(frame)} rows", *_notes(notes)])

@@ -1,0 +1,300 @@
+"""Forecasting: the end of every series is the test part.
+
+What judges and draws is imported where it is used, so that a look at the data stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.data.embedded import DATASETS
+from seqkit.data.embedded import load as load_embedded
+from seqkit.data.novelty import seen, unlike
+from seqkit.data.readers import find_files, read_frame
+from seqkit.data.roles import as_names
+from seqkit.errors import DataError
+from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqkit.evaluation.backtest import Backtest
+    from seqkit.network.architecture import Architecture
+    from seqkit.report.plots import ForecastDisplay
+
+__all__ = ["ForecastFlow"]
+
+MOST_PICTURES = 3  # series whose forecast is drawn
+# Settings of `data` that name columns, which must be there.
+NAMED = (
+    "series_id", "time", "target", "past_covariates", "future_covariates", "static_covariates",
+)  # fmt: skip
+
+
+class ForecastFlow(Flow):
+    """Forecasting: the end of every series is the test part."""
+
+    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+        """Read the table, once, and set the end of every series aside.
+
+        Parameters
+        ----------
+        data : str, default=None
+            Replaces the table of the recipe.
+        estimator : fitted forecaster, default=None
+            Reads as it read the series of its fit; nothing is set aside for another one.
+        """
+        frame, named, files, notes = self._frame(data)
+        places = {"train": named, "test": named}
+        with refused(named):
+            if estimator is not None and not self.recipe.evaluate.backtest.refit:
+                whole = estimator._reading(frame)
+            else:
+                whole = self.estimator()._reading(frame, fitted=False)
+            if estimator is not None:
+                return Parts(None, None, whole, notes, files, {}, [], places)
+            lengths, test = whole.rows.lengths, self.recipe.data.split.test
+            # a fraction is of each series' own length
+            tail = np.floor(lengths * test) if isinstance(test, float) else test
+            train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
+        columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
+        whole = whole.like(train.panel.columns)
+        return Parts(train, None, whole, notes, files, columns, [], places)
+
+    def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
+        """Return the table as it is, its name for errors, the files, and what was said."""
+        recipe = self.recipe.data
+        files: list[Path] = []
+        with captured() as notes:
+            if recipe.dataset is not None and data is None:
+                frame = load_embedded(recipe.dataset).frame
+                if frame is None:
+                    raise DataError(
+                        f"{self.resolved.path}: data.dataset {recipe.dataset!r} is for "
+                        f"{DATASETS[recipe.dataset].task}, not for forecasting."
+                    )
+            else:
+                files += find_files(data or recipe.path)
+                named = [name for role in NAMED for name in as_names(getattr(recipe, role))]
+                frame = read_frame(files, columns=named, labels=as_names(recipe.series_id))
+        return (
+            frame,
+            shown_path(data or recipe.path or f"data.dataset {recipe.dataset}"),
+            files,
+            notes,
+        )
+
+    def _compared(self) -> list[str]:
+        """Return the columns whose values are compared with those of training."""
+        recipe = self.recipe.data
+        # a window that is standardised has no scale of its own
+        own = self.recipe.model.normalize == "none"
+        targets = as_names(recipe.target) if own else ()
+        return [*targets, *as_names(recipe.past_covariates), *as_names(recipe.future_covariates)]
+
+    def _facts(self, series: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the columns that are compared, and the lengths of the series."""
+        rows = series.rows
+        columns = [rows.columns.series.index(name) for name in self._compared()]
+        return rows.values[:, columns], rows.lengths
+
+    def _unlike(self, columns: dict[str, Any], series: Any, where: str) -> list[str]:
+        known = columns.get("seen")
+        if not known:
+            return []
+        values, lengths = self._facts(series)
+        # a forecast sees its context only: what is longer than the training part is no matter
+        lengths = np.minimum(lengths, known["lengths"][1])
+        return unlike(known, values, lengths, self._compared(), where)
+
+    def check(self, parts: Parts) -> None:
+        """Raise all that fitting and scoring would refuse of the data; train nothing."""
+        from seqkit.evaluation.backtest import rolling_plan
+
+        recipe = self.recipe.evaluate.backtest
+        estimator = self.estimator()
+        with refused(parts.named["train"]):
+            estimator.check(parts.train)
+            rolling_plan(
+                estimator,
+                parts.test,
+                windows=recipe.windows,
+                step=recipe.step,
+                refit=recipe.refit,
+                prefit=not recipe.refit,
+            )
+
+    def describe(self, parts: Parts) -> dict[str, Any]:
+        """Return the sizes of the table, for people."""
+        rows, backtest = parts.test.rows, self.recipe.evaluate.backtest
+        low, high = int(rows.lengths.min()), int(rows.lengths.max())
+        return {
+            "series": f"{len(rows)} of {low if low == high else f'{low} to {high}'} steps",
+            "training": f"{len(parts.train.rows.values)} of {len(rows.values)} steps",
+            "test": f"{backtest.windows} windows of {self.recipe.forecast.horizon} steps, "
+            f"{backtest.step} steps apart",
+        }
+
+    def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
+        """Fit the forecaster on all that comes before the test part."""
+        with refused(parts.named["train"]):
+            estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
+
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
+        self.check(parts)
+        with refused(parts.named["train"]):
+            return estimator._planned(parts.train)[0]
+
+    def remarks(self, estimator: Any) -> list[str]:
+        """Return what the log should say of a fitted forecaster, a line each."""
+        return [*estimator.notes_, *super().remarks(estimator)]
+
+    def assess(self, estimator: Any, parts: Parts) -> Assessment:
+        """Forecast the test part from rolling origins, beside the baselines."""
+        from seqkit.evaluation.summary import summarize
+        from seqkit.report.plots import HistoryDisplay, HorizonErrorDisplay
+
+        recipe = self.recipe.evaluate
+        with refused(parts.named["test"]):
+            rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
+        scores = rolled.evaluate(recipe.metrics, recipe.baselines)
+        document = summarize("forecasting", {"test": scores})
+        figures = {
+            **_pictures(rolled),
+            "horizon": HorizonErrorDisplay.from_summary(scores),
+            "history": HistoryDisplay.from_estimator(estimator),
+        }
+        return Assessment(document, _forecast_rows(rolled), figures)
+
+    def _rolled(self, estimator: Any, series: Any, refit: bool) -> Backtest:
+        """Forecast the test part from the rolling origins of the recipe."""
+        from seqkit.evaluation.backtest import backtest
+
+        recipe = self.recipe.evaluate
+        if refit:  # what was loaded from a run folder knows no seed
+            estimator = self.estimator()
+        return backtest(
+            estimator,
+            series,
+            windows=recipe.backtest.windows,
+            step=recipe.backtest.step,
+            season=recipe.season,
+            prefit=not refit,
+            refit=refit,
+        )
+
+    def predict(
+        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return the forecast made at every row of a file, and notes."""
+        if proba:
+            raise DataError("--proba: forecasting has no class probabilities.")
+        frame = self._frame(data)[0]
+        with refused(data):
+            series = estimator._reading(frame)
+            return estimator.predict(series), self._unlike(columns, series, data)
+
+    def forecast(
+        self,
+        estimator: Any,
+        data: str | None,
+        *,
+        columns: dict[str, Any],
+        horizon: int | None,
+        future: str | None,
+        interval: float | None = None,
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return what comes after the end of every series, and notes.
+
+        With `interval` there are columns ``{target}_low80`` and ``{target}_high80`` (for 0.8) as
+        well: split-conformal, from the errors on the rolling origins of the run's own test part.
+        """
+        frame, where, _, _ = self._frame(data)
+        coming = None if future is None else read_frame(future)
+        with refused(where, future):
+            series = estimator._reading(frame)
+            prediction, panel = estimator._forecast(series, horizon, coming)
+        table = estimator._frame_of(prediction, panel)
+        if interval is not None:
+            own = series if data is None else self.load(estimator=estimator).test
+            self._widen(estimator, series, own, prediction, table, interval)
+        return table, self._unlike(columns, series, where)
+
+    def _widen(
+        self,
+        estimator: Any,
+        series: Any,
+        own: Any,
+        prediction: np.ndarray,
+        table: pd.DataFrame,
+        level: float,
+    ) -> None:
+        """Add conformal intervals to a forecast of series, from the errors on the run's own."""
+        from seqkit.evaluation.forecast_errors import Undefined, naive_scale
+
+        n_steps = prediction.shape[1]
+        if n_steps > estimator.horizon:
+            raise DataError(
+                f"--interval: errors are known for {estimator.horizon} steps, not for {n_steps}; "
+                "leave out --horizon or --interval."
+            )
+        rolled = self._rolled(estimator, own, refit=False)
+        try:
+            fitted = rolled.conformal(level)
+        except Undefined as reason:
+            raise DataError(f"--interval {level:g}: {reason}.") from reason
+        scale = naive_scale(series.rows.targets(), rolled.season)  # (n_series, n_targets)
+        scale[~np.isfinite(scale) | (scale <= 0)] = 1.0  # as where the widths come from
+        point = estimator._point(prediction)
+        low, high = point, point
+        if rolled.answer.quantiles is not None and len(rolled.answer.levels) > 1:
+            outer = [min(rolled.answer.levels), max(rolled.answer.levels)]
+            low, high = np.moveaxis(estimator._quantiles(prediction, outer), -1, 0)
+        away = fitted.width[:n_steps] * scale[:, None]
+        for k, name in enumerate(series.rows.columns.targets):
+            table[f"{name}_low{100 * level:g}"] = (low - away)[:, :, k].ravel()
+            table[f"{name}_high{100 * level:g}"] = (high + away)[:, :, k].ravel()
+
+
+def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
+    """Return a row for each series, window, step and target of a backtest."""
+    import pandas as pd
+
+    n_targets = rolled.truth.shape[-1]
+    series, window, step, target = np.indices(rolled.truth.shape)
+    data = rolled.data
+    names = getattr(data, "targets", ("y",) if n_targets == 1 else tuple(range(n_targets)))
+    place = rolled.origins[:, :, None, None] + 1 + step
+    columns: dict[str, Any] = {
+        "series": np.asarray(data.ids, dtype=object)[series].ravel(),
+        "window": window.ravel(),
+        "step": step.ravel() + 1,
+        "row": place.ravel(),
+        "target": np.asarray(names, dtype=object)[target].ravel(),
+        "true": rolled.truth.ravel(),
+        "forecast": rolled.answer.values.ravel(),
+    }
+    if rolled.answer.quantiles is not None:
+        for i, level in enumerate(rolled.answer.levels):
+            columns[f"q{level:g}"] = rolled.answer.quantiles[..., i].ravel()
+    rows = pd.DataFrame(columns)
+    return rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
+
+
+def _pictures(rolled: Backtest) -> dict[str, ForecastDisplay]:
+    """Return the last window of the first series, a baseline beside each."""
+    from seqkit.report.plots import ForecastDisplay
+
+    baselines, _ = rolled.baselines(["seasonal_naive" if rolled.season > 1 else "naive"])
+    shown = np.flatnonzero(rolled.origins[:, -1] >= 0)[:MOST_PICTURES]
+    return {
+        f"forecast_{n + 1}" if n else "forecast": ForecastDisplay.from_backtest(
+            rolled, int(series), baselines=baselines
+        )
+        for n, series in enumerate(shown)
+    }

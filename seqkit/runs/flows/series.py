@@ -1,0 +1,337 @@
+"""Labelled series: each maps to a class or to a number.
+
+What judges and draws is imported where it is used, so that a look at the data stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.auto import AUTO, choose, chosen, early_stopping
+from seqkit.data.embedded import DATASETS
+from seqkit.data.embedded import load as load_embedded
+from seqkit.data.labels import labels_like
+from seqkit.data.novelty import seen, unlike
+from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
+from seqkit.data.roles import as_names
+from seqkit.data.sequences import Padded, as_padded
+from seqkit.data.splits import check_classes, check_same_labels, split
+from seqkit.errors import DataError, RunError, explain
+from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqkit.evaluation.metrics import Predictions
+    from seqkit.network.architecture import Architecture
+
+__all__ = ["SeriesFlow"]
+
+
+class SeriesFlow(Flow):
+    """Labelled series: each maps to a class or to a number."""
+
+    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+        """Read the data and divide it; with `data`, take that file as the test part.
+
+        Labelled series are read in the same way, whether there is a fitted `estimator` or not.
+        """
+        recipe = self.recipe
+        files: list[Path] = []
+        with captured() as notes:
+            if recipe.data.dataset is not None:
+                loaded = load_embedded(recipe.data.dataset)
+                train, test = loaded.train, loaded.test
+                if train is None or test is None:
+                    raise DataError(
+                        f"{self.resolved.path}: data.dataset {recipe.data.dataset!r} is for "
+                        f"{DATASETS[recipe.data.dataset].task}, not for {recipe.task}."
+                    )
+            else:
+                train = self._read(recipe.data.path, files)
+                path = recipe.data.test_path
+                test = self._read(path, files) if path else None
+            named = shown_path(recipe.data.path or f"data.dataset {recipe.data.dataset}")
+            tested = shown_path(data or recipe.data.test_path or named)
+            _check_targets(train, named)
+            divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
+            if data is not None:
+                test = self._read(data, files)
+            elif test is None:
+                test = train[divided.test] if len(divided.test) else None
+        validation = train[divided.validation] if len(divided.validation) else None
+        train = train[divided.train]
+        if test is not None:
+            _check_targets(test, tested)
+            test = _with_features(test, train.features, tested)
+            test = _labelled_like(test, train.y)
+        if self.task.target == "label":
+            check_classes(train.y, named)
+            for name, part, where in (("validation", validation, named), ("test", test, tested)):
+                if part is not None:
+                    check_same_labels(train.y, part.y, where, name)
+        held = None if validation is None else self._sizes(train, validation)
+        found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        if found:
+            notes.append(chosen(found))
+        known = seen(train.values, train.lengths)
+        columns = {"features": list(train.features), "seen": known}
+        strange = [] if test is None else unlike(
+            known, test.values, test.lengths, test.features, tested
+        )  # fmt: skip
+        places = {"train": named, "test": tested}
+        return Parts(train, validation, test, notes, files, columns, strange, places, found)
+
+    def check(self, parts: Parts) -> None:
+        """Raise all that fitting and scoring would refuse of the data; train nothing."""
+        shown = parts.validation if parts.test is None else parts.test
+        if shown is None:
+            raise DataError(
+                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
+                "Set data.split.test or data.test_path."
+            )
+        estimator = self.estimator().set_params(**parts.auto)
+        with refused(parts.named["train"]):
+            estimator.check(*self._labelled(parts, "train"), **self._watched(parts))
+        if parts.test is not None:
+            with refused(parts.named["test"]):
+                test = self._padded(parts, "test")
+                estimator.check(*self._labelled(parts, "train"), asked=test)
+
+    def _padded(self, parts: Parts, name: str) -> Padded:
+        """Return a part as models take it, made once."""
+        if name not in parts.padded:
+            missing = self.recipe.data.missing
+            part = getattr(parts, name)
+            parts.padded[name] = as_padded(part, missing=missing, dtype=None)
+        return parts.padded[name]
+
+    def _labelled(self, parts: Parts, name: str) -> tuple[Padded, Any]:
+        return self._padded(parts, name), getattr(parts, name).y
+
+    def _watched(self, parts: Parts) -> dict[str, Any]:
+        """Return the argument of a fit that is the validation part."""
+        held = None if parts.validation is None else self._labelled(parts, "validation")
+        return {"validation_data": held}
+
+    def _divide(self, series: Any, test: float | None) -> Any:
+        """Divide the series into parts; an automatic validation part is one that says enough."""
+        share = self.recipe.data.split
+        auto = share.validation == AUTO
+
+        def divided(validation: float) -> Any:
+            return split(series, share.method, validation, test, self.recipe.seed)
+
+        parts = divided(0.0 if auto else share.validation)
+        if not auto or len(parts.validation):  # asked for, or the file has its own
+            return parts
+        train, patience = series[parts.train], self.recipe.train.patience
+        validation, _ = early_stopping(AUTO, patience, self._sizes(train))
+        if not validation:
+            return parts
+        # The same seed gives the same test part. Whole groups, or the latest series, may hold other
+        # classes than were counted on.
+        held = divided(validation)
+        sizes = self._sizes(train, series[held.validation])
+        return held if early_stopping(AUTO, patience, self._sizes(train), sizes)[1] else parts
+
+    def _sizes(self, series: Any, held: Any = None) -> list[int]:
+        """Return the number of series of each class, or of all; or of those held back of them."""
+        part = series if held is None else held
+        if self.task.target != "label":
+            return [len(part)]
+        return [int(np.sum(part.y == label)) for label in np.unique(series.y)]
+
+    def _read(self, pattern: str, files: list[Path]) -> Any:
+        data = self.recipe.data
+        found = find_files(pattern)
+        files += found
+        return read_sequences(
+            found,
+            layout=data.layout,
+            target=data.target,
+            features=data.features,
+            series_id=data.series_id,
+            time=data.time,
+            group=data.group,
+            missing=data.missing,
+        )
+
+    def describe(self, parts: Parts) -> dict[str, Any]:
+        """Return the sizes of the parts, for people."""
+        found = {}
+        for name in ("train", "validation", "test"):
+            part = getattr(parts, name)
+            if part is None:
+                continue
+            low, high = part.lengths.min(), part.lengths.max()
+            steps = f"{low}" if low == high else f"{low} to {high}"
+            found[name] = f"{len(part)} series of {steps} steps, {len(part.features)} features"
+        if self.task.target == "label":
+            classes, counts = np.unique(parts.train.y, return_counts=True)
+            found["classes"] = ", ".join(f"{c} ({n})" for c, n in zip(classes, counts, strict=True))
+        return found
+
+    def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
+        """Fit the estimator on the training part, watching the validation part."""
+        estimator.set_params(**parts.auto)
+        with refused(parts.named["train"]):
+            estimator.fit(
+                *self._labelled(parts, "train"),
+                **self._watched(parts),
+                on_epoch=on_epoch,
+                resume=resume,
+            )
+
+    def architecture(self, estimator: Any, parts: Parts) -> Architecture:
+        """Return the network that would be trained."""
+        self.check(parts)
+        estimator.set_params(**parts.auto)
+        with refused(parts.named["train"]):
+            return estimator._planned(*self._labelled(parts, "train"))[0]
+
+    def assess(self, estimator: Any, parts: Parts) -> Assessment:
+        """Score the model beside the baselines on the validation and the test part."""
+        from seqkit.evaluation.baselines import SeriesProblem, run_baselines
+        from seqkit.evaluation.summary import evaluate, summarize
+
+        classes = getattr(estimator, "classes_", None)
+        # runs of earlier versions have whole numbers as text
+        known = np.asarray(parts.train.y if classes is None else classes)
+        parts = replace(
+            parts,
+            **{
+                name: _labelled_like(getattr(parts, name), known)
+                for name in ("train", "validation", "test")
+            },
+        )
+        scores: dict[str, Any] = {}
+        notes: list[str] = []
+        predictions: dict[str, Predictions] = {}
+        if parts.test is None and parts.validation is None:
+            self.check(parts)
+        for name in ("test", "validation"):
+            part = getattr(parts, name)
+            if part is None:
+                continue
+            with refused(parts.named["test" if name == "test" else "train"]):
+                predictions[name] = self._predictions(estimator, self._padded(parts, name))
+            problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
+            baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
+            notes += said
+            scores[name] = evaluate(
+                self.task.name,
+                part.y,
+                predictions[name],
+                metrics=self.recipe.evaluate.metrics,
+                baselines=baselines,
+                classes=classes,
+            )
+        document = summarize(self.task.name, scores, notes=notes)
+        # without a test part the validation part is all there is to show
+        name, prediction = next(iter(predictions.items()))
+        shown = getattr(parts, name)
+        figures = self._figures(estimator, shown, prediction)
+        return Assessment(document, self._frame(estimator, shown, prediction), figures)
+
+    def _figures(self, estimator: Any, part: Any, prediction: Predictions) -> dict[str, Any]:
+        from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
+
+        figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
+        if self.task.target == "label":
+            figures["confusion"] = ConfusionDisplay.from_predictions(
+                part.y, prediction.labels, classes=estimator.classes_
+            )
+        elif np.ndim(part.y) == 1:
+            figures["residuals"] = ResidualDisplay.from_predictions(part.y, prediction.values)
+        return figures
+
+    def _predictions(self, estimator: Any, X: Any) -> Predictions:
+        from seqkit.evaluation.metrics import Predictions
+
+        if self.task.target == "label":
+            probabilities = estimator.predict_proba(X)
+            labels = estimator.classes_[probabilities.argmax(axis=1)]
+            return Predictions(labels=labels, probabilities=probabilities)
+        return Predictions(values=estimator.predict(X))
+
+    def _frame(
+        self, estimator: Any, part: Any, prediction: Predictions, proba: bool = True
+    ) -> pd.DataFrame:
+        import pandas as pd
+
+        columns: dict[str, Any] = {"series": part.ids}
+        if part.y is not None and np.ndim(part.y) == 1:
+            columns["true"] = part.y
+        if prediction.labels is not None:
+            columns["predicted"] = prediction.labels
+            if proba:
+                for i, label in enumerate(estimator.classes_):
+                    columns[f"p_{label}"] = prediction.probabilities[:, i]
+        else:
+            values = prediction.values.reshape(len(part), -1)
+            for i in range(values.shape[1]):
+                columns["predicted" if values.shape[1] == 1 else f"predicted_{i}"] = values[:, i]
+        return pd.DataFrame(columns)
+
+    def predict(
+        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Return a row for each series of a file, which need not hold the target, and notes."""
+        if proba and self.task.target != "label":
+            raise DataError(f"--proba: {self.task.name} has no class probabilities.")
+        files = find_files(data)
+        reader = reader_of(files[0])
+        recipe = self.recipe.data
+        given = {
+            "layout": recipe.layout,
+            "features": columns["features"],
+            "series_id": recipe.series_id,
+            "time": recipe.time,
+        }
+        if reader.layout(recipe.layout, recipe.series_id, recipe.time) == "wide":
+            # the columns are the steps; a target among them must be known for what it is
+            there = set.intersection(*(set(column_names(path)) for path in files))
+            given["features"] = recipe.features
+            given["target"] = [name for name in as_names(recipe.target) if name in there] or None
+        asked = {name: value for name, value in given.items() if name in reader.roles}
+        sequences = read_sequences(files, missing=recipe.missing, **asked)
+        with refused(data):
+            padded = as_padded(sequences, missing=recipe.missing, dtype=None)
+            prediction = self._predictions(estimator, padded)
+            frame = self._frame(estimator, replace(sequences, y=None), prediction, proba)
+        facts = (sequences.values, sequences.lengths, sequences.features, data)
+        return frame, unlike(columns.get("seen"), *facts)
+
+    def forecast(self, *args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:
+        """Refuse: nothing of a labelled series is forecast."""
+        raise RunError(
+            f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
+            f"{self.task.name}. Use seqkit predict."
+        )
+
+
+def _check_targets(part: Any, where: str) -> None:
+    """Raise where labelled series have no labels."""
+    if part.y is None:
+        hint = "Name the column with data.target, or bring a file that has them."
+        raise DataError(explain(where, "the series", "labelled", "no target", hint))
+
+
+def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
+    """Return a test part with the features the model takes, in their order."""
+    if sorted(test.features) != sorted(features):
+        expected = f"those of training, {list(features)[:12]}"
+        hint = "Name them in data.features."
+        raise DataError(explain(where, "the features", expected, list(test.features)[:12], hint))
+    return test if test.features == features else test.select(features, where)
+
+
+def _labelled_like(part: Any, known: Any) -> Any:
+    """Return a part with its labels written as `known` ones are."""
+    return part if part is None else replace(part, y=labels_like(part.y, known))

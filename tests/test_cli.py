@@ -99,6 +99,7 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
         "recipe.yaml",
         "recipe.resolved.yaml",
         "run.json",
+        "network.json",
         "weights.safetensors",
         "model.json",
         "checkpoints",

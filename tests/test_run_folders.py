@@ -17,7 +17,6 @@ from seqkit import (
     SequenceClassifier,
     SequenceForecaster,
     SequenceRegressor,
-    experiment,
     load_run,
 )
 from seqkit.errors import RunError
@@ -28,6 +27,7 @@ from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.estimators.weights_file import described
 from seqkit.network.architecture import Architecture
 from seqkit.network.keras.weights import variables_of
+from seqkit.runs import experiment
 from seqkit.system.documents import parse_json
 
 RUNS = Path(__file__).parent / "runs"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from seqkit.system.console import rich_console, say
 from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
-from seqkit.estimators.saving import WEIGHTS, load_estimator, read_estimator
+from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.runs.flows import flow_of
 from seqkit.recipe.reading import read_recipe
@@ -122,7 +122,10 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     try:
         description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
         weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)
-        estimator = load_estimator(description, weights, path, format)
+        networks = None
+        if format > 1:
+            networks = read_verified(path, record, NETWORK, LARGEST_JSON)
+        estimator = load_estimator(description, weights, path, format, networks)
     except (ValueError, MemoryError) as error:
         if isinstance(error, RunError):
             raise

@@ -30,7 +30,7 @@ from typing import IO, Any, ClassVar
 from seqkit.system import durable
 from seqkit.system.documents import REMEDY, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError, shown
-from seqkit.estimators.saving import WEIGHTS
+from seqkit.estimators.saving import NETWORK, WEIGHTS
 
 if sys.platform != "win32":
     import fcntl
@@ -401,6 +401,7 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
     needed = ["recipe.resolved.yaml"]
     if whole:
         needed += [WEIGHTS[written], "model.json", "metrics.json"]
+        needed += [NETWORK] if written > 1 else []
     lost = [name for name in needed if not (path / name).is_file()]
     if lost:
         raise RunError(f"{path}: damaged: {', '.join(lost)} missing. {REMEDY}")

@@ -380,11 +380,18 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
 """
 
 
-def test_native_commands_import_neither_tensorflow_nor_keras(tmp_path):
+HARD = [
+    "model.decoder=recursive", "forecast.distribution=student_t", "train.optimizer=nadam",
+    "train.ensemble=2", "model.departure_from=last",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [[], HARD], ids=["airline", "what a graph used to train"])
+def test_native_commands_import_neither_tensorflow_nor_keras(tmp_path, more):
     root = Path(__file__).parents[1]
     recipe = str(root / "recipes" / "airline.yaml")
     data = str(root / "seqkit" / "data" / "embedded" / "airline.csv")
-    short = ["--set", "train.epochs=2"]
+    short = [part for setting in ("train.epochs=2", *more) for part in ("--set", setting)]
 
     def watched(*arguments):
         done = subprocess.run(

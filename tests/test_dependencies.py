@@ -75,10 +75,31 @@ def test_every_private_part_that_is_used_is_named_here():
     assert set(found) == set(PRIVATE), found
 
 
-def test_dependencies_with_private_parts_have_an_upper_bound():
+def requirements() -> list[str]:
+    """Return what the package, its tests and its optional baselines need, as setup.cfg says it."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = setup["options"]["install_requires"].split("\n")
+    extras = setup["options.extras_require"]
+    text = "\n".join((setup["options"]["install_requires"], extras["test"], extras["baselines"]))
+    lines = (line.strip() for line in text.split("\n"))
+    return some(line for line in lines if line and not line.startswith("#"))
+
+
+def test_the_oldest_versions_that_are_tested_are_those_that_setup_cfg_allows():
+    pins = []
+    for line in requirements():
+        bound = re.fullmatch(r"([\w.-]+)(?:\[\w+\])? >=([\w.]+)(,<[\w.]+)?", line)
+        assert bound, (
+            f"setup.cfg: {line!r} must be of the form 'name >=version' or with ',<version'"
+        )
+        pins.append(f"{bound[1]}=={bound[2]}")
+    written = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    found = [line for line in written if line and not line.startswith("#")]
+    assert found == pins, "write the lines of .ci/oldest.txt anew:\n" + "\n".join(pins)
+    assert "-c .ci/oldest.txt" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_dependencies_with_private_parts_have_an_upper_bound():
     for dependency in some(set(PRIVATE.values())):
-        [line] = [line for line in lines if line.split(" ")[0] == dependency]
+        [line] = [line for line in requirements() if line.split(" ")[0] == dependency]
         assert re.search(r",<\d", line), f"{dependency}: {line}"

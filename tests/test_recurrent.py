@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 
 import keras
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from seqkit.cells import CELLS
 from seqkit.network.keras import kernels
 from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
+from seqkit.network.keras.recurrent.absent import ABSENT, ABSENT_PAIR
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 9, 3)).astype("float32")
@@ -379,3 +381,60 @@ def test_kernel_is_shown_and_can_be_asked_for():
 def test_arguments_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         GatedRNN(**options)
+
+
+def parameters(layer):
+    return set(inspect.signature(layer.__init__).parameters) - {"self", "kwargs"}
+
+
+@pytest.mark.parametrize(
+    "theirs", [keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN]
+)
+def test_every_argument_of_keras_is_taken_or_refused_by_name(theirs):
+    base = {"activity_regularizer"}  # of every layer, so among the keywords of this one
+    ours = parameters(GatedRNN) | base
+    assert parameters(theirs) <= ours | set(ABSENT)
+    assert not ours & set(ABSENT)
+    assert parameters(keras.layers.Bidirectional) - set(ABSENT_PAIR) == {"weights"}
+
+
+REFUSED = [(layer, name) for layer in (GatedRNN, Bidirectional) for name in ABSENT]
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"), [*REFUSED, *((Bidirectional, name) for name in ABSENT_PAIR)]
+)
+def test_an_argument_of_keras_that_is_absent_says_what_to_use(layer, name):
+    with pytest.raises(ValueError) as caught:
+        layer(4, **{name: "relu"})
+    instead = (ABSENT | ABSENT_PAIR)[name]
+    assert str(caught.value) == (
+        f"{layer.__name__}: {name} must be left out; got 'relu'. {instead}"
+    )
+
+
+def test_what_is_to_be_used_instead_computes_the_same():
+    """Every advice of the table that names a setting is an equality with Keras."""
+    for cell, theirs in (
+        ("gru", keras.layers.GRU(5, reset_after=True)),
+        ("gru_reset_before", keras.layers.GRU(5, reset_after=False)),
+        ("lstm", keras.layers.LSTM(5, activation="tanh", recurrent_activation="sigmoid")),
+        ("lstm", keras.layers.LSTM(5, unroll=True, use_cudnn=False)),
+    ):
+        ours = twin(GatedRNN, 5, cell)
+        theirs(X)
+        theirs.set_weights(ours.get_weights())
+        np.testing.assert_allclose(ours(X), theirs(X), atol=1e-5)
+    ours = twin(GatedRNN, 5, return_sequences=True)
+    theirs = keras.layers.RNN(
+        keras.layers.LSTMCell(5), return_sequences=True, zero_output_for_mask=True
+    )
+    theirs(X)
+    theirs.set_weights(ours.get_weights())
+    mask = tf.sequence_mask(LENGTHS, 9)
+    np.testing.assert_allclose(ours(X, mask=mask), theirs(X, mask=mask), atol=1e-5)
+    pair = twin(Bidirectional, 5)
+    theirs = keras.layers.Bidirectional(keras.layers.LSTM(5), merge_mode="sum")
+    theirs(X)
+    theirs.set_weights(pair.get_weights())
+    np.testing.assert_allclose(sum(tf.split(pair(X), 2, -1)), theirs(X), atol=1e-5)

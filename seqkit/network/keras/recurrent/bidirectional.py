@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from seqkit.errors import explain
 from seqkit.network.keras import kernels
+from seqkit.network.keras.recurrent.absent import ABSENT, ABSENT_PAIR, refuse_absent
 from seqkit.network.keras.recurrent.gated import GatedRNN, mask_to_lengths
 
 __all__ = ["Bidirectional"]
@@ -45,6 +46,7 @@ class Bidirectional(keras.layers.Layer):
     def __init__(
         self, units: int, cell: str = "lstm", return_sequences: bool = False, **kwargs: Any
     ) -> None:
+        refuse_absent("Bidirectional", kwargs, ABSENT_PAIR | ABSENT)
         base = ("name", "dtype", "trainable", "activity_regularizer")
         own = {k: kwargs.pop(k) for k in base if k in kwargs}
         super().__init__(**own)

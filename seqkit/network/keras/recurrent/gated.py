@@ -10,6 +10,7 @@ import tensorflow as tf
 from seqkit.cells import Cell, find_cell
 from seqkit.errors import explain
 from seqkit.network.keras import kernels
+from seqkit.network.keras.recurrent.absent import ABSENT, refuse_absent
 from seqkit.network.keras.recurrent.bias import CellBias
 
 __all__ = ["GatedRNN", "mask_to_lengths"]
@@ -95,7 +96,8 @@ peephole_constraint, gate_constraint : optional
     Raises
     ------
     ValueError
-        If the cell is unknown or a number out of range.
+        If the cell is unknown, a number out of range, or an argument one of Keras's layers that
+        this one does not have (`activation`, `reset_after`, ...): the message says what to use.
 
     Examples
     --------
@@ -136,6 +138,7 @@ peephole_constraint, gate_constraint : optional
         kernel: str = "auto",
         **kwargs: Any,
     ) -> None:
+        refuse_absent("GatedRNN", kwargs, ABSENT)
         super().__init__(**kwargs)
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
             raise ValueError(explain("GatedRNN", "units", "a positive integer", units))

@@ -295,22 +295,11 @@ def _regression(estimator: Any) -> list[tuple[str, str, bool]]:
 
 
 def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
-    reader, tail = estimator._reader, estimator._tail_
+    reader = estimator._reader
     columns = reader.columns
-    n_rows, n_series = len(tail["values"]), len(tail["ids"])
-    offsets = tail["offsets"]
-    ends = len(offsets) == n_series + 1 and offsets[0] == 0 and offsets[-1] == n_rows
-    known = [len(values) for _, values in columns.categories]
-    n_aged = len(columns.targets) + len(columns.past)
-
-    def sized(name: str, *shape: int) -> bool:
-        return tail[name] is None or tail[name].shape == shape
-
-    codes = tail["static_codes"]
     return [
         ("_reader_", "of a known treatment of what is missing", columns.missing in _MISSING),
         ("_reader_", "with known features of the calendar", set(columns.calendar) <= set(CALENDAR)),
-        ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_reader_", "with targets", bool(columns.targets)),
         (
             "_reader_",
@@ -343,6 +332,23 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             bool((getattr(estimator, "_window_scale_", np.ones(1)) > 0).all()),
         ),
         ("histories_", "a history a network", len(estimator.histories_) == len(estimator._sizes_)),
+        *_tail(columns, estimator._tail_),
+    ]
+
+
+def _tail(columns: Any, tail: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Conditions of the end of the series of the fit, which forecasts go on from."""
+    n_rows, n_series = len(tail["values"]), len(tail["ids"])
+    offsets, codes = tail["offsets"], tail["static_codes"]
+    ends = len(offsets) == n_series + 1 and offsets[0] == 0 and offsets[-1] == n_rows
+    known = [len(values) for _, values in columns.categories]
+    n_aged = len(columns.targets) + len(columns.past)
+
+    def sized(name: str, *shape: int) -> bool:
+        return tail[name] is None or tail[name].shape == shape
+
+    return [
+        ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_tail_", "with offsets of its series", bool(ends and (np.diff(offsets) > 0).all())),
         ("_tail_", "with a column a channel", tail["values"].shape[1] == len(columns.channels)),
         (

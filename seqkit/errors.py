@@ -1,4 +1,4 @@
-"""Errors of seqkit: what happened, where, what was expected, what was found, how to mend it."""
+"""Errors of seqkit: what happened, where, what was expected, what was given, how to correct it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class DataError(ValueError):
 
 
 class RecipeError(ValueError):
-    """A recipe has faults.
+    """A recipe has errors.
 
     Parameters
     ----------
     faults : iterable of str
-        Every fault of the recipe, each as ``file:line:column: message``.
+        Every error of the recipe, each as ``file:line:column: message``.
 
     Attributes
     ----------
@@ -163,19 +163,19 @@ def _few(value: Any, left: list[int]) -> Any:
     return value
 
 
-def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> str:
+def explain(where: str, what: str, expected: str, got: Any, hint: str = "") -> str:
     """Return the one sentence every error of seqkit is made of.
 
     Parameters
     ----------
     where : str
-        File, argument or estimator the fault was found in.
+        File, argument or estimator the error is in.
     what, expected : str
         The thing, and what it must be.
     got : object
-        What was found, shown by its ``repr``, of at most 200 characters.
-    mend : str, default=""
-        How to mend it.
+        What was given, shown by its ``repr``, of at most 200 characters.
+    hint : str, default=""
+        How to correct it.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> s
     'SequenceClassifier: units must be a positive integer; got -3. Use 64.'
     """
     sentence = f"{where}: {what} must be {expected}; got {shown(got)}."
-    return f"{sentence} {mend}" if mend else sentence
+    return f"{sentence} {hint}" if hint else sentence
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

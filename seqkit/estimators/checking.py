@@ -36,7 +36,7 @@ class SeriesCheck:
         sample_weight: WeightInput = None,
         *,
         validation_data: ValidationData = None,
-        asked: SeriesInput | None = None,
+        prediction_data: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
@@ -44,25 +44,25 @@ class SeriesCheck:
         ----------
         X, y, sample_weight, validation_data
             As in :meth:`fit`.
-        asked : array-like, default=None
-            Series that the fitted model will be asked about.
+        prediction_data : array-like, default=None
+            Series that the fitted model is to predict.
 
         Raises
         ------
         ValueError, TypeError
-            As :meth:`fit`, and of `asked` as :meth:`predict`.
+            As :meth:`fit`, and of `prediction_data` as :meth:`predict`.
         """
         other: Any = clone(self)
         # whether a part can be set aside does not depend on how it is drawn
         settings = other._settings(held=validation_data is not None)
         other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
-        if asked is not None:
-            other._check_X(asked, reset=False)
+        if prediction_data is not None:
+            other._check_X(prediction_data, reset=False)
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
         owner, fitted = type(self).__name__, self._fitted
         table = _is_table(X)
-        # a table is one feature over time: fitted on three axes, any number of steps may be asked
+        # a table is one feature over time: fitted on three axes, it may have any number of steps
         if table and (reset or self._n_steps_ is not None):
             values = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
             padded = as_padded(values[:, :, None], missing=fitted.missing, dtype=None)
@@ -80,7 +80,7 @@ class SeriesCheck:
             raise ValueError(self._other_features(n_channels, table))
         check_size(padded.values, owner, "X")
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        # a series shorter than a patch that nobody asked for is one patch, filled up
+        # a series shorter than a patch that was not set is one patch, filled up
         if fitted.patch != AUTO and shortest < fitted.patch:
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(

@@ -183,8 +183,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
-        A cosine is not followed, since nobody knows how many passes there will be: the learning
-        rate is constant.
+        How many passes there will be is not known, so that the learning rate is constant where the
+        setting is a cosine.
 
         Parameters
         ----------

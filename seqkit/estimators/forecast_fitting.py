@@ -18,7 +18,7 @@ from seqkit.estimators.forecast_preparing import (
     check_counts,
     point_loss,
     scaling_statistics,
-    tell_of_precision,
+    tell_of_window_precision,
     window_sources,
 )
 from seqkit.estimators.forecast_weights import weighted
@@ -146,7 +146,7 @@ class ForecastFitting(ForecastData):
             scale=scale,
             target_inputs=self._reader.target_inputs,
         )
-        tell_of_precision(train, sources, self._normalize, counts)
+        tell_of_window_precision(train, sources, self._normalize, counts)
         return [
             (weighted(source, weights), weighted(watched, held_weights))
             for source, watched in sources

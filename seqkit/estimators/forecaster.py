@@ -177,7 +177,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     """
 
     _task = "forecasting"
-    _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
+    _predictions_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

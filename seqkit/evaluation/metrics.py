@@ -1,4 +1,4 @@
-"""What a model is judged by: one row a metric, with where its definition comes from.
+"""What a model is measured by: one row a metric, with where its definition comes from.
 
 Metrics of labels, probabilities and numbers are scikit-learn's own functions. Errors of forecasts,
 which scikit-learn does not have, are in :mod:`seqkit.evaluation.forecast_errors`.
@@ -307,9 +307,9 @@ def confusion_table(y_true: Any, labels: Any, classes: Any = None) -> Mapping[st
     {'labels': ['a', 'b'], 'counts': [[1, 0], [1, 1]]}
     """
     y_true, labels = np.asarray(y_true), np.asarray(labels)
-    found = np.union1d(y_true, labels)
-    order = found if classes is None else np.concatenate(
-        [np.asarray(classes), np.setdiff1d(found, classes)]
+    labelled = np.union1d(y_true, labels)
+    order = labelled if classes is None else np.concatenate(
+        [np.asarray(classes), np.setdiff1d(labelled, classes)]
     )  # fmt: skip
     counts = _scikit("confusion_matrix")(y_true, labels, labels=order)
     return {"labels": order.tolist(), "counts": counts.tolist()}

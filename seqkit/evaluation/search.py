@@ -189,9 +189,9 @@ class forecast_scorer:
             ]
         known, made_ = [], []
         for truth, made in series:
-            ahead, found = self._full(truth, made)
+            ahead, forecasts = self._full(truth, made)
             known.append(ahead)
-            made_.append(found)
+            made_.append(forecasts)
         ahead, made = np.concatenate(known), np.concatenate(made_)
         if not len(ahead):
             raise ValueError(

@@ -8,7 +8,7 @@ import pandas as pd
 
 import seqkit
 from seqkit.estimators.inputs import Frame
-from seqkit.evaluation.backtest import Backtest
+from seqkit.evaluation.backtest import BacktestResult
 from seqkit.recipe.reading import Resolved
 from seqkit.runs.experiment import Result
 
@@ -54,7 +54,7 @@ assert_type(forecaster.forecast_quantiles(), np.ndarray)
 assert_type(forecaster.sample(n_paths=3), np.ndarray)
 assert_type(forecaster.score(np.zeros(60)), float)
 
-assert_type(seqkit.backtest(forecaster, frame, windows=2), Backtest)
+assert_type(seqkit.backtest(forecaster, frame, windows=2), BacktestResult)
 split = seqkit.BacktestSplit(context_length=24, horizon=6, windows=2)
 assert_type(split, seqkit.BacktestSplit)
 assert_type(split.get_n_splits(), int)

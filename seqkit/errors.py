@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = [
     "DataError",
     "ExportError",
     "RecipeError",
     "RunError",
+    "SavedState",
     "TrainingError",
     "explain",
     "printable",
@@ -79,6 +81,16 @@ class RunError(ValueError):
     """
 
 
+class SavedState(Protocol):
+    """What a :class:`seqkit.training.TrainingState` shows: this module imports no other."""
+
+    epoch: int
+    seed: int
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file."""
+
+
 class TrainingError(RuntimeError):
     """Training could not go on, for example because the loss became NaN.
 
@@ -86,7 +98,7 @@ class TrainingError(RuntimeError):
     ----------
     history : dict of str to list of float
         What had been recorded until then.
-    state : object or None
+    state : seqkit.training.TrainingState or None
         The training state at the end of the last good epoch, where there is one.
 
     Examples
@@ -98,7 +110,10 @@ class TrainingError(RuntimeError):
     """
 
     def __init__(
-        self, message: str, history: dict[str, list[float]] | None = None, state: Any = None
+        self,
+        message: str,
+        history: dict[str, list[float]] | None = None,
+        state: SavedState | None = None,
     ) -> None:
         super().__init__(message)
         self.history = history or {}

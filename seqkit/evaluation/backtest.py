@@ -17,6 +17,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from seqkit.errors import explain
+from seqkit.estimators.forecast_reading import Reading
+from seqkit.estimators.inputs import SeriesInput, TargetInput
 from seqkit.evaluation.baselines import ForecastProblem, run_baselines
 from seqkit.evaluation.conformal import ConformalIntervals, split_conformal
 from seqkit.evaluation.forecast_errors import (
@@ -24,6 +26,7 @@ from seqkit.evaluation.forecast_errors import (
     naive_scale,
 )
 from seqkit.evaluation.metrics import Predictions
+from seqkit.evaluation.protocols import Forecaster
 from seqkit.evaluation.rolling_data import (
     RollingData,
     RollingPanel,
@@ -156,9 +159,9 @@ class BacktestResult:
 
 
 def rolling_plan(
-    forecaster: Any,
-    data: Any,
-    y: Any = None,
+    forecaster: Forecaster,
+    data: SeriesInput | Reading,
+    y: TargetInput | None = None,
     horizon: int | None = None,
     windows: int = 5,
     step: int | None = None,
@@ -200,10 +203,10 @@ def rolling_plan(
 
 
 def backtest(
-    forecaster: Any,
-    data: Any,
+    forecaster: Forecaster,
+    data: SeriesInput | Reading,
     *,
-    y: Any = None,
+    y: TargetInput | None = None,
     horizon: int | None = None,
     windows: int = 5,
     step: int | None = None,
@@ -218,9 +221,9 @@ def backtest(
     forecaster : estimator
         With ``fit`` and ``forecast`` as :class:`SequenceForecaster` has them. It is cloned, unless
         ``prefit``, and not changed.
-    data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), or data frame
-        One series, a row a time step; or a long frame of many. A forecaster of seqkit reads it
-        once, and forecasts all windows at once.
+    data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), data frame, or Reading
+        One series, a row a time step; or a long frame of many; or what a forecaster has read.
+        A forecaster of seqkit reads it once, and forecasts all windows at once.
     y : array-like of shape (n_timesteps,) or (n_timesteps, n_targets), optional
         Target of an array; default: the array itself.
     horizon : int, optional

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
 from seqkit.auto import AUTO, choose
+from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.estimators.examples import Examples, check_size
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
@@ -139,13 +140,16 @@ class SeriesCheck:
     def _hold_out(
         self, examples: Examples, validation: float, seed: int
     ) -> tuple[Examples, Examples]:
-        """Set the share `validation` aside, by class where there are classes."""
+        """Set the share `validation` aside, by class or by labels where there are any."""
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
         rows = np.arange(len(examples.target))
-        one_label = self._row.target == "label" and examples.target.ndim == 1
-        by_class = examples.target if one_label else None
         n_held = math.ceil(validation * len(rows))
+        labelled = self._row.target == "label"
+        if labelled and examples.target.ndim == 2 and n_held < len(rows):
+            held = hold_out_by_labels(examples.target, n_held, seed)
+            return examples.take(np.setdiff1d(rows, held)), examples.take(held)
+        by_class = examples.target if labelled and examples.target.ndim == 1 else None
         if by_class is not None:
             shared = np.bincount(by_class)[by_class] > 1
             if not shared.all() or not len(np.unique(by_class)) <= n_held < len(rows):

@@ -21,7 +21,7 @@ from seqkit import (
 )
 from seqkit.errors import RunError
 from seqkit.estimators import facts
-from seqkit.estimators.keras_weights import check_classes
+from seqkit.estimators.keras_weights import check_layer_classes
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.estimators.weights_file import described
@@ -209,7 +209,7 @@ def test_the_description_is_that_of_the_keras_model(fitted):
 
 
 def test_only_known_classes_are_in_what_keras_saves(fitted):
-    check_classes(json.loads(fitted[0].model_.to_json()))
+    check_layer_classes(json.loads(fitted[0].model_.to_json()))
 
 
 def test_a_fact_without_a_row_is_an_error_when_it_is_saved(tmp_path):

@@ -1,7 +1,7 @@
 """What the sequence estimators share: checking, training, prediction, pickling.
 
 An estimator holds its settings, the trained weights and nothing of TensorFlow; the
-``keras.Model`` is built when somebody asks for ``model_``. Training and prediction go through
+``keras.Model`` is built when ``model_`` is read. Training and prediction go through
 :mod:`seqkit.training`: plain networks need no TensorFlow, and the shared engines of the others
 trace an architecture once.
 """
@@ -105,10 +105,10 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
 
     @property
     def model_(self) -> keras.Model:
-        """The trained ``keras.Model``: raw values in, answers in the user's units out.
+        """The trained ``keras.Model``: raw values in, predictions in the user's units out.
 
-        It is a copy, built when first asked for: training it further, or changing its weights, does
-        not change the estimator's answers. :meth:`set_weights` takes them over.
+        It is a copy, built when first read: training it further, or changing its weights, does
+        not change the estimator's predictions. :meth:`set_weights` takes them over.
         """
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
@@ -183,9 +183,9 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
 
 
 class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
-    """Base of the estimators that map one whole series to one answer."""
+    """Base of the estimators that map one whole series to one prediction."""
 
-    _answers_depend_on = (*MODEL_SETTINGS, "missing")
+    _predictions_depend_on = (*MODEL_SETTINGS, "missing")
     auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
@@ -317,7 +317,7 @@ or a list of (n_timesteps_i, n_features) arrays
         seed = _seed(self.random_state)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
-            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+            if settings["schedule"] == "cosine":  # how many passes will come is not known
                 settings["schedule"] = "constant"
         train, held = self._divided(
             X, y, sample_weight, validation_data, seed, settings, reset=not going_on

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -28,7 +29,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
     The network is that of :func:`seqkit.build_classifier`; it is trained on the cross-entropy. With
     `y` of 0 and 1 for several labels a series, ``(n_series, n_labels)``, it learns each label apart
-    (a sigmoid each, binary cross-entropy).
+    (a sigmoid each, binary cross-entropy); the validation part then holds every label in its
+    proportion as far as that is possible (Sechidis, Tsoumakas and Vlahavas 2011), and of
+    ``history_`` the accuracy is that of single labels, where :meth:`score` counts the series whose
+    labels are all right.
 
     Parameters
     ----------
@@ -135,7 +139,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
         def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
-            """Return the mean accuracy."""
+            """Return the mean accuracy: of several labels the share of series all right."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -163,6 +167,13 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             return -np.logaddexp(0.0, -logits)
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
+    # Scikit-learn's scorers of ranks take it where it is there. Of the probabilities of two labels
+    # they would take one column, as if these were the two classes of one label.
+    @available_if(lambda self: self._labels)
+    def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
+        """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
+        return self._predict_raw(X, "logits").astype(np.float64)
+
     def predict(self, X: SeriesInput) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``.
 
@@ -183,8 +194,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
-        A cosine is not followed, since nobody knows how many passes there will be: the learning
-        rate is constant.
+        How many passes there will be is not known, so that the learning rate is constant where the
+        setting is a cosine.
 
         Parameters
         ----------
@@ -241,9 +252,14 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     def _encode_labels(self, y: Any, many: bool, reset: bool) -> np.ndarray:
         owner = type(self).__name__
         if isinstance(self.class_weight, Mapping):
-            expected = "None or balanced with several labels"
-            hint = "Give sample_weight."
-            raise ValueError(explain(owner, "class_weight", expected, self.class_weight, hint))
+            expected = "None or 'balanced' where y has several labels a series"
+            hint = (
+                "A map of classes cannot say which label it weighs: give a weight for each series "
+                "as sample_weight."
+            )
+            raise ValueError(
+                explain(owner, "class_weight", expected, dict(self.class_weight), hint)
+            )
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
         if reset and not hasattr(self, "classes_"):
             self.classes_ = np.arange(y.shape[1])

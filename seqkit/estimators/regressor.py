@@ -133,7 +133,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
-        # undone in float64: float32 has no room for a small spread about a large number
+        # undone in float64: float32 has no digits for a small spread about a large number
         output = self._predict_raw(X, "standardized").astype(np.float64)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]

@@ -84,9 +84,9 @@ def save_estimator(
         )
     architecture = estimator._build()
     networks = [as_document(member.network) for member in architecture.members]
-    durable.write(folder / NETWORK, json.dumps(networks, indent=1).encode())
+    durable.write_file(folder / NETWORK, json.dumps(networks, indent=1).encode())
     shapes = described(architecture)
-    durable.write(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
+    durable.write_file(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
     return description
 
 
@@ -99,7 +99,7 @@ def load_estimator(
 ) -> Any:
     """Return the fitted estimator that :func:`save_estimator` described.
 
-    Nothing of Keras is built for a native network; ``model_`` does that when it is asked for.
+    Nothing of Keras is built for a native network; ``model_`` does that when it is read.
 
     Parameters
     ----------
@@ -173,12 +173,12 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         description = save_estimator(estimator, beside)
         if isinstance(estimator.random_state, int):
             description["parameters"]["random_state"] = estimator.random_state
-        durable.write(beside / _MODEL, json.dumps(description, indent=1).encode())
+        durable.write_file(beside / _MODEL, json.dumps(description, indent=1).encode())
         files = {
             name: digest_of(beside / name) for name in (_MODEL, NETWORK, WEIGHTS[max(WEIGHTS)])
         }
         note = {"format": max(WEIGHTS), "files": files}
-        durable.write(beside / NOTE, json.dumps(note, indent=1).encode())
+        durable.write_file(beside / NOTE, json.dumps(note, indent=1).encode())
         if folder.exists():
             before = beside.with_suffix(".old")  # no system swaps two folders in one step
             folder.rename(before)

@@ -61,7 +61,7 @@ class TrainingSettings:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeriesSettings(TrainingSettings, NetworkSettings):
-    """Settings of the estimators that map one whole series to one answer."""
+    """Settings of the estimators that map one whole series to one prediction."""
 
     units: int | Sequence[int] = (64, 64)
     bidirectional: bool = True

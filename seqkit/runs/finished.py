@@ -1,4 +1,4 @@
-"""What a finished run is asked for: its estimator, scores, predictions, forecasts, exports."""
+"""What a finished run gives: its estimator, scores, predictions, forecasts, exports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
 @dataclass
 class Result:
-    """What a command found.
+    """What a command returns.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ def _notes(notes: list[str]) -> list[str]:
 
 
 def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
-    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
+    """Write a table as its ending says; in CSV, text starts no formula unless that is wanted."""
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:

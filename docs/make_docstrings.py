@@ -15,9 +15,19 @@ from pathlib import Path
 from seqkit.estimators.saving import estimator_class
 from seqkit.recipe.faults import whole
 from seqkit.recipe.schema import PARAMETERS, RECIPES, leaves
-from seqkit.recipe.types import phrase
+from seqkit.recipe.types import allowed_names, listing, phrase
 
 WIDTH = 100
+# What Python takes beside what a recipe may say.
+MORE = {
+    "optimizer": (
+        "str, dict or keras.optimizers.Optimizer",
+        'Gradient method: one of {}; or a dict of such a name and its options, as ``{{"name": '
+        '"sgd", "momentum": 0.9}}`` (:mod:`seqkit.recipe.optimizers` lists them); or an object of '
+        "Keras, which then trains, from the object's learning rate on and with a schedule of its "
+        "own if it has one. Such an object is copied, never changed.",
+    ),
+}
 # What no recipe has.
 OTHERS = {
     "warm_start": (
@@ -65,6 +75,9 @@ def entries(task: str) -> str:
             field = fields[paths[name]]
             what = kind(phrase(whole(field)))
             meaning = re.sub(r"\bnull\b", "None", field.description or "")
+            if name in MORE:
+                what, meaning = MORE[name]
+                meaning = meaning.format(listing(allowed_names(whole(field))))
         default = ""
         if parameter.default is not inspect.Parameter.empty:
             shown = repr(parameter.default)

@@ -12,6 +12,7 @@ from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
 from seqkit.estimators.saving import estimator_class
+from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
 from seqkit.recipe.schema import (
@@ -23,7 +24,7 @@ from seqkit.recipe.schema import (
     recipe_faults,
     validate_parameters,
 )
-from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS, OPTIMIZERS
+from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS
 from seqkit.recipe.types import Count, Switch, allowed_names, phrase
 from seqkit.tasks import TASKS
 
@@ -210,12 +211,6 @@ def test_calendar_is_that_of_the_time_stamps():
     assert set(CALENDAR) == set(table("seqkit.data.stamps:CALENDAR"))
 
 
-def test_optimizers_are_those_of_keras():
-    import keras
-
-    assert all(keras.optimizers.get(name) for name in some(OPTIMIZERS))
-
-
 @pytest.mark.parametrize("task", sorted(RECIPES))
 def test_scores_and_baselines_are_rows_of_their_tables(task):
     metrics = table("seqkit.evaluation.metrics:METRICS")
@@ -295,6 +290,8 @@ MINIMAL = {
          "data.target"),
         ("forecasting", {"data": {"path": "a.csv", "target": "y", "past_covariates": ["y"]}},
          "data.target"),
+        ("regression", {"train": {"optimizer": {"name": "sgd", "nesterov": True}}},
+         "train.optimizer"),
         ("regression", {"model": {"residual": True, "units": [8, 4]}}, "model.residual"),
         ("forecasting", {"model": {"patch": 25}}, "model.patch"),
         ("forecasting", {"model": {"bidirectional": True, "decoder": "segment", "patch": 6}},
@@ -358,6 +355,16 @@ def test_json_schema_has_every_field_and_its_meaning():
                 if "$ref" in here:
                     here = schema["$defs"][here["$ref"].rpartition("/")[2]]
             assert here["description"] == field.description, (task, path)
+
+
+def test_json_schema_knows_the_options_of_an_optimizer():
+    part = json_schema()["$defs"]["RegressionTrain"]["properties"]["optimizer"]
+    names, options = part["anyOf"]
+    assert set(names["enum"]) == set(OPTIMIZERS) == set(options["discriminator"]["mapping"])
+    sgd = json_schema()["$defs"]["SGD"]
+    assert sgd["required"] == ["name"]
+    assert sgd["additionalProperties"] is False
+    assert sgd["properties"]["momentum"]["exclusiveMaximum"] == 1
 
 
 def test_guide_lists_the_fields_there_are():

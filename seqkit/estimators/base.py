@@ -34,6 +34,7 @@ from seqkit.estimators.inputs import (
     TargetInput,
     ValidationData,
     WeightInput,
+    is_keras_optimizer,
 )
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
@@ -131,8 +132,19 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         checked = dict(values)
         if held and not isinstance(values["validation"], str) and values["validation"] == 0:
             checked["validation"] = AUTO
+        if is_keras_optimizer(self.optimizer):
+            del checked["optimizer"]
+            self._check_own_rate()
         validate_parameters(type(self).__name__, self._task, checked)
         return values
+
+    def _check_own_rate(self) -> None:
+        """Raise if a learning rate is set beside an optimizer that has its own."""
+        if self.learning_rate != type(self).learning_rate:
+            expected = "left out beside an optimizer of Keras, which has its own"
+            raise ValueError(
+                explain(type(self).__name__, "learning_rate", expected, self.learning_rate)
+            )
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""

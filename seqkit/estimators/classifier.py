@@ -62,8 +62,11 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         300 at most.
     batch_size : a positive integer or "auto", default="auto"
         Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
-        Gradient method.
+    optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
+        Gradient method: one of adam, adamw, nadam, rmsprop, sgd or lion; or a dict of such a name
+        and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
+        lists them); or an object of Keras, which then trains, from the object's learning rate on
+        and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0, default=0.003
         Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqkit.estimators.inputs import ClassWeight, RandomState
+from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
 
 __all__ = [
     "ClassifierSettings",
@@ -46,7 +46,7 @@ class TrainingSettings:
 
     epochs: int | str = 100
     batch_size: int | str = 32
-    optimizer: str = "adam"
+    optimizer: OptimizerInput = "adam"
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     steps_per_epoch: int | None = None

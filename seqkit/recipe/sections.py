@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
+from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
     LAYERS,
     MILLION,
@@ -29,6 +30,7 @@ from seqkit.recipe.types import (
     Positive,
     Quantiles,
     Rate,
+    Section,
     Switch,
     Target,
     Widths,
@@ -36,12 +38,12 @@ from seqkit.recipe.types import (
     count,
     distinct,
     positive,
+    setting,
 )
 from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
-    "OPTIMIZERS",
     "ClassificationData",
     "ClassificationTrain",
     "ForecastSection",
@@ -58,7 +60,6 @@ __all__ = [
     "setting",
 ]
 
-OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
 EXPORT_FORMATS = ("keras", "saved_model")
 CALENDAR = (
     "minute",
@@ -70,20 +71,6 @@ CALENDAR = (
     "quarter",
     "year_day",
 )
-
-
-class Section(BaseModel):
-    """A map of settings; unknown names are errors and nothing is converted in silence."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
-    )
-
-
-def setting(default: Any, description: str, unit: str | None = None) -> Any:
-    """Return a field: its default (``...`` for none), meaning and unit."""
-    extra: dict[str, Any] | None = {"x-unit": unit} if unit else None
-    return Field(default, description=description, json_schema_extra=extra)
 
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
@@ -349,7 +336,11 @@ class TrainSection(Section):
 
     epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
-    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
+    optimizer: AnyOptimizer = setting(
+        "adam",
+        "Gradient method: a name, or a map of a name and its options, as "
+        "{name: sgd, momentum: 0.9}; an option left out has its default.",
+    )
     learning_rate: positive(1e38) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "constant",

@@ -11,7 +11,6 @@ import pytest
 from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
-from seqkit.estimators.saving import estimator_class
 from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
@@ -376,21 +375,23 @@ def test_guide_lists_the_fields_there_are():
             assert name == "task" or f"| `{name}` |" in guide, path
 
 
+@pytest.mark.parametrize("builder", [False, True])
 @pytest.mark.parametrize("task", RECIPES)
-def test_docstrings_of_estimators_say_what_the_grammar_says(task):
+def test_docstrings_say_what_the_grammar_says(task, builder):
     page = ROOT / "docs" / "make_docstrings.py"
     spec = importlib.util.spec_from_file_location("make_docstrings", page)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    path, text = module.written(task)
+    path, text = module.written(task, builder)
     assert path.read_text(encoding="utf-8") == text, "run python docs/make_docstrings.py"
     assert not doctest.testmod(module).failed
 
 
-@pytest.mark.parametrize("task", RECIPES)
-def test_an_estimator_is_documented_as_a_whole(task):
-    found = estimator_class(task)
+@pytest.mark.parametrize(("place", "task", "whole"), SIGNATURES)
+def test_estimators_and_builders_are_each_documented_as_a_whole(place, task, whole):
+    module, name = place.split(":")
+    found = getattr(importlib.import_module(module), name)
     text = inspect.getdoc(found)
-    assert not re.search(r"\b[Aa]s (in|for) :class:", text)
-    described = re.findall(r"^(\w+) : ", text.partition("Attributes")[0], re.M)
+    assert not re.search(r"\b[Aa]s (in|for) :(class|func):|are those of", text)
+    described = re.findall(r"^(\w+) : ", re.split("Attributes|Returns", text)[0], re.M)
     assert described == list(inspect.signature(found).parameters)

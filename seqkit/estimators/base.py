@@ -39,6 +39,7 @@ from seqkit.estimators.inputs import (
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
+from seqkit.network.settings import SeriesNetwork, names_of
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
 
@@ -47,18 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
 
-MODEL_SETTINGS = (
-    "cell",
-    "units",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "residual",
-    "pooling",
-    "patch",
-    "dense",
-    "scale",
-)
+MODEL_SETTINGS = names_of(SeriesNetwork)
 TRAIN_SETTINGS = (
     "epochs",
     "batch_size",

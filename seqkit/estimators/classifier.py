@@ -54,6 +54,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -93,8 +95,6 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.

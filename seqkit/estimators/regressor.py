@@ -50,6 +50,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -89,8 +91,6 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
 
     Attributes
     ----------

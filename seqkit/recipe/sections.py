@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
+from seqkit.network import settings as network
 from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
     LAYERS,
@@ -77,7 +78,7 @@ CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
-Auto = Literal["auto"]
+Auto = network.Auto
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
@@ -260,7 +261,7 @@ class ModelSection(Section):
         default_factory=list,
         description="Widths of hidden layers before the head.",
     )
-    scale: Literal["none", "standard", "minmax", "robust"] = setting(
+    scale: network.Scaling = setting(
         "standard",
         "Scaling of the features, fitted on the training part and kept in the model: zero mean "
         "and unit variance, to [0, 1], or by median and quartiles.",
@@ -284,7 +285,7 @@ class SequenceModel(ModelSection):
         f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
         "time steps",
     )
-    pooling: Literal["last", "mean", "max", "mean_max", "attention"] = setting(
+    pooling: network.PoolingName = setting(
         "mean_max", "How the steps of a series become one vector; padding never counts."
     )
 
@@ -299,20 +300,20 @@ class ForecastingModel(ModelSection):
         "Default: a season, where the shortest context holds two, else 1.",
         "time steps",
     )
-    decoder: Literal["direct", "recursive", "segment"] = setting(
+    decoder: network.DecoderName = setting(
         "direct",
         "How the horizon is produced: all steps from the final state; patch after patch, its own "
         "outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).",
     )
-    normalize: Literal["none", "last", "standard"] = setting(
+    normalize: network.Normalization = setting(
         "standard",
         "Each context window by its own statistics, undone on the output: its last value "
         "subtracted, or zero mean and unit variance.",
     )
-    departure_from: Literal["none", "last", "seasonal_naive"] = setting(
+    departure_from: network.Departure = setting(
         "none", "Learn the departure from this naive forecast of the same window."
     )
-    channels: Literal["joint", "independent"] = setting(
+    channels: network.Channels = setting(
         "joint", "Several targets together in one window, or each as a series of its own."
     )
 
@@ -461,6 +462,6 @@ class ForecastSection(Section):
     quantiles: Quantiles | None = setting(
         None, "Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; null = a point forecast."
     )
-    distribution: Literal["normal", "student_t", "negative_binomial", "poisson"] | None = setting(
+    distribution: network.Distribution | None = setting(
         None, "Distribution to forecast instead of quantiles; the last two are of counts."
     )

@@ -34,10 +34,12 @@ from seqkit.estimators.inputs import (
     TargetInput,
     ValidationData,
     WeightInput,
+    is_keras_optimizer,
 )
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
+from seqkit.network.settings import SeriesNetwork, names_of
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
 
@@ -46,18 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
 
-MODEL_SETTINGS = (
-    "cell",
-    "units",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "residual",
-    "pooling",
-    "patch",
-    "dense",
-    "scale",
-)
+MODEL_SETTINGS = names_of(SeriesNetwork)
 TRAIN_SETTINGS = (
     "epochs",
     "batch_size",
@@ -131,8 +122,19 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         checked = dict(values)
         if held and not isinstance(values["validation"], str) and values["validation"] == 0:
             checked["validation"] = AUTO
+        if is_keras_optimizer(self.optimizer):
+            del checked["optimizer"]
+            self._check_own_rate()
         validate_parameters(type(self).__name__, self._task, checked)
         return values
+
+    def _check_own_rate(self) -> None:
+        """Raise if a learning rate is set beside an optimizer that has its own."""
+        if self.learning_rate != type(self).learning_rate:
+            expected = "left out beside an optimizer of Keras, which has its own"
+            raise ValueError(
+                explain(type(self).__name__, "learning_rate", expected, self.learning_rate)
+            )
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""

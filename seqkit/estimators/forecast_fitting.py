@@ -25,14 +25,11 @@ from seqkit.estimators.forecast_weights import weighted
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
+from seqkit.network.settings import ForecastNetwork, names_of
 
 __all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting", "member_seed"]
 
-FORECAST_MODEL_SETTINGS = (
-    "cell", "units", "bidirectional", "dropout", "recurrent_dropout", "residual", "patch", "dense",
-    "scale", "decoder", "normalize", "departure_from", "channels", "season", "quantiles",
-    "distribution", "horizon",
-)  # fmt: skip
+FORECAST_MODEL_SETTINGS = (*names_of(ForecastNetwork), "horizon")
 # Windows overlap: an epoch of all of them would say the same thing many times over.
 MOST_BATCHES = 250
 

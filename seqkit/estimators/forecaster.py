@@ -46,22 +46,6 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Past steps the model sees; a list is an ensemble, a network for each length.
     horizon : a positive integer
         Steps forecast at once.
-    quantiles : a rising list of numbers between 0 and 1 or None, default=None
-        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
-    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
-        Distribution to forecast instead of quantiles; the last two are of counts.
-    decoder : {"direct", "recursive", "segment"}, default="direct"
-        How the horizon is produced: all steps from the final state; patch after patch, its own
-        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
-    normalize : {"none", "last", "standard"}, default="standard"
-        Each context window by its own statistics, undone on the output: its last value subtracted,
-        or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive"}, default="none"
-        Learn the departure from this naive forecast of the same window.
-    channels : {"joint", "independent"}, default="joint"
-        Several targets together in one window, or each as a series of its own.
-    season : a positive integer, default=1
-        Steps in a season, for the seasonal naive forecast and scaled errors.
     cell : str, default="gru"
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
@@ -84,6 +68,22 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        How the horizon is produced: all steps from the final state; patch after patch, its own
+        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each context window by its own statistics, undone on the output: its last value subtracted,
+        or zero mean and unit variance.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Learn the departure from this naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together in one window, or each as a series of its own.
+    season : a positive integer, default=1
+        Steps in a season, for the seasonal naive forecast and scaled errors.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
+        Distribution to forecast instead of quantiles; the last two are of counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -91,8 +91,11 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Most passes over the training part.
     batch_size : a positive integer, default=32
         Series, or windows, in a gradient step.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
-        Gradient method.
+    optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
+        Gradient method: one of adam, adamw, nadam, rmsprop, sgd or lion; or a dict of such a name
+        and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
+        lists them); or an object of Keras, which then trains, from the object's learning rate on
+        and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0, default=0.001
         Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"

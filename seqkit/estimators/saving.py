@@ -13,6 +13,7 @@ from typing import Any
 
 from seqkit.errors import RunError
 from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
+from seqkit.estimators.inputs import is_keras_optimizer
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
 from seqkit.network.document import as_document, network_of
@@ -67,6 +68,12 @@ def save_estimator(
         if name.endswith("_") and name not in ELSEWHERE
     }
     check_facts(estimator._task, fitted, max(WEIGHTS))
+    if is_keras_optimizer(estimator.optimizer):
+        raise RunError(
+            f"{type(estimator).__name__}: optimizer must be a name, or a map of name and options, "
+            f"to be saved; got a {type(estimator.optimizer).__name__} of Keras. "
+            "After set_params(optimizer='adam') the fit, as it is, can be saved."
+        )
     tensors: dict[str, Any] = {}
     # set_params may have changed settings since, but not those of the fit
     parameters = estimator.get_params(deep=False) | estimator._fitted_settings_

@@ -37,3 +37,8 @@ seqkit.SequenceClassifier().predict(None)  # arg-type, reportArgumentType
 seqkit.SequenceRegressor().fit([[1.0]], [1.0], validation_data=3)  # arg-type, reportArgumentType
 seqkit.SequenceClassifier().save(3)  # arg-type, reportArgumentType
 seqkit.load(3)  # arg-type, reportArgumentType
+seqkit.build_classifier(12, 1, 2, unitz=3)  # call-arg, reportCallIssue
+seqkit.build_regressor(12, 1, scale="std")  # arg-type, reportArgumentType
+seqkit.build_regressor(12, 1, multilabel=True)  # call-arg, reportCallIssue
+seqkit.SequenceClassifier(pooling="sum")  # arg-type, reportArgumentType
+seqkit.build_forecaster(24, 12, decoder="all")  # arg-type, reportArgumentType

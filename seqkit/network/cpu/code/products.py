@@ -59,10 +59,12 @@ ROWS = 8 if _HAS_WIDE_VECTORS else 4  # as many as there are registers for
 _CHUNK = 1 << 16  # floats of a chunk of steps that are meant to stay in the cache
 
 
+# long: LLVM's instructions one by one
 def _micro_kernel(rows: int) -> Any:
     """Return the product of so many rows with a tile, added up in registers."""
     # written in LLVM's instructions, at length: no loop of Python's keeps its sums in registers
 
+    # long: LLVM's instructions one by one
     @intrinsic
     def multiply_tile(
         _context: Any, a: Any, row: Any, step: Any, tile: Any, depth: Any, out: Any, wide: Any

@@ -318,6 +318,7 @@ peephole_constraint, gate_constraint : optional
             out = tf.transpose(out, [1, 0, 2])
         return (out, *states) if self.return_state else out
 
+    # long: every combination of states, lengths, masks and directions that Keras's call may ask for
     def time_major(
         self,
         sequences: Tensor,

@@ -202,7 +202,7 @@ def _gru_state_backward(
             add_product(dh, of_q_b, r, units)
 
 
-# long: one loop over time whose products share their buffers; a call for each would hand them all on
+# long: one loop over time; its products share their buffers, which a call for each would hand on
 @kernel
 def _gru_backward(
     x: Steps, W: Matrix, R: Matrix, mask: Matrix, h: Steps, g: Steps, q: Steps, upstream: Steps,

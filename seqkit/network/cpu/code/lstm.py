@@ -313,7 +313,7 @@ def _lstm_step_backward(
             dc[j] *= g_f[j]
 
 
-# long: one loop over time whose products share their buffers; a call for each would hand them all on
+# long: one loop over time; its products share their buffers, which a call for each would hand on
 @kernel
 def _lstm_backward(
     x: Steps, W: Matrix, R: Matrix, peepholes: Matrix, G: Matrix, mask: Matrix, h: Steps,

@@ -158,15 +158,15 @@ def test_what_is_padded_is_taken_as_it_is():
     assert isinstance(padded, Padded)
 
 
-# What a fit may need, but no answer of a run that is there.
-NOT_FOR_ANSWERS = (
+# What a fit may need, but no prediction of a run that is there.
+NOT_FOR_PREDICTIONS = (
     "tensorflow", "keras", "matplotlib", "rich", "jinja2", "scipy.stats._stats_py",
     "sklearn.metrics", "sklearn.model_selection", "seqkit.builders", "seqkit.evaluation.backtest",
     "seqkit.report.html",
 )  # fmt: skip
 
 
-def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
+def test_a_prediction_loads_nothing_of_what_scores_and_draws(recipe, tmp_path):
     del (
         recipe["data"]["future_covariates"],
         recipe["data"]["calendar"],
@@ -176,11 +176,11 @@ def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
     for command in (["forecast", folder], ["predict", folder, data]):
         program = (
             "import sys\n"
-            f"sys.argv = {['seqkit', *command, '-o', str(tmp_path / 'answer.csv')]!r}\n"
+            f"sys.argv = {['seqkit', *command, '-o', str(tmp_path / 'predicted.csv')]!r}\n"
             "from seqkit.cli import main\n"
             "try:\n    main()\n"
             "except SystemExit as end:\n    assert not end.code\n"
-            f"print([name for name in {NOT_FOR_ANSWERS} if name in sys.modules])"
+            f"print([name for name in {NOT_FOR_PREDICTIONS} if name in sys.modules])"
         )
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True

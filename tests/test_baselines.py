@@ -27,12 +27,12 @@ def forecasts(history, horizon, season=1, **more):
 
 
 def test_naive_seasonal_naive_and_drift_by_hand():
-    answers, notes = forecasts([[1.0, 5.0, 2.0, 7.0, 4.0]], 4, 3)
+    predictions, notes = forecasts([[1.0, 5.0, 2.0, 7.0, 4.0]], 4, 3)
     assert not notes
-    np.testing.assert_allclose(answers["naive"].values.ravel(), [4, 4, 4, 4])
-    np.testing.assert_allclose(answers["seasonal_naive"].values.ravel(), [2, 7, 4, 2])
-    np.testing.assert_allclose(answers["drift"].values.ravel(), [4.75, 5.5, 6.25, 7.0])
-    assert list(answers) == ["naive", "seasonal_naive", "drift", "naive2"]
+    np.testing.assert_allclose(predictions["naive"].values.ravel(), [4, 4, 4, 4])
+    np.testing.assert_allclose(predictions["seasonal_naive"].values.ravel(), [2, 7, 4, 2])
+    np.testing.assert_allclose(predictions["drift"].values.ravel(), [4.75, 5.5, 6.25, 7.0])
+    assert list(predictions) == ["naive", "seasonal_naive", "drift", "naive2"]
 
 
 @pytest.mark.parametrize("name", ["naive", "seasonal_naive", "drift", "naive2"])
@@ -61,10 +61,10 @@ def test_several_targets_are_answered_each_alone():
 
 
 def test_gaps_are_filled_inside_the_past_only():
-    answers, _ = forecasts([[np.nan, 1.0, np.nan, 3.0, np.nan]], 1)
-    assert answers["naive"].values.ravel() == [3.0]
-    answers, notes = forecasts([[np.nan, np.nan]], 1)
-    assert np.isnan(answers["naive"].values).all()
+    predictions, _ = forecasts([[np.nan, 1.0, np.nan, 3.0, np.nan]], 1)
+    assert predictions["naive"].values.ravel() == [3.0]
+    predictions, notes = forecasts([[np.nan, np.nan]], 1)
+    assert np.isnan(predictions["naive"].values).all()
     assert any("no known value" in note for note in notes)
     _, notes = forecasts([[1.0, 2.0]], 2, 12)
     assert any("shorter than a season" in note for note in notes)
@@ -73,16 +73,19 @@ def test_gaps_are_filled_inside_the_past_only():
 def test_intervals_are_those_of_fpp3_and_cover_a_random_walk():
     generator = np.random.default_rng(2)
     walks = generator.normal(size=(400, 220)).cumsum(axis=1)
-    answers, _ = forecasts(walks[:, :200], 20, levels=(0.1, 0.5, 0.9))
+    predictions, _ = forecasts(walks[:, :200], 20, levels=(0.1, 0.5, 0.9))
     residual = np.sqrt((np.diff(walks[0, :200]) ** 2).mean())
-    width = answers["naive"].quantiles[0, 0, :, 0, 2] - answers["naive"].quantiles[0, 0, :, 0, 0]
+    width = (
+        predictions["naive"].quantiles[0, 0, :, 0, 2]
+        - predictions["naive"].quantiles[0, 0, :, 0, 0]
+    )
     np.testing.assert_allclose(width, 2 * norm.ppf(0.9) * residual * np.sqrt(np.arange(1, 21)))
     case = forecast_case(
-        walks[:, 200:, None].swapaxes(1, 2), quantiles=answers["naive"].quantiles[..., 0, :],
+        walks[:, 200:, None].swapaxes(1, 2), quantiles=predictions["naive"].quantiles[..., 0, :],
         levels=(0.1, 0.5, 0.9),
     )  # fmt: skip
     assert forecast_score("coverage", case) == pytest.approx(0.8, abs=0.03)
-    assert answers["naive2"].quantiles is None
+    assert predictions["naive2"].quantiles is None
 
 
 def decompose_as_r_does(x, season):
@@ -112,16 +115,16 @@ def test_naive2_carries_the_season_at_the_right_phase():
     season = np.asarray([1.0, 2.0, 4.0, 1.0])
     series = np.tile(season, 8)[:30] * 10
     assert is_seasonal(series, 4)
-    answers, _ = run_baselines("forecasting", ForecastProblem([series], 6, 4), ["naive2"])
+    predictions, _ = run_baselines("forecasting", ForecastProblem([series], 6, 4), ["naive2"])
     np.testing.assert_allclose(
-        answers["naive2"].values.ravel(), np.tile(season, 3)[2:8] * 10, rtol=1e-9
+        predictions["naive2"].values.ravel(), np.tile(season, 3)[2:8] * 10, rtol=1e-9
     )
     noise = np.random.default_rng(0).normal(size=30) + 10
     assert not is_seasonal(noise, 4)
     assert not is_seasonal(series[:11], 4)
-    answers, _ = run_baselines("forecasting", ForecastProblem([series - 25], 6, 4), ["naive2"])
+    predictions, _ = run_baselines("forecasting", ForecastProblem([series - 25], 6, 4), ["naive2"])
     np.testing.assert_allclose(
-        answers["naive2"].values.ravel(), np.tile(season, 3)[2:8] * 10 - 25, atol=1e-9
+        predictions["naive2"].values.ravel(), np.tile(season, 3)[2:8] * 10 - 25, atol=1e-9
     )
 
 
@@ -137,7 +140,7 @@ def m4_hourly(folder):
 def test_published_scores_on_m4_hourly(data_folder):
     """M4's own table: Naive2 18.383 / 2.395 / 1, seasonal naive 13.912 / 1.193 / .628."""
     history, truth = m4_hourly(data_folder)
-    answers, _ = forecasts(history, 48, 24)
+    predictions, _ = forecasts(history, 48, 24)
     published = {
         "naive2": (18.383, 2.395, 1.0),
         "seasonal_naive": (13.912, 1.193, 0.628),
@@ -145,8 +148,8 @@ def test_published_scores_on_m4_hourly(data_folder):
     }
     for name, expected in published.items():
         case = forecast_case(
-            truth[:, None], answers[name].values, history=history, season=24,
-            naive2=answers["naive2"].values,
+            truth[:, None], predictions[name].values, history=history, season=24,
+            naive2=predictions["naive2"].values,
         )  # fmt: skip
         scores = [forecast_score(metric, case) for metric in ("smape", "mase", "owa")]
         np.testing.assert_allclose(scores, expected, atol=0.001, err_msg=name)
@@ -158,9 +161,9 @@ def test_statsforecast_rows(name):
     season = np.asarray([1.0, 3.0, 2.0, 5.0])
     series = np.tile(season, 10) + 10 + 0.01 * np.random.default_rng(0).normal(size=40)
     problem = ForecastProblem([series], 4, 4, levels=(0.1, 0.5, 0.9))
-    answer = run_baselines("forecasting", problem, [name])[0][name]
-    np.testing.assert_allclose(answer.values.ravel(), season + 10, atol=0.2)
-    assert (np.diff(answer.quantiles, axis=-1) > 0).all()
+    prediction = run_baselines("forecasting", problem, [name])[0][name]
+    np.testing.assert_allclose(prediction.values.ravel(), season + 10, atol=0.2)
+    assert (np.diff(prediction.quantiles, axis=-1) > 0).all()
 
 
 # --- labelled series ------------------------------------------------------------------------------
@@ -170,20 +173,20 @@ def test_majority_gives_the_shares_as_probabilities():
     X = np.zeros((4, 5, 1))
     y = np.asarray(["b", "a", "b", "b"])
     problem = SeriesProblem(X, y, X[:2], classes=["b", "c", "a"])
-    answer = run_baselines("classification", problem, ["majority"])[0]["majority"]
-    assert answer.labels.tolist() == ["b", "b"]
-    np.testing.assert_allclose(answer.probabilities, [[0.75, 0.0, 0.25]] * 2)
+    prediction = run_baselines("classification", problem, ["majority"])[0]["majority"]
+    assert prediction.labels.tolist() == ["b", "b"]
+    np.testing.assert_allclose(prediction.probabilities, [[0.75, 0.0, 0.25]] * 2)
     steps = SeriesProblem([X[0], X[1][:2]], [list("aabbb"), list("bb")], [X[0]])
-    answer = run_baselines("tagging", steps, ["majority"])[0]["majority"]
-    assert answer.labels[0].tolist() == ["b"] * 5
-    assert answer.probabilities[0].shape == (5, 2)
+    prediction = run_baselines("tagging", steps, ["majority"])[0]["majority"]
+    assert prediction.labels[0].tolist() == ["b"] * 5
+    assert prediction.probabilities[0].shape == (5, 2)
 
 
 def test_mean_of_one_or_several_targets():
     X = np.zeros((3, 5))
     for y, expected in (([1.0, 2.0, 6.0], [3.0, 3.0]), ([[0, 1], [2, 3], [4, 8]], [[2, 4]] * 2)):
-        answer = run_baselines("regression", SeriesProblem(X, y, X[:2]))[0]["mean"]
-        np.testing.assert_allclose(answer.values, expected)
+        prediction = run_baselines("regression", SeriesProblem(X, y, X[:2]))[0]["mean"]
+        np.testing.assert_allclose(prediction.values, expected)
 
 
 def test_nearest_neighbour_is_the_brute_force_one():
@@ -192,11 +195,13 @@ def test_nearest_neighbour_is_the_brute_force_one():
     X[..., 1] *= 100  # counts no more than the first feature, once standardised
     asked[..., 1] *= 100
     y = generator.integers(0, 3, 30)
-    answers, notes = run_baselines("classification", SeriesProblem(X, y, asked))
+    predictions, notes = run_baselines("classification", SeriesProblem(X, y, asked))
     deviation = X.reshape(-1, 2).std(axis=0)
     distance = (((X[None] - asked[:, None]) / deviation) ** 2).sum(axis=(2, 3))
     assert not notes
-    np.testing.assert_array_equal(answers["nearest_neighbour"].labels, y[distance.argmin(axis=1)])
+    np.testing.assert_array_equal(
+        predictions["nearest_neighbour"].labels, y[distance.argmin(axis=1)]
+    )
 
 
 def test_unequal_lengths_are_resampled_and_said():
@@ -205,8 +210,8 @@ def test_unequal_lengths_are_resampled_and_said():
     train = [resample(shape, n) for n in (20, 31) for shape in (wave, ramp)]
     asked = [resample(ramp, 50), resample(wave, 9)]
     problem = SeriesProblem(train, np.asarray([0, 1, 0, 1]), asked)
-    answers, notes = run_baselines("classification", problem, ["nearest_neighbour"])
-    assert answers["nearest_neighbour"].labels.tolist() == [1, 0]
+    predictions, notes = run_baselines("classification", problem, ["nearest_neighbour"])
+    assert predictions["nearest_neighbour"].labels.tolist() == [1, 0]
     assert any("median length" in note for note in notes)
 
 
@@ -227,8 +232,8 @@ def test_gunpoint_has_its_published_error(data_folder):
         X = np.asarray([[float(v) for v in row.split(":")[0].split(",")] for row in rows])
         parts += [X, np.asarray([row.split(":")[1].strip() for row in rows])]
     X_train, y_train, X_test, y_test = parts
-    answers, _ = run_baselines("classification", SeriesProblem(X_train, y_train, X_test))
-    error = (answers["nearest_neighbour"].labels != y_test).mean()
+    predictions, _ = run_baselines("classification", SeriesProblem(X_train, y_train, X_test))
+    error = (predictions["nearest_neighbour"].labels != y_test).mean()
     assert error == pytest.approx(0.0867, abs=1e-4)
 
 

@@ -34,24 +34,24 @@ def gait(n_series=12, n_steps=15, **columns):
 def test_labelled_long_series_are_classification(tmp_path):
     frame = gait(label=np.repeat(["run", "rest", "run"], 60))
     path = write(tmp_path, frame)
-    look = inspect_data(path, target="label")
-    assert (look.task, look.layout, look.series_id, look.time) == (
+    data = inspect_data(path, target="label")
+    assert (data.task, data.layout, data.series_id, data.time) == (
         "classification",
         "long",
         "trial",
         "step",
     )
-    assert (look.n_series, look.shortest, look.longest) == (12, 15, 15)
-    assert (look.n_classes, look.smallest_class) == (2, 4)
-    assert look.features == ("ax", "ay")
+    assert (data.n_series, data.shortest, data.longest) == (12, 15, 15)
+    assert (data.n_classes, data.smallest_class) == (2, 4)
+    assert data.features == ("ax", "ay")
     assert inspect_data(path) == inspect_data(path)
     assert inspect_data(path).target == "label"
     # What was guessed reads.
     read = read_sequences(
-        path, layout=look.layout, target=look.target, series_id=look.series_id, time=look.time
+        path, layout=data.layout, target=data.target, series_id=data.series_id, time=data.time
     )
-    assert len(read) == look.n_series
-    assert set(look.reasons) >= {"task", "layout", "time", "series_id", "target"}
+    assert len(read) == data.n_series
+    assert set(data.reasons) >= {"task", "layout", "time", "series_id", "target"}
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_labelled_long_series_are_classification(tmp_path):
     ],
 )
 def test_the_task_follows_from_the_target(tmp_path, column, task):
-    look = inspect_data(write(tmp_path, gait(goal=column)), target="goal")
-    assert look.task == task
-    assert look.reasons["task"].startswith("'goal'" if task is None else f"{task}: 'goal'")
+    data = inspect_data(write(tmp_path, gait(goal=column)), target="goal")
+    assert data.task == task
+    assert data.reasons["task"].startswith("'goal'" if task is None else f"{task}: 'goal'")
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_the_task_follows_from_the_target(tmp_path, column, task):
 )
 def test_frequency_and_season_of_a_series_to_forecast(tmp_path, stamps, frequency, season):
     frame = pd.DataFrame({"when": stamps, "wind": 1.0, "load": np.arange(len(stamps))})
-    look = inspect_data(write(tmp_path, frame))
-    assert (look.task, look.time, look.target) == ("forecasting", "when", "load")
-    assert (look.frequency, look.season) == (frequency, season)
-    assert look.features == ("wind",)
-    assert (look.context_length, look.horizon) == (2 * season, season)
+    data = inspect_data(write(tmp_path, frame))
+    assert (data.task, data.time, data.target) == ("forecasting", "when", "load")
+    assert (data.frequency, data.season) == (frequency, season)
+    assert data.features == ("wind",)
+    assert (data.context_length, data.horizon) == (2 * season, season)
 
 
 @given(
@@ -110,8 +110,8 @@ def test_many_series_to_forecast(tmp_path):
     frame = pd.DataFrame(
         {"meter": np.repeat(["a", "b"], 60), "when": [*stamps, *stamps], "load": np.arange(120)}
     )
-    look = inspect_data(write(tmp_path, frame))
-    assert (look.series_id, look.n_series, look.shortest, look.frequency) == ("meter", 2, 60, "D")
+    data = inspect_data(write(tmp_path, frame))
+    assert (data.series_id, data.n_series, data.shortest, data.frequency) == ("meter", 2, 60, "D")
 
 
 def test_wide_tables(tmp_path):
@@ -120,10 +120,10 @@ def test_wide_tables(tmp_path):
     frame.insert(0, "name", [f"s{i}" for i in range(20)])
     frame["kind"] = ["a", "b"] * 10
     frame.loc[3, ["t28", "t29"]] = np.nan
-    look = inspect_data(write(tmp_path, frame))
-    assert (look.layout, look.target, look.task) == ("wide", "kind", "classification")
-    assert look.series_id == "name"
-    assert (look.n_series, look.shortest, look.longest, look.n_missing) == (20, 28, 30, 0)
+    data = inspect_data(write(tmp_path, frame))
+    assert (data.layout, data.target, data.task) == ("wide", "kind", "classification")
+    assert data.series_id == "name"
+    assert (data.n_series, data.shortest, data.longest, data.n_missing) == (20, 28, 30, 0)
     numbers = frame.drop(columns=["name", "kind"])
     assert inspect_data(write(tmp_path, numbers)).task is None
     goal = inspect_data(write(tmp_path, numbers.assign(goal=rng.normal(size=20))), target="goal")
@@ -133,22 +133,22 @@ def test_wide_tables(tmp_path):
 def test_archives_state_themselves_and_find_their_test_part(tmp_path):
     for part in ("TRAIN", "TEST"):
         (tmp_path / f"x_{part}.ts").write_text("@classLabel true a b\n@data\n1,2:a\n1,2,3:b\n")
-    look = inspect_data(tmp_path / "x_TRAIN.ts")
-    assert (look.task, look.n_classes, look.shortest, look.longest) == ("classification", 2, 2, 3)
-    assert look.test_path == str(tmp_path / "x_TEST.ts")
+    data = inspect_data(tmp_path / "x_TRAIN.ts")
+    assert (data.task, data.n_classes, data.shortest, data.longest) == ("classification", 2, 2, 3)
+    assert data.test_path == str(tmp_path / "x_TEST.ts")
     (tmp_path / "y.ts").write_text("@targetLabel true\n@data\n1,2:0.5\n1,2,3:1\n")
     assert inspect_data(tmp_path / "y.ts").task == "regression"
     np.savez(tmp_path / "z.npz", X=np.ones((4, 1500)))
-    look = inspect_data(tmp_path / "z.npz")
-    assert look.task is None
-    assert look.notes
+    data = inspect_data(tmp_path / "z.npz")
+    assert data.task is None
+    assert data.notes
 
 
 def test_parts_of_a_stamp_are_noticed(data_folder):
-    look = inspect_data(data_folder / "forecasting" / "pollution.csv", target="pm2.5")
-    assert "year, month, day, hour seem to be one time stamp" in " ".join(look.notes)
-    assert look.n_missing == 2067
-    assert look.text_columns == ("cbwd",)
+    data = inspect_data(data_folder / "forecasting" / "pollution.csv", target="pm2.5")
+    assert "year, month, day, hour seem to be one time stamp" in " ".join(data.notes)
+    assert data.n_missing == 2067
+    assert data.text_columns == ("cbwd",)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_parts_of_a_stamp_are_noticed(data_folder):
     ],
 )
 def test_real_series(name, target, time, frequency, data_folder):
-    look = inspect_data(data_folder / "forecasting" / name)
-    assert (look.task, look.layout) == ("forecasting", "long")
-    assert (look.target, look.time, look.frequency) == (target, time, frequency)
+    data = inspect_data(data_folder / "forecasting" / name)
+    assert (data.task, data.layout) == ("forecasting", "long")
+    assert (data.target, data.time, data.frequency) == (target, time, frequency)
 
 
 def test_an_unknown_target_is_answered_with_a_near_one(tmp_path):

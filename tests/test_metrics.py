@@ -290,50 +290,50 @@ def classes_case():
 
 @pytest.mark.parametrize("name", list(find_metrics("classification")))
 def test_every_classification_metric_is_scikit_learns(name, classes_case):
-    y, answer, classes = classes_case
-    exact = answer.probabilities.astype(float)
+    y, prediction, classes = classes_case
+    exact = prediction.probabilities.astype(float)
     exact /= exact.sum(axis=1, keepdims=True)
     expected = {
-        "accuracy": lambda: sk.accuracy_score(y, answer.labels),
-        "balanced_accuracy": lambda: sk.balanced_accuracy_score(y, answer.labels),
-        "f1_macro": lambda: sk.f1_score(y, answer.labels, average="macro"),
-        "f1_micro": lambda: sk.f1_score(y, answer.labels, average="micro"),
-        "f1_weighted": lambda: sk.f1_score(y, answer.labels, average="weighted"),
-        "precision_macro": lambda: sk.precision_score(y, answer.labels, average="macro"),
-        "recall_macro": lambda: sk.recall_score(y, answer.labels, average="macro"),
-        "matthews": lambda: sk.matthews_corrcoef(y, answer.labels),
+        "accuracy": lambda: sk.accuracy_score(y, prediction.labels),
+        "balanced_accuracy": lambda: sk.balanced_accuracy_score(y, prediction.labels),
+        "f1_macro": lambda: sk.f1_score(y, prediction.labels, average="macro"),
+        "f1_micro": lambda: sk.f1_score(y, prediction.labels, average="micro"),
+        "f1_weighted": lambda: sk.f1_score(y, prediction.labels, average="weighted"),
+        "precision_macro": lambda: sk.precision_score(y, prediction.labels, average="macro"),
+        "recall_macro": lambda: sk.recall_score(y, prediction.labels, average="macro"),
+        "matthews": lambda: sk.matthews_corrcoef(y, prediction.labels),
         "log_loss": lambda: sk.log_loss(y, exact),
         "roc_auc": lambda: sk.roc_auc_score(y, exact, multi_class="ovr"),
     }[name]()
-    assert metric_value(METRICS[name], y, answer, classes=classes) == pytest.approx(expected)
+    assert metric_value(METRICS[name], y, prediction, classes=classes) == pytest.approx(expected)
 
 
 def test_roc_auc_of_two_classes_reads_the_second_column():
-    answer = Predictions(probabilities=np.asarray([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
-    assert metric_value(METRICS["roc_auc"], ["n", "y", "y"], answer, classes=["n", "y"]) == 1.0
+    prediction = Predictions(probabilities=np.asarray([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
+    assert metric_value(METRICS["roc_auc"], ["n", "y", "y"], prediction, classes=["n", "y"]) == 1.0
 
 
 def test_an_absent_class_is_a_reason_not_a_crash(classes_case):
-    y, answer, classes = classes_case
+    y, prediction, classes = classes_case
     kept = y != "c"
-    part = Predictions(answer.labels[kept], answer.probabilities[kept])
+    part = Predictions(prediction.labels[kept], prediction.probabilities[kept])
     with pytest.raises(Undefined, match="no series of this part has class c"):
         metric_value(METRICS["roc_auc"], y[kept], part, classes=classes)
     for name in ("balanced_accuracy", "f1_macro", "log_loss", "accuracy"):
         assert np.isfinite(metric_value(METRICS[name], y[kept], part, classes=classes))
     with pytest.raises(Undefined, match="never saw: d"):
-        metric_value(METRICS["log_loss"], ["d"] * len(y), answer, classes=classes)
+        metric_value(METRICS["log_loss"], ["d"] * len(y), prediction, classes=classes)
     with pytest.raises(Undefined, match="no probabilities"):
-        metric_value(METRICS["log_loss"], y, Predictions(answer.labels), classes=classes)
+        metric_value(METRICS["log_loss"], y, Predictions(prediction.labels), classes=classes)
 
 
 def test_log_loss_follows_the_classes_order_not_the_alphabet(classes_case):
-    y, answer, classes = classes_case
+    y, prediction, classes = classes_case
     order = [2, 0, 1]
-    turned = Predictions(probabilities=answer.probabilities[:, order])
+    turned = Predictions(probabilities=prediction.probabilities[:, order])
     metric = METRICS["log_loss"]
     assert metric_value(metric, y, turned, classes=classes[order]) == pytest.approx(
-        metric_value(metric, y, answer, classes=classes)
+        metric_value(metric, y, prediction, classes=classes)
     )
 
 

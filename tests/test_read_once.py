@@ -9,11 +9,13 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
-from seqkit import run
+from seqkit import SequenceClassifier, SequenceForecaster, run
 from seqkit.data import sequences, stamps, tables
 from seqkit.data.rows import Rows
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators import forecast_data
 from seqkit.runs.experiment import evaluate, forecast, predict
 
 
@@ -39,6 +41,8 @@ def counted(monkeypatch):
     count(sequences, "fill_missing", "padded")
     count(training, "predict", "predictions")
     count(tables, "_read_csv", "files")
+    count(SequenceClassifier, "_encode_target", "targets")
+    count(forecast_data, "hold_out", "divisions")
     return counts
 
 
@@ -75,7 +79,8 @@ def recipe(tmp_path):
 
 def test_a_forecasting_run_of_three_windows_does_everything_once(recipe, tmp_path, counted):
     folder = run(recipe, out=tmp_path / "runs", name="once").document["run"]
-    assert counted == {"files": 1, "stamps": 1, "panels": 1, "predictions": 1}
+    # what the check has read and divided is what is fitted on
+    assert counted == {"files": 1, "stamps": 1, "panels": 1, "predictions": 1, "divisions": 1}
 
     counted.clear()
     evaluate(folder)
@@ -96,6 +101,8 @@ def test_a_forecasting_run_of_three_windows_does_everything_once(recipe, tmp_pat
 def test_fitting_anew_at_each_origin_still_reads_once(recipe, tmp_path, counted):
     recipe["evaluate"]["backtest"]["refit"] = True
     result = run(recipe, out=tmp_path / "runs", name="refit")
+    # the check divides what is fitted, and the backtest fits anew at each of three origins
+    assert counted.pop("divisions") == 1 + 3
     assert counted == {"files": 1, "stamps": 1, "panels": 1, "predictions": 3}
     # the seed is the recipe's, whoever asks
     assert evaluate(result.document["run"]).scores == result.scores
@@ -121,6 +128,28 @@ def test_a_run_of_labelled_series_pads_and_predicts_each_part_once(tmp_path, cou
     assert counted["files"] == 2
     assert counted["padded"] == 3
     assert counted["predictions"] == 2
+    assert counted["targets"] == 2  # of train and validation: the fit takes what the check has read
+
+
+def test_a_fit_on_what_was_checked_is_the_fit_on_the_data():
+    draw = np.random.default_rng(0)
+    X, y = draw.normal(size=(60, 8, 2)), np.arange(60) % 3
+    settings = {"units": 4, "epochs": 2, "random_state": 0}
+    for validation_data in (None, (X[:20], y[:20])):
+        model = SequenceClassifier(**settings, validation=0.25, patience=1, dropout=0.3)
+        train, held = model._checked(X, y, None, validation_data)
+        again = clone(model).fit(train, None, validation_data=held and (held, None))
+        model.fit(X, y, validation_data=validation_data)
+        assert model.history_ == again.history_
+        assert vars(model).keys() == vars(again).keys()
+        np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+    wave = np.sin(np.arange(120.0))
+    model = SequenceForecaster(context_length=12, horizon=4, validation=12, patience=1, **settings)
+    again = clone(model).fit(model._checked(wave))
+    model.fit(wave)
+    assert model.history_ == again.history_
+    assert vars(model).keys() == vars(again).keys()
+    np.testing.assert_array_equal(model.forecast(), again.forecast())
 
 
 def test_what_is_padded_is_taken_as_it_is():
@@ -129,15 +158,15 @@ def test_what_is_padded_is_taken_as_it_is():
     assert isinstance(padded, Padded)
 
 
-# What a fit may need, but no answer of a run that is there.
-NOT_FOR_ANSWERS = (
+# What a fit may need, but no prediction of a run that is there.
+NOT_FOR_PREDICTIONS = (
     "tensorflow", "keras", "matplotlib", "rich", "jinja2", "scipy.stats._stats_py",
     "sklearn.metrics", "sklearn.model_selection", "seqkit.builders", "seqkit.evaluation.backtest",
     "seqkit.report.html",
 )  # fmt: skip
 
 
-def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
+def test_a_prediction_loads_nothing_of_what_scores_and_draws(recipe, tmp_path):
     del (
         recipe["data"]["future_covariates"],
         recipe["data"]["calendar"],
@@ -147,11 +176,11 @@ def test_an_answer_loads_nothing_of_what_judges_and_draws(recipe, tmp_path):
     for command in (["forecast", folder], ["predict", folder, data]):
         program = (
             "import sys\n"
-            f"sys.argv = {['seqkit', *command, '-o', str(tmp_path / 'answer.csv')]!r}\n"
+            f"sys.argv = {['seqkit', *command, '-o', str(tmp_path / 'predicted.csv')]!r}\n"
             "from seqkit.cli import main\n"
             "try:\n    main()\n"
             "except SystemExit as end:\n    assert not end.code\n"
-            f"print([name for name in {NOT_FOR_ANSWERS} if name in sys.modules])"
+            f"print([name for name in {NOT_FOR_PREDICTIONS} if name in sys.modules])"
         )
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -56,9 +56,9 @@ def forecasting_run(tmp_path):
     levels = (0.1, 0.5, 0.9)
     baselines, notes = run_baselines("forecasting", ForecastProblem(history, 12, 12, levels=levels))
     quantiles = truth[..., None] + generator.normal(size=(12, 12, 1)) + [-2.0, 0.0, 2.0]
-    answer = Predictions(values=quantiles[..., 1], quantiles=quantiles, levels=levels)
+    prediction = Predictions(values=quantiles[..., 1], quantiles=quantiles, levels=levels)
     part = score_model(
-        "forecasting", truth, answer, baselines=baselines, history=history, season=12,
+        "forecasting", truth, prediction, baselines=baselines, history=history, season=12,
         ids=[f"meter {i}" for i in range(12)],
     )  # fmt: skip
     extra = {
@@ -78,7 +78,7 @@ def forecasting_run(tmp_path):
         {
             "history": HistoryDisplay({"loss": [0.5, 0.4], "val_loss": [0.6, 0.5]}),
             "forecast": ForecastDisplay(
-                history[0], answer.values[0], quantiles=quantiles[0], levels=levels,
+                history[0], prediction.values[0], quantiles=quantiles[0], levels=levels,
                 truth=truth[0], label="passengers (thousands)",
                 baselines={"seasonal_naive": baselines["seasonal_naive"].values[0, 0, :, 0]},
             ),
@@ -159,8 +159,8 @@ def test_everything_of_the_users_is_escaped(tmp_path):
     probabilities = np.tile([0.3, 0.7], (12, 1))
     X = np.random.default_rng(0).normal(size=(12, 5))
     baselines, _ = run_baselines("classification", SeriesProblem(X, y, X + 1))
-    answer = Predictions(np.full(12, classes[1]), probabilities)
-    part = score_model("classification", y, answer, baselines=baselines, classes=classes)
+    prediction = Predictions(np.full(12, classes[1]), probabilities)
+    part = score_model("classification", y, prediction, baselines=baselines, classes=classes)
     write(
         folder, run__json={**RECORD, "task": "classification", "command": EVIL, EVIL: EVIL},
         metrics__json=summarize("classification", {"test": part}, notes=[EVIL]),
@@ -168,7 +168,7 @@ def test_everything_of_the_users_is_escaped(tmp_path):
     )  # fmt: skip
     (folder / "recipe.resolved.yaml").write_text(EVIL)
     pd.DataFrame(
-        {"series": [EVIL] * 12, "true": y, "predicted": answer.labels, "p_a": 0.3, "p_b": 0.7}
+        {"series": [EVIL] * 12, "true": y, "predicted": prediction.labels, "p_a": 0.3, "p_b": 0.7}
     ).to_parquet(folder / "predictions.parquet")
     save_displays(folder / "plots", {"confusion": ConfusionDisplay(np.eye(2, dtype=int), classes)})
     text, page = checked(write_report(folder))

@@ -188,10 +188,10 @@ def test_saved_and_loaded_it_answers_the_same(fitted, tmp_path):
     np.testing.assert_equal({name: getattr(other, name) for name in facts_of}, facts_of)
 
 
-def _plain(answer):
-    if isinstance(answer, pd.DataFrame):
-        return {name: answer[name].to_numpy() for name in answer}
-    return answer
+def _plain(prediction):
+    if isinstance(prediction, pd.DataFrame):
+        return {name: prediction[name].to_numpy() for name in prediction}
+    return prediction
 
 
 def test_the_description_is_that_of_the_keras_model(fitted):

@@ -35,9 +35,9 @@ def test_classification_beside_its_baselines():
     problem = SeriesProblem(X[:30], y[:30], X[30:])
     baselines, notes = run_baselines("classification", problem)
     probabilities = generator.dirichlet([1, 1, 1], 30)
-    answer = Predictions(np.asarray(["a", "b", "c"])[probabilities.argmax(1)], probabilities)
+    prediction = Predictions(np.asarray(["a", "b", "c"])[probabilities.argmax(1)], probabilities)
     part = score_model(
-        "classification", y[30:], answer, baselines=baselines, classes=["a", "b", "c"]
+        "classification", y[30:], prediction, baselines=baselines, classes=["a", "b", "c"]
     )
     summary = summarize("classification", {"test": part}, notes=notes)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
@@ -57,8 +57,8 @@ def test_classification_beside_its_baselines():
 
 def test_tagging_counts_steps():
     y = [np.asarray(["x", "y", "x"]), np.asarray(["y"])]
-    answer = Predictions(labels=[np.asarray(["x", "y", "y"]), np.asarray(["y"])])
-    part = score_model("tagging", y, answer, metrics=["accuracy"])
+    prediction = Predictions(labels=[np.asarray(["x", "y", "y"]), np.asarray(["y"])])
+    part = score_model("tagging", y, prediction, metrics=["accuracy"])
     assert part["model"]["accuracy"] == 0.75
     assert part["n"] == {"series": 2, "steps": 4}
 
@@ -87,10 +87,10 @@ def test_forecasts_by_step_and_series_and_what_is_missing():
 
 def test_quantiles_bring_their_metrics_and_the_nominal_coverage():
     truth = np.zeros((1, 2, 3))
-    answer = Predictions(
+    prediction = Predictions(
         values=truth, quantiles=np.stack([truth - 1, truth, truth + 1], -1), levels=(0.1, 0.5, 0.9)
     )
-    part = score_model("forecasting", truth + 0.5, answer, history=[np.arange(9.0)])
+    part = score_model("forecasting", truth + 0.5, prediction, history=[np.arange(9.0)])
     assert part["model"]["coverage"] == 1.0
     assert part["model"]["interval_width"] == 2.0
     assert "coverage should be 80%: quantiles 0.1 to 0.9" in part["notes"]

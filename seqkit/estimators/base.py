@@ -25,6 +25,7 @@ from seqkit.auto import AUTO, patience_in_epochs
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
+from seqkit.estimators.checked import Checked
 from seqkit.estimators.checking import SeriesCheck
 from seqkit.estimators.examples import Examples, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
@@ -380,6 +381,8 @@ or a list of (n_timesteps_i, n_features) arrays
     # -- data --------------------------------------------------------------------------------
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
+        if isinstance(X, Checked):
+            return X.read_by(self) if reset else X.content
         padded = self._check_X(X, reset)
         given = None
         if sample_weight is not None:

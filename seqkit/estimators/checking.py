@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from seqkit.auto import AUTO, choose
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
@@ -53,12 +54,24 @@ class SeriesCheck:
         ValueError, TypeError
             As :meth:`fit`, and of `prediction_data` as :meth:`predict`.
         """
-        other: Any = clone(self)
-        # whether a part can be set aside does not depend on how it is drawn
-        settings = other._settings(held=validation_data is not None)
-        other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
+        checked, _ = self._checked(X, y, sample_weight, validation_data)
         if prediction_data is not None:
-            other._check_X(prediction_data, reset=False)
+            checked.estimator._check_X(prediction_data, reset=False)
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+    ) -> tuple[Checked, Checked | None]:
+        """Return the series to fit on, and to validate on, as :meth:`fit` takes them again."""
+        other: Any = clone(self)
+        settings = other._settings(held=validation_data is not None)
+        train = Checked(other, other._examples(X, y, sample_weight, reset=True))
+        held = None
+        if validation_data is not None:
+            held = Checked(other, other._examples(*validation_data, reset=False))
+        # whether a part can be set aside does not depend on how it is drawn
+        given = None if held is None else (held, None)
+        other._divided(train, None, None, given, 0, settings, reset=True)
+        return train, held
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
         owner, fitted = type(self).__name__, self._fitted

@@ -15,6 +15,7 @@ from seqkit.auto import forecast_validation
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
+from seqkit.estimators.checked import Checked
 from seqkit.estimators.forecast_frames import (
     in_library,
     is_long_frame,
@@ -49,6 +50,8 @@ class ForecastData(ForecastPredictions):
 
     def _read(self, X: Any, y: Any) -> Panel:
         """Read what `fit` is given, and remember how."""
+        if isinstance(X, Checked):
+            return X.read_by(self)
         owner, frame_settings = type(self).__name__, {n: getattr(self, n) for n in FRAME_SETTINGS}
         target, past = self.target, self.past_covariates
         self._library_ = library_of(X)
@@ -107,6 +110,8 @@ class ForecastData(ForecastPredictions):
         self, panel: Panel, X: Any, sample_weight: Any, validation_data: Any, share: float
     ) -> tuple[tuple[Panel, Panel | None], tuple[Panel | None, Panel | None], tuple[str, ...]]:
         """Return what to train and to validate on, each with its weights; and what is left out."""
+        if isinstance(X, Checked) and X.parts:
+            return X.parts
         owner, context = type(self).__name__, max(self._contexts)
         held: Panel | None
         weights: Panel | None = None
@@ -156,6 +161,14 @@ class ForecastData(ForecastPredictions):
         ValueError, TypeError
             As :meth:`fit`, and of `prediction_data` as :meth:`predict`.
         """
+        checked = self._checked(X, y, sample_weight, validation_data)
+        if prediction_data is not None:
+            checked.estimator._reader.read(prediction_data)
+
+    def _checked(
+        self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
+    ) -> Checked:
+        """Return the series to fit on, divided, as :meth:`fit` takes them again."""
         other = clone(self)
         settings = other._settings(held=validation_data is not None)
         owner, head = type(self).__name__, other._head[0]
@@ -164,9 +177,8 @@ class ForecastData(ForecastPredictions):
         if head.counts:
             check_counts(panel, owner)
         share = forecast_validation(settings["validation"], settings["patience"])
-        other._divided(panel, X, sample_weight, validation_data, share)
-        if prediction_data is not None:
-            other._reader.read(prediction_data)
+        parts = other._divided(panel, X, sample_weight, validation_data, share)
+        return Checked(other, panel, parts)
 
     # --- predictions ---------------------------------------------------------------------------
 

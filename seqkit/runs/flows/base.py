@@ -46,6 +46,8 @@ class Parts:
         What the settings that are ``auto`` become with these data.
     padded : dict of str to Padded
         Parts as models take them, by name, once one was needed.
+    checked : object
+        What the check has read and the fit takes; None before the one and after the other.
     """
 
     train: Any
@@ -58,6 +60,7 @@ class Parts:
     named: dict[str, str] = field(default_factory=dict)
     auto: dict[str, Any] = field(default_factory=dict)
     padded: dict[str, Padded] = field(default_factory=dict)
+    checked: Any = None
 
 
 @dataclass

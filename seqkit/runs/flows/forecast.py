@@ -118,7 +118,7 @@ class ForecastFlow(Flow):
         recipe = self.recipe.evaluate.backtest
         estimator = self.estimator()
         with refused(parts.named["train"]):
-            estimator.check(parts.train)
+            parts.checked = estimator._checked(parts.train)
             rolling_plan(
                 estimator,
                 parts.test,
@@ -141,14 +141,15 @@ class ForecastFlow(Flow):
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the forecaster on all that comes before the test part."""
+        series, parts.checked = parts.checked or parts.train, None
         with refused(parts.named["train"]):
-            estimator.fit(parts.train, on_epoch=on_epoch, resume=resume)
+            estimator.fit(series, on_epoch=on_epoch, resume=resume)
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
         self.check(parts)
         with refused(parts.named["train"]):
-            return estimator._planned(parts.train)[0]
+            return estimator._planned(parts.checked)[0]
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted forecaster, a line each."""

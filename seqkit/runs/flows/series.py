@@ -97,11 +97,12 @@ class SeriesFlow(Flow):
             )
         estimator = self.estimator().set_params(**parts.auto)
         with refused(parts.named["train"]):
-            estimator.check(*self._labelled(parts, "train"), **self._watched(parts))
+            parts.checked = estimator._checked(
+                *self._labelled(parts, "train"), **self._watched(parts)
+            )
         if parts.test is not None:
             with refused(parts.named["test"]):
-                test = self._padded(parts, "test")
-                estimator.check(*self._labelled(parts, "train"), prediction_data=test)
+                parts.checked[0].estimator._check_X(self._padded(parts, "test"), reset=False)
 
     def _padded(self, parts: Parts, name: str) -> Padded:
         """Return a part as models take it, made once."""
@@ -180,20 +181,21 @@ class SeriesFlow(Flow):
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
         estimator.set_params(**parts.auto)
+        if parts.checked is None:
+            series, watched = self._labelled(parts, "train"), self._watched(parts)
+        else:
+            train, held = parts.checked
+            series, watched = (train, None), {"validation_data": held and (held, None)}
+            parts.checked = None
         with refused(parts.named["train"]):
-            estimator.fit(
-                *self._labelled(parts, "train"),
-                **self._watched(parts),
-                on_epoch=on_epoch,
-                resume=resume,
-            )
+            estimator.fit(*series, **watched, on_epoch=on_epoch, resume=resume)
 
     def architecture(self, estimator: Any, parts: Parts) -> Architecture:
         """Return the network that would be trained."""
         self.check(parts)
         estimator.set_params(**parts.auto)
         with refused(parts.named["train"]):
-            return estimator._planned(*self._labelled(parts, "train"))[0]
+            return estimator._planned(parts.checked[0], None)[0]
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""

@@ -35,7 +35,7 @@ def status(field: str) -> int:
 
 def waves(n_series: int, length: int) -> Any:
     """Return a panel of noisy daily waves, made block by block in place."""
-    from seqkit.data.panel import Columns, Panel
+    from seqkit.data.panel import ColumnRoles, Panel
 
     rng = np.random.default_rng(0)
     values = np.empty((n_series * length, 1), np.float32)
@@ -46,7 +46,7 @@ def waves(n_series: int, length: int) -> Any:
         block *= 0.3
         block += day
     offsets = np.arange(n_series + 1, dtype=np.int64) * length
-    return Panel(values, offsets, np.arange(n_series), None, Columns(targets=("load",)))
+    return Panel(values, offsets, np.arange(n_series), None, ColumnRoles(targets=("load",)))
 
 
 def main() -> None:

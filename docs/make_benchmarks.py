@@ -115,6 +115,16 @@ def fit_small(result: dict[str, Any]) -> str:
     return table(["set", "", "first fit s", "later s", "times seqkit's", "accuracy"], rows)
 
 
+def first_fits(result: dict[str, Any]) -> str:
+    """Seconds of whole processes, before and now."""
+    sides = list(result["rows"][0]["seconds"])
+    rows = [
+        [row["case"], *(number(row["seconds"][side], 2) for side in sides), number(row["ratio"], 2)]
+        for row in result["rows"]
+    ]
+    return table(["", *(f"{side} s" for side in sides), "ratio"], rows)
+
+
 def variants(result: dict[str, Any]) -> str:
     """Time a step of each cell relative to lstm."""
     units = sorted({r["units"] for r in result["rows"]})
@@ -216,12 +226,16 @@ faster.""", train_step),
     ("fit_small", "Whole fits", """\
 A bidirectional LSTM of 64 units, 60 epochs, batches of 16, for seqkit, a plain PyTorch loop and
 stock Keras.""", fit_small),
+    ("first_fits", "What a person waits for", """\
+Whole Python processes, imports and all, medians; `before` is the commit before networks became
+descriptions, whose decoders, distributions and covariates trained in a traced graph. The first fit
+ever begins without compiled kernels.""", first_fits),
     ("variants", "The cells", """\
 Time of a training step relative to `lstm`. `fgr` has nine recurrent matrices more than `lstm`'s
 four, so that its products alone are 3.25 times as many.""", variants),
     ("grid_search", "Grid search", """\
 24 fits of a small LSTM on GunPoint in scikit-learn's `GridSearchCV`. The first search of a process
-loads machine code or traces graphs and starts its workers; its imports are not counted.""",
+loads compiled kernels or traces graphs and starts its workers; its imports are not counted.""",
      grid_search),
     ("forecast_speed", "Forecasting beside NeuralForecast and Darts", """\
 The same LSTM (two layers of 128 units, 168 steps seen, 48 forecast), batches of 128 windows of M4

@@ -1,8 +1,8 @@
-"""Write the parameters of the estimators into their docstrings, from the grammar of recipes.
+"""Write the parameters of estimators and builders into their docstrings, from the recipes' grammar.
 
     python docs/make_docstrings.py
 
-So every class is documented as a whole, in editors too, and each setting is described in one place.
+So each is documented as a whole, in editors too, and a setting is described in one place.
 """
 
 from __future__ import annotations
@@ -10,16 +10,59 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import seqkit.builders
 from seqkit.estimators.saving import estimator_class
 from seqkit.recipe.faults import whole
 from seqkit.recipe.schema import PARAMETERS, RECIPES, leaves
-from seqkit.recipe.types import phrase
+from seqkit.recipe.types import allowed_names, listing, phrase
 
 WIDTH = 100
-# What no recipe has.
+# What Python takes beside what a recipe may say.
+MORE = {
+    "optimizer": (
+        "str, dict or keras.optimizers.Optimizer",
+        'Gradient method: one of {}; or a dict of such a name and its options, as ``{{"name": '
+        '"sgd", "momentum": 0.9}}`` (:mod:`seqkit.recipe.optimizers` lists them); or an object of '
+        "Keras, which then trains, from the object's learning rate on and with a schedule of its "
+        "own if it has one. Such an object is copied, never changed.",
+    ),
+}
+# What a builder says of a setting beside the grammar.
+BY_HAND = {
+    "scale": "The kind says which statistics an estimator puts into the layer; by hand, call its "
+    "``adapt``.",
+}
+# What no recipe has, of builders and of estimators.
 OTHERS = {
+    "n_timesteps": ("int or None", "Length of every series; None leaves it open."),
+    "n_features": ("int", "Features a time step."),
+    "n_classes": ("int", "Number of classes, at least 2."),
+    "n_targets": ("int", "Numbers, or series, predicted together."),
+    "n_past": ("int", "Covariates known up to now only."),
+    "n_future": ("int", "Covariates known over the horizon too."),
+    "n_static": ("int", "Numbers that describe a series."),
+    "static_categories": (
+        "sequence of int",
+        "For every static covariate of categories their number; code 0 is an unknown one.",
+    ),
+    "variable_length": (
+        "bool",
+        "Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are "
+        'valid. Inputs are then a dict ``{{"x": ..., "lengths": ...}}``. {padded}',
+    ),
+    "multilabel": (
+        "bool",
+        "Every class is there or not, whatever the others are: a sigmoid each, not a softmax.",
+    ),
+    "target_inputs": (
+        "bool",
+        "Whether the targets' own past is an input. Without it `normalize` and `departure_from` "
+        'must be "none".',
+    ),
     "warm_start": (
         "bool",
         "Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting "
@@ -55,16 +98,26 @@ def kind(words: str) -> str:
     return re.sub(r"\b(auto|balanced)\b", r'"\1"', words).replace("null", "None")
 
 
-def entries(task: str) -> str:
-    """Return the section Parameters of a task's estimator, indented as in its class."""
+def entries(task: str, owner: Callable[..., Any]) -> str:
+    """Return the section Parameters of an estimator or a builder of a task, indented."""
     fields, paths, lines = leaves(RECIPES[task]), PARAMETERS[task], []
-    for name, parameter in inspect.signature(estimator_class(task)).parameters.items():
+    is_class = inspect.isclass(owner)
+    padded = f"They are padded on the {'left' if task == 'forecasting' else 'right'}."
+    for name, parameter in inspect.signature(owner).parameters.items():
         if name in OTHERS:
             what, meaning = OTHERS[name]
+            meaning = meaning.format(padded=padded) if name == "variable_length" else meaning
         else:
             field = fields[paths[name]]
             what = kind(phrase(whole(field)))
             meaning = re.sub(r"\bnull\b", "None", field.description or "")
+            if name in MORE:
+                what, meaning = MORE[name]
+                meaning = meaning.format(listing(allowed_names(whole(field))))
+            if not is_class and name in BY_HAND:
+                meaning = f"{meaning} {BY_HAND[name]}"
+            if not is_class and name == "context_length":  # a list is an ensemble of models
+                what, meaning = "a positive integer", "Past steps the model sees."
         default = ""
         if parameter.default is not inspect.Parameter.empty:
             shown = repr(parameter.default)
@@ -80,18 +133,27 @@ def entries(task: str) -> str:
     return "\n".join(lines)
 
 
-def written(task: str) -> tuple[Path, str]:
-    """Return the module of a task's estimator, and what it should hold."""
-    found = estimator_class(task)
-    path = Path(inspect.getfile(found))
+BUILDERS = {
+    "classification": seqkit.builders.build_classifier,
+    "regression": seqkit.builders.build_regressor,
+    "forecasting": seqkit.builders.build_forecaster,
+}
+HEADING = "    Parameters\n    ----------\n"
+
+
+def written(task: str, builder: bool = False) -> tuple[Path, str]:
+    """Return the module of a task's estimator or builder, and what it should hold."""
+    owner: Callable[..., Any] = BUILDERS[task] if builder else estimator_class(task)
+    path = Path(inspect.getfile(inspect.unwrap(owner)))
     text = path.read_text(encoding="utf-8")
-    begin = text.index("    Parameters\n    ----------\n", text.index(f"class {found.__name__}("))
-    begin += len("    Parameters\n    ----------\n")
-    end = text.index("\n\n    Attributes\n", begin)
-    return path, text[:begin] + entries(task) + text[end:]
+    start = text.index(f"{'def' if builder else 'class'} {owner.__name__}(")
+    begin = text.index(HEADING, start) + len(HEADING)
+    end = text.index(f"\n\n    {'Returns' if builder else 'Attributes'}\n", begin)
+    return path, text[:begin] + entries(task, owner) + text[end:]
 
 
 if __name__ == "__main__":
     for task in RECIPES:
-        path, text = written(task)
-        path.write_text(text, encoding="utf-8")
+        for builder in (False, True):
+            path, text = written(task, builder)
+            path.write_text(text, encoding="utf-8")

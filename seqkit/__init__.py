@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_KERAS = ("seqkit.network.keras.recurrent", "seqkit.builders")
+_KERAS = ("seqkit.layers", "seqkit.builders")
 
 __all__ = [
     "BacktestSplit",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from seqkit.estimators.regressor import SequenceRegressor
     from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
-    from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
+    from seqkit.layers import Bidirectional, GatedRNN
     from seqkit.recipe.reading import read_recipe
     from seqkit.runs.experiment import run
     from seqkit.runs.finished import load, load_run
@@ -53,10 +53,10 @@ else:
     # out of a type checker's sight: a module's `__getattr__` makes every unknown name `Any`
     _HOME = {
         "BacktestSplit": "seqkit.evaluation.search",
-        "Bidirectional": "seqkit.network.keras.recurrent",
+        "Bidirectional": "seqkit.layers",
         "DataError": "seqkit.errors",
         "ExportError": "seqkit.errors",
-        "GatedRNN": "seqkit.network.keras.recurrent",
+        "GatedRNN": "seqkit.layers",
         "RecipeError": "seqkit.errors",
         "RunError": "seqkit.errors",
         "SequenceClassifier": "seqkit.estimators.classifier",
@@ -81,6 +81,7 @@ else:
 
             if _HOME[name] in _KERAS:
                 check_backend()
+                importlib.import_module("seqkit.layers")  # Keras then reads models that name them
             with collection_paused():
                 return getattr(importlib.import_module(_HOME[name]), name)
         raise AttributeError(f"module 'seqkit' has no attribute {name!r}")

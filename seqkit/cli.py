@@ -29,7 +29,7 @@ MISTAKES = (RecipeError, DataError, RunError, ExportError)
 
 
 def _bounded(line: str) -> str:
-    """Cut the middle out of a line that somebody's data made long; its end says how to mend it."""
+    """Cut a line that data made long, but keep its end, which says how to correct it."""
     return line if len(line) <= MOST_CHARACTERS else f"{line[:1000]} ... {line[-500:]}"
 
 
@@ -44,18 +44,18 @@ class _Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         if self.as_json:
-            faults = list(getattr(self.error, "faults", ())) or [self.message]
-            faults = list(map(_bounded, faults))
-            _print_json({"error": type(self.error).__name__, "messages": faults})
+            messages = list(getattr(self.error, "faults", ())) or [self.message]
+            messages = list(map(_bounded, messages))
+            _print_json({"error": type(self.error).__name__, "messages": messages})
         elif isinstance(self.error, RecipeError):
-            # one fault a line and nothing else, as compilers do it and editors read it
+            # one error a line and nothing else, as compilers do it and editors read it
             say(self.message, err=True)
         else:
             say(f"Error: {self.message}", err=True)
 
 
 class _Command(click.Command):
-    """A command whose errors are messages, never tracebacks, for what a user can mend."""
+    """A command whose errors are messages, never tracebacks, for what a user can correct."""
 
     def invoke(self, context: click.Context) -> Any:
         as_json = bool(context.params.get("as_json"))
@@ -72,7 +72,7 @@ class _Command(click.Command):
 
 
 def _unforeseen(error: Exception) -> RuntimeError:
-    """Write the traceback of an error that nobody has foreseen into a log, and name the log."""
+    """Write the traceback of an error that was not foreseen into a log, and name the log."""
     text = "".join(traceback.format_exception(error))
     runs = sys.modules.get("seqkit.runs.folder")
     folder = None if runs is None else runs.RunFolder.current
@@ -216,7 +216,7 @@ def fit(
             command=" ".join(["seqkit", *sys.argv[1:]]),
             show=_show(quiet, as_json),
         )
-    _answer(result, quiet, as_json)
+    _print_result(result, quiet, as_json)
 
 
 @cli.command()
@@ -232,7 +232,7 @@ def check(
     show: bool,
     with_data: bool,
 ) -> None:
-    """Check RECIPE and report all its faults together; trains nothing."""
+    """Check RECIPE and report all its errors together; trains nothing."""
     from seqkit.recipe.reading import read_recipe
 
     resolved = read_recipe(recipe, overrides=overrides, seed=seed)
@@ -243,13 +243,13 @@ def check(
     if with_data:
         from seqkit.runs.flows import check_data
 
-        found = check_data(resolved)
-        document["data"] = found
-        lines += [f"{name}: {value}" for name, value in found.items()]
+        sizes = check_data(resolved)
+        document["data"] = sizes
+        lines += [f"{name}: {value}" for name, value in sizes.items()]
     if as_json:
         _print_json(document)
         return
-    say("\n".join([*lines, f"{recipe}: no faults"]))
+    say("\n".join([*lines, f"{recipe}: no errors"]))
 
 
 @cli.command()
@@ -265,12 +265,12 @@ def check(
 )
 @_options("quiet")
 def init(data: Path, target: str | None, output: Path, quiet: bool) -> None:
-    """Look at the file DATA and write a commented recipe that runs."""
+    """Read the file DATA and write a commented recipe that runs."""
     from seqkit.recipe.init import write_recipe
 
-    found = write_recipe(data, output, target=target)
+    text = write_recipe(data, output, target=target)
     if not quiet:
-        say(found)
+        say(text)
 
 
 @cli.command("list")
@@ -307,7 +307,7 @@ def schema(output: Path | None) -> None:
 @_options("data", "quiet", "json")
 def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
     """Score a run on its test part, or on --data, beside the baselines."""
-    _answer(_experiment().evaluate(run, data), quiet, as_json)
+    _print_result(_experiment().evaluate(run, data), quiet, as_json)
 
 
 @cli.command()
@@ -320,7 +320,7 @@ def predict(
 ) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
     result = _experiment().predict(run, data, output, proba=proba, raw_text=raw_text)
-    _answer(result, quiet, as_json)
+    _print_result(result, quiet, as_json)
 
 
 @cli.command()
@@ -359,7 +359,7 @@ def forecast(
         output=output,
         raw_text=raw_text,
     )
-    _answer(result, quiet, as_json)
+    _print_result(result, quiet, as_json)
 
 
 @cli.command()
@@ -375,7 +375,7 @@ def forecast(
 @_options("quiet", "json")
 def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> None:
     """Write the model of RUN in a format that runs elsewhere."""
-    _answer(_experiment().export(run, format, output), quiet, as_json)
+    _print_result(_experiment().export(run, format, output), quiet, as_json)
 
 
 def _experiment() -> Any:
@@ -402,8 +402,8 @@ def _show(quiet: bool, as_json: bool) -> Any:
     return Progress()
 
 
-def _answer(result: Any, quiet: bool, as_json: bool) -> None:
-    """Print what a command found: `result` has a ``document`` and can ``print`` itself."""
+def _print_result(result: Any, quiet: bool, as_json: bool) -> None:
+    """Print what a command returns: `result` has a ``document`` and can ``print`` itself."""
     if as_json:
         _print_json(result.document)
     elif not quiet:
@@ -430,7 +430,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
-    failure = getattr(sys.stdout, "failure", None)  # the work is done, but nobody was told
+    failure = getattr(sys.stdout, "failure", None)  # the work is done, but the message was lost
     if failure is not None and not isinstance(failure, BrokenPipeError):
         say(f"Error: standard output cannot be written: {failure.strerror}.", err=True)
     sys.exit(status or (0 if failure is None else FAILED))

@@ -1,17 +1,19 @@
-"""Errors of seqkit: what happened, where, what was expected, what was found, how to mend it."""
+"""Errors of seqkit: what happened, where, what was expected, what was given, how to correct it."""
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = [
     "DataError",
     "ExportError",
     "RecipeError",
     "RunError",
+    "SavedState",
     "TrainingError",
     "explain",
     "printable",
@@ -37,12 +39,12 @@ class DataError(ValueError):
 
 
 class RecipeError(ValueError):
-    """A recipe has faults.
+    """A recipe has errors.
 
     Parameters
     ----------
     faults : iterable of str
-        Every fault of the recipe, each as ``file:line:column: message``.
+        Every error of the recipe, each as ``file:line:column: message``.
 
     Attributes
     ----------
@@ -79,6 +81,16 @@ class RunError(ValueError):
     """
 
 
+class SavedState(Protocol):
+    """What a :class:`seqkit.training.TrainingState` shows: this module imports no other."""
+
+    epoch: int
+    seed: int
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state to a file."""
+
+
 class TrainingError(RuntimeError):
     """Training could not go on, for example because the loss became NaN.
 
@@ -86,7 +98,7 @@ class TrainingError(RuntimeError):
     ----------
     history : dict of str to list of float
         What had been recorded until then.
-    state : object or None
+    state : seqkit.training.TrainingState or None
         The training state at the end of the last good epoch, where there is one.
 
     Examples
@@ -98,7 +110,10 @@ class TrainingError(RuntimeError):
     """
 
     def __init__(
-        self, message: str, history: dict[str, list[float]] | None = None, state: Any = None
+        self,
+        message: str,
+        history: dict[str, list[float]] | None = None,
+        state: SavedState | None = None,
     ) -> None:
         super().__init__(message)
         self.history = history or {}
@@ -163,19 +178,19 @@ def _few(value: Any, left: list[int]) -> Any:
     return value
 
 
-def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> str:
+def explain(where: str, what: str, expected: str, got: Any, hint: str = "") -> str:
     """Return the one sentence every error of seqkit is made of.
 
     Parameters
     ----------
     where : str
-        File, argument or estimator the fault was found in.
+        File, argument or estimator the error is in.
     what, expected : str
         The thing, and what it must be.
     got : object
-        What was found, shown by its ``repr``, of at most 200 characters.
-    mend : str, default=""
-        How to mend it.
+        What was given, shown by its ``repr``, of at most 200 characters.
+    hint : str, default=""
+        How to correct it.
 
     Examples
     --------
@@ -183,7 +198,7 @@ def explain(where: str, what: str, expected: str, got: Any, mend: str = "") -> s
     'SequenceClassifier: units must be a positive integer; got -3. Use 64.'
     """
     sentence = f"{where}: {what} must be {expected}; got {shown(got)}."
-    return f"{sentence} {mend}" if mend else sentence
+    return f"{sentence} {hint}" if hint else sentence
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """What there is to choose from: the tables of seqkit, read for ``seqkit list``.
 
-Each row of :data:`LISTS` says how to read one table; nothing is imported before it is asked for.
+Each row of :data:`LISTS` says how to read one table; nothing is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def list_table(what: str | None = None) -> dict[str, Rows]:
         return {"lists": rows}
     if what not in LISTS:
         near = suggest(what, LISTS)
-        mend = near[:1].upper() + near[1:]
-        raise RecipeError(explain("list", "the table", f"one of {', '.join(LISTS)}", what, mend))
+        hint = near[:1].upper() + near[1:]
+        raise RecipeError(explain("list", "the table", f"one of {', '.join(LISTS)}", what, hint))
     return {what: LISTS[what].rows()}
 
 

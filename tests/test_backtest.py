@@ -154,7 +154,7 @@ def test_backtest_sees_nothing_after_its_origin(refit):
     np.testing.assert_array_equal(result.truth[0, :, :, 0], result.origins[0][:, None] + [1, 2, 3])
     # the forecast is the origin's own value, which equals its index here
     np.testing.assert_array_equal(
-        result.answer.values[0, :, :, 0], np.repeat(result.origins[0][:, None], 3, axis=1)
+        result.prediction.values[0, :, :, 0], np.repeat(result.origins[0][:, None], 3, axis=1)
     )
     assert len(result.history[0]) == 31
     part = result.evaluate(["mae", "mase", "owa"], ["naive"])
@@ -170,13 +170,13 @@ def test_backtest_of_a_target_beside_its_features():
     y = X[:, 0] * 2
     result = backtest(SeasonalNaive(), X, y=y, windows=2)
     np.testing.assert_allclose(result.truth[0, -1, :, 0], y[-3:])
-    np.testing.assert_allclose(result.answer.values[0, -1, 0, 0], X[-4, 0])
+    np.testing.assert_allclose(result.prediction.values[0, -1, 0, 0], X[-4, 0])
 
 
 def test_quantiles_of_an_array_are_kept_and_scored():
     model = SeasonalNaive(quantiles=[0.1, 0.5, 0.9])
     result = backtest(model, np.random.default_rng(0).normal(size=60), windows=6, step=3)
-    assert result.answer.quantiles.shape == (1, 6, 3, 1, 3)
+    assert result.prediction.quantiles.shape == (1, 6, 3, 1, 3)
     part = result.evaluate(baselines=["seasonal_naive"])
     assert part["model"]["interval_width"] == pytest.approx(2.0)
     assert part["baselines"]["seasonal_naive"]["weighted_quantile_loss"] is not None
@@ -219,11 +219,11 @@ def test_backtest_of_a_long_frame(frame):
         y = frame.loc[frame["unique_id"] == name, "y"].to_numpy()
         for w, origin in enumerate(result.origins[i]):
             np.testing.assert_allclose(result.truth[i, w, :, 0], y[origin + 1 : origin + 4])
-            np.testing.assert_allclose(result.answer.values[i, w, :, 0], y[origin])
+            np.testing.assert_allclose(result.prediction.values[i, w, :, 0], y[origin])
     assert np.isnan(result.truth[2, 0]).all()
-    assert result.answer.levels == (0.1, 0.5, 0.9)
-    np.testing.assert_allclose(np.ptp(result.answer.quantiles[:2], axis=-1), 2.0)
-    np.testing.assert_allclose(result.answer.quantiles[..., 1], result.answer.values)
+    assert result.prediction.levels == (0.1, 0.5, 0.9)
+    np.testing.assert_allclose(np.ptp(result.prediction.quantiles[:2], axis=-1), 2.0)
+    np.testing.assert_allclose(result.prediction.quantiles[..., 1], result.prediction.values)
 
 
 def test_a_stamp_that_is_absent_is_an_error_not_a_shift(frame):
@@ -260,13 +260,13 @@ def test_the_real_forecaster_gives_the_same_from_an_array_and_from_a_frame():
     changed = y.copy()
     changed[array.origins[0, -1] + 1 :] += 100  # what no origin has seen
     later = backtest(model, changed, windows=3, season=4)
-    np.testing.assert_array_equal(array.answer.values, later.answer.values)
+    np.testing.assert_array_equal(array.prediction.values, later.prediction.values)
     long = backtest(model.set_params(time="day", target="load"), frame, windows=3, season=4)
-    np.testing.assert_allclose(array.answer.values, long.answer.values, rtol=1e-5)
-    np.testing.assert_allclose(array.answer.quantiles, long.answer.quantiles, rtol=1e-5)
+    np.testing.assert_allclose(array.prediction.values, long.prediction.values, rtol=1e-5)
+    np.testing.assert_allclose(array.prediction.quantiles, long.prediction.quantiles, rtol=1e-5)
     assert not hasattr(model, "history_")
     again = backtest(model, frame, windows=2, season=4, refit=True)
-    assert np.isfinite(again.answer.values).all()
+    assert np.isfinite(again.prediction.values).all()
 
 
 def test_origins_of_short_series():

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
-from seqkit.builders import build_classifier, build_regressor
+from seqkit.builders import build_classifier, build_forecaster, build_regressor
+from seqkit.network.forecasting import forecaster
+from seqkit.network.series import classifier, regressor
 
 SETTINGS = [
     {},
@@ -115,3 +119,31 @@ def test_too_few_classes_or_targets():
         build_classifier(9, 3, 1)
     with pytest.raises(ValueError, match="n_targets must be at least 1; got 0"):
         build_regressor(9, 3, 0)
+
+
+@pytest.mark.parametrize("builder", [build_classifier, build_regressor, build_forecaster])
+def test_an_unknown_argument_is_named_with_the_nearest(builder):
+    sizes = (9, 3, 2)[: 3 if builder is build_classifier else 2]
+    words = rf"{builder.__name__}: got an unexpected keyword argument 'unitz'; did you mean 'units'"
+    with pytest.raises(TypeError, match=words):
+        builder(*sizes, unitz=3)
+    with pytest.raises(TypeError, match=f"{builder.__name__}: missing a required argument"):
+        builder()
+
+
+@pytest.mark.parametrize(
+    ("builder", "description", "n_sizes"),
+    [
+        (build_classifier, classifier, 3),
+        (build_regressor, regressor, 3),
+        (build_forecaster, forecaster, 5),
+    ],
+)
+def test_a_builder_has_the_signature_of_what_it_describes(builder, description, n_sizes):
+    """Sizes come by place or by name, settings by name."""
+    shown = inspect.signature(builder)
+    assert shown.parameters == inspect.signature(description).parameters
+    assert list(shown.parameters) == [n for n in builder.__annotations__ if n != "return"]
+    kinds = [p.kind for p in shown.parameters.values()]
+    assert kinds[:n_sizes] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * n_sizes
+    assert set(kinds[n_sizes:]) == {inspect.Parameter.KEYWORD_ONLY}

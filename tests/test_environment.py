@@ -20,7 +20,7 @@ from seqkit.data.labels import integer_labels, labels_like
 from seqkit.data.readers import read_sequences
 from seqkit.estimators.classifier import SequenceClassifier
 from seqkit.report.tables import without_formulas
-from seqkit.system.console import Stream
+from seqkit.system.console import TolerantStream
 
 RECIPE = """\
 task: classification
@@ -145,7 +145,7 @@ def test_a_stream_fails_once_and_silently(tmp_path):
         def write(self, text):
             raise OSError(28, "No space left on device")
 
-    stream = Stream(Full())
+    stream = TolerantStream(Full())
     assert stream.write("abc") == 3
     stream.flush()
     assert stream.failure.errno == 28

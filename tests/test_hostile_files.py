@@ -22,7 +22,7 @@ import pytest
 from seqkit.data import files
 from seqkit.data.files import LIMITS
 from seqkit.data.frames import panel_from_frame
-from seqkit.data.inspect import look_at
+from seqkit.data.inspect import inspect_data
 from seqkit.data.readers import READERS, find_files, read_frame, read_sequences
 from seqkit.errors import DataError
 
@@ -274,7 +274,7 @@ def test_every_reader_is_looked_at_with_the_same_care(tmp_path):
     for ending in READERS:
         path = tmp_path / f"a{ending}"
         path.write_bytes(pickle.dumps(Bomb()))
-        refused(path, "must be", look_at)
+        refused(path, "must be", inspect_data)
 
 
 @pytest.mark.parametrize("frequency", ["D", "h", "s"])

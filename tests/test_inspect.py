@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqkit.data.inspect import look_at
+from seqkit.data.inspect import inspect_data
 from seqkit.data.readers import read_sequences
 from seqkit.data.sizes import guess_sizes
 from seqkit.errors import DataError
@@ -34,7 +34,7 @@ def gait(n_series=12, n_steps=15, **columns):
 def test_labelled_long_series_are_classification(tmp_path):
     frame = gait(label=np.repeat(["run", "rest", "run"], 60))
     path = write(tmp_path, frame)
-    look = look_at(path, target="label")
+    look = inspect_data(path, target="label")
     assert (look.task, look.layout, look.series_id, look.time) == (
         "classification",
         "long",
@@ -44,8 +44,8 @@ def test_labelled_long_series_are_classification(tmp_path):
     assert (look.n_series, look.shortest, look.longest) == (12, 15, 15)
     assert (look.n_classes, look.smallest_class) == (2, 4)
     assert look.features == ("ax", "ay")
-    assert look_at(path) == look_at(path)
-    assert look_at(path).target == "label"
+    assert inspect_data(path) == inspect_data(path)
+    assert inspect_data(path).target == "label"
     # What was guessed reads.
     read = read_sequences(
         path, layout=look.layout, target=look.target, series_id=look.series_id, time=look.time
@@ -65,7 +65,7 @@ def test_labelled_long_series_are_classification(tmp_path):
     ],
 )
 def test_the_task_follows_from_the_target(tmp_path, column, task):
-    look = look_at(write(tmp_path, gait(goal=column)), target="goal")
+    look = inspect_data(write(tmp_path, gait(goal=column)), target="goal")
     assert look.task == task
     assert look.reasons["task"].startswith("'goal'" if task is None else f"{task}: 'goal'")
 
@@ -83,7 +83,7 @@ def test_the_task_follows_from_the_target(tmp_path, column, task):
 )
 def test_frequency_and_season_of_a_series_to_forecast(tmp_path, stamps, frequency, season):
     frame = pd.DataFrame({"when": stamps, "wind": 1.0, "load": np.arange(len(stamps))})
-    look = look_at(write(tmp_path, frame))
+    look = inspect_data(write(tmp_path, frame))
     assert (look.task, look.time, look.target) == ("forecasting", "when", "load")
     assert (look.frequency, look.season) == (frequency, season)
     assert look.features == ("wind",)
@@ -110,7 +110,7 @@ def test_many_series_to_forecast(tmp_path):
     frame = pd.DataFrame(
         {"meter": np.repeat(["a", "b"], 60), "when": [*stamps, *stamps], "load": np.arange(120)}
     )
-    look = look_at(write(tmp_path, frame))
+    look = inspect_data(write(tmp_path, frame))
     assert (look.series_id, look.n_series, look.shortest, look.frequency) == ("meter", 2, 60, "D")
 
 
@@ -120,33 +120,33 @@ def test_wide_tables(tmp_path):
     frame.insert(0, "name", [f"s{i}" for i in range(20)])
     frame["kind"] = ["a", "b"] * 10
     frame.loc[3, ["t28", "t29"]] = np.nan
-    look = look_at(write(tmp_path, frame))
+    look = inspect_data(write(tmp_path, frame))
     assert (look.layout, look.target, look.task) == ("wide", "kind", "classification")
     assert look.series_id == "name"
     assert (look.n_series, look.shortest, look.longest, look.n_missing) == (20, 28, 30, 0)
     numbers = frame.drop(columns=["name", "kind"])
-    assert look_at(write(tmp_path, numbers)).task is None
-    goal = look_at(write(tmp_path, numbers.assign(goal=rng.normal(size=20))), target="goal")
+    assert inspect_data(write(tmp_path, numbers)).task is None
+    goal = inspect_data(write(tmp_path, numbers.assign(goal=rng.normal(size=20))), target="goal")
     assert (goal.layout, goal.task) == ("wide", "regression")
 
 
 def test_archives_state_themselves_and_find_their_test_part(tmp_path):
     for part in ("TRAIN", "TEST"):
         (tmp_path / f"x_{part}.ts").write_text("@classLabel true a b\n@data\n1,2:a\n1,2,3:b\n")
-    look = look_at(tmp_path / "x_TRAIN.ts")
+    look = inspect_data(tmp_path / "x_TRAIN.ts")
     assert (look.task, look.n_classes, look.shortest, look.longest) == ("classification", 2, 2, 3)
     assert look.test_path == str(tmp_path / "x_TEST.ts")
     (tmp_path / "y.ts").write_text("@targetLabel true\n@data\n1,2:0.5\n1,2,3:1\n")
-    assert look_at(tmp_path / "y.ts").task == "regression"
+    assert inspect_data(tmp_path / "y.ts").task == "regression"
     np.savez(tmp_path / "z.npz", X=np.ones((4, 1500)))
-    look = look_at(tmp_path / "z.npz")
+    look = inspect_data(tmp_path / "z.npz")
     assert look.task is None
     assert look.notes
 
 
 def test_parts_of_a_stamp_are_noticed(data_folder):
-    look = look_at(data_folder / "forecasting" / "pollution.csv", target="pm2.5")
-    assert "year, month, day, hour look like one time stamp" in " ".join(look.notes)
+    look = inspect_data(data_folder / "forecasting" / "pollution.csv", target="pm2.5")
+    assert "year, month, day, hour seem to be one time stamp" in " ".join(look.notes)
     assert look.n_missing == 2067
     assert look.text_columns == ("cbwd",)
 
@@ -162,11 +162,11 @@ def test_parts_of_a_stamp_are_noticed(data_folder):
     ],
 )
 def test_real_series(name, target, time, frequency, data_folder):
-    look = look_at(data_folder / "forecasting" / name)
+    look = inspect_data(data_folder / "forecasting" / name)
     assert (look.task, look.layout) == ("forecasting", "long")
     assert (look.target, look.time, look.frequency) == (target, time, frequency)
 
 
 def test_an_unknown_target_is_answered_with_a_near_one(tmp_path):
     with pytest.raises(DataError, match="did you mean 'ax'"):
-        look_at(write(tmp_path, gait()), target="axx")
+        inspect_data(write(tmp_path, gait()), target="axx")

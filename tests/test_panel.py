@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqkit.data.clock import Clock
 from seqkit.data.frames import panel_from_arrays, panel_from_frame
 from seqkit.data.futures import future_steps
-from seqkit.data.panel import Columns
+from seqkit.data.panel import ColumnRoles
 from seqkit.data.stamps import CALENDAR, calendar_features
 from seqkit.errors import DataError
 from seqkit.estimators.forecast_reading import read_series
@@ -237,7 +237,7 @@ def test_missing_future_covariates_list_their_stamps():
 def test_columns_survive_being_saved():
     frame = frame_of(ids=("a", "b")).assign(region="x")
     panel = panel_from_frame(frame, target="y", static_covariates=["region"], calendar=["hour"])
-    assert Columns.from_dict(panel.columns.to_dict()) == panel.columns
+    assert ColumnRoles.from_dict(panel.columns.to_dict()) == panel.columns
 
 
 def test_arrays_in_many_shapes():

@@ -11,7 +11,7 @@ import pytest
 from conftest import some
 
 from seqkit.evaluation.metrics import Predictions
-from seqkit.evaluation.summary import evaluate
+from seqkit.evaluation.summary import score_model
 from seqkit.report.canvas import INK
 from seqkit.report.plots import (
     ConfusionDisplay,
@@ -156,7 +156,7 @@ def test_horizon_error_of_a_summary_is_that_of_its_forecasts():
     truth = generator.normal(size=(3, 4, 6))
     answers = {"model": truth + 1, "naive": truth * 0}
     direct = HorizonErrorDisplay.from_predictions(truth, answers, metric="rmse")
-    part = evaluate(
+    part = score_model(
         "forecasting", truth, Predictions(values=answers["model"]), metrics=["rmse"],
         baselines={"naive": Predictions(values=answers["naive"])},
     )  # fmt: skip

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seqkit.cells import CELLS
 from seqkit.errors import RecipeError
 from seqkit.recipe import positions
+from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.positions import YamlFault, parse, plain
 from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.schema import RECIPES
@@ -124,6 +125,22 @@ FAULTS = {
     "an item of a list": (
         CLASSIFY + "model:\n  units: [64, -3]\n",
         ["4:15: model.units must be a positive integer or a list of them; got [64, -3]."],
+    ),
+    "options of an optimizer": (
+        CLASSIFY + "train:\n  optimizer: {name: sgd, momentum: 1.5, nestrov: true, 3: 4}\n",
+        ["4:36: train.optimizer.momentum must be a number from 0 to below 1; got 1.5.",
+         "4:41: 'nestrov' is no option of sgd; did you mean 'nesterov'?",
+         "4:56: 3 is no option of sgd; it has weight_decay, momentum and nesterov."],
+    ),
+    "an optimizer that is none": (
+        CLASSIFY + "train:\n  optimizer:\n    name: adm\n",
+        ["5:11: train.optimizer.name must be one of adam, adamw, nadam, rmsprop, sgd or lion; got "
+         "'adm'. Did you mean 'adam'?"],
+    ),
+    "an optimizer without a name": (
+        CLASSIFY + "train: {optimizer: {rho: 0.9}}\n",
+        ["3:20: train.optimizer must be a map with a name, one of adam, adamw, nadam, rmsprop, sgd "
+         "or lion; got {rho: 0.9}. Write name: adam into it."],
     ),
     "an empty list": (
         CLASSIFY + "model: {units: []}\n",
@@ -522,6 +539,11 @@ def recipes(draw):
         steps_per_epoch=st.none() | units,
         schedule=st.sampled_from(["constant", "cosine", "plateau"]),
         patience=st.integers(0, 50),
+        optimizer=st.sampled_from(sorted(OPTIMIZERS))
+        | st.fixed_dictionaries(
+            {"name": st.just("rmsprop")},
+            optional={"rho": st.floats(0.1, 0.9), "centered": st.booleans()},
+        ),
     )
     recipe["evaluate"] = some(metrics=st.just(list(row.default_metrics)))
     if task == "forecasting":

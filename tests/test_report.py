@@ -13,7 +13,7 @@ import pytest
 from seqkit.errors import RunError
 from seqkit.evaluation.baselines import ForecastProblem, SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import Predictions
-from seqkit.evaluation.summary import evaluate, summarize
+from seqkit.evaluation.summary import score_model, summarize
 from seqkit.report.html import write_report
 from seqkit.report.plots import (
     ConfusionDisplay,
@@ -57,7 +57,7 @@ def forecasting_run(tmp_path):
     baselines, notes = run_baselines("forecasting", ForecastProblem(history, 12, 12, levels=levels))
     quantiles = truth[..., None] + generator.normal(size=(12, 12, 1)) + [-2.0, 0.0, 2.0]
     answer = Predictions(values=quantiles[..., 1], quantiles=quantiles, levels=levels)
-    part = evaluate(
+    part = score_model(
         "forecasting", truth, answer, baselines=baselines, history=history, season=12,
         ids=[f"meter {i}" for i in range(12)],
     )  # fmt: skip
@@ -160,7 +160,7 @@ def test_everything_of_the_users_is_escaped(tmp_path):
     X = np.random.default_rng(0).normal(size=(12, 5))
     baselines, _ = run_baselines("classification", SeriesProblem(X, y, X + 1))
     answer = Predictions(np.full(12, classes[1]), probabilities)
-    part = evaluate("classification", y, answer, baselines=baselines, classes=classes)
+    part = score_model("classification", y, answer, baselines=baselines, classes=classes)
     write(
         folder, run__json={**RECORD, "task": "classification", "command": EVIL, EVIL: EVIL},
         metrics__json=summarize("classification", {"test": part}, notes=[EVIL]),

@@ -17,17 +17,17 @@ from seqkit import (
     SequenceClassifier,
     SequenceForecaster,
     SequenceRegressor,
-    experiment,
     load_run,
 )
 from seqkit.errors import RunError
 from seqkit.estimators import facts
-from seqkit.estimators.keras_weights import check_classes
+from seqkit.estimators.keras_weights import check_layer_classes
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.saving import load_estimator, save_estimator
 from seqkit.estimators.weights_file import described
 from seqkit.network.architecture import Architecture
 from seqkit.network.keras.weights import variables_of
+from seqkit.runs import experiment
 from seqkit.system.documents import parse_json
 
 RUNS = Path(__file__).parent / "runs"
@@ -209,7 +209,7 @@ def test_the_description_is_that_of_the_keras_model(fitted):
 
 
 def test_only_known_classes_are_in_what_keras_saves(fitted):
-    check_classes(json.loads(fitted[0].model_.to_json()))
+    check_layer_classes(json.loads(fitted[0].model_.to_json()))
 
 
 def test_a_fact_without_a_row_is_an_error_when_it_is_saved(tmp_path):
@@ -380,11 +380,18 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
 """
 
 
-def test_native_commands_import_neither_tensorflow_nor_keras(tmp_path):
+HARD = [
+    "model.decoder=recursive", "forecast.distribution=student_t", "train.optimizer=nadam",
+    "train.ensemble=2", "model.departure_from=last",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [[], HARD], ids=["airline", "what a graph used to train"])
+def test_native_commands_import_neither_tensorflow_nor_keras(tmp_path, more):
     root = Path(__file__).parents[1]
     recipe = str(root / "recipes" / "airline.yaml")
     data = str(root / "seqkit" / "data" / "embedded" / "airline.csv")
-    short = ["--set", "train.epochs=2"]
+    short = [part for setting in ("train.epochs=2", *more) for part in ("--set", setting)]
 
     def watched(*arguments):
         done = subprocess.run(

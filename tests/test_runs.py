@@ -117,14 +117,14 @@ def test_resumed_it_ends_as_it_would_have(partial, whole):
 
 def test_a_full_disk_while_resuming(partial, whole, monkeypatch):
     before = content(partial)
-    there = durable.write
+    there = durable.write_file
 
     def full(path, data):
         if path.name == "metrics.json":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         there(path, data)
 
-    monkeypatch.setattr(durable, "write", full)
+    monkeypatch.setattr(durable, "write_file", full)
     with pytest.raises(RunError, match=rf"No space left .*metrics\.json.*--resume {partial}"):
         resume(partial)
     kept(partial, before)
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
     def full(path, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(durable, "write", full)
+    monkeypatch.setattr(durable, "write_file", full)
     with pytest.raises(RunError, match="No space left"):
         RunFolder.create(tmp_path, "x", {}, {"recipe.yaml": ""})
     assert not list(tmp_path.iterdir())
@@ -360,7 +360,7 @@ def test_a_file_is_flushed_before_it_takes_its_name_and_the_folder_after(tmp_pat
         pytest.skip("needs /proc to name what is flushed")
     monkeypatch.setattr(os, "fsync", watched_sync)
     monkeypatch.setattr(os, "replace", watched_replace)
-    durable.write(tmp_path / "file", b"new")
+    durable.write_file(tmp_path / "file", b"new")
     [(_, beside), moved, folder] = seen
     assert moved == ("replace", beside)
     assert folder == ("sync", str(tmp_path))
@@ -370,7 +370,7 @@ def test_a_file_is_flushed_before_it_takes_its_name_and_the_folder_after(tmp_pat
 def test_a_run_is_complete_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypatch):
     """Neither the status nor the name may outlast a loss of power that a file does not."""
     flushed = {}
-    sync, write, rename = os.fsync, durable.write, Path.rename
+    sync, write, rename = os.fsync, durable.write_file, Path.rename
     checked = []
 
     def state(path):
@@ -399,7 +399,7 @@ def test_a_run_is_complete_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypa
         return rename(source, target)
 
     monkeypatch.setattr(os, "fsync", watched_sync)
-    monkeypatch.setattr(durable, "write", watched_write)
+    monkeypatch.setattr(durable, "write_file", watched_write)
     monkeypatch.setattr(Path, "rename", watched_rename)
     run(RECIPE, out=tmp_path)
     assert set(checked) == {"complete", "renamed"}
@@ -414,7 +414,7 @@ def test_what_cannot_be_written_leaves_the_old_file_alone(tmp_path, monkeypatch,
 
     monkeypatch.setattr(os, call, fail)
     with contextlib.suppress(OSError):
-        durable.write(tmp_path / "file", b"new")
+        durable.write_file(tmp_path / "file", b"new")
         pytest.fail("the failure was not told of")
     assert content(tmp_path) == {p.relative_to(tmp_path): b"old" for p in tmp_path.iterdir()}
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

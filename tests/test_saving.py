@@ -54,7 +54,7 @@ def test_it_comes_back_whole(kind, models, tmp_path):
         assert repr(other.get_params()) == repr(model.get_params())
         assert other.history_ == model.history_
     names = sorted(path.name for path in (tmp_path / "deep" / "model").iterdir())
-    assert names == ["estimator.json", "model.json", "weights.safetensors"]
+    assert names == ["estimator.json", "model.json", "network.json", "weights.safetensors"]
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["model"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
-from seqkit.estimators.saving import estimator_class
+from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
 from seqkit.recipe.schema import (
@@ -23,7 +23,7 @@ from seqkit.recipe.schema import (
     recipe_faults,
     validate_parameters,
 )
-from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS, OPTIMIZERS
+from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS
 from seqkit.recipe.types import Count, Switch, allowed_names, phrase
 from seqkit.tasks import TASKS
 
@@ -210,12 +210,6 @@ def test_calendar_is_that_of_the_time_stamps():
     assert set(CALENDAR) == set(table("seqkit.data.stamps:CALENDAR"))
 
 
-def test_optimizers_are_those_of_keras():
-    import keras
-
-    assert all(keras.optimizers.get(name) for name in some(OPTIMIZERS))
-
-
 @pytest.mark.parametrize("task", sorted(RECIPES))
 def test_scores_and_baselines_are_rows_of_their_tables(task):
     metrics = table("seqkit.evaluation.metrics:METRICS")
@@ -295,6 +289,8 @@ MINIMAL = {
          "data.target"),
         ("forecasting", {"data": {"path": "a.csv", "target": "y", "past_covariates": ["y"]}},
          "data.target"),
+        ("regression", {"train": {"optimizer": {"name": "sgd", "nesterov": True}}},
+         "train.optimizer"),
         ("regression", {"model": {"residual": True, "units": [8, 4]}}, "model.residual"),
         ("forecasting", {"model": {"patch": 25}}, "model.patch"),
         ("forecasting", {"model": {"bidirectional": True, "decoder": "segment", "patch": 6}},
@@ -360,6 +356,16 @@ def test_json_schema_has_every_field_and_its_meaning():
             assert here["description"] == field.description, (task, path)
 
 
+def test_json_schema_knows_the_options_of_an_optimizer():
+    part = json_schema()["$defs"]["RegressionTrain"]["properties"]["optimizer"]
+    names, options = part["anyOf"]
+    assert set(names["enum"]) == set(OPTIMIZERS) == set(options["discriminator"]["mapping"])
+    sgd = json_schema()["$defs"]["SGD"]
+    assert sgd["required"] == ["name"]
+    assert sgd["additionalProperties"] is False
+    assert sgd["properties"]["momentum"]["exclusiveMaximum"] == 1
+
+
 def test_guide_lists_the_fields_there_are():
     guide = (ROOT / "docs/recipe.md").read_text(encoding="utf-8")
     assert guide == update(guide), "write it: python -m seqkit.recipe.reference docs/recipe.md"
@@ -369,21 +375,23 @@ def test_guide_lists_the_fields_there_are():
             assert name == "task" or f"| `{name}` |" in guide, path
 
 
+@pytest.mark.parametrize("builder", [False, True])
 @pytest.mark.parametrize("task", RECIPES)
-def test_docstrings_of_estimators_say_what_the_grammar_says(task):
+def test_docstrings_say_what_the_grammar_says(task, builder):
     page = ROOT / "docs" / "make_docstrings.py"
     spec = importlib.util.spec_from_file_location("make_docstrings", page)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    path, text = module.written(task)
+    path, text = module.written(task, builder)
     assert path.read_text(encoding="utf-8") == text, "run python docs/make_docstrings.py"
     assert not doctest.testmod(module).failed
 
 
-@pytest.mark.parametrize("task", RECIPES)
-def test_an_estimator_is_documented_as_a_whole(task):
-    found = estimator_class(task)
+@pytest.mark.parametrize(("place", "task", "whole"), SIGNATURES)
+def test_estimators_and_builders_are_each_documented_as_a_whole(place, task, whole):
+    module, name = place.split(":")
+    found = getattr(importlib.import_module(module), name)
     text = inspect.getdoc(found)
-    assert not re.search(r"\b[Aa]s (in|for) :class:", text)
-    described = re.findall(r"^(\w+) : ", text.partition("Attributes")[0], re.M)
+    assert not re.search(r"\b[Aa]s (in|for) :(class|func):|are those of", text)
+    described = re.findall(r"^(\w+) : ", re.split("Attributes|Returns", text)[0], re.M)
     assert described == list(inspect.signature(found).parameters)

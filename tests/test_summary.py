@@ -11,7 +11,7 @@ from rich.console import Console
 
 from seqkit.evaluation.baselines import BASELINES, ForecastProblem, SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import METRICS, Predictions
-from seqkit.evaluation.summary import best_of, evaluate, number, score_table, summarize
+from seqkit.evaluation.summary import best_of, number, score_model, score_table, summarize
 from seqkit.tasks import TASKS
 
 
@@ -36,7 +36,9 @@ def test_classification_beside_its_baselines():
     baselines, notes = run_baselines("classification", problem)
     probabilities = generator.dirichlet([1, 1, 1], 30)
     answer = Predictions(np.asarray(["a", "b", "c"])[probabilities.argmax(1)], probabilities)
-    part = evaluate("classification", y[30:], answer, baselines=baselines, classes=["a", "b", "c"])
+    part = score_model(
+        "classification", y[30:], answer, baselines=baselines, classes=["a", "b", "c"]
+    )
     summary = summarize("classification", {"test": part}, notes=notes)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     scores = summary["parts"]["test"]
@@ -56,7 +58,7 @@ def test_classification_beside_its_baselines():
 def test_tagging_counts_steps():
     y = [np.asarray(["x", "y", "x"]), np.asarray(["y"])]
     answer = Predictions(labels=[np.asarray(["x", "y", "y"]), np.asarray(["y"])])
-    part = evaluate("tagging", y, answer, metrics=["accuracy"])
+    part = score_model("tagging", y, answer, metrics=["accuracy"])
     assert part["model"]["accuracy"] == 0.75
     assert part["n"] == {"series": 2, "steps": 4}
 
@@ -66,7 +68,7 @@ def test_forecasts_by_step_and_series_and_what_is_missing():
     history = [generator.normal(size=40), np.ones(40)]
     truth = generator.normal(size=(2, 1, 3))
     baselines, _ = run_baselines("forecasting", ForecastProblem(history, 3, 4))
-    part = evaluate(
+    part = score_model(
         "forecasting", truth, Predictions(values=truth + 1), baselines=baselines,
         metrics=["mae", "mase", "owa", "crps"], history=history, season=4, ids=["p", "q"],
     )  # fmt: skip
@@ -88,7 +90,7 @@ def test_quantiles_bring_their_metrics_and_the_nominal_coverage():
     answer = Predictions(
         values=truth, quantiles=np.stack([truth - 1, truth, truth + 1], -1), levels=(0.1, 0.5, 0.9)
     )
-    part = evaluate("forecasting", truth + 0.5, answer, history=[np.arange(9.0)])
+    part = score_model("forecasting", truth + 0.5, answer, history=[np.arange(9.0)])
     assert part["model"]["coverage"] == 1.0
     assert part["model"]["interval_width"] == 2.0
     assert "coverage should be 80%: quantiles 0.1 to 0.9" in part["notes"]

@@ -43,12 +43,12 @@ class Read(NamedTuple):
     Attributes
     ----------
     sequences : Sequences
-    place : callable
-        ``place(series, step)`` says where a value stands, as "FILE:LINE", for errors.
+    locate : callable
+        ``locate(series, step)`` says where a value stands, as "FILE:LINE", for errors.
     """
 
     sequences: Sequences
-    place: Callable[[int, int], str]
+    locate: Callable[[int, int], str]
 
 
 def default_names(n_features: int) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ __all__ = ["Clock", "regular"]
 # so that a month-start series is not taken for business days.
 _CALENDAR_OFFSETS = ("MS", "ME", "QS", "QE", "YS", "YE", "SMS", "SME", "BME", "BMS", "BQE", "B")
 
-# A panel that is mostly filled in teaches straight lines; one mistyped year (9999 for 1999) would
-# fill the memory with them.
+# A network has nothing to learn from in a panel that is mostly filled in; one mistyped year (9999
+# for 1999) would fill the memory with such rows.
 MOST_ABSENT, SLACK_ABSENT = 10, 10_000
 
 
@@ -132,11 +132,11 @@ class Clock:
             return np.where(distance % size == 0, distance // size, -1)
         distinct, codes = np.unique(times, return_inverse=True)
         grid = self._grid(distinct[0], distinct[-1])
-        place = np.searchsorted(grid, distinct)
-        on_grid = (place < len(grid)) & (grid[np.minimum(place, len(grid) - 1)] == distinct)
-        place = np.where(on_grid, place, np.int64(-1))[codes]
-        first = np.repeat(place[offsets[:-1]], np.diff(offsets))
-        return np.where((place < 0) | (first < 0), -1, place - first)
+        index = np.searchsorted(grid, distinct)
+        on_grid = (index < len(grid)) & (grid[np.minimum(index, len(grid) - 1)] == distinct)
+        index = np.where(on_grid, index, np.int64(-1))[codes]
+        first = np.repeat(index[offsets[:-1]], np.diff(offsets))
+        return np.where((index < 0) | (first < 0), -1, index - first)
 
     def _grid(self, first: np.datetime64, last: np.datetime64) -> np.ndarray:
         start, stop = self.local(np.array([first, last]))
@@ -204,13 +204,13 @@ def _infer(stamps: np.ndarray, zone: str | None) -> str | None:
         with contextlib.suppress(KeyError):  # the option is younger than pandas 2
             stack.enter_context(pd.option_context("future.infer_freq_returns_offset", True))
         try:
-            found = pd.infer_freq(index)
+            frequency = pd.infer_freq(index)
         except ValueError:
             return None
-    if found is None and zone is not None:
+    if frequency is None and zone is not None:
         # Days of a zone that changes its clocks are regular on the clock only.
-        found = pd.infer_freq(index.tz_localize(None))
-    return None if found is None else getattr(found, "freqstr", found)
+        frequency = pd.infer_freq(index.tz_localize(None))
+    return None if frequency is None else getattr(frequency, "freqstr", frequency)
 
 
 def _guess(times: np.ndarray, step: int, zone: str | None) -> str:
@@ -248,7 +248,7 @@ def regular(
     offsets : numpy.ndarray of shape (n_series + 1,)
         Where each series begins in them.
     rows : numpy.ndarray
-        The place of every given stamp among them.
+        The index of every given stamp among them.
         None instead of all three where no stamp is absent.
 
     Raises

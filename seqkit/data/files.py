@@ -85,7 +85,7 @@ LIMITS: dict[str, Limit] = {
 
 def memory() -> int:
     """Return the bytes of memory that are free now, the limit of a container included."""
-    free = [2**33]  # where nothing can be asked
+    free = [2**33]  # where the system cannot say
     with contextlib.suppress(OSError, ValueError, AttributeError):
         free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with contextlib.suppress(OSError, ValueError, IndexError):

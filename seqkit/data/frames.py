@@ -16,7 +16,7 @@ from seqkit.data.panel import Panel
 from seqkit.data.roles import (
     DEFAULT_TARGET,
     DEFAULT_TIME,
-    Columns,
+    ColumnRoles,
     check_present,
     forecast_roles,
 )
@@ -46,7 +46,7 @@ def panel_from_frame(
     frequency: str | None = None,
     calendar: Sequence[str] = (),
     missing: str = "error",
-    like: Columns | None = None,
+    like: ColumnRoles | None = None,
     where: str = "data",
 ) -> Panel:
     """Read a long frame: one row a time step of a series.
@@ -67,8 +67,8 @@ def panel_from_frame(
     missing : {"error", "interpolate", "indicator"}
         What to do about absent stamps and NaN: raise; fill in a straight line; fill and add a
         channel that marks what was filled. Filled targets never count in a loss.
-    like : Columns, default=None
-        Read as the panel with these columns was read; the settings above are then not looked at.
+    like : ColumnRoles, default=None
+        Read as the panel with these columns was read; the settings above are then not read.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def rows_of_frame(
     *,
     time: str | None = None,
     frequency: str | None = None,
-    like: Columns | None = None,
+    like: ColumnRoles | None = None,
     where: str = "data",
     **roles: Any,
 ) -> Rows:
@@ -150,7 +150,7 @@ def rows_of_frame(
 
 def _times(
     column: pd.Series,
-    columns: Columns,
+    columns: ColumnRoles,
     offsets: np.ndarray,
     ids: np.ndarray,
     frequency: str | None,
@@ -172,7 +172,7 @@ def panel_from_arrays(
     targets: Sequence[int] | None = None,
     future: Sequence[int] = (),
     missing: str = "error",
-    like: Columns | None = None,
+    like: ColumnRoles | None = None,
     where: str = "X",
 ) -> Panel:
     """Read arrays: one series, or several of them.
@@ -187,7 +187,7 @@ def panel_from_arrays(
     future : sequence of int
         ... except these, known over the horizon too.
     missing : {"error", "interpolate", "indicator"}
-    like : Columns, default=None
+    like : ColumnRoles, default=None
         Columns of the panel the model was trained on: `X` must have as many features.
 
     Examples
@@ -207,7 +207,7 @@ def rows_of_arrays(
     targets: Sequence[int] | None = None,
     future: Sequence[int] = (),
     missing: str = "error",
-    like: Columns | None = None,
+    like: ColumnRoles | None = None,
     where: str = "X",
 ) -> Rows:
     """Read arrays as they are; parameters and errors are those of :func:`panel_from_arrays`."""
@@ -227,7 +227,7 @@ def rows_of_arrays(
         check_missing(missing, where)
         names = [f"x{i}" for i in order]
         n_past = n_features - len(targets) - len(future)
-        columns = Columns(
+        columns = ColumnRoles(
             targets=tuple(names[: len(targets)]),
             past=tuple(names[len(targets) : len(targets) + n_past]),
             future=tuple(names[len(targets) + n_past :]),
@@ -337,7 +337,7 @@ def column_as_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
 
 def _static_values(
     table: pd.DataFrame,
-    columns: Columns,
+    columns: ColumnRoles,
     offsets: np.ndarray,
     ids: np.ndarray,
     where: str,

@@ -123,9 +123,9 @@ def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
                 explain(f"{where}, row {row}", "a time stamp", "used once a series",
                         str(future[columns.time].iloc[row]))
             )  # fmt: skip
-        place = given.get_indexer(key)
-        found = place >= 0
-        values.reshape(-1, len(names))[found] = table[place[found]]
+        index = given.get_indexer(key)
+        known = index >= 0
+        values.reshape(-1, len(names))[known] = table[index[known]]
     _finite(panel, values, where)
     return values
 

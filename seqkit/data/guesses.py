@@ -1,4 +1,4 @@
-"""The roles that columns seem to play in a table that nobody has described, and why.
+"""The roles that columns seem to play in a table without a description, and why.
 
 Used by :mod:`seqkit.data.inspect` only; what a recipe leaves open is decided in
 :mod:`seqkit.data.roles`, by fewer and plainer rules.
@@ -42,7 +42,7 @@ TARGET_NAMES = ("target", "label", "class", "y", "rul", "outcome", "activity", "
 
 @dataclass(frozen=True)
 class GuessedRoles:
-    """What :func:`guess_roles` returns; the fields are those of :class:`seqkit.data.inspect.Look`.
+    """What :func:`guess_roles` returns; the fields are those of ``inspect.DataSummary``.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class GuessedRoles:
 
 
 def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]) -> GuessedRoles:
-    """Guess which column of a table is which; the rules are those of `inspect.look_at`.
+    """Guess which column of a table is which; the rules are those of `inspect.inspect_data`.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
         notes.append("Columns that are no numbers are left out: " + ", ".join(text) + ".")
     parts = [c for c in ("year", "month", "day", "hour") if c in numeric]
     if not dated and len(parts) >= 3:
-        notes.append(f"{', '.join(parts)} look like one time stamp in parts: join them first.")
+        notes.append(f"{', '.join(parts)} seem to be one time stamp in parts: join them first.")
     return GuessedRoles(
         layout, target, time, candidates, features, text, tuple(numeric), tuple(notes)
     )
 
 
 def _named(column: str, names: Sequence[str]) -> int | None:
-    """Return the place of the first of `names` that is a word of a column's name, or None."""
+    """Return the index of the first of `names` that is a word of a column's name, or None."""
     words = re.split(r"[^a-z0-9]+", column.lower())
     for rank, name in enumerate(names):
         if column.lower() == name or name in words:
@@ -130,7 +130,7 @@ def _find_time(
 
     kinds = pd.api.types
     dates, counters = [], []
-    for place, name in enumerate(frame.columns):
+    for index, name in enumerate(frame.columns):
         column = frame[name]
         if name == target or column.isna().any() or kinds.is_bool_dtype(column.dtype):
             continue
@@ -143,17 +143,17 @@ def _find_time(
             with np.errstate(invalid="ignore"):  # of infinities
                 steps = np.diff(column.to_numpy(dtype=np.float64))
             named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
-            if steps.size and (named or (place == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
+            if steps.size and (named or (index == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
                 counters.append(name)
         elif not len(read_stamps(column).unread):
             dates.append(name)
-    for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
-        if found:
+    for names, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
+        if names:
             last = len(TIME_NAMES)
-            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in found]
-            best = found[int(np.argmin(ranks))]
+            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in names]
+            best = names[int(np.argmin(ranks))]
             reasons["time"] = f"{best!r} {why}"
-            return best, found is dates
+            return best, names is dates
     reasons["time"] = "no column holds dates or counts steps"
     return None, False
 
@@ -178,7 +178,7 @@ def _find_layout(
     if len(steps) >= 10 and len(steps) > len(frame):
         reasons["layout"] = f"wide: {len(steps)} numeric columns, more than the {len(frame)} rows"
         return "wide"
-    reasons["layout"] = "long: the columns look like different quantities, not like steps"
+    reasons["layout"] = "long: the columns are different quantities, not steps"
     return "long"
 
 
@@ -188,7 +188,7 @@ def _series_columns(
     """Return the columns that could name the series, the best first."""
     import pandas as pd
 
-    found = []
+    candidates = []
     stamps = None if time is None else frame[time]
     if stamps is not None and not stamps.duplicated().any():
         reasons["series_id"] = f"every {time!r} occurs once: one series"
@@ -212,25 +212,25 @@ def _series_columns(
         else:
             continue
         order = len(SERIES_NAMES) if rank is None else rank
-        found.append((order, count, name, why))
-    found.sort()
-    if found:
-        reasons["series_id"] = found[0][3]
-    return tuple(name for _, _, name, _ in found)
+        candidates.append((order, count, name, why))
+    candidates.sort()
+    if candidates:
+        reasons["series_id"] = candidates[0][3]
+    return tuple(name for _, _, name, _ in candidates)
 
 
 def _row_names(
     frame: pd.DataFrame, numeric: list[str], target: str | None, reasons: dict[str, str]
 ) -> tuple[str, ...]:
     """Return the columns of a wide table that could name its rows."""
-    found = []
+    candidates = []
     for name in frame.columns:
         identifier = name not in numeric or _named(name, SERIES_NAMES) is not None
         if name != target and identifier and frame[name].is_unique and len(frame) > 1:
-            found.append(name)
-    if found:
-        reasons["series_id"] = f"{found[0]!r} is different in every row"
-    return tuple(found)
+            candidates.append(name)
+    if candidates:
+        reasons["series_id"] = f"{candidates[0]!r} is different in every row"
+    return tuple(candidates)
 
 
 def _find_target(

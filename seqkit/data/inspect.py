@@ -22,13 +22,13 @@ from seqkit.errors import DataError, explain, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Look", "look_at"]
+__all__ = ["DataSummary", "inspect_data"]
 
 MANY_CLASSES = 20
 
 
 @dataclass(frozen=True)
-class Look:
+class DataSummary:
     """What a file seems to hold.
 
     Attributes
@@ -63,7 +63,7 @@ class Look:
     reasons : dict of str to str
         Why, by attribute.
     notes : tuple of str
-        What the user should look at.
+        What the user should check.
     """
 
     path: str
@@ -91,7 +91,7 @@ class Look:
     notes: tuple[str, ...] = ()
 
 
-def look_at(path: str | Path, target: str | None = None) -> Look:
+def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
     r"""Read a file and guess what it is for.
 
     Rules, in this order:
@@ -115,7 +115,7 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
     Parameters
     ----------
     path : str or Path
-        One file, or a pattern of which the first is looked at.
+        One file, or a pattern of which the first is read.
     target : str, optional
         Column to predict.
 
@@ -130,14 +130,14 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "load.csv"
     >>> rows = "\n".join(f"2024-01-{d:02d},{d}" for d in range(1, 31))
     >>> _ = file.write_text(f"date,load\n{rows}\n")
-    >>> look = look_at(file)
-    >>> look.task, look.time, look.frequency, look.target, look.season
+    >>> summary = inspect_data(file)
+    >>> summary.task, summary.time, summary.frequency, summary.target, summary.season
     ('forecasting', 'date', 'D', 'load', 7)
     """
     file = find_files(path)[0]
     reader = reader_of(file)
     if not reader.frame:
-        return _look_at_series(str(path), file, target)
+        return _inspect_series(str(path), file, target)
     frame = read_table(file)
     if target is not None and target not in frame.columns:
         shown = ", ".join(frame.columns[:12])
@@ -145,11 +145,11 @@ def look_at(path: str | Path, target: str | None = None) -> Look:
         raise DataError(
             explain(str(file), "target", expected, target, suggest(target, frame.columns))
         )
-    return _look_at_table(str(path), file, frame, target)
+    return _inspect_table(str(path), file, frame, target)
 
 
-def _look_at_series(path: str, file: Path, target: str | None) -> Look:
-    """Look at a format that states its own layout."""
+def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
+    """Read a format that states its own layout."""
     ending = reader_of(file).ending
     stated = target if ending == ".npz" else None
     sequences = read_sequences(file, target=stated, missing="interpolate")
@@ -169,7 +169,7 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
             counts = np.unique(np.asarray(sequences.y), return_counts=True)[1]
             n_classes, smallest = int(counts.size), int(counts.min())
     lengths = sequences.lengths
-    return Look(
+    return DataSummary(
         path=path,
         ending=ending,
         task=task,
@@ -196,7 +196,7 @@ def _look_at_series(path: str, file: Path, target: str | None) -> Look:
     )
 
 
-def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | None) -> Look:
+def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | None) -> DataSummary:
     import pandas as pd
 
     reasons: dict[str, str] = {}
@@ -222,7 +222,7 @@ def _look_at_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
     season = horizon = context = None
     if task == "forecasting":
         season, horizon, context = guess_sizes(frequency, shortest, longest, reasons)
-    return Look(
+    return DataSummary(
         path=path,
         ending=reader_of(file).ending,
         task=task,

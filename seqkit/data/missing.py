@@ -50,8 +50,8 @@ def fill_missing(
 ) -> NDArray[Any]:
     """Return `values` without NaN, or raise an error that names the first one.
 
-    Each series and channel is filled from its own values alone, so what a model answers for one
-    series never depends on which others it was asked about in the same call.
+    Each series and channel is filled from its own values alone, so the prediction for
+    one series never depends on which others are predicted in the same call.
 
     Parameters
     ----------
@@ -104,23 +104,24 @@ def fill_missing(
     unknown = np.isnan(values)
     infinite = ~finite & ~unknown
     if infinite.any():
-        place = _place(infinite, offsets, ids, features)
+        position = _position(infinite, offsets, ids, features)
         hint = "An infinity is no missing value: correct the data, or write NaN and set missing."
-        got = f"inf or a value too large for {values.dtype} at {place}"
+        got = f"inf or a value too large for {values.dtype} at {position}"
         raise DataError(f"{where}: values must be finite; got {got}. {hint}")
     if missing == "error":
-        place = _place(unknown, offsets, ids, features)
+        position = _position(unknown, offsets, ids, features)
         raise DataError(
-            f"{where}: values must be present; got NaN at {place} "
+            f"{where}: values must be present; got NaN at {position} "
             f"({int(unknown.sum())} of {values.size} values are NaN). "
             "Set missing to 'interpolate' or 'indicator', or correct the data."
         )
     before, after, nothing = _neighbours(unknown, offsets)
     if missing == "interpolate" and nothing.any():
-        place = _place(nothing, offsets, ids, features, step=False)
+        position = _position(nothing, offsets, ids, features, step=False)
         raise DataError(
             f"{where}: a series must have at least one value in every channel to interpolate; got "
-            f"only NaN in {place}. Leave that series or channel out, or set missing to 'indicator'."
+            f"only NaN in {position}. "
+            "Leave that series or channel out, or set missing to 'indicator'."
         )
     if missing == "interpolate":
         filled = _line(values, before, after)
@@ -215,7 +216,7 @@ def first_observed(gaps: NDArray[np.bool_], offsets: NDArray[np.int64]) -> NDArr
     return np.minimum.reduceat(rows, offsets[:-1], axis=0)
 
 
-def _place(
+def _position(
     bad: NDArray[np.bool_],
     offsets: NDArray[np.int64],
     ids: NDArray[Any] | None,

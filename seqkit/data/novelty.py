@@ -1,7 +1,7 @@
 """Whether series are unlike those a model was trained on, in what it cannot see for itself.
 
-A model answers whatever it is given. What is far from all that it learned from is said beside the
-answer, by the rows of :data:`THRESHOLDS`.
+A model predicts whatever it is given. What is far from all that it learned from is said beside the
+prediction, by the rows of :data:`THRESHOLDS`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ THRESHOLDS: dict[str, Threshold] = {
     "shorter": Threshold(
         0.5,
         "times the shortest series of training, that a series has at least",
-        "a series cut in half lacks much of what tells its answer",
+        "a series cut in half lacks much of what its prediction depends on",
     ),
     "outside": Threshold(
         1.0,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqkit.data.roles import Columns
+from seqkit.data.roles import ColumnRoles
 from seqkit.data.stamps import calendar_features
 from seqkit.errors import DataError, explain
 
-__all__ = ["Columns", "Panel", "never_observed"]
+__all__ = ["ColumnRoles", "Panel", "never_observed"]
 
 
 def never_observed(where: str, name: object, column: str) -> DataError:
@@ -35,13 +35,13 @@ class Panel:
     ----------
     values : numpy.ndarray of shape (n_rows, n_channels), float64
         Targets first, then channels known up to now, then channels known over the horizon;
-        :attr:`Columns.channels` names them. Without gaps: what was missing has been filled.
+        :attr:`ColumnRoles.channels` names them. Without gaps: what was missing has been filled.
     offsets : numpy.ndarray of shape (n_series + 1,), int64
         Series ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
     ids : numpy.ndarray of shape (n_series,)
     times : numpy.ndarray of shape (n_rows,) or None
         ``datetime64[us]`` (UTC where zoned) or integer steps.
-    columns : Columns
+    columns : ColumnRoles
     age : numpy.ndarray of shape (n_rows, n_targets + n_past), int32, or None
         Steps since the value of a target or past covariate was last observed, 0 where it was.
         None where nothing is missing. A forecast made in a gap must not see a value that was
@@ -64,7 +64,7 @@ class Panel:
     offsets: np.ndarray
     ids: np.ndarray
     times: np.ndarray | None
-    columns: Columns
+    columns: ColumnRoles
     age: np.ndarray | None = None
     static: np.ndarray | None = None
     static_codes: np.ndarray | None = None
@@ -275,12 +275,12 @@ class Panel:
 
     def categories(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The texts of the static columns that the series here have, sorted."""
-        found = []
+        categories = []
         for k, (name, known) in enumerate(self.columns.categories):
             assert self.static_codes is not None
             codes = np.unique(self.static_codes[:, k])
-            found.append((name, tuple(sorted(known[code - 1] for code in codes if code))))
-        return tuple(found)
+            categories.append((name, tuple(sorted(known[code - 1] for code in codes if code))))
+        return tuple(categories)
 
     # --- the future ----------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     """Return the table of a parquet file, its named index as columns.
 
     Columns of lists, structures and bytes are left out with a line in the log. Python types that a
-    schema may name are never loaded: pyarrow refuses them, and only plain types are asked for.
+    schema may name are never loaded: pyarrow refuses them, and only plain types are read.
 
     Parameters
     ----------

@@ -158,82 +158,84 @@ def find_files(
         File names, or patterns with ``*``, ``?``, ``[...]`` and ``**``. A file whose name is
         the pattern itself comes first.
     folders : sequence of str or Path, default=(".",)
-        Where relative names are looked for; the first folder that has a match counts.
+        Where relative names are searched for; the first folder that has a match counts.
 
     Raises
     ------
     DataError
         No such file (with near names), an empty file, a folder, a pattern without a match.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for one in [paths] if isinstance(paths, str | Path) else paths:
         if "\0" in str(one):
             raise DataError(explain("data", "path", "a file name, without NUL", str(one)))
         with reading(Path(one), "a file name", "Name the home folder in full."):
             name = str(Path(one).expanduser())
-        places = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
+        candidates = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
         pattern = any(c in name for c in "*?[")
-        for place in places:
-            if _there(place):
-                matches = [place]
+        for candidate in candidates:
+            if _there(candidate):
+                matches = [candidate]
             elif pattern:
-                matches = _matching(place)
+                matches = _matching(candidate)
             else:
                 matches = []
             if matches:
                 break
         else:
-            _raise_missing(name, places, pattern)
-        for path in matches:
-            if sized(path).st_size == 0:
-                raise DataError(explain(str(path), "the file", "data", "an empty file (0 bytes)"))
-        found.update(dict.fromkeys(matches))
-    if not found:
+            _raise_missing(name, candidates, pattern)
+        for candidate in matches:
+            if sized(candidate).st_size == 0:
+                raise DataError(
+                    explain(str(candidate), "the file", "data", "an empty file (0 bytes)")
+                )
+        files.update(dict.fromkeys(matches))
+    if not files:
         raise DataError(explain("data", "path", "at least one file", paths))
-    return list(found)
+    return list(files)
 
 
-def _there(place: Path) -> bool:
+def _there(path: Path) -> bool:
     """Whether there is something of that name, be it a broken link."""
     try:
-        return place.is_symlink() or place.exists()
-    except OSError as error:  # a name too long, a folder that may not be looked into
+        return path.is_symlink() or path.exists()
+    except OSError as error:  # a name too long, a folder that may not be opened
         got = error.strerror or str(error)
-        raise DataError(explain(str(place), "path", "a file that can be opened", got)) from error
+        raise DataError(explain(str(path), "path", "a file that can be opened", got)) from error
 
 
-def _matching(place: Path) -> list[Path]:
+def _matching(path: Path) -> list[Path]:
     """Return the files a pattern stands for, sorted by name."""
     most = LIMITS["files"].value
-    with reading(place, "a pattern of file names", ""):
-        found = list(itertools.islice(glob.iglob(str(place), recursive=True), most + 1))
-    if len(found) > most:
+    with reading(path, "a pattern of file names", ""):
+        matches = list(itertools.islice(glob.iglob(str(path), recursive=True), most + 1))
+    if len(matches) > most:
         hint = "Use a narrower pattern."
         raise DataError(
             explain(
-                str(place), "the pattern", f"of at most {most:,} files", f"more than {most:,}", hint
+                str(path), "the pattern", f"of at most {most:,} files", f"more than {most:,}", hint
             )
         )
-    return [path for path in map(Path, sorted(found)) if not path.is_dir()]
+    return [path for path in map(Path, sorted(matches)) if not path.is_dir()]
 
 
-def _raise_missing(name: str, places: list[Path], pattern: bool) -> NoReturn:
+def _raise_missing(name: str, paths: list[Path], pattern: bool) -> NoReturn:
     if pattern:
-        shown = " or ".join(str(place) for place in places)
+        shown = " or ".join(str(path) for path in paths)
         raise DataError(explain("data", "path", "a pattern that matches files", shown))
     hint = ""
-    for place in places:
+    for path in paths:
         # a hint is worth no second error
         with contextlib.suppress(OSError):
-            names = [p.name for p in place.parent.iterdir()]
-            if near := difflib.get_close_matches(place.name, names, n=3):
+            names = [p.name for p in path.parent.iterdir()]
+            if near := difflib.get_close_matches(path.name, names, n=3):
                 hint = f"Did you mean {' or '.join(near)}?"
                 break
     else:
-        missing = [str(p.parent) for p in places if not p.parent.is_dir()]
+        missing = [str(p.parent) for p in paths if not p.parent.is_dir()]
         hint = f"There is no folder {missing[0]}." if missing else ""
-    looked = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
-    raise DataError(explain("data", "path", "a file that exists", name + looked, hint))
+    searched = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
+    raise DataError(explain("data", "path", "a file that exists", name + searched, hint))
 
 
 def read_sequences(
@@ -271,7 +273,7 @@ def read_sequences(
         "error": NaN raises here, where file and line are known. Otherwise NaN is kept for the
         estimator, which repairs it the way this says. An infinity raises always.
     folders : sequence of str or Path, default=(".",)
-        Where relative names are looked for.
+        Where relative names are searched for.
 
     Returns
     -------
@@ -313,10 +315,10 @@ def read_sequences(
                 expected = f"absent for {reader.ending} files, which say it themselves"
                 raise DataError(explain(str(path), role, expected, value, "Leave it out."))
         read = reader.read[reader.layout(layout, series_id, time)]
-        sequences, place = read(path, Roles(target, features, series_id, time, group))
+        sequences, locate = read(path, Roles(target, features, series_id, time, group))
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))
-        _check_values(sequences, place, missing)
+        _check_values(sequences, locate, missing)
         if len(files) > 1:
             sequences = _named_after(path, sequences)
         if parts and sequences.features != parts[0].features:
@@ -325,8 +327,8 @@ def read_sequences(
                 explain(str(path), "the features", expected, list(sequences.features)[:12])
             )
         parts.append(sequences)
-    found = parts[0] if len(parts) == 1 else concatenate(parts)
-    return replace(found, y=integer_labels(found.y))
+    sequences = parts[0] if len(parts) == 1 else concatenate(parts)
+    return replace(sequences, y=integer_labels(sequences.y))
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
@@ -337,7 +339,9 @@ def _named_after(path: Path, sequences: Sequences) -> Sequences:
     return replace(sequences, ids=np.array(names))
 
 
-def _check_values(sequences: Sequences, place: Callable[[int, int], str], missing: Missing) -> None:
+def _check_values(
+    sequences: Sequences, locate: Callable[[int, int], str], missing: Missing
+) -> None:
     """Raise where a value is infinite, or missing under "error", naming file, line and step."""
     finite = np.isfinite(sequences.values)
     if finite.all():
@@ -358,7 +362,7 @@ def _check_values(sequences: Sequences, place: Callable[[int, int], str], missin
     name = np.asarray(sequences.ids)[series].item()
     got = float(sequences.values[row, channel])
     what = f"{what} (series {name!r}, step {step}, feature {sequences.features[channel]!r})"
-    raise DataError(explain(place(series, step), "a value", what, got, hint))
+    raise DataError(explain(locate(series, step), "a value", what, got, hint))
 
 
 def read_frame(
@@ -380,7 +384,7 @@ def read_frame(
     labels : sequence of str, optional
         Columns whose text is kept as it is spelled: "NA" may name a series.
     folders : sequence of str or Path, default=(".",)
-        Where relative names are looked for.
+        Where relative names are searched for.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 A recipe, an estimator and a reader name columns; what they leave open is decided here, once:
 :class:`Roles` for a table of labelled series, :func:`forecast_roles` for a long frame that is
-forecast, and :class:`Columns` for what a forecaster has been fitted on. What `seqkit init` guesses
-of a file that nobody has described is in :mod:`seqkit.data.guesses`.
+forecast, and :class:`ColumnRoles` for what a forecaster has been fitted on. What `seqkit init`
+guesses of a file without a description is in :mod:`seqkit.data.guesses`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_TARGET",
     "DEFAULT_TIME",
-    "Columns",
+    "ColumnRoles",
     "Roles",
     "as_names",
     "check_present",
@@ -141,7 +141,7 @@ def feature_columns(
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnRoles:
     """What the columns of a panel are: enough to read the next frame in the same way.
 
     Parameters
@@ -181,7 +181,7 @@ class Columns:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Columns:
+    def from_dict(cls, values: dict[str, Any]) -> ColumnRoles:
         """Undo :meth:`to_dict`."""
         from seqkit.data.clock import Clock
 
@@ -236,7 +236,7 @@ def forecast_roles(
     calendar: Sequence[str] = (),
     missing: str = "error",
     where: str = "data",
-) -> tuple[Columns, list[str]]:
+) -> tuple[ColumnRoles, list[str]]:
     """Decide which column of a long frame is which.
 
     Parameters
@@ -252,7 +252,7 @@ def forecast_roles(
 
     Returns
     -------
-    columns : Columns
+    columns : ColumnRoles
     unused : list of str
         Columns without a role.
     """
@@ -293,7 +293,7 @@ def forecast_roles(
         hint = "Name the column of stamps with `time`."
         raise DataError(explain(where, "calendar", "used with time stamps", list(calendar), hint))
     check_missing(missing, where)
-    columns = Columns(targets, past, future, static, series_id, time, calendar, None, missing)
+    columns = ColumnRoles(targets, past, future, static, series_id, time, calendar, None, missing)
     return columns, [str(name) for name in names if name not in taken]
 
 

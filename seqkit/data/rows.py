@@ -14,7 +14,7 @@ import numpy as np
 from seqkit.data.clock import regular
 from seqkit.data.missing import LARGEST, fill_steps, first_observed
 from seqkit.data.panel import Panel, never_observed
-from seqkit.data.roles import Columns
+from seqkit.data.roles import ColumnRoles
 from seqkit.data.stamps import calendar_features
 from seqkit.errors import DataError, explain
 
@@ -28,13 +28,13 @@ class Rows:
     Parameters
     ----------
     values : numpy.ndarray of shape (n_rows, n_columns), float64
-        The columns of :attr:`Columns.series`; NaN where a value is missing.
+        The columns of :attr:`ColumnRoles.series`; NaN where a value is missing.
     offsets : numpy.ndarray of shape (n_series + 1,), int64
         Series ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
     ids : numpy.ndarray of shape (n_series,)
     times : numpy.ndarray of shape (n_rows,) or None
         ``datetime64[us]`` (UTC where zoned) or integer steps, ascending within a series.
-    columns : Columns
+    columns : ColumnRoles
         With the clock of the stamps, and the known categories of the statics.
     static, static_codes : numpy.ndarray or None
         As a :class:`Panel` has them.
@@ -48,7 +48,7 @@ class Rows:
     offsets: np.ndarray
     ids: np.ndarray
     times: np.ndarray | None
-    columns: Columns
+    columns: ColumnRoles
     static: np.ndarray | None = None
     static_codes: np.ndarray | None = None
     notes: tuple[str, ...] = ()

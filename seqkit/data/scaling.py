@@ -26,18 +26,18 @@ def _minmax(rows: np.ndarray, weight: np.ndarray | None) -> Statistics:
 def _robust(rows: np.ndarray, weight: np.ndarray | None) -> Statistics:
     shares = [0.25, 0.5, 0.75]
     if weight is None:
-        low, middle, high = np.quantile(rows, shares, axis=0)
+        low, median, high = np.quantile(rows, shares, axis=0)
     else:
-        low, middle, high = np.stack([_quantiles(r, weight, shares) for r in rows.T], axis=1)
-    return middle, high - low
+        low, median, high = np.stack([_quantiles(r, weight, shares) for r in rows.T], axis=1)
+    return median, high - low
 
 
 def _quantiles(values: np.ndarray, weight: np.ndarray, shares: list[float]) -> np.ndarray:
     """Return the smallest values up to which these shares of the weight lie."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order], dtype=np.float64)
-    place = np.searchsorted(reached, np.multiply(shares, reached[-1]))
-    return values[order][np.minimum(place, len(values) - 1)]
+    index = np.searchsorted(reached, np.multiply(shares, reached[-1]))
+    return values[order][np.minimum(index, len(values) - 1)]
 
 
 SCALERS: dict[str, Callable[[np.ndarray, np.ndarray | None], Statistics]] = {

@@ -1,7 +1,7 @@
 """Series of equal or unequal length in one flat table, and the padded arrays models take.
 
 Two forms. `Sequences` is what a file becomes: the rows of all series one after the other, with the
-place where each begins, and beside them labels, names, time stamps and groups. `as_padded` turns
+row where each begins, and beside them labels, names, time stamps and groups. `as_padded` turns
 whatever a user hands to an estimator (arrays of 2 or 3 dimensions, lists of unequal arrays, data
 frames) into the one array a model takes, with the true lengths.
 

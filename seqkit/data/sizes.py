@@ -46,9 +46,9 @@ def guess_frequency(
         stamps = pd.DatetimeIndex(stamps_of_rows(column, file))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas 3 announces that this will be an offset, not text
-        found = pd.infer_freq(stamps[:5000]) if len(stamps) > 2 else None
-    if found is not None:
-        name = str(getattr(found, "freqstr", found))
+        frequency = pd.infer_freq(stamps[:5000]) if len(stamps) > 2 else None
+    if frequency is not None:
+        name = str(getattr(frequency, "freqstr", frequency))
         reasons["frequency"] = f"the first {min(len(stamps), 5000)} stamps are regular: {name}"
         return name
     steps = pd.Series(stamps).diff().dropna()

@@ -161,7 +161,7 @@ def _stratified(
         raise DataError(explain("data.split", what, expected, fraction, hint))
     # Every class gives its share, rounded so that the shares add up (largest remainders first), one
     # series at least, and keeps one. scikit-learn's splitter does the same but takes a second to
-    # import, which is more than a look at the data may cost.
+    # import, which is more than reading the data may cost.
     share = sizes * count / index.size
     given = np.clip(share.astype(int), 1, sizes - 1)
     while (short := count - given.sum()) != 0:
@@ -252,11 +252,11 @@ def check_same_labels(train: Any, test: Any, where: str = "data", part: str = "t
     DataError
         Names the labels, and says where the two parts write the same thing in two ways.
     """
-    known, asked = np.unique(np.asarray(train)), np.asarray(test)
-    new = [label for label in np.unique(asked).tolist() if label not in set(known.tolist())]
+    known, tested = np.unique(np.asarray(train)), np.asarray(test)
+    new = [label for label in np.unique(tested).tolist() if label not in set(known.tolist())]
     if not new:
         return
-    count = int(np.isin(asked, new).sum())
+    count = int(np.isin(tested, new).sum())
     shown = ", ".join(map(reprlib.repr, new[:8])) + (", ..." if len(new) > 8 else "")
     same = {str(label) for label in new} & {str(label) for label in known.tolist()}
     hint = (

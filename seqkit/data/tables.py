@@ -167,7 +167,7 @@ def place_of(path: Path, row: int) -> str:
     """
     if is_parquet(path):
         return f"{path}: row {row}"
-    # the error that asks for the place must not be lost where the file has changed meanwhile
+    # the error that asks for the line must not be lost where the file has changed meanwhile
     with contextlib.suppress(OSError, ValueError, csv.Error), open_text(path, newline="") as file:
         reader = csv.reader(file)
         lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
@@ -289,7 +289,7 @@ def read_long(path: Path, roles: Roles) -> Read:
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
     starts = np.repeat(offsets[:-1], np.diff(offsets))  # (n_rows,)
 
-    def place(at: int) -> str:
+    def locate(at: int) -> str:
         return place_of(path, int(order[at]))
 
     times = None
@@ -304,7 +304,7 @@ def read_long(path: Path, roles: Roles) -> Read:
             got = f"{frame[roles.time].iloc[order[at]]} ({what})"
             expected = f"ascending within series {ids[codes[order[at]]].item()!r}"
             hint = "Drop one of them, or name series_id." if twice else "Sort the file by time."
-            raise DataError(explain(place(at), f"time {roles.time!r}", expected, got, hint))
+            raise DataError(explain(locate(at), f"time {roles.time!r}", expected, got, hint))
 
     def constant(name: str | None, role: str) -> np.ndarray | None:
         if name is None:
@@ -314,7 +314,7 @@ def read_long(path: Path, roles: Roles) -> Read:
         if differs.any():
             at = int(np.argmax(differs))
             values = column[at].item(), column[starts[at]].item()
-            raise _not_constant(place(at), role, name, ids[codes[order[at]]].item(), values)
+            raise _not_constant(locate(at), role, name, ids[codes[order[at]]].item(), values)
         return column[offsets[:-1]]
 
     targets = [constant(name, "target") for name in roles.targets]
@@ -330,7 +330,7 @@ def read_long(path: Path, roles: Roles) -> Read:
         times=times,
         groups=groups,
     )
-    return Read(sequences, lambda i, step: place(int(offsets[i]) + step))
+    return Read(sequences, lambda i, step: locate(int(offsets[i]) + step))
 
 
 def _not_constant(where: str, role: str, name: str, series: Any, values: Any) -> DataError:

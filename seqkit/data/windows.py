@@ -245,8 +245,8 @@ def training_panel(panel: Panel, horizon: int) -> tuple[Panel, tuple[str, ...]]:
     if not short.any():
         return panel, ()
     note = (
-        f"{int(short.sum())} series are not longer than the horizon of {horizon} steps and teach "
-        f"nothing; left out of training: {panel.named(np.flatnonzero(short))}"
+        f"{int(short.sum())} series are not longer than the horizon of {horizon} steps and "
+        f"are left out of training: {panel.named(np.flatnonzero(short))}"
     )
     if short.all():
         panel.longer_than(horizon + 1, "data", "context of at least 1 step and horizon")

@@ -1,7 +1,7 @@
 """What the sequence estimators share: checking, training, prediction, pickling.
 
 An estimator holds its settings, the trained weights and nothing of TensorFlow; the
-``keras.Model`` is built when somebody asks for ``model_``. Training and prediction go through
+``keras.Model`` is built when ``model_`` is read. Training and prediction go through
 :mod:`seqkit.training`: plain networks need no TensorFlow, and the shared engines of the others
 trace an architecture once.
 """
@@ -34,10 +34,12 @@ from seqkit.estimators.inputs import (
     TargetInput,
     ValidationData,
     WeightInput,
+    is_keras_optimizer,
 )
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
+from seqkit.network.settings import SeriesNetwork, names_of
 from seqkit.recipe.schema import validate_parameters
 from seqkit.tasks import TASKS, Task
 
@@ -46,18 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
 
-MODEL_SETTINGS = (
-    "cell",
-    "units",
-    "bidirectional",
-    "dropout",
-    "recurrent_dropout",
-    "residual",
-    "pooling",
-    "patch",
-    "dense",
-    "scale",
-)
+MODEL_SETTINGS = names_of(SeriesNetwork)
 TRAIN_SETTINGS = (
     "epochs",
     "batch_size",
@@ -105,10 +96,10 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
 
     @property
     def model_(self) -> keras.Model:
-        """The trained ``keras.Model``: raw values in, answers in the user's units out.
+        """The trained ``keras.Model``: raw values in, predictions in the user's units out.
 
-        It is a copy, built when first asked for: training it further, or changing its weights, does
-        not change the estimator's answers. :meth:`set_weights` takes them over.
+        It is a copy, built when first read: training it further, or changing its weights, does
+        not change the estimator's predictions. :meth:`set_weights` takes them over.
         """
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} has no model_ before it is fitted")
@@ -131,8 +122,19 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         checked = dict(values)
         if held and not isinstance(values["validation"], str) and values["validation"] == 0:
             checked["validation"] = AUTO
+        if is_keras_optimizer(self.optimizer):
+            del checked["optimizer"]
+            self._check_own_rate()
         validate_parameters(type(self).__name__, self._task, checked)
         return values
+
+    def _check_own_rate(self) -> None:
+        """Raise if a learning rate is set beside an optimizer that has its own."""
+        if self.learning_rate != type(self).learning_rate:
+            expected = "left out beside an optimizer of Keras, which has its own"
+            raise ValueError(
+                explain(type(self).__name__, "learning_rate", expected, self.learning_rate)
+            )
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""
@@ -183,9 +185,9 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
 
 
 class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
-    """Base of the estimators that map one whole series to one answer."""
+    """Base of the estimators that map one whole series to one prediction."""
 
-    _answers_depend_on = (*MODEL_SETTINGS, "missing")
+    _predictions_depend_on = (*MODEL_SETTINGS, "missing")
     auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
@@ -317,7 +319,7 @@ or a list of (n_timesteps_i, n_features) arrays
         seed = _seed(self.random_state)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
-            if settings["schedule"] == "cosine":  # towards an end that nobody knows
+            if settings["schedule"] == "cosine":  # how many passes will come is not known
                 settings["schedule"] = "constant"
         train, held = self._divided(
             X, y, sample_weight, validation_data, seed, settings, reset=not going_on

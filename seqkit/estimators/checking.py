@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
 from seqkit.auto import AUTO, choose
+from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.estimators.examples import Examples, check_size
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
@@ -36,7 +37,7 @@ class SeriesCheck:
         sample_weight: WeightInput = None,
         *,
         validation_data: ValidationData = None,
-        asked: SeriesInput | None = None,
+        prediction_data: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
@@ -44,25 +45,25 @@ class SeriesCheck:
         ----------
         X, y, sample_weight, validation_data
             As in :meth:`fit`.
-        asked : array-like, default=None
-            Series that the fitted model will be asked about.
+        prediction_data : array-like, default=None
+            Series that the fitted model is to predict.
 
         Raises
         ------
         ValueError, TypeError
-            As :meth:`fit`, and of `asked` as :meth:`predict`.
+            As :meth:`fit`, and of `prediction_data` as :meth:`predict`.
         """
         other: Any = clone(self)
         # whether a part can be set aside does not depend on how it is drawn
         settings = other._settings(held=validation_data is not None)
         other._divided(X, y, sample_weight, validation_data, 0, settings, reset=True)
-        if asked is not None:
-            other._check_X(asked, reset=False)
+        if prediction_data is not None:
+            other._check_X(prediction_data, reset=False)
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
         owner, fitted = type(self).__name__, self._fitted
         table = _is_table(X)
-        # a table is one feature over time: fitted on three axes, any number of steps may be asked
+        # a table is one feature over time: fitted on three axes, it may have any number of steps
         if table and (reset or self._n_steps_ is not None):
             values = validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
             padded = as_padded(values[:, :, None], missing=fitted.missing, dtype=None)
@@ -80,7 +81,7 @@ class SeriesCheck:
             raise ValueError(self._other_features(n_channels, table))
         check_size(padded.values, owner, "X")
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        # a series shorter than a patch that nobody asked for is one patch, filled up
+        # a series shorter than a patch that was not set is one patch, filled up
         if fitted.patch != AUTO and shortest < fitted.patch:
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
@@ -139,13 +140,16 @@ class SeriesCheck:
     def _hold_out(
         self, examples: Examples, validation: float, seed: int
     ) -> tuple[Examples, Examples]:
-        """Set the share `validation` aside, by class where there are classes."""
+        """Set the share `validation` aside, by class or by labels where there are any."""
         from sklearn.model_selection import train_test_split  # brings in a third of scikit-learn
 
         rows = np.arange(len(examples.target))
-        one_label = self._row.target == "label" and examples.target.ndim == 1
-        by_class = examples.target if one_label else None
         n_held = math.ceil(validation * len(rows))
+        labelled = self._row.target == "label"
+        if labelled and examples.target.ndim == 2 and n_held < len(rows):
+            held = hold_out_by_labels(examples.target, n_held, seed)
+            return examples.take(np.setdiff1d(rows, held)), examples.take(held)
+        by_class = examples.target if labelled and examples.target.ndim == 1 else None
         if by_class is not None:
             shared = np.bincount(by_class)[by_class] > 1
             if not shared.all() or not len(np.unique(by_class)) <= n_held < len(rows):

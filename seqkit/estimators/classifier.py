@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -28,7 +29,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
     The network is that of :func:`seqkit.build_classifier`; it is trained on the cross-entropy. With
     `y` of 0 and 1 for several labels a series, ``(n_series, n_labels)``, it learns each label apart
-    (a sigmoid each, binary cross-entropy).
+    (a sigmoid each, binary cross-entropy); the validation part then holds every label in its
+    proportion as far as that is possible (Sechidis, Tsoumakas and Vlahavas 2011), and of
+    ``history_`` the accuracy is that of single labels, where :meth:`score` counts the series whose
+    labels are all right.
 
     Parameters
     ----------
@@ -54,6 +58,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -62,8 +68,11 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         300 at most.
     batch_size : a positive integer or "auto", default="auto"
         Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
-        Gradient method.
+    optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
+        Gradient method: one of adam, adamw, nadam, rmsprop, sgd or lion; or a dict of such a name
+        and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
+        lists them); or an object of Keras, which then trains, from the object's learning rate on
+        and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0, default=0.003
         Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
@@ -90,8 +99,6 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.
@@ -135,7 +142,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
 
         def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
-            """Return the mean accuracy."""
+            """Return the mean accuracy: of several labels the share of series all right."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -163,6 +170,13 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             return -np.logaddexp(0.0, -logits)
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
+    # Scikit-learn's scorers of ranks take it where it is there. Of the probabilities of two labels
+    # they would take one column, as if these were the two classes of one label.
+    @available_if(lambda self: self._labels)
+    def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
+        """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
+        return self._predict_raw(X, "logits").astype(np.float64)
+
     def predict(self, X: SeriesInput) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``.
 
@@ -183,8 +197,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 
-        A cosine is not followed, since nobody knows how many passes there will be: the learning
-        rate is constant.
+        How many passes there will be is not known, so that the learning rate is constant where the
+        setting is a cosine.
 
         Parameters
         ----------
@@ -241,9 +255,14 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     def _encode_labels(self, y: Any, many: bool, reset: bool) -> np.ndarray:
         owner = type(self).__name__
         if isinstance(self.class_weight, Mapping):
-            expected = "None or balanced with several labels"
-            hint = "Give sample_weight."
-            raise ValueError(explain(owner, "class_weight", expected, self.class_weight, hint))
+            expected = "None or 'balanced' where y has several labels a series"
+            hint = (
+                "A map of classes cannot say which label it weighs: give a weight for each series "
+                "as sample_weight."
+            )
+            raise ValueError(
+                explain(owner, "class_weight", expected, dict(self.class_weight), hint)
+            )
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
         if reset and not hasattr(self, "classes_"):
             self.classes_ = np.arange(y.shape[1])

@@ -1,7 +1,7 @@
 """What a fit has left, as a table: which attributes there are, and what each must be.
 
 An attribute that ends in an underscore and has no row here is not saved, and one in a run folder
-that has no row is not loaded. A new one is a new row; a test walks the estimators.
+that has no row is not loaded. A new one is a new row; a test reads the estimators.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Kind:
     holds: Callable[[Any], bool]
 
 
-def whole(least: int = 0) -> Kind:
+def integer(least: int = 0) -> Kind:
     """Return the kind of integers of at least `least`."""
 
     def holds(value: Any) -> bool:
@@ -122,13 +122,13 @@ _CURVES = mapping(series_of(NUMBER))
 _NAMES = series_of(TEXT, tuple)
 _EVERY = {
     "history_": Fact(_CURVES),
-    "n_iter_": Fact(whole()),
-    "best_epoch_": Fact(whole()),
+    "n_iter_": Fact(integer()),
+    "best_epoch_": Fact(integer()),
     "trainer_": Fact(TEXT),
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }
-SEEN = optional(record(lengths=series_of(whole()), low=series_of(NUMBER), high=series_of(NUMBER)))
+SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high=series_of(NUMBER)))
 """What ``seen`` of the module ``novelty`` keeps of the training part."""
 _SIZES = ("patch", "batch_size", "epochs", "patience")
 _CHOSEN = Kind(
@@ -136,16 +136,18 @@ _CHOSEN = Kind(
     lambda value: (
         isinstance(value, dict)
         and all(
-            NUMBER.holds(inner) if name == "validation" else name in _SIZES and whole().holds(inner)
+            NUMBER.holds(inner)
+            if name == "validation"
+            else name in _SIZES and integer().holds(inner)
             for name, inner in value.items()
         )
     ),
 )
 _SERIES = {
     **_EVERY,
-    "n_features_in_": Fact(whole(1)),
-    "_n_steps_": Fact(optional(whole(1))),
-    "_n_channels_": Fact(whole(1)),
+    "n_features_in_": Fact(integer(1)),
+    "_n_steps_": Fact(optional(integer(1))),
+    "_n_channels_": Fact(integer(1)),
     "auto_": Fact(_CHOSEN, since=2),
 }
 _COLUMNS = record(
@@ -173,7 +175,7 @@ _COLUMNS = record(
     ),
 )
 _LIBRARY = Kind("pandas, polars or pyarrow", lambda name: name in ("pandas", "polars", "pyarrow"))
-_PLACES = series_of(whole(), tuple)
+_PLACES = series_of(integer(), tuple)
 FACTS: dict[str, dict[str, Fact]] = {
     "classification": {
         **_SERIES,
@@ -183,18 +185,18 @@ FACTS: dict[str, dict[str, Fact]] = {
     "regression": {
         **_SERIES,
         "_many_targets_": Fact(FLAG),
-        "_n_targets_": Fact(whole(1)),
+        "_n_targets_": Fact(integer(1)),
         "_offset_": Fact(array("f")),
         "_spread_": Fact(array("f")),
     },
     "forecasting": {
         **_EVERY,
-        "n_features_in_": Fact(whole(1), always=False),
+        "n_features_in_": Fact(integer(1), always=False),
         "histories_": Fact(series_of(_CURVES)),
         "notes_": Fact(_NAMES),
         "auto_": Fact(_CHOSEN, always=False),
         "_library_": Fact(optional(_LIBRARY), always=False),
-        "_sizes_": Fact(series_of(whole(1))),
+        "_sizes_": Fact(series_of(integer(1))),
         "_window_offset_": Fact(array("f"), since=2),
         "_window_scale_": Fact(array("f"), since=2),
         "_reader_": Fact(
@@ -202,7 +204,7 @@ FACTS: dict[str, dict[str, Fact]] = {
                 owner=TEXT,
                 columns=_COLUMNS,
                 arrays=FLAG,
-                n_features=whole(),
+                n_features=integer(),
                 targets=_PLACES,
                 future=_PLACES,
                 target_inputs=FLAG,
@@ -295,22 +297,11 @@ def _regression(estimator: Any) -> list[tuple[str, str, bool]]:
 
 
 def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
-    reader, tail = estimator._reader, estimator._tail_
+    reader = estimator._reader
     columns = reader.columns
-    n_rows, n_series = len(tail["values"]), len(tail["ids"])
-    offsets = tail["offsets"]
-    ends = len(offsets) == n_series + 1 and offsets[0] == 0 and offsets[-1] == n_rows
-    known = [len(values) for _, values in columns.categories]
-    n_aged = len(columns.targets) + len(columns.past)
-
-    def sized(name: str, *shape: int) -> bool:
-        return tail[name] is None or tail[name].shape == shape
-
-    codes = tail["static_codes"]
     return [
         ("_reader_", "of a known treatment of what is missing", columns.missing in _MISSING),
         ("_reader_", "with known features of the calendar", set(columns.calendar) <= set(CALENDAR)),
-        ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_reader_", "with targets", bool(columns.targets)),
         (
             "_reader_",
@@ -343,6 +334,23 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             bool((getattr(estimator, "_window_scale_", np.ones(1)) > 0).all()),
         ),
         ("histories_", "a history a network", len(estimator.histories_) == len(estimator._sizes_)),
+        *_tail(columns, estimator._tail_),
+    ]
+
+
+def _tail(columns: Any, tail: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Conditions of the end of the series of the fit, which forecasts go on from."""
+    n_rows, n_series = len(tail["values"]), len(tail["ids"])
+    offsets, codes = tail["offsets"], tail["static_codes"]
+    ends = len(offsets) == n_series + 1 and offsets[0] == 0 and offsets[-1] == n_rows
+    known = [len(values) for _, values in columns.categories]
+    n_aged = len(columns.targets) + len(columns.past)
+
+    def sized(name: str, *shape: int) -> bool:
+        return tail[name] is None or tail[name].shape == shape
+
+    return [
+        ("_reader_", "with a clock where there are stamps", _runs(columns, tail["times"], offsets)),
         ("_tail_", "with offsets of its series", bool(ends and (np.diff(offsets) > 0).all())),
         ("_tail_", "with a column a channel", tail["values"].shape[1] == len(columns.channels)),
         (

@@ -1,4 +1,4 @@
-"""What a fit keeps besides weights: settings that its answers depend on; and other weights."""
+"""What a fit keeps besides weights: settings that its predictions depend on; and other weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["FittedSettings", "taken_over"]
 class FittedSettings:
     """Settings as they were when the estimator was fitted, whatever ``set_params`` says later."""
 
-    _answers_depend_on: ClassVar[tuple[str, ...]]
+    _predictions_depend_on: ClassVar[tuple[str, ...]]
     _fitted_settings_: dict[str, Any]
     _state_: Any
     model_: Any
@@ -33,16 +33,16 @@ class FittedSettings:
 
     @property
     def _fitted(self) -> SimpleNamespace:
-        """The settings that decide answers: those of the fit; before one, the present ones."""
+        """The settings that decide predictions: those of the fit; before one, the present ones."""
         kept = self.__dict__.get("_fitted_settings_")
         if kept is None:
-            kept = {name: getattr(self, name) for name in self._answers_depend_on}
+            kept = {name: getattr(self, name) for name in self._predictions_depend_on}
         return SimpleNamespace(**kept)
 
     def _keep_settings(self) -> None:
         """Keep the present settings as those of the fit."""
         self._fitted_settings_ = {
-            name: copy.deepcopy(getattr(self, name)) for name in self._answers_depend_on
+            name: copy.deepcopy(getattr(self, name)) for name in self._predictions_depend_on
         }
 
     def _check_settings_kept(self) -> None:

@@ -15,17 +15,17 @@ from seqkit.auto import forecast_validation
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
-from seqkit.estimators.forecast_answers import ForecastAnswers
 from seqkit.estimators.forecast_frames import (
     in_library,
-    is_stamped,
-    joined,
+    is_long_frame,
     library_of,
+    with_columns,
     with_target,
 )
+from seqkit.estimators.forecast_predictions import ForecastPredictions
 from seqkit.estimators.forecast_preparing import check_counts, hold_out, point_loss
 from seqkit.estimators.forecast_reading import FRAME_SETTINGS, read_training
-from seqkit.estimators.forecast_weights import weights_of
+from seqkit.estimators.forecast_weights import weight_panel
 from seqkit.estimators.inputs import (
     ArraysInput,
     Covariates,
@@ -40,7 +40,7 @@ from seqkit.estimators.inputs import (
 __all__ = ["ForecastData"]
 
 
-class ForecastData(ForecastAnswers):
+class ForecastData(ForecastPredictions):
     """The half of a forecaster that reads what it is given; the fitting half is the subclass."""
 
     _library_: str | None
@@ -52,7 +52,7 @@ class ForecastData(ForecastAnswers):
         owner, frame_settings = type(self).__name__, {n: getattr(self, n) for n in FRAME_SETTINGS}
         target, past = self.target, self.past_covariates
         self._library_ = library_of(X)
-        if y is not None and is_stamped(X, **frame_settings):
+        if y is not None and is_long_frame(X, **frame_settings):
             others = (self.future_covariates, self.static_covariates)
             X, target, past = with_target(
                 X,
@@ -84,7 +84,7 @@ class ForecastData(ForecastAnswers):
         """Read further series as those of the fit were, with a target that may be apart."""
         reader = self._reader
         if not reader.arrays and y is not None:
-            X, y = joined(X, y, reader.columns.targets, what), None
+            X, y = with_columns(X, y, reader.columns.targets, what), None
         panel = reader.read(X)
         if y is None and reader.target_inputs:
             return panel
@@ -112,18 +112,18 @@ class ForecastData(ForecastAnswers):
         weights: Panel | None = None
         held_weights: Panel | None = None
         if sample_weight is not None:
-            weights = weights_of(sample_weight, X, panel, self._reader)
+            weights = weight_panel(sample_weight, X, panel, self._reader)
         if validation_data is not None:
             if not isinstance(validation_data, tuple) or not 1 <= len(validation_data) <= 3:
                 expected = "a tuple (X,), (X, y) or (X, y, sample_weight)"
                 got = type(validation_data).__name__
                 raise TypeError(explain(owner, "validation_data", expected, got))
             given, truth, weight = (*validation_data, None, None)[:3]
-            train, asked = panel, self._read_again(given, truth)
+            train, watched = panel, self._read_again(given, truth)
             if weight is not None:
-                held_weights = weights_of(weight, given, asked, self._reader)
+                held_weights = weight_panel(weight, given, watched, self._reader)
                 held_weights = training_panel(held_weights, self.horizon)[0]
-            held = training_panel(asked, self.horizon)[0]
+            held = training_panel(watched, self.horizon)[0]
         else:
             train, held = hold_out(panel, share, self.horizon, context, owner)
             if weights is not None:
@@ -140,7 +140,7 @@ class ForecastData(ForecastAnswers):
         sample_weight: WeightInput = None,
         *,
         validation_data: ValidationData = None,
-        asked: SeriesInput | None = None,
+        prediction_data: SeriesInput | None = None,
     ) -> None:
         """Raise what :meth:`fit` would of these settings and data; train and change nothing.
 
@@ -148,13 +148,13 @@ class ForecastData(ForecastAnswers):
         ----------
         X, y, sample_weight, validation_data
             As in :meth:`fit`.
-        asked : as X, default=None
-            Series that the fitted model will be asked about.
+        prediction_data : as X, default=None
+            Series that the fitted model is to predict.
 
         Raises
         ------
         ValueError, TypeError
-            As :meth:`fit`, and of `asked` as :meth:`predict`.
+            As :meth:`fit`, and of `prediction_data` as :meth:`predict`.
         """
         other = clone(self)
         settings = other._settings(held=validation_data is not None)
@@ -165,10 +165,10 @@ class ForecastData(ForecastAnswers):
             check_counts(panel, owner)
         share = forecast_validation(settings["validation"], settings["patience"])
         other._divided(panel, X, sample_weight, validation_data, share)
-        if asked is not None:
-            other._reader.read(asked)
+        if prediction_data is not None:
+            other._reader.read(prediction_data)
 
-    # --- answers -------------------------------------------------------------------------------
+    # --- predictions ---------------------------------------------------------------------------
 
     @overload
     def predict(self, X: FrameT) -> np.ndarray | FrameT: ...
@@ -219,7 +219,7 @@ class ForecastData(ForecastAnswers):
             Series to go on with, also ones never seen; default: those of the fit.
         horizon : int, default=None
             Steps; default: as trained. Fewer are cut off; for more the model goes on from its own
-            forecasts (of quantiles and distributions the middle is fed back, so their spread does
+            forecasts (of quantiles and distributions the median is fed back, so their spread does
             not widen further).
         future : data frame or array, default=None
             Future covariates over the horizon.
@@ -233,8 +233,8 @@ class ForecastData(ForecastAnswers):
             pandas for others): id, time stamp, a column for each target and, with quantiles,
             columns ``{target}_q{level}``.
         """
-        answer = super().forecast(X, horizon, future)
-        return _as_given(answer, library_of(X) or getattr(self, "_library_", None))
+        result = super().forecast(X, horizon, future)
+        return _as_given(result, library_of(X) or getattr(self, "_library_", None))
 
     def score(
         self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
@@ -253,10 +253,10 @@ class ForecastData(ForecastAnswers):
         reader = self._reader
         if not reader.arrays:  # its rows may come in another order than the panel's
             if y is not None:
-                X, y = joined(X, y, reader.columns.targets, "score"), None
+                X, y = with_columns(X, y, reader.columns.targets, "score"), None
             if sample_weight is not None:
                 panel = reader.read(X)
-                sample_weight = weights_of(sample_weight, X, panel, reader).values[:, 0]
+                sample_weight = weight_panel(sample_weight, X, panel, reader).values[:, 0]
         return super().score(X, y, sample_weight)
 
 
@@ -264,5 +264,5 @@ def _names(given: str | Sequence[str]) -> Sequence[str]:
     return (given,) if isinstance(given, str) else given
 
 
-def _as_given(answer: Any, library: str | None) -> Any:
-    return in_library(answer, library) if isinstance(answer, pd.DataFrame) else answer
+def _as_given(result: Any, library: str | None) -> Any:
+    return in_library(result, library) if isinstance(result, pd.DataFrame) else result

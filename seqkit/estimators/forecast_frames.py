@@ -1,4 +1,4 @@
-"""Frames around a forecaster: a target that is given apart, and answers in the user's library."""
+"""Frames around a forecaster: a target given apart, and predictions in the user's library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 from seqkit.errors import DataError, explain
 from seqkit.estimators.forecast_reading import is_frame
 
-__all__ = ["in_library", "is_stamped", "joined", "library_of", "with_target"]
+__all__ = ["in_library", "is_long_frame", "library_of", "with_columns", "with_target"]
 
 # The names Nixtla's libraries use, as in seqkit.data.frames.
 _ID, _TIME, _TARGET = "unique_id", "ds", "y"
@@ -42,7 +42,7 @@ def _table(X: Any) -> pd.DataFrame:
     return X if isinstance(X, pd.DataFrame) else nw.from_native(X, eager_only=True).to_pandas()
 
 
-def is_stamped(X: Any, **frame_settings: Any) -> bool:
+def is_long_frame(X: Any, **frame_settings: Any) -> bool:
     """Whether `X` is a long frame: rows with a series or a stamp, and not just features."""
     if not is_frame(X):
         return False
@@ -55,7 +55,7 @@ def is_stamped(X: Any, **frame_settings: Any) -> bool:
     )
 
 
-def joined(X: Any, y: Any, names: Sequence[str], owner: str) -> pd.DataFrame:
+def with_columns(X: Any, y: Any, names: Sequence[str], owner: str) -> pd.DataFrame:
     """Return a frame with the targets that are given apart from it; those in it have to agree.
 
     Parameters
@@ -99,7 +99,7 @@ def with_target(
     Parameters
     ----------
     X, y, owner
-        As :func:`joined` takes them.
+        As :func:`with_columns` takes them.
     target : str, sequence of str or None
         Names; by default those that `y` has, else ``y``, ``y1`` ...
     past_covariates : sequence of str
@@ -118,7 +118,7 @@ def with_target(
     if names is None:
         names = [_TARGET] if n == 1 else [f"{_TARGET}{i + 1}" for i in range(n)]
     names = [names] if isinstance(names, str) else [str(name) for name in names]
-    table = joined(X, y, names, owner)
+    table = with_columns(X, y, names, owner)
     taken = {_ID, _TIME, *names, *not_past}
     past = [past_covariates] if isinstance(past_covariates, str) else list(past_covariates)
     if not past:

@@ -19,7 +19,7 @@ __all__ = [
     "hold_out",
     "point_loss",
     "scaling_statistics",
-    "tell_of_precision",
+    "tell_of_window_precision",
     "window_sources",
 ]
 
@@ -132,16 +132,16 @@ def scaling_statistics(panel: Panel, kind: str, normalize: str) -> dict[str, np.
             "window/offset": np.zeros(n),
             "window/scale": scale[:n] if normalize == "standard" else np.ones(n),
         }
-    found = {"window/offset": offset[:n], "window/scale": scale[:n]}
+    statistics = {"window/offset": offset[:n], "window/scale": scale[:n]}
     if len(offset) > n:
-        found |= {"standardize/offset": offset[n:], "standardize/scale": scale[n:]}
+        statistics |= {"standardize/offset": offset[n:], "standardize/scale": scale[n:]}
     if n_future:
-        found["standardize_future/offset"] = offset[-n_future:]
-        found["standardize_future/scale"] = scale[-n_future:]
+        statistics["standardize_future/offset"] = offset[-n_future:]
+        statistics["standardize_future/scale"] = scale[-n_future:]
     if panel.static is not None:
         offset, scale = fit_scaler("standard", panel.static)
-        found |= {"standardize_static/offset": offset, "standardize_static/scale": scale}
-    return found
+        statistics |= {"standardize_static/offset": offset, "standardize_static/scale": scale}
+    return statistics
 
 
 def window_sources(
@@ -170,7 +170,7 @@ def window_sources(
     return [(pair[0], pair[1] if held is not None else None) for pair in sources], padded
 
 
-def tell_of_precision(
+def tell_of_window_precision(
     panel: Panel, sources: Sequence[tuple[Any, Any]], normalize: str, counts: bool
 ) -> None:
     """Log which windows count as constant, and what is lost where a network sees float32.
@@ -187,8 +187,8 @@ def tell_of_precision(
         )  # fmt: skip
     rows = panel.values[:: max(1, len(panel.values) // _MOST_ROWS)]
     own = {*panel.columns.targets, *panel.columns.past, *panel.columns.future}
-    for place, name in enumerate(panel.columns.channels):
-        column = rows[:, place]
+    for index, name in enumerate(panel.columns.channels):
+        column = rows[:, index]
         largest = np.abs(column).max(initial=0.0)
         coarse = float(np.spacing(np.float32(largest)))
         moves = np.abs(np.diff(column))
@@ -196,7 +196,7 @@ def tell_of_precision(
         typical = float(np.median(moves)) if len(moves) else 0.0
         if name not in own or not 0 < typical * _COARSE < coarse:
             continue
-        inside = place < panel.n_targets and normalize != "none" and not counts
+        inside = index < panel.n_targets and normalize != "none" and not counts
         log.warning(
             "%s: values reach %.6g, where numbers of float32 are %.2g apart, and change by %.2g "
             "from step to step; %s. Subtract a constant from the column, or take its differences.",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from seqkit.data.frames import rows_of_arrays, rows_of_frame
 from seqkit.data.panel import Panel
-from seqkit.data.roles import Columns, as_names
+from seqkit.data.roles import ColumnRoles, as_names
 from seqkit.data.rows import Rows
 from seqkit.errors import DataError, explain, suggest
 
@@ -29,21 +29,21 @@ class ForecastReader:
     ----------
     owner : str
         Class name for messages.
-    columns : Columns
+    columns : ColumnRoles
     arrays : bool
         Arrays, or a long frame.
     n_features : int
         Features of the arrays.
     targets, future : tuple of int
-        Their places among the features.
+        Their indices among the features.
     target_inputs : bool
         Whether the targets are among the features at all.
     flat : bool
-        Whether answers lose the axis of targets.
+        Whether predictions lose the axis of targets.
     """
 
     owner: str
-    columns: Columns
+    columns: ColumnRoles
     arrays: bool
     n_features: int = 0
     targets: tuple[int, ...] = ()
@@ -63,7 +63,7 @@ class ForecastReader:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ForecastReader:
         """Undo :meth:`to_dict`."""
-        return cls(**{**values, "columns": Columns.from_dict(values["columns"])})
+        return cls(**{**values, "columns": ColumnRoles.from_dict(values["columns"])})
 
     def read(self, X: Any) -> Panel:
         """Read series to go on with; ones never seen are welcome."""
@@ -141,7 +141,7 @@ class Reading:
             panel.columns
         )
 
-    def like(self, columns: Columns) -> Reading:
+    def like(self, columns: ColumnRoles) -> Reading:
         """The same series as a model that was fitted on these columns sees them."""
         return dataclasses.replace(
             self,
@@ -185,8 +185,8 @@ def read_training(
     names : numpy.ndarray or None
         Names of the features, where a frame gave them.
     """
-    found = X if isinstance(X, Reading) else read_series(X, y, **settings)
-    return found.reader, found.panel, found.names
+    reading = X if isinstance(X, Reading) else read_series(X, y, **settings)
+    return reading.reader, reading.panel, reading.names
 
 
 def read_series(
@@ -345,15 +345,15 @@ def _truths(X: Any, y: Any, missing: str) -> tuple[list[np.ndarray], bool]:
 def _found_in(X: Any, truths: list[np.ndarray], n_features: int) -> tuple[int, ...]:
     """Indices of the targets among the features; empty unless all are there."""
     parts = [part.reshape(len(part), -1) for part in _parts(X)]
-    places = []
+    indices = []
     for k in range(truths[0].shape[1]):
         for j in range(n_features):
             if all(
                 np.array_equal(p[:, j], t[:, k], equal_nan=p.dtype.kind == "f")
                 for p, t in zip(parts, truths, strict=True)
             ):
-                places.append(j)
+                indices.append(j)
                 break
         else:
             return ()
-    return tuple(places)
+    return tuple(indices)

@@ -32,7 +32,7 @@ class Networks:
     weights : sequence of lists of numpy.ndarray
     horizon : int
     parameter_shape : tuple of int
-        Axes of an answer after the targets.
+        Axes of a prediction after the targets.
     variable_length, target_inputs : bool
     normalize : str or None
         How windows are normalised; None where forecasts are in units all along.
@@ -55,7 +55,7 @@ class Networks:
     scale: Array
     batch_size: int = 1024
 
-    def _answer(self, number: int, panel: Panel, **which: Any) -> tuple[Array, WindowSource]:
+    def _predict(self, number: int, panel: Panel, **which: Any) -> tuple[Array, WindowSource]:
         source = WindowSource(
             panel,
             self.contexts[number],
@@ -71,7 +71,7 @@ class Networks:
         if not source.n_examples:
             return np.empty((0, self.horizon, panel.n_targets, *self.parameter_shape)), source
         build = self.build(self.contexts[number], source.with_lengths)
-        answer = training.predict(
+        prediction = training.predict(
             build,
             self.weights[number],
             source,
@@ -79,14 +79,14 @@ class Networks:
             batch_size=self.batch_size,
             output=None if self.normalize is None else "normalized",
         ).astype(np.float64)
-        return self._in_units(answer, source), source
+        return self._in_units(prediction, source), source
 
-    def _in_units(self, answer: Array, source: WindowSource) -> Array:
-        """Undo normalising in float64: float32 has no room for a small change of a large number."""
+    def _in_units(self, prediction: Array, source: WindowSource) -> Array:
+        """Undo normalising in float64: float32 lacks digits for a small change."""
         if self.normalize is None:
-            return answer
-        for start in range(0, len(answer), self.batch_size):
-            part = answer[start : start + self.batch_size]
+            return prediction
+        for start in range(0, len(prediction), self.batch_size):
+            part = prediction[start : start + self.batch_size]
             center, spread = source.space(np.arange(start, start + len(part)))
             if self.head == "point":
                 part[...] = center + spread * part
@@ -95,32 +95,32 @@ class Networks:
             n_moved, n_scaled = (None, None) if self.head == "quantiles" else (1, 2)
             part[..., :n_scaled] *= spread
             part[..., :n_moved] += center
-        return answer
+        return prediction
 
     def by_origin(self, panel: Panel) -> Array:
-        """The answer at every row, ``(n_rows, horizon, n_targets[, n_parameters])``.
+        """The prediction at every row, ``(n_rows, horizon, n_targets[, n_parameters])``.
 
         NaN without a full context, and where the horizon needs future covariates past the end.
         """
         shape = (len(panel.values), self.horizon, panel.n_targets, *self.parameter_shape)
-        answers = np.full((len(self.contexts), *shape), np.nan)
+        predictions = np.full((len(self.contexts), *shape), np.nan)
         for number in range(len(self.contexts)):
-            answer, source = self._answer(number, panel, origins="all")
-            answers[number, source.rows(np.arange(source.n_examples))[1]] = answer
-        found = answers[0] if len(answers) == 1 else np.median(answers, axis=0)
+            prediction, source = self._predict(number, panel, origins="all")
+            predictions[number, source.rows(np.arange(source.n_examples))[1]] = prediction
+        combined = predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
         if panel.n_future:
             last = np.repeat(panel.offsets[1:] - 1 - self.horizon, panel.lengths)
-            found[np.arange(len(found)) > last] = np.nan
-        return found
+            combined[np.arange(len(combined)) > last] = np.nan
+        return combined
 
     def after_end(self, panel: Panel, steps: Array) -> Array:
-        """The answer after the end of every series; `steps` are the rows ahead."""
+        """The prediction after the end of every series; `steps` are the rows ahead."""
         ahead = panel.extend(steps)
-        answers = [
-            self._answer(number, ahead, origins="last", back=self.horizon)[0]
+        predictions = [
+            self._predict(number, ahead, origins="last", back=self.horizon)[0]
             for number in range(len(self.contexts))
         ]
-        return answers[0] if len(answers) == 1 else np.median(answers, axis=0)
+        return predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
 
     def blocks(
         self, panel: Panel, n_steps: int, steps: Array, feed: Callable[[Array], Array]
@@ -133,21 +133,21 @@ class Networks:
         n_steps : int
         steps : numpy.ndarray of shape (n_series, whole blocks, n_channels)
         feed : callable
-            Answer ``(n_series, horizon, n_targets[, n_parameters])`` to values in units.
+            Prediction ``(n_series, horizon, n_targets[, n_parameters])`` to values in units.
 
         Returns
         -------
-        answers, values : numpy.ndarray
+        predictions, values : numpy.ndarray
         """
-        answers, fed = [], []
+        predictions, fed = [], []
         for start in range(0, n_steps, self.horizon):
             block = steps[:, start : start + self.horizon].copy()
-            answers.append(self.after_end(panel, block))
-            fed.append(feed(answers[-1]))
+            predictions.append(self.after_end(panel, block))
+            fed.append(feed(predictions[-1]))
             if start + self.horizon < n_steps:
                 block[:, :, : panel.n_targets] = fed[-1]
                 panel = panel.extend(block).tail(max(self.contexts))
-        return np.concatenate(answers, 1)[:, :n_steps], np.concatenate(fed, 1)[:, :n_steps]
+        return np.concatenate(predictions, 1)[:, :n_steps], np.concatenate(fed, 1)[:, :n_steps]
 
 
 def pooled_r2(panel: Panel, truth: Array, made: Array, weight: Array | None) -> float:

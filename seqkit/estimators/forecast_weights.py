@@ -12,13 +12,13 @@ from seqkit.data.frames import panel_from_frame
 from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError, explain
-from seqkit.estimators.forecast_frames import joined
+from seqkit.estimators.forecast_frames import with_columns
 from seqkit.estimators.forecast_reading import ForecastReader
 
-__all__ = ["WeightedWindows", "weighted", "weights_of"]
+__all__ = ["WeightedWindows", "weight_panel", "weighted"]
 
 
-def weights_of(sample_weight: Any, X: Any, panel: Panel, reader: ForecastReader) -> Panel:
+def weight_panel(sample_weight: Any, X: Any, panel: Panel, reader: ForecastReader) -> Panel:
     """Return weights as a panel of one channel, row by row beside that of the values.
 
     So they are cut and selected as the values are.
@@ -85,7 +85,7 @@ def _of_a_frame(sample_weight: Any, X: Any, panel: Panel) -> np.ndarray:
         name += "_"
     given = _checked(sample_weight, len(X))
     read = panel_from_frame(
-        joined(X, given, [name], "sample_weight"),
+        with_columns(X, given, [name], "sample_weight"),
         series_id=columns.series_id,
         time=columns.time,
         target=name,

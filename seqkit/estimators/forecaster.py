@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,22 +9,14 @@ import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
-from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
-from seqkit.data.panel import Panel
-from seqkit.errors import explain
-from seqkit.estimators.base import (
-    TRAIN_SETTINGS,
-    _seed,
+from seqkit.auto import forecast_validation
+from seqkit.estimators.base import _seed
+from seqkit.estimators.forecast_fitting import (
+    FORECAST_MODEL_SETTINGS,
+    ForecastFitting,
+    member_seed,
 )
-from seqkit.estimators.forecast_data import ForecastData
-from seqkit.estimators.forecast_preparing import (
-    check_counts,
-    point_loss,
-    scaling_statistics,
-    tell_of_precision,
-    window_sources,
-)
-from seqkit.estimators.forecast_weights import weighted
+from seqkit.estimators.forecast_preparing import scaling_statistics, window_sources
 from seqkit.estimators.inputs import (
     OnEpoch,
     SeriesInput,
@@ -36,24 +27,14 @@ from seqkit.estimators.inputs import (
 from seqkit.estimators.settings import ForecastSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.heads import HEADS
-from seqkit.network.layers.windows import default_patch
-from seqkit.network.losses import Objective
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["SequenceForecaster"]
 
-FORECAST_MODEL_SETTINGS = (
-    "cell", "units", "bidirectional", "dropout", "recurrent_dropout", "residual", "patch", "dense",
-    "scale", "decoder", "normalize", "departure_from", "channels", "season", "quantiles",
-    "distribution", "horizon",
-)  # fmt: skip
-# Windows overlap: an epoch of all of them would say the same thing many times over.
-MOST_BATCHES = 250
 
-
-class SequenceForecaster(ForecastSettings, ForecastData):
+class SequenceForecaster(ForecastSettings, ForecastFitting):
     """Forecast the next steps of one series or of many with a recurrent network.
 
     One network learns from all series. Each window is brought to its own scale, so that large and
@@ -65,22 +46,6 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         Past steps the model sees; a list is an ensemble, a network for each length.
     horizon : a positive integer
         Steps forecast at once.
-    quantiles : a rising list of numbers between 0 and 1 or None, default=None
-        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
-    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
-        Distribution to forecast instead of quantiles; the last two are of counts.
-    decoder : {"direct", "recursive", "segment"}, default="direct"
-        How the horizon is produced: all steps from the final state; patch after patch, its own
-        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
-    normalize : {"none", "last", "standard"}, default="standard"
-        Each context window by its own statistics, undone on the output: its last value subtracted,
-        or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive"}, default="none"
-        Learn the departure from this naive forecast of the same window.
-    channels : {"joint", "independent"}, default="joint"
-        Several targets together in one window, or each as a series of its own.
-    season : a positive integer, default=1
-        Steps in a season, for the seasonal naive forecast and scaled errors.
     cell : str, default="gru"
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
@@ -103,6 +68,22 @@ class SequenceForecaster(ForecastSettings, ForecastData):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    decoder : {"direct", "recursive", "segment"}, default="direct"
+        How the horizon is produced: all steps from the final state; patch after patch, its own
+        outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
+    normalize : {"none", "last", "standard"}, default="standard"
+        Each context window by its own statistics, undone on the output: its last value subtracted,
+        or zero mean and unit variance.
+    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+        Learn the departure from this naive forecast of the same window.
+    channels : {"joint", "independent"}, default="joint"
+        Several targets together in one window, or each as a series of its own.
+    season : a positive integer, default=1
+        Steps in a season, for the seasonal naive forecast and scaled errors.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
+    distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
+        Distribution to forecast instead of quantiles; the last two are of counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -110,8 +91,11 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         Most passes over the training part.
     batch_size : a positive integer, default=32
         Series, or windows, in a gradient step.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
-        Gradient method.
+    optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
+        Gradient method: one of adam, adamw, nadam, rmsprop, sgd or lion; or a dict of such a name
+        and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
+        lists them); or an object of Keras, which then trains, from the object's learning rate on
+        and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0, default=0.001
         Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
@@ -196,7 +180,7 @@ class SequenceForecaster(ForecastSettings, ForecastData):
     """
 
     _task = "forecasting"
-    _answers_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
+    _predictions_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -288,131 +272,6 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         going_on = self.__sklearn_is_fitted__()
         return self._guarded(self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True)
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        validation_data: tuple[Any, ...] | None = None,
-        callbacks: Iterable[Any] = (),
-        on_epoch: Any = None,
-        resume: Any = None,
-        going_on: bool,
-        partial_pass: bool = False,
-    ) -> None:
-        settings = self._settings(held=validation_data is not None)
-        if partial_pass:
-            settings.update(epochs=1, patience=0, validation=0)
-            if settings["schedule"] == "cosine":  # towards an end that nobody knows
-                settings["schedule"] = "constant"
-        if going_on:
-            self._check_settings_kept()
-            before = self._sizes()
-            panel = self._read_again(X, y, "fit") if y is None or not self._reader.arrays else None
-            if panel is None:
-                self._reader.read(X)  # raises where these are other features
-                panel = self._read(X, y)
-            if self._sizes() != before:
-                raise ValueError(
-                    explain(type(self).__name__, "targets and covariates",
-                            f"those of the fit that is gone on with, {before}", self._sizes(),
-                            "Fit anew with warm_start=False.")
-                )  # fmt: skip
-        else:
-            self._forget()
-            self._keep_settings()
-            panel = self._read(X, y)
-        head, levels, _ = self._head
-        if head.counts:
-            check_counts(panel, type(self).__name__)
-        notes = list(panel.notes)
-        if self._normalize != self.normalize:
-            notes.append("the target is no feature, so windows are scaled by the training part")
-            warnings.warn(
-                f"{type(self).__name__}: y is no column of X, so that its past is no input: "
-                "forecasts come from the features alone. Make it a column of X to have it seen.",
-                stacklevel=4,
-            )
-        owner, contexts = type(self).__name__, self._contexts
-        loss = Objective("forecast", point_loss(owner, self.loss, head), head.name, levels)
-        share = forecast_validation(settings["validation"], settings["patience"])
-        (train, weights), (held, held_weights), left_out = self._divided(
-            panel, X, sample_weight, validation_data, share
-        )
-        constants = scaling_statistics(train, self.scale, self._normalize)
-        if not going_on:
-            self._window_offset_ = constants["window/offset"]
-            self._window_scale_ = constants["window/scale"]
-        offset, scale = self._window_space()
-        sources, self._variable_length_ = window_sources(
-            train,
-            held,
-            contexts,
-            self.horizon,
-            normalize=None if head.counts else self._normalize,
-            offset=offset,
-            scale=scale,
-            target_inputs=self._reader.target_inputs,
-        )
-        tell_of_precision(train, sources, self._normalize, head.counts)
-        sources = [
-            (weighted(source, weights), weighted(watched, held_weights))
-            for source, watched in sources
-        ]
-        n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
-        patience = forecast_patience(settings["patience"], n_held)
-        found = {"validation": share, "patience": patience}
-        self.auto_ = {name: found[name] for name in found if settings[name] == AUTO}
-        if n_held and self.auto_:
-            notes.append(chosen(self.auto_))
-        first = _seed(self.random_state)
-        seeds = [first if i == 0 else _derived(first, i) for i in range(len(contexts))]
-        loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
-        most = MOST_BATCHES * self.batch_size
-        if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
-            loop["steps_per_epoch"] = MOST_BATCHES
-            notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
-        start: list[dict[str, Any]] = [{} for _ in contexts]
-        if going_on and len(contexts) == 1:
-            start = [self._going_on()]
-            loop["epochs"] += start[0]["resume"].epoch if "resume" in start[0] else 0
-        elif going_on:
-            start = [{"initial_weights": weights} for weights in self._networks.weights]
-        elif resume is not None:
-            # The networks before the one that was interrupted come out as they were: a fit is
-            # decided by its seed.
-            start[seeds.index(resume.seed)] = {"resume": resume}
-        fits = []
-        for number, (context, (source, validation)) in enumerate(
-            zip(contexts, sources, strict=True)
-        ):
-            build = self._member(context, self._variable_length_)
-            steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
-            fits.append(
-                training.fit(
-                    build,
-                    source,
-                    key=build.key,
-                    seed=seeds[number],
-                    loss=loss,
-                    validation=validation,
-                    callbacks=tuple(callbacks),
-                    constants=None if going_on else constants,
-                    **start[number],
-                    output="normalized",
-                    verbose=self.verbose,
-                    on_epoch=on_epoch,
-                    **{**loop, "patience": patience_in_epochs(loop["patience"], steps)},
-                )
-            )
-        self._adopt(fits[0], keep_state=(self.warm_start or partial_pass) and len(fits) == 1)
-        self._sizes_ = [len(fit.weights) for fit in fits]
-        self.weights_ = [weight for fit in fits for weight in fit.weights]
-        self.histories_ = [fit.history for fit in fits]
-        self.notes_ = (*notes, *left_out)
-        self._tail_ = _kept(panel.tail(max(contexts)))
-
     def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
@@ -422,7 +281,7 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         whole, constants = self._planned(X, y)
         weights, first = [], _seed(self.random_state)
         for number, member in enumerate(whole.members):
-            seed = first if number == 0 else _derived(first, number)
+            seed = member_seed(first, number)
             own = zip(member.network.weights, member.network.initial_weights(seed), strict=True)
             weights += [constants.get(described.path, w) for described, w in own]
         return whole.keras_model(weights)
@@ -437,53 +296,3 @@ class SequenceForecaster(ForecastSettings, ForecastData):
         _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
         return other._build(), scaling_statistics(train, self.scale, other._normalize)
-
-    @property
-    def _patch(self) -> int:
-        """Steps in a patch; by default a season, where the shortest context holds two."""
-        if self._fitted.patch is not None:
-            return self._fitted.patch
-        return default_patch(self._fitted.season, min(self._contexts))
-
-    # --- the model -----------------------------------------------------------------------------
-
-    def _sizes(self) -> dict[str, Any]:
-        reader = self._reader
-        columns = reader.columns
-        return {
-            "n_targets": len(columns.targets),
-            "n_past": len(columns.past_channels),
-            "n_future": len(columns.future_channels),
-            "n_static": len(columns.static_numbers),
-            "static_categories": tuple(len(known) for _, known in columns.categories),
-            "target_inputs": reader.target_inputs,
-        }
-
-    def _member(self, context: int, variable_length: bool) -> Architecture:
-        """Return what builds a network of the ensemble."""
-        settings = {name: getattr(self._fitted, name) for name in FORECAST_MODEL_SETTINGS}
-        settings["normalize"] = self._normalize
-        settings["patch"] = self._patch
-        sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}
-        return Architecture("forecaster", {**sizes, **settings})
-
-    def _build(self) -> Architecture:
-        contexts = self._contexts
-        members = [self._member(context, self._variable_length_) for context in contexts]
-        if len(members) == 1:
-            return members[0]
-        whole = {"members": members, "context_lengths": contexts}
-        return Architecture("ensemble", whole)
-
-
-def _derived(seed: int, number: int) -> int:
-    """Seed of a further network of an ensemble."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
-
-
-def _kept(panel: Panel) -> dict[str, Any]:
-    """The end of every series as plain arrays, so that it pickles and saves small."""
-    return {
-        name: getattr(panel, name)
-        for name in ("values", "offsets", "ids", "times", "age", "static", "static_codes")
-    }

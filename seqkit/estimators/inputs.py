@@ -1,14 +1,18 @@
-"""Types of what estimators are given, for signatures."""
+"""Types of what estimators are given, for signatures, and how one is told from the others."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from seqkit.data.sequences import Sequences
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "ArraysInput",
@@ -17,11 +21,13 @@ __all__ = [
     "Frame",
     "FrameT",
     "OnEpoch",
+    "OptimizerInput",
     "RandomState",
     "SeriesInput",
     "TargetInput",
     "ValidationData",
     "WeightInput",
+    "is_keras_optimizer",
 ]
 
 
@@ -68,6 +74,19 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 
 ClassWeight: TypeAlias = Mapping[str, float] | Mapping[int, float] | Mapping[object, float] | str
 """A weight for each class, or ``balanced``."""
+
+OptimizerInput: TypeAlias = Union[
+    str, Mapping[str, str | float | bool | None], "keras.optimizers.Optimizer"
+]
+"""An optimizer: a name, a map of a name and options, or an object of Keras."""
+
+
+def is_keras_optimizer(value: object) -> bool:
+    """Return whether it is an optimizer object, without importing Keras."""
+    if isinstance(value, str | Mapping) or "keras" not in sys.modules:
+        return False
+    return isinstance(value, sys.modules["keras"].optimizers.Optimizer)
+
 
 OnEpoch: TypeAlias = Callable[[int, dict[str, float], Callable[[], object]], object]
 """``on_epoch(epoch, logs, get_state)``, called after each epoch."""

@@ -18,7 +18,7 @@ import numpy as np
 from seqkit.estimators.weights_file import described
 from seqkit.system.documents import DEPTH, damaged, parse_json
 
-__all__ = ["CLASSES", "check_classes", "check_keras_file", "read_keras_weights"]
+__all__ = ["CLASSES", "check_keras_file", "check_layer_classes", "read_keras_weights"]
 
 _MEMBERS = {"metadata.json": 1 << 16, "config.json": 1 << 23, "model.weights.h5": 1 << 40}
 _MOST_OBJECTS = 100_000
@@ -38,7 +38,7 @@ CLASSES: dict[str, frozenset[str]] = {
     "": frozenset({"__keras_tensor__", "__slice__", "__tuple__"}),
 }  # fmt: skip
 """Classes that the models of seqkit are made of, by package: no Lambda, nothing that reads a file,
-no module of somebody else's."""
+no module of any other package."""
 _ACTIVATIONS = frozenset({"linear", "relu", "sigmoid", "softmax", "softplus", "tanh"})
 
 
@@ -69,8 +69,8 @@ def read_keras_weights(content: bytes, file: Path, estimator: Any) -> dict[str, 
             model.load_weights(alone)
     except (ValueError, KeyError, TypeError, OSError, AttributeError, RuntimeError) as error:
         raise damaged(file, error) from error
-    found = (v.numpy() for v in variables_of(architecture, model))
-    return dict(zip(shapes, found, strict=True))
+    values = (v.numpy() for v in variables_of(architecture, model))
+    return dict(zip(shapes, values, strict=True))
 
 
 def check_keras_file(content: bytes) -> bytes:
@@ -87,7 +87,7 @@ def check_keras_file(content: bytes) -> bytes:
         if len(names) != len(_MEMBERS) or set(names) != set(_MEMBERS):
             raise ValueError(f"it must hold {', '.join(_MEMBERS)} and no other members")
         for member in members:
-            # Keras packs nothing: what is in the archive takes as much room outside of it
+            # Keras packs nothing: what is in the archive takes as much memory outside of it
             packed = member.compress_type != zipfile.ZIP_STORED
             large = member.file_size > min(len(content), _MEMBERS[member.filename])
             if packed or large or member.flag_bits & 1:
@@ -96,11 +96,11 @@ def check_keras_file(content: bytes) -> bytes:
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as error:
         raise ValueError(f"it is no archive of Keras: {error}") from error
     parse_json(parts["metadata.json"])
-    check_classes(parse_json(parts["config.json"], _MEMBERS["config.json"]))
+    check_layer_classes(parse_json(parts["config.json"], _MEMBERS["config.json"]))
     return parts["model.weights.h5"]
 
 
-def check_classes(value: Any) -> None:
+def check_layer_classes(value: Any) -> None:
     """Raise unless a Keras configuration names only what is in :data:`CLASSES`.
 
     Raises
@@ -109,7 +109,7 @@ def check_classes(value: Any) -> None:
     """
     if isinstance(value, list):
         for inner in value:
-            check_classes(inner)
+            check_layer_classes(inner)
     if not isinstance(value, dict):
         return
     if {"class_name", "module", "registered_name", "function_name"} & set(value):
@@ -123,7 +123,7 @@ def check_classes(value: Any) -> None:
     if not isinstance(activation, (str, type(None))) or activation not in (None, *_ACTIVATIONS):
         raise ValueError(f"it names the activation {activation!r}, none of seqkit's")
     for inner in value.values():
-        check_classes(inner)
+        check_layer_classes(inner)
 
 
 def _check_numbers(content: bytes) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def encode(value: Any, tensors: dict[str, np.ndarray] | None = None) -> Any:
     ----------
     value : object
     tensors : dict, default=None
-        Takes up large arrays of numbers, by the name that stands in their place; :func:`decode`
+        Takes up large arrays of numbers, by the name that stands for them; :func:`decode`
         takes them out again.
 
     Examples
@@ -99,9 +99,9 @@ def _array(value: dict[str, Any], _: Any) -> np.ndarray:
     if not all(isinstance(item, (str, int, float, type(None))) for item in items):
         raise TypeError("its items must be texts or numbers")
     if kind == "object":
-        found = np.empty(len(items), dtype=object)
-        found[:] = items
-        return found
+        array = np.empty(len(items), dtype=object)
+        array[:] = items
+        return array
     if kind != "str" or not all(isinstance(item, str) for item in items):
         raise TypeError(f"no array of {str(kind)[:40]!r}")
     if 4 * len(items) * max(map(len, items), default=0) > _LARGEST_TEXT:
@@ -113,12 +113,12 @@ def _tensor(value: dict[str, Any], tensors: dict[str, np.ndarray] | None) -> np.
     kind = value["dtype"]
     if tensors is None or value["$tensor"] not in tensors:
         raise TypeError(f"there is no tensor {str(value['$tensor'])[:60]!r}")
-    found = tensors.pop(value["$tensor"])  # what is left in the end, no fact has named
-    if kind in _STAMPS and found.dtype == np.int64:
-        return found.astype(kind)
-    if found.dtype != (kind if kind in _NUMBERS else None):
-        raise TypeError(f"the tensor is of {found.dtype}, not of {str(kind)[:40]}")
-    return found
+    tensor = tensors.pop(value["$tensor"])  # what is left in the end, no fact has named
+    if kind in _STAMPS and tensor.dtype == np.int64:
+        return tensor.astype(kind)
+    if tensor.dtype != (kind if kind in _NUMBERS else None):
+        raise TypeError(f"the tensor is of {tensor.dtype}, not of {str(kind)[:40]}")
+    return tensor
 
 
 def _scalar(value: dict[str, Any], _: Any) -> Any:

@@ -50,6 +50,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
+        How the steps of a series become one vector; padding never counts.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -58,8 +60,11 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         300 at most.
     batch_size : a positive integer or "auto", default="auto"
         Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd", "lion"}, default="adam"
-        Gradient method.
+    optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
+        Gradient method: one of adam, adamw, nadam, rmsprop, sgd or lion; or a dict of such a name
+        and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
+        lists them); or an object of Keras, which then trains, from the object's learning rate on
+        and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0, default=0.003
         Step size at the start.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
@@ -86,8 +91,6 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
 
     Attributes
     ----------
@@ -133,7 +136,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
 
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
-        # undone in float64: float32 has no room for a small spread about a large number
+        # undone in float64: float32 has no digits for a small spread about a large number
         output = self._predict_raw(X, "standardized").astype(np.float64)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]

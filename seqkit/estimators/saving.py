@@ -13,13 +13,16 @@ from typing import Any
 
 from seqkit.errors import RunError
 from seqkit.estimators.facts import ELSEWHERE, SEEN, check_facts, check_together
+from seqkit.estimators.inputs import is_keras_optimizer
 from seqkit.estimators.plain import decode, encode
 from seqkit.estimators.weights_file import check_weights, described, read_tensors, tensor_bytes
+from seqkit.network.document import as_document, network_of
 from seqkit.system import durable
 from seqkit.system.documents import LARGEST_JSON, damaged, digest_of, parse_json, read_file
 from seqkit.tasks import TASKS
 
 __all__ = [
+    "NETWORK",
     "NOTE",
     "WEIGHTS",
     "estimator_class",
@@ -31,6 +34,8 @@ __all__ = [
 
 WEIGHTS = {1: "model.keras", 2: "weights.safetensors"}
 """The file of weights by the format of the run folder."""
+NETWORK = "network.json"
+"""The description of what the weights are of: a list, of several networks in an ensemble."""
 NOTE = "estimator.json"
 """The file of a saved estimator that has its format and the SHA-256 of the others."""
 _MODEL = "model.json"
@@ -47,7 +52,7 @@ def estimator_class(task: str) -> type:
 def save_estimator(
     estimator: Any, folder: Path, columns: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Write ``weights.safetensors`` and return what ``model.json`` has to hold.
+    """Write ``network.json`` and ``weights.safetensors``; return what ``model.json`` has to hold.
 
     Parameters
     ----------
@@ -63,6 +68,12 @@ def save_estimator(
         if name.endswith("_") and name not in ELSEWHERE
     }
     check_facts(estimator._task, fitted, max(WEIGHTS))
+    if is_keras_optimizer(estimator.optimizer):
+        raise RunError(
+            f"{type(estimator).__name__}: optimizer must be a name, or a map of name and options, "
+            f"to be saved; got a {type(estimator.optimizer).__name__} of Keras. "
+            "After set_params(optimizer='adam') the fit, as it is, can be saved."
+        )
     tensors: dict[str, Any] = {}
     # set_params may have changed settings since, but not those of the fit
     parameters = estimator.get_params(deep=False) | estimator._fitted_settings_
@@ -78,17 +89,24 @@ def save_estimator(
             f"{folder}: what the fit has learned of the series must take at most {LARGEST_JSON} "
             "bytes as text. Shorten the names of the series, or fit fewer."
         )
-    shapes = described(estimator._build())
-    durable.write(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
+    architecture = estimator._build()
+    networks = [as_document(member.network) for member in architecture.members]
+    durable.write_file(folder / NETWORK, json.dumps(networks, indent=1).encode())
+    shapes = described(architecture)
+    durable.write_file(file, tensor_bytes(estimator.weights_, shapes, tensors, str(file)))
     return description
 
 
 def load_estimator(
-    description: Any, weights: bytes, folder: Path, format: int = max(WEIGHTS)
+    description: Any,
+    weights: bytes,
+    folder: Path,
+    format: int = max(WEIGHTS),
+    networks: bytes | None = None,
 ) -> Any:
     """Return the fitted estimator that :func:`save_estimator` described.
 
-    Nothing of Keras is built for a native network; ``model_`` does that when it is asked for.
+    Nothing of Keras is built for a native network; ``model_`` does that when it is read.
 
     Parameters
     ----------
@@ -100,6 +118,8 @@ def load_estimator(
         The run folder, for messages.
     format : int
         Format of the folder.
+    networks : bytes, optional
+        Content of ``network.json``; of a folder of format 1, which has none, None.
 
     Raises
     ------
@@ -123,6 +143,8 @@ def load_estimator(
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise damaged(model, error) from error
     check_weights(named, shapes, file)
+    if networks is not None:
+        _check_networks(networks, estimator, folder / NETWORK)
     estimator.weights_ = [named[path] for path in shapes]
     estimator._state_ = None
     if getattr(estimator, "_sizes_", None) and sum(estimator._sizes_) != len(shapes):
@@ -158,10 +180,12 @@ def write_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         description = save_estimator(estimator, beside)
         if isinstance(estimator.random_state, int):
             description["parameters"]["random_state"] = estimator.random_state
-        durable.write(beside / _MODEL, json.dumps(description, indent=1).encode())
-        files = {name: digest_of(beside / name) for name in (_MODEL, WEIGHTS[max(WEIGHTS)])}
+        durable.write_file(beside / _MODEL, json.dumps(description, indent=1).encode())
+        files = {
+            name: digest_of(beside / name) for name in (_MODEL, NETWORK, WEIGHTS[max(WEIGHTS)])
+        }
         note = {"format": max(WEIGHTS), "files": files}
-        durable.write(beside / NOTE, json.dumps(note, indent=1).encode())
+        durable.write_file(beside / NOTE, json.dumps(note, indent=1).encode())
         if folder.exists():
             before = beside.with_suffix(".old")  # no system swaps two folders in one step
             folder.rename(before)
@@ -202,17 +226,28 @@ def read_estimator(path: str | os.PathLike[str]) -> Any:
             "Update seqkit."
         )
     contents = {}
-    for name, most in ((_MODEL, LARGEST_JSON), (WEIGHTS[2], _LARGEST_WEIGHTS)):
+    most_bytes = {_MODEL: LARGEST_JSON, NETWORK: LARGEST_JSON, WEIGHTS[2]: _LARGEST_WEIGHTS}
+    for name, most in most_bytes.items():
         contents[name] = read_file(folder / name, most)
         if hashlib.sha256(contents[name]).hexdigest() != digests.get(name):
             raise damaged(folder / name, "it was changed after it was saved")
     try:
         description = parse_json(contents[_MODEL])
-        return load_estimator(description, contents[WEIGHTS[2]], folder)
+        return load_estimator(description, contents[WEIGHTS[2]], folder, networks=contents[NETWORK])
     except (ValueError, MemoryError) as error:
         if isinstance(error, RunError):
             raise
         raise damaged(folder / _MODEL, error or "it asks for too much memory") from error
+
+
+def _check_networks(content: bytes, estimator: Any, file: Path) -> None:
+    """Raise unless the networks written are those that the settings describe."""
+    try:
+        stored = [network_of(one) for one in parse_json(content)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(file, error) from error
+    if stored != [member.network for member in estimator._build().members]:
+        raise damaged(file, "it is not the network that model.json describes")
 
 
 def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:

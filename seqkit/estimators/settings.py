@@ -1,23 +1,26 @@
-"""The settings that estimators share, each stated once: name, type and default.
+"""The settings that estimators share beside those of networks: name, type and default, stated once.
 
+Those of networks are the classes of :mod:`seqkit.network.settings`, which builders take too.
 Dataclass fields make the signatures that scikit-learn, editors and type checkers read;
 ``eq=False, repr=False`` leave an estimator the equality of objects and scikit-learn's ``repr``.
 They stand apart from the estimators, since mypy lets a dataclass over scikit-learn's untyped base
 any argument. What a setting means and may be stands in the grammar of recipes, from where
-``docs/make_docstrings.py`` writes it into the docstrings of the estimators.
+``docs/make_docstrings.py`` writes it into the docstrings of estimators and builders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from seqkit.estimators.inputs import ClassWeight, RandomState
+from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
+from seqkit.network.settings import Auto, ForecastNetwork, SeriesNetwork
 
 __all__ = [
     "ClassifierSettings",
+    "DataSettings",
     "ForecastSettings",
-    "NetworkSettings",
     "SeriesSettings",
     "TrainingSettings",
     "WindowSettings",
@@ -25,51 +28,37 @@ __all__ = [
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NetworkSettings:
-    """The recurrent network, and what it is given."""
+class DataSettings:
+    """What becomes of the data before a network is given them."""
 
-    cell: str = "gru"
-    units: int | Sequence[int] = 64
-    bidirectional: bool = False
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    residual: bool = False
-    patch: int | str | None = 1
-    dense: Sequence[int] = ()
-    scale: str = "standard"
-    missing: str = "error"
+    missing: Literal["error", "interpolate", "indicator"] = "error"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingSettings:
     """How the network is trained."""
 
-    epochs: int | str = 100
-    batch_size: int | str = 32
-    optimizer: str = "adam"
+    epochs: int | Auto = 100
+    batch_size: int | Auto = 32
+    optimizer: OptimizerInput = "adam"
     learning_rate: float = 1e-3
-    schedule: str = "cosine"
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     steps_per_epoch: int | None = None
     clipnorm: float | None = 1.0
     loss: str = "auto"
-    patience: int | str = "auto"
-    validation: float | str = "auto"
+    patience: int | Auto = "auto"
+    validation: float | Auto = "auto"
     warm_start: bool = False
     random_state: RandomState = None
     verbose: int = 0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SeriesSettings(TrainingSettings, NetworkSettings):
-    """Settings of the estimators that map one whole series to one answer."""
+class SeriesSettings(TrainingSettings, DataSettings, SeriesNetwork):
+    """Settings of the estimators that map one whole series to one prediction."""
 
-    units: int | Sequence[int] = (64, 64)
-    bidirectional: bool = True
-    dropout: float = 0.2
-    pooling: str = "mean_max"
-    patch: int | str = "auto"
-    epochs: int | str = "auto"
-    batch_size: int | str = "auto"
+    epochs: int | Auto = "auto"
+    batch_size: int | Auto = "auto"
     learning_rate: float = 3e-3
 
 
@@ -86,21 +75,12 @@ class WindowSettings:
 
     context_length: int | Sequence[int]
     horizon: int
-    quantiles: Sequence[float] | None = None
-    distribution: str | None = None
-    decoder: str = "direct"
-    normalize: str = "standard"
-    departure_from: str = "none"
-    channels: str = "joint"
-    season: int = 1
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ForecastSettings(TrainingSettings, NetworkSettings, WindowSettings):
+class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSettings):
     """Settings of the forecaster."""
 
-    units: int | Sequence[int] = 128
-    patch: int | None = None
     epochs: int = 100
     batch_size: int = 32
     ensemble: int = 1

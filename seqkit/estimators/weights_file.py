@@ -76,11 +76,11 @@ def read_tensors(content: bytes, where: Path) -> dict[str, np.ndarray]:
     if len(content) < 8 or int.from_bytes(content[:8], "little") > _LONGEST_HEADER:
         raise damaged(where, "it has no header of safetensors")
     try:
-        found = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
+        tensors = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
     except (safetensors.SafetensorError, ValueError) as error:
         raise damaged(where, error) from error
     arrays = {}
-    for name, tensor in found:
+    for name, tensor in tensors:
         if tensor["dtype"] not in _DTYPES:
             raise damaged(where, f"{name[:80]!r} is of {tensor['dtype']}")
         dtype = np.dtype(_DTYPES[tensor["dtype"]]).newbyteorder("<")

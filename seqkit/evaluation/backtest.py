@@ -17,6 +17,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 
 from seqkit.errors import explain
+from seqkit.estimators.forecast_reading import Reading
+from seqkit.estimators.inputs import SeriesInput, TargetInput
 from seqkit.evaluation.baselines import ForecastProblem, run_baselines
 from seqkit.evaluation.conformal import ConformalIntervals, split_conformal
 from seqkit.evaluation.forecast_errors import (
@@ -24,32 +26,33 @@ from seqkit.evaluation.forecast_errors import (
     naive_scale,
 )
 from seqkit.evaluation.metrics import Predictions
+from seqkit.evaluation.protocols import Forecaster
 from seqkit.evaluation.rolling_data import (
     RollingData,
     RollingPanel,
     check_positive,
-    joined,
+    join_windows,
     rolling_data,
     rolling_origins,
 )
-from seqkit.evaluation.summary import evaluate
+from seqkit.evaluation.summary import score_model
 from seqkit.tasks import TASKS
 
-__all__ = ["Backtest", "backtest", "rolling_plan"]
+__all__ = ["BacktestResult", "backtest", "rolling_plan"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Backtest:
-    """What :func:`backtest` found.
+class BacktestResult:
+    """What :func:`backtest` returns.
 
     Attributes
     ----------
     truth : ndarray of shape (n_series, n_windows, horizon, n_targets)
         NaN where a series was too short for a window, or a value is missing.
-    answer : Predictions
+    prediction : Predictions
         The forecasts, of the same shape.
     origins : ndarray of int of shape (n_series, n_windows)
         The last row each window could see; -1 where there is none.
@@ -63,7 +66,7 @@ class Backtest:
     """
 
     truth: Floats
-    answer: Predictions
+    prediction: Predictions
     origins: Ints
     data: RollingData
     step: int
@@ -84,11 +87,11 @@ class Backtest:
         widened.
         """
         scale = naive_scale(self.history, self.season)
-        if self.answer.quantiles is not None and len(self.answer.levels) > 1:
-            order = np.argsort(self.answer.levels)
-            low, high = (self.answer.quantiles[..., order[end]] for end in (0, -1))
+        if self.prediction.quantiles is not None and len(self.prediction.levels) > 1:
+            order = np.argsort(self.prediction.levels)
+            low, high = (self.prediction.quantiles[..., order[end]] for end in (0, -1))
             return split_conformal(self.truth, level=level, low=low, high=high, scale=scale)
-        return split_conformal(self.truth, self.answer.values, level=level, scale=scale)
+        return split_conformal(self.truth, self.prediction.values, level=level, scale=scale)
 
     def baselines(
         self, names: Sequence[str] | None = None
@@ -99,7 +102,7 @@ class Backtest:
             self.truth.shape[2],
             self.season,
             self.origins,
-            self.answer.levels if self.answer.quantiles is not None else (),
+            self.prediction.levels if self.prediction.quantiles is not None else (),
         )
         return run_baselines("forecasting", problem, names)
 
@@ -122,10 +125,10 @@ class Backtest:
         if metrics is not None and "owa" in metrics and "naive2" not in names:
             names = (*names, "naive2")
         predictions, notes = self.baselines(names)
-        part = evaluate(
+        part = score_model(
             "forecasting",
             self.truth,
-            self.answer,
+            self.prediction,
             metrics=metrics,
             baselines=predictions,
             history=self.history,
@@ -156,9 +159,9 @@ class Backtest:
 
 
 def rolling_plan(
-    forecaster: Any,
-    data: Any,
-    y: Any = None,
+    forecaster: Forecaster,
+    data: SeriesInput | Reading,
+    y: TargetInput | None = None,
     horizon: int | None = None,
     windows: int = 5,
     step: int | None = None,
@@ -200,17 +203,17 @@ def rolling_plan(
 
 
 def backtest(
-    forecaster: Any,
-    data: Any,
+    forecaster: Forecaster,
+    data: SeriesInput | Reading,
     *,
-    y: Any = None,
+    y: TargetInput | None = None,
     horizon: int | None = None,
     windows: int = 5,
     step: int | None = None,
     season: int = 1,
     refit: bool = False,
     prefit: bool = False,
-) -> Backtest:
+) -> BacktestResult:
     """Forecast from rolling origins and keep what came beside it.
 
     Parameters
@@ -218,9 +221,9 @@ def backtest(
     forecaster : estimator
         With ``fit`` and ``forecast`` as :class:`SequenceForecaster` has them. It is cloned, unless
         ``prefit``, and not changed.
-    data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), or data frame
-        One series, a row a time step; or a long frame of many. A forecaster of seqkit reads it
-        once, and forecasts all windows at once.
+    data : array-like of shape (n_timesteps,) or (n_timesteps, n_features), data frame, or Reading
+        One series, a row a time step; or a long frame of many; or what a forecaster has read.
+        A forecaster of seqkit reads it once, and forecasts all windows at once.
     y : array-like of shape (n_timesteps,) or (n_timesteps, n_targets), optional
         Target of an array; default: the array itself.
     horizon : int, optional
@@ -238,7 +241,7 @@ def backtest(
 
     Returns
     -------
-    Backtest
+    BacktestResult
 
     Raises
     ------
@@ -263,15 +266,15 @@ def backtest(
                 truth[i, w] = values[origin + 1 : origin + 1 + steps]
     started = time.perf_counter()
     if refit:
-        found = [
+        parts = [
             series.forecast(series.fit(clone(forecaster), one), one[:, None], steps)
             for one in origins.T
         ]
-        prediction = joined(found)
+        prediction = join_windows(parts)
     else:
         model = forecaster if prefit else series.fit(clone(forecaster), origins[:, 0])
         prediction = series.forecast(model, origins, steps)
-    # What is not tested has no truth; elsewhere the model has to answer for a missing forecast.
-    return Backtest(
+    # What is not tested has no truth; elsewhere a missing forecast counts against the model.
+    return BacktestResult(
         truth, prediction, origins, series, stride, season, refit, time.perf_counter() - started
     )

@@ -1,6 +1,6 @@
 """What a model must beat: one row a baseline, one interface.
 
-A baseline takes a problem, that is the training part and what is asked, and answers with
+A baseline takes a problem, that is the training part and the series to predict, and returns
 :class:`~seqkit.evaluation.metrics.Predictions`, as a model does. Baselines of labelled series take
 a :class:`SeriesProblem`, those of forecasts a :class:`ForecastProblem`.
 
@@ -48,14 +48,14 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-# Training series the nearest neighbour is looked for among. 10,000 against 10,000 of 500 steps take
+# Training series the nearest neighbour is searched among. 10,000 against 10,000 of 500 steps take
 # 2 seconds; the time grows with the product, and a baseline should not be the slow part of a run.
 MOST_NEIGHBOURS = 10_000
 
 
 @dataclass(frozen=True)
 class SeriesProblem:
-    """Labelled series to learn from, and series to answer for.
+    """Labelled series to learn from, and series to predict.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Baseline:
     name, title, summary : str
     tasks : tuple of str
     predict : callable
-        ``problem -> (Predictions, notes)``; a note says what had to be done to answer.
+        ``problem -> (Predictions, notes)``; a note says what had to be done to predict.
     source : str
     extra : str or None
         Extra of the package that has to be installed for it.
@@ -175,7 +175,7 @@ def _rows(X: Any, length: int) -> npt.NDArray[np.float32]:
 
 
 def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
-    train, asked, y_train = (
+    train, tested, y_train = (
         _series(problem.X_train),
         _series(problem.X),
         np.asarray(problem.y_train),
@@ -185,17 +185,17 @@ def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
         generator = np.random.default_rng(problem.seed)
         kept = np.sort(generator.choice(len(train), MOST_NEIGHBOURS, replace=False))
         notes.append(
-            f"nearest_neighbour: looked among {MOST_NEIGHBOURS} of {len(train)} training series, "
+            f"nearest_neighbour: searched among {MOST_NEIGHBOURS} of {len(train)} training series, "
             "drawn at random"
         )
         train, y_train = [train[int(i)] for i in kept], y_train[kept]
     lengths = [len(series) for series in train]
     length = int(np.median(lengths))
-    if {*lengths, *(len(series) for series in asked)} != {length}:
+    if {*lengths, *(len(series) for series in tested)} != {length}:
         notes.append(
             f"nearest_neighbour: series resampled linearly to their median length, {length} steps"
         )
-    known, rows = _rows(train, length), _rows(asked, length)
+    known, rows = _rows(train, length), _rows(tested, length)
     n_features = known.shape[1] // length
     # One mean and one deviation a feature: equal weight to channels of different units.
     every = known.reshape(-1, n_features)
@@ -286,7 +286,7 @@ def find_baselines(task: str, names: Sequence[str] | None = None) -> dict[str, B
 def run_baselines(
     task: str, problem: SeriesProblem | ForecastProblem, names: Sequence[str] | None = None
 ) -> tuple[dict[str, Predictions], list[str]]:
-    """Let baselines answer a problem.
+    """Return the predictions of baselines for a problem.
 
     Parameters
     ----------

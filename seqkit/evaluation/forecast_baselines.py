@@ -101,7 +101,7 @@ def seasonal_indices(series: npt.ArrayLike, season: int, *, multiplicative: bool
     """Classical decomposition's seasonal figure, aligned with the start of the series.
 
     The trend is the centred moving average over one season (2 x season for an even one), the figure
-    the mean of series / trend (or series - trend) at each place in the season, divided by (or less)
+    the mean of series / trend (or series - trend) at each step of the season, divided by (or less)
     its own mean: what R's ``decompose`` computes.
 
     Returns
@@ -121,10 +121,10 @@ def seasonal_indices(series: npt.ArrayLike, season: int, *, multiplicative: bool
         weights = np.concatenate([[0.5], np.ones(season - 1), [0.5]]) / season
     trend = np.convolve(values, weights, mode="valid")
     start = len(weights) // 2
-    middle = values[start : start + len(trend)]
-    apart = middle / trend if multiplicative else middle - trend
-    place = (np.arange(len(trend)) + start) % season
-    figure = np.bincount(place, apart, season) / np.bincount(place, minlength=season)
+    inner = values[start : start + len(trend)]
+    apart = inner / trend if multiplicative else inner - trend
+    phase = (np.arange(len(trend)) + start) % season
+    figure = np.bincount(phase, apart, season) / np.bincount(phase, minlength=season)
     return figure / figure.mean() if multiplicative else figure - figure.mean()
 
 
@@ -154,15 +154,15 @@ def drift(past: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
 
 
 def naive2(past: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
-    """Return M4's Naive2: the last value, seasonally adjusted where a season is found."""
+    """Return M4's Naive2: the last value, seasonally adjusted where there is a season."""
     none = np.full(horizon, np.nan)
     if not is_seasonal(past, season):
         return np.repeat(past[-1], horizon), none
     # M4's series are positive; where one is not, no ratio to its trend exists.
     multiplicative = bool((past > 0).all())
     figure = seasonal_indices(past, season, multiplicative=multiplicative)
-    place = (len(past) - 1 + np.arange(horizon + 1)) % season
-    last, ahead = figure[place[0]], figure[place[1:]]
+    phase = (len(past) - 1 + np.arange(horizon + 1)) % season
+    last, ahead = figure[phase[0]], figure[phase[1:]]
     return (past[-1] / last * ahead if multiplicative else past[-1] - last + ahead), none
 
 
@@ -175,7 +175,7 @@ def _deviation(residuals: Floats, fitted: int = 0) -> float:
 def each_window(
     one: Callable[[Floats, int, int], tuple[Floats, Floats]],
 ) -> Callable[[ForecastProblem], tuple[Predictions, list[str]]]:
-    """Answer for every series, window and target with the same rule for one series."""
+    """Predict every series, window and target with the same rule for one series."""
 
     def predict(problem: ForecastProblem) -> tuple[Predictions, list[str]]:
         horizon, season = problem.horizon, problem.season

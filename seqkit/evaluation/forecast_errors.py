@@ -190,7 +190,7 @@ def forecast_case(
     season: int = 1,
     naive2: npt.ArrayLike | None = None,
 ) -> ForecastCase:
-    """Check forecasts against the truth's shape and put them side by side.
+    """Check forecasts against the truth's shape and put them on one axis.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a model is judged by: one row a metric, with where its definition comes from.
+"""What a model is measured by: one row a metric, with where its definition comes from.
 
 Metrics of labels, probabilities and numbers are scikit-learn's own functions. Errors of forecasts,
 which scikit-learn does not have, are in :mod:`seqkit.evaluation.forecast_errors`.
@@ -37,6 +37,9 @@ class Predictions:
     Attributes
     ----------
     labels : array of shape (n_series,), or for tagging a list of arrays
+        Of several labels a series 0 and 1 of shape ``(n_series, n_labels)``: accuracy is then the
+        share of series whose labels are all right; balanced accuracy, Matthews correlation, log
+        loss and ROC AUC are the mean over labels.
     probabilities : array of shape (n_series, n_classes), or for tagging a list of arrays
     values : array
         Numbers: ``(n_series,)`` or ``(n_series, n_targets)`` of a regression; point forecasts as
@@ -102,6 +105,21 @@ def _of_labels(name: str, **fixed: Any) -> Callable[..., float]:
             # A predicted class that the part does not hold is counted as a plain error.
             warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
             return float(_scikit(name)(y_true, labels, sample_weight=sample_weight, **fixed))
+
+    return score
+
+
+def _of_each_label(name: str) -> Callable[..., float]:
+    """Return a metric of classes that is the mean over labels where a series has several."""
+    score_one = _of_labels(name)
+
+    def score(y_true: Array, labels: Array, **given: Any) -> float:
+        if np.ndim(y_true) == 1:
+            return score_one(y_true, labels, **given)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A single label was found")
+            each = zip(y_true.T, labels.T, strict=True)
+            return float(np.mean([score_one(one, other, **given) for one, other in each]))
 
     return score
 
@@ -187,7 +205,7 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", "accuracy", _LABELS, _of_labels("accuracy_score"), True, "labels",
                _SKLEARN + "accuracy_score"),
         Metric("balanced_accuracy", "balanced accuracy", _LABELS,
-               _of_labels("balanced_accuracy_score"), True, "labels",
+               _of_each_label("balanced_accuracy_score"), True, "labels",
                _SKLEARN + "balanced_accuracy_score"),
         Metric("f1_macro", "macro F1", _LABELS,
                _of_labels("f1_score", average="macro", zero_division=0), True, "labels",
@@ -204,8 +222,8 @@ METRICS: dict[str, Metric] = {
         Metric("recall_macro", "macro recall", _LABELS,
                _of_labels("recall_score", average="macro", zero_division=0), True, "labels",
                _SKLEARN + "recall_score(average='macro')"),
-        Metric("matthews", "Matthews correlation", _LABELS, _of_labels("matthews_corrcoef"), True,
-               "labels", _SKLEARN + "matthews_corrcoef"),
+        Metric("matthews", "Matthews correlation", _LABELS, _of_each_label("matthews_corrcoef"),
+               True, "labels", _SKLEARN + "matthews_corrcoef"),
         Metric("log_loss", "log loss", _LABELS, _log_loss, False, "probabilities",
                _SKLEARN + "log_loss"),
         Metric("roc_auc", "ROC AUC", _LABELS, _roc_auc, True, "probabilities",
@@ -307,9 +325,13 @@ def confusion_table(y_true: Any, labels: Any, classes: Any = None) -> Mapping[st
     {'labels': ['a', 'b'], 'counts': [[1, 0], [1, 1]]}
     """
     y_true, labels = np.asarray(y_true), np.asarray(labels)
-    found = np.union1d(y_true, labels)
-    order = found if classes is None else np.concatenate(
-        [np.asarray(classes), np.setdiff1d(found, classes)]
+    if y_true.ndim != 1 or labels.ndim != 1:
+        expected, hint = "a class for each series", "Of several labels take one: y[:, 0]."
+        shapes = f"arrays of shape {y_true.shape} and {labels.shape}"
+        raise ValueError(explain("confusion_table", "y_true and labels", expected, shapes, hint))
+    labelled = np.union1d(y_true, labels)
+    order = labelled if classes is None else np.concatenate(
+        [np.asarray(classes), np.setdiff1d(labelled, classes)]
     )  # fmt: skip
     counts = _scikit("confusion_matrix")(y_true, labels, labels=order)
     return {"labels": order.tolist(), "counts": counts.tolist()}

@@ -23,7 +23,7 @@ __all__ = [
     "RollingPanel",
     "check_positive",
     "frame_origins",
-    "joined",
+    "join_windows",
     "rolling_data",
     "rolling_origins",
 ]
@@ -160,7 +160,7 @@ class RollingArray:
 
     def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         """Forecast the ``horizon`` rows after each origin, seeing the rows up to it only."""
-        return joined([self._window(forecaster, one, horizon) for one in origins.T])
+        return join_windows([self._window(forecaster, one, horizon) for one in origins.T])
 
     def _window(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         end = int(origins[0]) + 1
@@ -188,7 +188,7 @@ class RollingFrame:
     targets : tuple of str
     future : tuple of str
         Columns known over the horizon.
-    code, place : ndarray of int of shape (n_rows,)
+    code, index : ndarray of int of shape (n_rows,)
         Which series a row belongs to, and its step in it.
     values : list of ndarray of shape (n_timesteps_i, n_targets)
     ids : tuple
@@ -200,7 +200,7 @@ class RollingFrame:
     targets: tuple[str, ...]
     future: tuple[str, ...]
     code: Ints
-    place: Ints
+    index: Ints
     values: list[Floats]
     ids: tuple[Any, ...]
 
@@ -215,15 +215,15 @@ class RollingFrame:
 
     def fit(self, forecaster: Any, origins: Ints) -> Any:
         """Fit on the rows of every series up to its origin."""
-        return forecaster.fit(self.frame[self.place <= origins[self.code]])
+        return forecaster.fit(self.frame[self.index <= origins[self.code]])
 
     def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         """Forecast every series after its origins; NaN for series too short to have one."""
-        return joined([self._window(forecaster, one, horizon) for one in origins.T])
+        return join_windows([self._window(forecaster, one, horizon) for one in origins.T])
 
     def _window(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
-        past = self.frame[self.place <= origins[self.code]]
-        ahead = (self.place > origins[self.code]) & (self.place <= origins[self.code] + horizon)
+        past = self.frame[self.index <= origins[self.code]]
+        ahead = (self.index > origins[self.code]) & (self.index <= origins[self.code] + horizon)
         ahead &= origins[self.code] >= 0
         coming = None
         if self.future:
@@ -242,7 +242,7 @@ class RollingFrame:
             order = np.argsort(whose[::horizon])
         if self.time is not None and self.time in predicted:
             rows = np.flatnonzero(ahead)
-            rows = rows[np.lexsort((self.place[rows], self.code[rows]))]
+            rows = rows[np.lexsort((self.index[rows], self.code[rows]))]
             stamps = self.frame[self.time].iloc[rows]
             if not _same_stamps(predicted[self.time], stamps):
                 raise _absent(self.time)
@@ -268,7 +268,7 @@ class RollingFrame:
 RollingData = RollingPanel | RollingArray | RollingFrame
 
 
-def joined(parts: list[Predictions]) -> Predictions:
+def join_windows(parts: list[Predictions]) -> Predictions:
     """Join forecasts along their second axis, that of the windows."""
     quantiles = None
     if all(part.quantiles is not None for part in parts):
@@ -398,12 +398,12 @@ def _rolling_frame(data: Any, forecaster: Any) -> RollingFrame:
     if columns.series_id is None:
         code, ids = np.zeros(len(frame), dtype=np.int64), (0,)
     else:
-        code, found = pd.factorize(frame[columns.series_id])
-        code, ids = code.astype(np.int64), tuple(found)
+        code, names = pd.factorize(frame[columns.series_id])
+        code, ids = code.astype(np.int64), tuple(names)
     order = np.argsort(code, kind="stable")
     counts = np.bincount(code, minlength=len(ids))
-    place = np.empty(len(frame), dtype=np.int64)
-    place[order] = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
+    index = np.empty(len(frame), dtype=np.int64)
+    index[order] = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
     table = frame[list(columns.targets)].to_numpy(dtype=np.float64)[order]
     return RollingFrame(
         frame=frame,
@@ -412,7 +412,7 @@ def _rolling_frame(data: Any, forecaster: Any) -> RollingFrame:
         targets=columns.targets,
         future=columns.future,
         code=code,
-        place=place,
+        index=index,
         values=np.split(table, np.cumsum(counts)[:-1]),
         ids=ids,
     )

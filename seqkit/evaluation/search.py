@@ -14,8 +14,10 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import indexable
 
 from seqkit.errors import explain
+from seqkit.estimators.inputs import SeriesInput, TargetInput
 from seqkit.evaluation.forecast_errors import Undefined, forecast_case, forecast_score
 from seqkit.evaluation.metrics import find_metrics
+from seqkit.evaluation.protocols import Predictor
 from seqkit.evaluation.rolling_data import check_positive, frame_origins, rolling_origins
 
 __all__ = ["BacktestSplit", "forecast_scorer"]
@@ -73,7 +75,9 @@ class BacktestSplit(BaseCrossValidator):
         self.windows = windows
         self.step = step
 
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Ints, Ints]]:
+    def split(
+        self, X: SeriesInput, y: TargetInput | None = None, groups: npt.ArrayLike | None = None
+    ) -> Iterator[tuple[Ints, Ints]]:
         """Yield the rows to train on and the rows to test on.
 
         Parameters
@@ -90,8 +94,9 @@ class BacktestSplit(BaseCrossValidator):
         ValueError
             If no series is long enough for the earliest window.
         """
-        X, y, groups = indexable(X, y, groups)
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        rows_of: Any
+        rows_of, _, groups = indexable(X, y, groups)
+        n_rows = rows_of.shape[0] if hasattr(rows_of, "shape") else len(rows_of)
         series = (
             [np.arange(n_rows)]
             if groups is None
@@ -121,7 +126,12 @@ class BacktestSplit(BaseCrossValidator):
                     test.append(rows[start : origin + 1 + self.horizon])
             yield np.concatenate(train), np.concatenate(test)
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(
+        self,
+        X: SeriesInput | None = None,
+        y: TargetInput | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> int:
         """Return the number of windows."""
         return self.windows
 
@@ -173,9 +183,15 @@ class forecast_scorer:
     def __repr__(self) -> str:
         return f"forecast_scorer({self.metric!r}, context_length={self.context_length})"
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> float:
+    def __call__(
+        self,
+        estimator: Predictor,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        **params: object,
+    ) -> float:
         """Return the negated error of ``estimator`` on ``X``."""
-        predicted = estimator.predict(X, **params)
+        predicted: Any = estimator.predict(X, **params)
         if hasattr(predicted, "columns"):
             series = frame_origins(estimator, X, predicted)
         else:
@@ -189,9 +205,9 @@ class forecast_scorer:
             ]
         known, made_ = [], []
         for truth, made in series:
-            ahead, found = self._full(truth, made)
+            ahead, forecasts = self._full(truth, made)
             known.append(ahead)
-            made_.append(found)
+            made_.append(forecasts)
         ahead, made = np.concatenate(known), np.concatenate(made_)
         if not len(ahead):
             raise ValueError(
@@ -199,7 +215,7 @@ class forecast_scorer:
                     "forecast_scorer",
                     "X",
                     "long enough for one full context and horizon",
-                    f"{len(X)} rows",
+                    f"{sum(len(truth) for truth, _ in series)} rows",
                     "Give a test fold both, as BacktestSplit does with the longest context_length.",
                 )
             )

@@ -44,9 +44,9 @@ __all__ = [
     "as_tables",
     "best_of",
     "counted",
-    "evaluate",
     "heading",
     "number",
+    "score_model",
     "score_rows",
     "score_table",
     "summarize",
@@ -57,7 +57,7 @@ MOST_SERIES = 1000
 _QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 
 
-def evaluate(
+def score_model(
     task: str,
     y_true: Any,
     prediction: Predictions,
@@ -104,7 +104,8 @@ def evaluate(
 
     Examples
     --------
-    >>> scores = evaluate("regression", [1.0, 3.0], Predictions(values=[1.0, 2.0]), metrics=["mae"])
+    >>> predicted = Predictions(values=[1.0, 2.0])
+    >>> scores = score_model("regression", [1.0, 3.0], predicted, metrics=["mae"])
     >>> scores["model"], scores["n"]
     ({'mae': 0.5}, {'series': 2})
     """
@@ -284,13 +285,14 @@ def summarize(
     parts : mapping of str to dict
         What :func:`evaluate` returned for ``"test"``, ``"validation"`` ...
     backtest : mapping, optional
-        What :meth:`~seqkit.evaluation.backtest.Backtest.evaluate` returned.
+        What :meth:`~seqkit.evaluation.backtest.BacktestResult.evaluate` returned.
     notes : sequence of str
         What else has to be said, for example by the baselines.
 
     Examples
     --------
-    >>> part = evaluate("regression", [1.0, 3.0], Predictions(values=[1.0, 2.0]), metrics=["mae"])
+    >>> predicted = Predictions(values=[1.0, 2.0])
+    >>> part = score_model("regression", [1.0, 3.0], predicted, metrics=["mae"])
     >>> summarize("regression", {"test": part})
     ... # doctest: +NORMALIZE_WHITESPACE
     {'task': 'regression', 'parts': {'test': {'model': {'mae': 0.5}, 'baselines': {}}},

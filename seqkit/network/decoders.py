@@ -293,8 +293,9 @@ class RecursiveDecoder(Layer):
         """Write dropout; one source of masks serves them all."""
         if not self.dropout:
             return x
-        first = next((n.name for n in graph.nodes if isinstance(n.layer, Dropout)), None)
-        return graph.add(name, Dropout(self.dropout), x, shares=first)
+        first = "drop_0_2" if len(self.units) > 1 else "drop_0"
+        shares = None if name == first else first
+        return graph.add(name, Dropout(self.dropout), x, shares=shares)
 
     def _fed(self, graph: Graph, k: int, net: str, naive: str | None, n: int) -> str:
         """Write what the next segment is fed."""

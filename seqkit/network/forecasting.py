@@ -30,93 +30,69 @@ from seqkit.network.layers.windows import (
     default_patch,
 )
 from seqkit.network.series import check_cell, check_choice, stack_units
+from seqkit.network.settings import ForecasterNetwork, takes
 
 __all__ = ["forecaster"]
 
 
-def forecaster(
-    context_length: int,
-    horizon: int,
-    n_targets: int = 1,
-    n_past: int = 0,
-    n_future: int = 0,
-    *,
-    n_static: int = 0,
-    static_categories: Sequence[int] = (),
-    variable_length: bool = False,
-    target_inputs: bool = True,
-    season: int = 1,
-    quantiles: Sequence[float] | None = None,
-    distribution: str | None = None,
-    decoder: str = "direct",
-    normalize: str = "standard",
-    departure_from: str = "none",
-    channels: str = "joint",
-    cell: str = "gru",
-    units: int | Sequence[int] = 128,
-    bidirectional: bool = False,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
-    residual: bool = False,
-    patch: int | None = None,
-    dense: Sequence[int] = (),
-    scale: str = "standard",
-) -> Network:
+@takes(ForecasterNetwork)
+def forecaster(s: ForecasterNetwork) -> Network:
     """Describe what :func:`seqkit.build_forecaster` builds."""
     owner = "build_forecaster"
-    patch = default_patch(season, context_length) if patch is None else patch
+    patch = default_patch(s.season, s.context_length) if s.patch is None else s.patch
     for name, value in (
-        ("context_length", context_length), ("horizon", horizon), ("n_targets", n_targets),
-        ("season", season), ("patch", patch),
+        ("context_length", s.context_length), ("horizon", s.horizon), ("n_targets", s.n_targets),
+        ("season", s.season), ("patch", patch),
     ):  # fmt: skip
         if value < 1:
             raise ValueError(explain(owner, name, "at least 1", value))
-    check_choice(owner, "decoder", decoder, tuple(DECODERS))
-    check_choice(owner, "normalize", normalize, NORMALIZE)
-    check_choice(owner, "departure_from", departure_from, DEPARTURES)
-    check_choice(owner, "channels", channels, CHANNELS)
-    if not 0 <= dropout < 1:
-        raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
-    check_cell(owner, cell)
-    head, _, n_parameters = head_of(quantiles, distribution, owner)
-    own = {"dense": tuple(dense), "bidirectional": bidirectional, "residual": residual}
-    for name, only in DECODERS[decoder].forbids.items():
+    check_choice(owner, "decoder", s.decoder, tuple(DECODERS))
+    check_choice(owner, "normalize", s.normalize, NORMALIZE)
+    check_choice(owner, "departure_from", s.departure_from, DEPARTURES)
+    check_choice(owner, "channels", s.channels, CHANNELS)
+    if not 0 <= s.dropout < 1:
+        raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
+    check_cell(owner, s.cell)
+    head, _, n_parameters = head_of(s.quantiles, s.distribution, owner)
+    own = {"dense": tuple(s.dense), "bidirectional": s.bidirectional, "residual": s.residual}
+    for name, only in DECODERS[s.decoder].forbids.items():
         if own[name] != only:
-            expected = f"{only!r} with decoder {decoder!r}"
+            expected = f"{only!r} with decoder {s.decoder!r}"
             raise ValueError(explain(owner, name, expected, own[name]))
-    _check_departure(owner, head, departure_from, season, context_length, decoder)
-    if not target_inputs:
-        _check_without_past(owner, normalize, departure_from, channels, decoder, n_past + n_future)
-    elif patch > context_length:
+    _check_departure(owner, head, s.departure_from, s.season, s.context_length, s.decoder)
+    if not s.target_inputs:
+        n_inputs = s.n_past + s.n_future
+        _check_without_past(owner, s.normalize, s.departure_from, s.channels, s.decoder, n_inputs)
+    elif patch > s.context_length:
         raise ValueError(explain(owner, "patch", "at most context_length", patch))
 
     graph = Graph("forecaster")
-    n_seen = n_targets if target_inputs else 0
-    x = graph.input("x", (context_length, n_seen + n_past + n_future))
-    lengths = graph.input("lengths", (), "int32") if variable_length else None
+    n_seen = s.n_targets if s.target_inputs else 0
+    x = graph.input("x", (s.context_length, n_seen + s.n_past + s.n_future))
+    lengths = graph.input("lengths", (), "int32") if s.variable_length else None
     quiet = graph.add("quiet", MaskPadding(), x, lengths) if lengths is not None else x
-    future = _future(graph, horizon, n_future, scale)
-    static = _static(graph, n_static, static_categories, scale)
+    future = _future(graph, s.horizon, s.n_future, s.scale)
+    static = _static(graph, s.n_static, s.static_categories, s.scale)
 
     # into the window's own units
-    center = graph.add("window", WindowStatistics(normalize, n_targets), quiet, lengths)
+    center = graph.add("window", WindowStatistics(s.normalize, s.n_targets), quiet, lengths)
     spread = f"{center}:1"
     targets = naive = covariates = None
-    if target_inputs:
-        raw = graph.add("targets", Columns(0, n_targets), quiet)
+    if s.target_inputs:
+        raw = graph.add("targets", Columns(0, s.n_targets), quiet)
         targets = graph.add("normalize", Normalize(), raw, center, spread, lengths)
-        if departure_from != "none":
-            departure = NaiveForecast(departure_from, horizon, season)
+        if s.departure_from != "none":
+            departure = NaiveForecast(s.departure_from, s.horizon, s.season)
             naive = graph.add("naive", departure, targets, lengths)
-    if n_past + n_future:
+    if s.n_past + s.n_future:
         covariates = graph.add("covariates", Columns(n_seen), quiet)
-        if scale != "none":
+        if s.scale != "none":
             covariates = graph.add("standardize", Standardize(), covariates)
             if lengths is not None:
                 covariates = graph.add("quiet_covariates", MaskPadding(), covariates, lengths)
 
     # each target a window of its own
-    n_channels = n_targets if channels == "independent" else 1
+    n_channels = s.n_targets if s.channels == "independent" else 1
     own_naive, own_lengths = naive, lengths
     if n_channels > 1:
         fold, share = FoldChannels(n_channels), RepeatRows(n_channels)
@@ -131,17 +107,17 @@ def forecaster(
     parts = [part for part in (targets, covariates) if part is not None]
     steps = parts[0] if len(parts) == 1 else graph.add("channels", Concatenate(), *parts)
     last = None
-    if targets is not None and decoder == "recursive":
+    if targets is not None and s.decoder == "recursive":
         last = graph.add("last", Last(patch), targets)
     steps = graph.add("patch", LeftPatch(patch), steps, own_lengths)
-    n_outputs = n_targets // n_channels
-    net = DECODERS[decoder].decode(
+    n_outputs = s.n_targets // n_channels
+    net = DECODERS[s.decoder].decode(
         Window(
             graph, owner, steps, None if own_lengths is None else "patch:1", last, own_naive,
-            future, static, n_channels, horizon, n_outputs, n_parameters, head.name,
-            find_cell(cell).name,
-            stack_units(units), bidirectional, dropout, recurrent_dropout, residual, patch,
-            tuple(dense),
+            future, static, n_channels, s.horizon, n_outputs, n_parameters, head.name,
+            find_cell(s.cell).name,
+            stack_units(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
+            patch, tuple(s.dense),
         )
     )  # fmt: skip
     if n_channels > 1:
@@ -150,7 +126,7 @@ def forecaster(
     # out of them
     made = graph.add("answer" if head.counts else "normalized", HeadLayer(head.name), net, naive)
     if head.counts:
-        seen = graph.add("counts", Columns(0, n_targets), quiet)
+        seen = graph.add("counts", Columns(0, s.n_targets), quiet)
         made = graph.add("normalized", CountScale(), made, seen, lengths)
     forecast = graph.add("forecast", ToUnits(head.name), made, center, spread)
     return graph.network(forecast, "normalized")

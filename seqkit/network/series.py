@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from seqkit.auto import AUTO, patch_for
 from seqkit.cells import ALIASES, CELLS, find_cell
@@ -17,10 +18,11 @@ from seqkit.network.layers.patching import Patch
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.settings import ClassifierNetwork, RegressorNetwork, Scaling, takes
 
 __all__ = ["SCALES", "classifier", "recurrent_stack", "regressor", "stack_units"]
 
-SCALES = ("none", "standard", "minmax", "robust")
+SCALES: tuple[str, ...] = get_args(Scaling)
 
 
 def stack_units(units: int | Sequence[int]) -> tuple[int, ...]:
@@ -42,45 +44,30 @@ def check_cell(owner: str, cell: str) -> None:
         raise ValueError(explain(owner, "cell", f"one of {', '.join(CELLS)}", cell, hint))
 
 
-def _encoded(
-    graph: Graph,
-    owner: str,
-    n_timesteps: int | None,
-    n_features: int,
-    *,
-    variable_length: bool,
-    cell: str,
-    units: int | Sequence[int],
-    bidirectional: bool,
-    dropout: float,
-    recurrent_dropout: float,
-    residual: bool,
-    pooling: str,
-    patch: int | str,
-    dense: Sequence[int],
-    scale: str,
-) -> str:
+def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) -> str:
     """Write what comes before the head; return the vector that the head reads."""
-    check_choice(owner, "scale", scale, SCALES)
-    check_choice(owner, "pooling", pooling, tuple(POOLINGS))
-    x = graph.input("x", (n_timesteps, n_features))
-    lengths = graph.input("lengths", (), "int32") if variable_length else None
-    if scale != "none":
+    check_choice(owner, "scale", s.scale, SCALES)
+    check_choice(owner, "pooling", s.pooling, tuple(POOLINGS))
+    x = graph.input("x", (s.n_timesteps, s.n_features))
+    lengths = graph.input("lengths", (), "int32") if s.variable_length else None
+    if s.scale != "none":
         x = graph.add("standardize", Standardize(), x)
-    if not 0 <= dropout < 1:
-        raise ValueError(explain(owner, "dropout", "in [0, 1)", dropout))
+    if not 0 <= s.dropout < 1:
+        raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
+    patch = s.patch
     if isinstance(patch, str):
         if patch != AUTO:
             raise ValueError(explain(owner, "patch", "a positive integer or auto", patch))
-        patch = 1 if n_timesteps is None else patch_for(n_timesteps)
+        patch = 1 if s.n_timesteps is None else patch_for(s.n_timesteps)
     if patch > 1:
         x = graph.add("patch", Patch(patch), x, lengths)
         lengths = None if lengths is None else "patch:1"
     x = recurrent_stack(
-        graph, owner, x, lengths, cell=cell, units=units, bidirectional=bidirectional,
-        dropout=dropout, recurrent_dropout=recurrent_dropout, residual=residual, pooling=pooling,
+        graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=s.bidirectional,
+        dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
+        pooling=s.pooling,
     )  # fmt: skip
-    return dense_stack(graph, x, dense, dropout)
+    return dense_stack(graph, x, s.dense, s.dropout)
 
 
 def dense_stack(graph: Graph, x: str, dense: Sequence[int], dropout: float) -> str:
@@ -127,67 +114,24 @@ def recurrent_stack(
     return graph.add("pooling", POOLINGS[pooling](bidirectional), x, lengths)
 
 
-def classifier(
-    n_timesteps: int | None,
-    n_features: int,
-    n_classes: int,
-    *,
-    variable_length: bool = False,
-    multilabel: bool = False,
-    cell: str = "gru",
-    units: int | Sequence[int] = (64, 64),
-    bidirectional: bool = True,
-    dropout: float = 0.2,
-    recurrent_dropout: float = 0.0,
-    residual: bool = False,
-    pooling: str = "mean_max",
-    patch: int | str = "auto",
-    dense: Sequence[int] = (),
-    scale: str = "standard",
-) -> Network:
+@takes(ClassifierNetwork)
+def classifier(s: ClassifierNetwork) -> Network:
     """Describe what :func:`seqkit.build_classifier` builds."""
     owner = "build_classifier"
-    if n_classes < 2:
-        raise ValueError(explain(owner, "n_classes", "at least 2", n_classes))
-    graph = Graph("classifier", named_inputs=variable_length)
-    features = _encoded(
-        graph, owner, n_timesteps, n_features, variable_length=variable_length, cell=cell,
-        units=units, bidirectional=bidirectional, dropout=dropout,
-        recurrent_dropout=recurrent_dropout, residual=residual, pooling=pooling, patch=patch,
-        dense=dense, scale=scale,
-    )  # fmt: skip
-    logits = graph.add("logits", Dense(n_classes), features)
-    head = Sigmoid() if multilabel else Softmax()
+    if s.n_classes < 2:
+        raise ValueError(explain(owner, "n_classes", "at least 2", s.n_classes))
+    graph = Graph("classifier", named_inputs=s.variable_length)
+    logits = graph.add("logits", Dense(s.n_classes), _encoded(graph, owner, s))
+    head = Sigmoid() if s.multilabel else Softmax()
     return graph.network(graph.add("probabilities", head, logits), logits)
 
 
-def regressor(
-    n_timesteps: int | None,
-    n_features: int,
-    n_targets: int = 1,
-    *,
-    variable_length: bool = False,
-    cell: str = "gru",
-    units: int | Sequence[int] = (64, 64),
-    bidirectional: bool = True,
-    dropout: float = 0.2,
-    recurrent_dropout: float = 0.0,
-    residual: bool = False,
-    pooling: str = "mean_max",
-    patch: int | str = "auto",
-    dense: Sequence[int] = (),
-    scale: str = "standard",
-) -> Network:
+@takes(RegressorNetwork)
+def regressor(s: RegressorNetwork) -> Network:
     """Describe what :func:`seqkit.build_regressor` builds."""
     owner = "build_regressor"
-    if n_targets < 1:
-        raise ValueError(explain(owner, "n_targets", "at least 1", n_targets))
-    graph = Graph("regressor", named_inputs=variable_length)
-    features = _encoded(
-        graph, owner, n_timesteps, n_features, variable_length=variable_length, cell=cell,
-        units=units, bidirectional=bidirectional, dropout=dropout,
-        recurrent_dropout=recurrent_dropout, residual=residual, pooling=pooling, patch=patch,
-        dense=dense, scale=scale,
-    )  # fmt: skip
-    standardized = graph.add("standardized", Dense(n_targets), features)
+    if s.n_targets < 1:
+        raise ValueError(explain(owner, "n_targets", "at least 1", s.n_targets))
+    graph = Graph("regressor", named_inputs=s.variable_length)
+    standardized = graph.add("standardized", Dense(s.n_targets), _encoded(graph, owner, s))
     return graph.network(graph.add("output", Unstandardize(), standardized), standardized)

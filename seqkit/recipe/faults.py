@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from seqkit.auto import AUTO
 from seqkit.errors import shown, suggest
+from seqkit.recipe.optimizers import Variants
 from seqkit.recipe.rules import broken_rules
-from seqkit.recipe.types import allowed_names, listing, phrase
+from seqkit.recipe.types import OneOf, allowed_names, listing, phrase
 
 __all__ = ["Fault", "rule_faults", "section_faults", "value_faults", "whole"]
 
@@ -74,10 +76,62 @@ def value_faults(kind: type[BaseModel], values: Mapping[str, Any], null: str) ->
             if _field(kind, path) is None:
                 unknown += 1
                 faults.append(_unknown_fault(kind, path, unknown <= SUGGESTED))
+            elif (map_of := _variants(kind, path, values)) is not None:
+                faults += _map_faults(path, *map_of, null)
             else:
                 faults.append(_fault(kind, path, details, values, null))
         return faults
     return []
+
+
+def _variants(
+    kind: type[BaseModel], path: Path, values: Mapping[str, Any]
+) -> tuple[Variants, Mapping[Any, Any]] | None:
+    """Return what a map that names its settings' kind may hold, and the map, if it is one."""
+    field = _field(kind, path)
+    got: Any = values
+    assert field is not None
+    notes = [
+        note for part in _parts(field.annotation) for note in getattr(part, "__metadata__", ())
+    ]
+    variants = next((note for note in notes if isinstance(note, Variants)), None)
+    for key in path:
+        if key not in got:
+            return None
+        got = got[key]
+    return (variants, got) if variants is not None and isinstance(got, Mapping) else None
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, whatever is written around it."""
+    if hasattr(annotation, "__metadata__") and get_args(get_args(annotation)[0]):
+        inner = _parts(get_args(annotation)[0])
+        return (annotation, *inner)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _map_faults(path: Path, variants: Variants, got: Mapping[Any, Any], null: str) -> list[Fault]:
+    """Return the faults of a map whose ``name`` says which settings it may have."""
+    names = [name for name, _ in variants.kinds]
+    if "name" not in got:
+        words = f"a map with a name, {phrase(Annotated[str, OneOf(names)])}"
+        return [Fault(path, "value", words, f"Write name: {names[0]} into it.")]
+    kind = variants.kind(got["name"])
+    if kind is None:
+        words = phrase(Annotated[str, OneOf(names)])
+        near = suggest(got["name"], names) if isinstance(got["name"], str) else ""
+        return [Fault((*path, "name"), "value", words, near[:1].upper() + near[1:])]
+    known = [option for option in kind.model_fields if option != "name"]
+    faults = []
+    for option in [option for option in got if option not in kind.model_fields]:
+        near = suggest(option, known) if isinstance(option, str) else ""
+        near = near or f"it has {listing(known, 'and')}."
+        text = f"{shown(option)} is no option of {got['name']}; {near}"
+        faults.append(Fault((*path, option), "unknown", text=text))
+    given = {option: value for option, value in got.items() if option in kind.model_fields}
+    return faults + [replace(f, path=(*path, *f.path)) for f in value_faults(kind, given, null)]
 
 
 def section_faults(

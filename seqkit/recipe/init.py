@@ -14,7 +14,7 @@ from seqkit.recipe.schema import RECIPES, recipe_faults
 from seqkit.recipe.writing import flow
 
 if TYPE_CHECKING:
-    from seqkit.data.inspect import Look
+    from seqkit.data.inspect import DataSummary
 
 __all__ = ["recipe_text", "write_recipe"]
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 def write_recipe(
     data: str | os.PathLike[str], output: str | os.PathLike[str], target: str | None = None
 ) -> str:
-    """Look at a data file and write a commented recipe that runs.
+    """Read a data file and write a commented recipe that runs.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def write_recipe(
     seqkit.errors.RecipeError
         If `output` exists, or the file does not tell what is to be learned from it.
     """
-    from seqkit.data.inspect import look_at
+    from seqkit.data.inspect import inspect_data
 
     output = Path(output)
     if output.exists():
         raise RecipeError(f"{output}: exists already and is not overwritten. Name another file.")
     if not _is_text(str(data)):
         raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
-    look = look_at(os.fspath(data), target=target)
+    look = inspect_data(os.fspath(data), target=target)
     text = recipe_text(look, output)
     try:
         with output.open("x", encoding="utf-8") as file:
@@ -85,12 +85,12 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def recipe_text(look: Look, output: Path) -> str:
+def recipe_text(look: DataSummary, output: Path) -> str:
     """Return the text of a recipe for what a file seems to hold.
 
     Parameters
     ----------
-    look : seqkit.data.inspect.Look
+    look : seqkit.data.inspect.DataSummary
     output : Path
         Where the recipe will be; paths in it are relative to its folder.
     """
@@ -129,7 +129,7 @@ def recipe_text(look: Look, output: Path) -> str:
     return text
 
 
-def _summary(look: Look) -> str:
+def _summary(look: DataSummary) -> str:
     steps = f"{look.shortest}" if look.shortest == look.longest else (
         f"{look.shortest} to {look.longest}")  # fmt: skip
     words = [f"{look.n_series} series of {steps} steps"]
@@ -150,7 +150,7 @@ def _relative(path: str, folder: Path) -> str:
         return Path(os.path.abspath(path)).as_posix()
 
 
-def _missing(look: Look) -> list[Line]:
+def _missing(look: DataSummary) -> list[Line]:
     if look.n_missing:
         return [Line(1, "missing", "interpolate", f"{look.n_missing} values are missing")]
     if "gaps" in look.reasons.get("frequency", ""):
@@ -161,7 +161,7 @@ def _missing(look: Look) -> list[Line]:
 # series ---------------------------------------------------------------------------------------
 
 
-def _series_data(look: Look, folder: Path) -> Iterator[Line]:
+def _series_data(look: DataSummary, folder: Path) -> Iterator[Line]:
     why = look.reasons
     if look.test_path:
         yield Line(1, "test_path", _relative(look.test_path, folder), why.get("test_path", ""))
@@ -181,7 +181,7 @@ def _series_data(look: Look, folder: Path) -> Iterator[Line]:
         yield Line(1, "split", *_test_part(look))
 
 
-def _test_part(look: Look) -> tuple[dict[str, Any], str]:
+def _test_part(look: DataSummary) -> tuple[dict[str, Any], str]:
     """Return a test part that holds every class, and leaves every class to be learned."""
     if look.task != "classification" or not look.n_classes or not look.smallest_class:
         return {"test": DEFAULT_TEST}, "a fraction of the series"
@@ -194,7 +194,7 @@ def _test_part(look: Look) -> tuple[dict[str, Any], str]:
     return {"test": test}, "a fraction of the series, every class in the same proportion"
 
 
-def _series_rest(look: Look) -> Iterator[Line]:
+def _series_rest(look: DataSummary) -> Iterator[Line]:
     if look.task == "classification" and look.n_classes and look.smallest_class:
         fair = look.n_series / look.n_classes
         if look.smallest_class < fair / 2:
@@ -205,7 +205,7 @@ def _series_rest(look: Look) -> Iterator[Line]:
 # forecasting ----------------------------------------------------------------------------------
 
 
-def _forecasting_data(look: Look) -> Iterator[Line]:
+def _forecasting_data(look: DataSummary) -> Iterator[Line]:
     why = look.reasons
     if look.time:
         yield Line(1, "time", look.time, why.get("time", ""))
@@ -220,7 +220,7 @@ def _forecasting_data(look: Look) -> Iterator[Line]:
     yield from _missing(look)
 
 
-def _forecasting_rest(look: Look) -> Iterator[Line]:
+def _forecasting_rest(look: DataSummary) -> Iterator[Line]:
     season, horizon, context = _sizes(look)
     yield Line(0, "forecast", heading=True)
     seasons = f"{context // season} seasons" if season > 1 and context % season == 0 else "steps"
@@ -231,7 +231,7 @@ def _forecasting_rest(look: Look) -> Iterator[Line]:
     yield Line(1, "season", season, look.reasons.get("season", "steps in a season"))
 
 
-def _sizes(look: Look) -> tuple[int, int, int]:
+def _sizes(look: DataSummary) -> tuple[int, int, int]:
     """Return season, horizon and context length.
 
     The context is as many seasons, from two to seven, as leave every series three windows.

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from seqkit.recipe.faults import whole
+from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.schema import RECIPES, leaves
 from seqkit.recipe.types import bounds, listing, phrase
 from seqkit.recipe.writing import flow
@@ -23,18 +24,20 @@ _MARKS = re.compile(r"(<!-- fields: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def field_list(section: str) -> str:
-    """Return the fields of a section as a table in Markdown.
+    """Return the fields of a section, or the options of all optimizers, as a table in Markdown.
 
     Parameters
     ----------
     section : str
-        One of the sections, or ``recipe`` for what stands outside them.
+        One of the sections, ``recipe`` for what stands outside them, or ``optimizers``.
 
     Returns
     -------
     str
         A row a field; where the tasks differ, a row for each that says which.
     """
+    if section == "optimizers":
+        return _optimizer_list()
     rows: dict[tuple[str, ...], list[str]] = {}
     for task, kind in RECIPES.items():
         for path, field in leaves(kind).items():
@@ -49,6 +52,19 @@ def field_list(section: str) -> str:
         if section == "forecast":  # a section of one task says so in its heading
             only = ""
         lines.append(f"| `{name}` | {default} | {value} | {only}{meaning} |")
+    return "\n".join(lines)
+
+
+def _optimizer_list() -> str:
+    """Return the options of all optimizers as a table, a row an option."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for optimizer, kind in OPTIMIZERS.items():
+        for name, field in kind.model_fields.items():
+            if name != "name":
+                rows.setdefault((name, *_cells(field)), []).append(optimizer)
+    lines = ["| option | of | default | value | meaning |", "|---|---|---|---|---|"]
+    for (name, default, value, meaning), owners in sorted(rows.items()):
+        lines.append(f"| `{name}` | {', '.join(owners)} | {default} | {value} | {meaning} |")
     return "\n".join(lines)
 
 

@@ -293,6 +293,16 @@ RULES: tuple[Rule, ...] = (
         "Set {patience} to 0, or {validation} above 0.",
     ),
     Rule(
+        ("train.optimizer",),
+        lambda optimizer: (
+            not isinstance(optimizer, Mapping)
+            or not optimizer.get("nesterov")
+            or optimizer.get("momentum", 0) > 0
+        ),
+        "one with a momentum above 0 where nesterov is true",
+        "Set momentum, for example to 0.9.",
+    ),
+    Rule(
         (QUANTILES, DISTRIBUTION),
         lambda quantiles, distribution: quantiles is None or distribution is None,
         "absent when {distribution} is given",

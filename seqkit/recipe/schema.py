@@ -270,11 +270,15 @@ def validate_parameters(owner: str, task: str, values: Mapping[str, Any]) -> Non
         return
     lines = []
     for fault in faults:
-        name = shown.get(fault.dotted, str(fault.path[0]))
+        name, *inside = (shown[fault.dotted],) if fault.dotted in shown else fault.path
         if fault.kind == "unknown":
-            lines.append(f"{owner}: {_unknown_parameter(name, task)}")
-        else:
-            lines.append(explain(owner, name, fault.expected, values[name], fault.mend))
+            text = fault.text if inside else _unknown_parameter(str(name), task)
+            lines.append(f"{owner}: {text}")
+            continue
+        what, value = str(name), values[str(name)]
+        for key in inside:
+            what, value = f"{what}[{key!r}]", value[key]
+        lines.append(explain(owner, what, fault.expected, value, fault.mend))
     if all(fault.kind in ("type", "unknown") for fault in faults):
         raise TypeError("\n".join(lines))
     raise ValueError("\n".join(lines))
@@ -325,7 +329,7 @@ def recipe_faults(values: Mapping[str, Any]) -> list[Fault]:
     checked: dict[str, Any] = {}
     for dotted, field in leaves(RECIPES[guess]).items():
         path = tuple(dotted.split("."))
-        if any(path[: len(w)] == w for w in wrong):
+        if any(path[: len(w)] == w[: len(path)] for w in wrong):
             continue
         checked[dotted] = _lookup(values, path, field)
     shown = {path: path for path in checked}

@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
 from seqkit.data.embedded import DATASETS
+from seqkit.network import settings as network
+from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
     LAYERS,
     MILLION,
@@ -29,6 +31,7 @@ from seqkit.recipe.types import (
     Positive,
     Quantiles,
     Rate,
+    Section,
     Switch,
     Target,
     Widths,
@@ -36,12 +39,12 @@ from seqkit.recipe.types import (
     count,
     distinct,
     positive,
+    setting,
 )
 from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
-    "OPTIMIZERS",
     "ClassificationData",
     "ClassificationTrain",
     "ForecastSection",
@@ -58,7 +61,6 @@ __all__ = [
     "setting",
 ]
 
-OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lion")
 EXPORT_FORMATS = ("keras", "saved_model")
 CALENDAR = (
     "minute",
@@ -72,25 +74,11 @@ CALENDAR = (
 )
 
 
-class Section(BaseModel):
-    """A map of settings; unknown names are errors and nothing is converted in silence."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
-    )
-
-
-def setting(default: Any, description: str, unit: str | None = None) -> Any:
-    """Return a field: its default (``...`` for none), meaning and unit."""
-    extra: dict[str, Any] | None = {"x-unit": unit} if unit else None
-    return Field(default, description=description, json_schema_extra=extra)
-
-
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
-Auto = Literal["auto"]
+Auto = network.Auto
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
 
@@ -273,7 +261,7 @@ class ModelSection(Section):
         default_factory=list,
         description="Widths of hidden layers before the head.",
     )
-    scale: Literal["none", "standard", "minmax", "robust"] = setting(
+    scale: network.Scaling = setting(
         "standard",
         "Scaling of the features, fitted on the training part and kept in the model: zero mean "
         "and unit variance, to [0, 1], or by median and quartiles.",
@@ -297,7 +285,7 @@ class SequenceModel(ModelSection):
         f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
         "time steps",
     )
-    pooling: Literal["last", "mean", "max", "mean_max", "attention"] = setting(
+    pooling: network.PoolingName = setting(
         "mean_max", "How the steps of a series become one vector; padding never counts."
     )
 
@@ -312,20 +300,20 @@ class ForecastingModel(ModelSection):
         "Default: a season, where the shortest context holds two, else 1.",
         "time steps",
     )
-    decoder: Literal["direct", "recursive", "segment"] = setting(
+    decoder: network.DecoderName = setting(
         "direct",
         "How the horizon is produced: all steps from the final state; patch after patch, its own "
         "outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).",
     )
-    normalize: Literal["none", "last", "standard"] = setting(
+    normalize: network.Normalization = setting(
         "standard",
         "Each context window by its own statistics, undone on the output: its last value "
         "subtracted, or zero mean and unit variance.",
     )
-    departure_from: Literal["none", "last", "seasonal_naive"] = setting(
+    departure_from: network.Departure = setting(
         "none", "Learn the departure from this naive forecast of the same window."
     )
-    channels: Literal["joint", "independent"] = setting(
+    channels: network.Channels = setting(
         "joint", "Several targets together in one window, or each as a series of its own."
     )
 
@@ -349,7 +337,11 @@ class TrainSection(Section):
 
     epochs: Count = setting(100, "Most passes over the training part.")
     batch_size: Count = setting(32, "Series, or windows, in a gradient step.", "examples")
-    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = setting("adam", "Gradient method.")
+    optimizer: AnyOptimizer = setting(
+        "adam",
+        "Gradient method: a name, or a map of a name and its options, as "
+        "{name: sgd, momentum: 0.9}; an option left out has its default.",
+    )
     learning_rate: positive(1e38) = setting(1e-3, "Step size at the start.")  # type: ignore[valid-type]
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "constant",
@@ -470,6 +462,6 @@ class ForecastSection(Section):
     quantiles: Quantiles | None = setting(
         None, "Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; null = a point forecast."
     )
-    distribution: Literal["normal", "student_t", "negative_binomial", "poisson"] | None = setting(
+    distribution: network.Distribution | None = setting(
         None, "Distribution to forecast instead of quantiles; the last two are of counts."
     )

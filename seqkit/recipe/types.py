@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Probability",
     "Quantiles",
     "Rate",
+    "Section",
     "Seed",
     "Switch",
     "Target",
@@ -45,12 +46,27 @@ __all__ = [
     "listing",
     "phrase",
     "positive",
+    "setting",
 ]
 
 MILLION = 1_000_000
 LETTERS = 4096  # of a name or a path
 NAMES = 10_000  # columns or classes named one by one
 LAYERS = 32
+
+
+class Section(BaseModel):
+    """A map of settings; unknown names are errors and nothing is converted in silence."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+def setting(default: Any, description: str, unit: str | None = None) -> Any:
+    """Return a field: its default (``...`` for none), meaning and unit."""
+    extra: dict[str, Any] | None = {"x-unit": unit} if unit else None
+    return Field(default, description=description, json_schema_extra=extra)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ __all__ = [
     "ORANGE",
     "OTHERS",
     "Display",
-    "answer_title",
     "axes_of",
     "ink",
     "legend_above",
     "metric_title",
+    "prediction_title",
     "save_displays",
 ]
 
@@ -50,7 +50,7 @@ def axes_of(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
 
 
 def legend_above(ax: Axes, title: str | None = None) -> None:
-    """Put the legend above the axes: over a series no place is always free, and phones are narrow.
+    """Put the legend above the axes: over a series no corner is always free, and phones are narrow.
 
     The title stands in it, left, where the axes' own title would overlap.
     """
@@ -72,7 +72,7 @@ def ink() -> str:
     return str(rcParams["text.color"])
 
 
-def answer_title(name: str) -> str:
+def prediction_title(name: str) -> str:
     """Return what a legend calls the model or a baseline."""
     return BASELINES[name].title if name in BASELINES else name
 

@@ -13,17 +13,17 @@ from seqkit.report.canvas import (
     BLUE,
     OTHERS,
     Display,
-    answer_title,
     axes_of,
     ink,
     legend_above,
     metric_title,
+    prediction_title,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqkit.evaluation.backtest import Backtest
+    from seqkit.evaluation.backtest import BacktestResult
     from seqkit.evaluation.metrics import Predictions
 
 __all__ = ["ForecastDisplay", "HorizonErrorDisplay"]
@@ -137,16 +137,16 @@ class ForecastDisplay(Display):
         target = np.asarray(X if y is None else y, dtype=np.float64)
         target = target if target.ndim == 1 else target[:, 0]
         end = len(X) - (horizon or 0)
-        answer = np.asarray(estimator.forecast(X[:end], horizon=horizon), dtype=np.float64)
-        answer = answer.reshape(len(answer), -1)[:, 0]
+        forecast = np.asarray(estimator.forecast(X[:end], horizon=horizon), dtype=np.float64)
+        forecast = forecast.reshape(len(forecast), -1)[:, 0]
         if horizon:
             more.setdefault("truth", target[end:])
-        return cls.from_predictions(target[:end], answer, ax=ax, **more)
+        return cls.from_predictions(target[:end], forecast, ax=ax, **more)
 
     @classmethod
     def from_backtest(
         cls,
-        rolled: Backtest,
+        rolled: BacktestResult,
         series: int = 0,
         window: int = -1,
         *,
@@ -159,12 +159,12 @@ class ForecastDisplay(Display):
 
         Parameters
         ----------
-        rolled : Backtest
+        rolled : BacktestResult
         series, window, target : int
             Which one; the last window by default.
         baselines : mapping of str to Predictions, optional
-            To draw beside it, from :meth:`Backtest.baselines`; default: the seasonal naive forecast
-            where there is a season, else the naive one.
+            To draw beside it, from :meth:`BacktestResult.baselines`; default: the seasonal naive
+            forecast where there is a season, else the naive one.
         """
         end = int(rolled.origins[series, window]) + 1
         horizon = rolled.truth.shape[2]
@@ -175,14 +175,15 @@ class ForecastDisplay(Display):
         if baselines is None:
             one = "seasonal_naive" if rolled.season > 1 else "naive"
             baselines, _ = rolled.baselines([one])
-        quantiles, stamps = rolled.answer.quantiles, rolled.data.stamps(series)
+        quantiles, stamps = rolled.prediction.quantiles, rolled.data.stamps(series)
         several = len(rolled.data.ids) > 1
         more = {
             "truth": rolled.truth[series, window, :, target],
             "quantiles": None if quantiles is None else quantiles[series, window, :, target],
-            "levels": rolled.answer.levels,
+            "levels": rolled.prediction.levels,
             "baselines": {
-                name: answer.values[series, window, :, target] for name, answer in baselines.items()
+                name: baseline.values[series, window, :, target]
+                for name, baseline in baselines.items()
             },
             "time": None if stamps is None else stamps[: end + horizon],
             "name": str(rolled.data.ids[series]) if several else None,
@@ -191,7 +192,7 @@ class ForecastDisplay(Display):
         }
         return cls.from_predictions(
             rolled.data.values[series][:end, target],
-            rolled.answer.values[series, window, :, target],
+            rolled.prediction.values[series, window, :, target],
             ax=ax,
             **more,
         )
@@ -220,7 +221,7 @@ class ForecastDisplay(Display):
             ax.fill_between(after, low, high, color=BLUE, alpha=0.16 + 0.12 * i, linewidth=0,
                             label=f"{share:.0%} interval")  # fmt: skip
         for color, (key, value) in zip(OTHERS, self.baselines.items(), strict=False):
-            ax.plot(after, value, color=color, linewidth=1.2, label=answer_title(key))
+            ax.plot(after, value, color=color, linewidth=1.2, label=prediction_title(key))
         ax.plot(after, self.forecast, color=BLUE, linewidth=1.8, label="forecast",
                 marker="o" if few else None, markersize=3)  # fmt: skip
         if np.issubdtype(self.time.dtype, np.datetime64):
@@ -284,8 +285,8 @@ class HorizonErrorDisplay(Display):
     ) -> HorizonErrorDisplay:
         """Make the display of a part of ``metrics.json``."""
         by_step = part["by_step"]
-        found = {"model": by_step["model"], **by_step["baselines"]}
-        display = cls({who: of[metric] for who, of in found.items() if metric in of}, metric)
+        rows = {"model": by_step["model"], **by_step["baselines"]}
+        display = cls({who: of[metric] for who, of in rows.items() if metric in of}, metric)
         return display.plot(ax=ax) if ax is not None else display
 
     @classmethod
@@ -321,7 +322,7 @@ class HorizonErrorDisplay(Display):
             mine = who == "model"
             ax.plot(np.arange(1, len(values) + 1), values, color=BLUE if mine else next(colors),
                     linewidth=2.0 if mine else 1.2, zorder=3 if mine else 2,
-                    label=answer_title(who), markersize=3,
+                    label=prediction_title(who), markersize=3,
                     marker="o" if len(values) <= 24 else None)  # fmt: skip
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="step of the horizon", ylabel=metric_title(self.metric))

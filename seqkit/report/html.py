@@ -213,7 +213,7 @@ def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _mistakes(path: Path) -> dict[str, Any] | None:
-    """List the wrong answers a classifier was surest of."""
+    """List the wrong predictions a classifier was surest of."""
     if not path.is_file():
         return None
     import pandas as pd
@@ -285,24 +285,24 @@ def _plots(folder: Path) -> list[dict[str, Any]]:
     """Inline every picture: SVG where there is one, else PNG."""
     from markupsafe import Markup
 
-    found: dict[str, Path] = {}
+    pictures: dict[str, Path] = {}
     for suffix in (".png", ".svg"):
-        found |= {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
+        pictures |= {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
     known = list(PLOTS)
 
     def kind_of(stem: str) -> str | None:
         return next((kind for kind in known if stem.startswith(kind)), None)
 
-    def place(stem: str) -> tuple[int, int, str]:
+    def order(stem: str) -> tuple[int, int, str]:
         kind = kind_of(stem)
         return (len(known) if kind is None else known.index(kind), len(stem), stem)
 
     plots = []
-    for number_, stem in enumerate(sorted(found, key=place)):
+    for number_, stem in enumerate(sorted(pictures, key=order)):
         kind, again = kind_of(stem), re.search(r"_(\d+)$", stem)
         title = stem.replace("_", " ").capitalize() if kind is None else PLOTS[kind]
         title += f" {again[1]}" if kind is not None and again else ""
-        path = found[stem]
+        path = pictures[stem]
         if path.suffix == ".svg":
             picture = _inline_svg(path, f"plot{number_}", title)
         else:
@@ -336,7 +336,7 @@ def _inline_svg(path: Path, prefix: str, title: str) -> Any:
             if name.startswith("on") or outward or re.search(r"url\(\s*['\"]?(?!#)", value):
                 del parent.attrib[key]
                 continue
-            # Pictures on one page must not answer to each other's names.
+            # Pictures on one page must not share names.
             if name == "id":
                 parent.set(key, f"{prefix}-{value}")
             elif name == "href" and value.startswith("#"):

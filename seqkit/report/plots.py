@@ -17,10 +17,10 @@ from seqkit.report.canvas import (
     BLUE,
     ORANGE,
     Display,
-    answer_title,
     axes_of,
     ink,
     metric_title,
+    prediction_title,
     save_displays,
 )
 from seqkit.report.forecast_plots import ForecastDisplay, HorizonErrorDisplay
@@ -74,13 +74,13 @@ class HistoryDisplay(Display):
             if key in (metric, f"val_{metric}")
         }
         self.metric = metric
-        judged = self.history.get(f"val_{metric}")
+        validated = self.history.get(f"val_{metric}")
         if best_epoch is not None:
             pass
-        elif judged is None:
+        elif validated is None:
             best_epoch = len(self.history[metric]) or None
-        elif np.isfinite(judged).any():
-            best_epoch = int(np.where(np.isfinite(judged), judged, np.inf).argmin()) + 1
+        elif np.isfinite(validated).any():
+            best_epoch = int(np.where(np.isfinite(validated), validated, np.inf).argmin()) + 1
         self.best_epoch = best_epoch
 
     @classmethod
@@ -210,8 +210,8 @@ class ScoresDisplay(Display):
         cls, part: Mapping[str, Any], metric: str, *, ax: Axes | None = None
     ) -> ScoresDisplay:
         """Make the display of a part of ``metrics.json``."""
-        found = {"model": part["model"], **part["baselines"]}
-        display = cls({who: of.get(metric) for who, of in found.items()}, metric)
+        rows = {"model": part["model"], **part["baselines"]}
+        display = cls({who: of.get(metric) for who, of in rows.items()}, metric)
         return display.plot(ax=ax) if ax is not None else display
 
     def plot(self, ax: Axes | None = None) -> ScoresDisplay:
@@ -222,7 +222,7 @@ class ScoresDisplay(Display):
         names = list(reversed(self.scores))
         values = [self.scores[who] for who in names]
         colors = [BLUE if who == "model" else "#9aa0a6" for who in names]
-        bars = ax.barh([answer_title(who) for who in names], values, color=colors, height=0.62)
+        bars = ax.barh([prediction_title(who) for who in names], values, color=colors, height=0.62)
         ax.bar_label(bars, [number(value) for value in values], padding=4, fontsize="small")
         ax.grid(axis="y", visible=False)
         ax.margins(x=0.12)

@@ -1,7 +1,7 @@
 """The whole flow of a run: recipe, data, model, training, evaluation, report, run folder.
 
-:func:`run` is the place to begin reading. What differs between labelled series and forecasting
-is in :mod:`seqkit.runs.flows`, a row of a table each. What judges and draws is imported where it is
+Begin reading at :func:`run`. What differs between labelled series and forecasting
+is in :mod:`seqkit.runs.flows`, a row of a table each. What scores and draws is imported where it is
 used, so that a prediction of a run comes quickly.
 """
 
@@ -62,8 +62,8 @@ class Plan:
 def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
     """Set TensorFlow's threads for this process, as the command line does for its own.
 
-    The kernels run independent work (directions, shards of a batch) side by side, each on one
-    thread, which beats many threads on one small product. A program of yours may do the same
+    The kernels run independent work (directions, shards of a batch) at the same time, each on
+    one thread, which beats many threads on one small product. A program of yours may do the same
     before TensorFlow starts; the library never does it by itself. Native networks need no
     TensorFlow, and so none of this.
 
@@ -322,7 +322,7 @@ def dry_run(resolved: Resolved) -> Plan:
     """Read the data and build the model of a recipe, and say what would be trained."""
     flow = flow_of(resolved)
     parts = flow.load()
-    found = flow.describe(parts)
+    sizes = flow.describe(parts)
     estimator = flow.estimator()
     architecture = flow.architecture(estimator, parts)
     members = architecture.members
@@ -340,7 +340,7 @@ def dry_run(resolved: Resolved) -> Plan:
         kernels = flow.kernels_of(model)
     text = "\n".join(
         [
-            *(f"{name}: {value}" for name, value in found.items()),
+            *(f"{name}: {value}" for name, value in sizes.items()),
             *lines,
             *(f"{name}: {report}" for name, report in kernels.items()),
             *parts.notes,
@@ -349,7 +349,7 @@ def dry_run(resolved: Resolved) -> Plan:
     return Plan(
         text,
         {
-            "data": found,
+            "data": sizes,
             "parameters": n_parameters,
             "kernels": kernels,
             "notes": parts.notes,

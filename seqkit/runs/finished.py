@@ -1,4 +1,4 @@
-"""What a finished run is asked for: its estimator, scores, predictions, forecasts, exports."""
+"""What a finished run gives: its estimator, scores, predictions, forecasts, exports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from seqkit.system.console import rich_console, say
 from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
-from seqkit.estimators.saving import WEIGHTS, load_estimator, read_estimator
+from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
 from seqkit.export import EXPORTS, export_model
 from seqkit.runs.flows import flow_of
 from seqkit.recipe.reading import read_recipe
@@ -34,7 +34,7 @@ LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
 @dataclass
 class Result:
-    """What a command found.
+    """What a command returns.
 
     Attributes
     ----------
@@ -122,7 +122,10 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
     try:
         description = parse_json(read_verified(path, record, "model.json", LARGEST_JSON))
         weights = read_verified(path, record, WEIGHTS[format], LARGEST_WEIGHTS)
-        estimator = load_estimator(description, weights, path, format)
+        networks = None
+        if format > 1:
+            networks = read_verified(path, record, NETWORK, LARGEST_JSON)
+        estimator = load_estimator(description, weights, path, format, networks)
     except (ValueError, MemoryError) as error:
         if isinstance(error, RunError):
             raise
@@ -195,7 +198,7 @@ def _notes(notes: list[str]) -> list[str]:
 
 
 def _written(frame: pd.DataFrame, output: Path, notes: list[str], raw_text: bool) -> Result:
-    """Write a table as its ending says; in CSV, text starts no formula unless it is asked for."""
+    """Write a table as its ending says; in CSV, text starts no formula unless that is wanted."""
     if output.suffix not in (".csv", ".parquet"):
         raise DataError(f"{output}: the output file must end in .csv or .parquet.")
     try:

@@ -1,6 +1,6 @@
 """The run folder: everything one run made, written whole or not at all.
 
-A run works in ``NAME.partial`` beside its final place and is renamed when it is whole, so a
+A run works in ``NAME.partial`` beside its final folder and is renamed when it is whole, so a
 folder without that ending is always complete (or says itself that its training failed).
 
 A process that works on a run holds a lock on its ``log.txt``. The lock ends with the process,
@@ -30,7 +30,7 @@ from typing import IO, Any, ClassVar
 from seqkit.system import durable
 from seqkit.system.documents import REMEDY, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError, shown
-from seqkit.estimators.saving import WEIGHTS
+from seqkit.estimators.saving import NETWORK, WEIGHTS
 
 if sys.platform != "win32":
     import fcntl
@@ -181,7 +181,7 @@ class RunFolder:
                 f"{path}: another process is at work on this run. Wait until it has ended."
             )
         try:
-            record = _unfinished(path)  # as it is now that nobody else can change it
+            record = _unfinished(path)  # as it is now that no other process can change it
             for left in path.rglob(f"*{durable.BESIDE}"):
                 left.unlink()
             folder = cls(path, record, lock)
@@ -212,7 +212,7 @@ class RunFolder:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
-        durable.write(
+        durable.write_file(
             target,
             content if isinstance(content, bytes) else content.encode(errors="backslashreplace"),
         )
@@ -312,7 +312,7 @@ def _clear(out: Path) -> list[str]:
     said = []
     for path in sorted(out.glob(f"*{PARTIAL}")):
         if re.fullmatch(r"\d{8}-\d{4}-.+-[0-9a-f]{4}\.partial", path.name) and _empty(path):
-            with contextlib.suppress(OSError):  # somebody else's, or it is being filled
+            with contextlib.suppress(OSError):  # another process's, or it is being filled
                 if next(path.iterdir(), None) is not None:
                     lock = _hold(path)
                     if lock is None:
@@ -390,17 +390,18 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         )
     partial = path.name.endswith(PARTIAL)
     if whole and (status != "complete" or partial):
-        mend = f" Go on with: seqkit fit --resume {path}"
+        hint = f" Go on with: seqkit fit --resume {path}"
         if status == "failed" and not partial:
-            mend = ""
+            hint = ""
         elif running := is_running(path):
-            status, mend = "running", " Wait until its process has ended."
+            status, hint = "running", " Wait until its process has ended."
         elif running is False or status == "complete":
             status = "interrupted"
-        raise RunError(f"{path}: the run is not complete, but {status}.{mend}")
+        raise RunError(f"{path}: the run is not complete, but {status}.{hint}")
     needed = ["recipe.resolved.yaml"]
     if whole:
         needed += [WEIGHTS[written], "model.json", "metrics.json"]
+        needed += [NETWORK] if written > 1 else []
     lost = [name for name in needed if not (path / name).is_file()]
     if lost:
         raise RunError(f"{path}: damaged: {', '.join(lost)} missing. {REMEDY}")
@@ -462,13 +463,13 @@ def _locate(path: Path) -> Path:
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result may depend on."""
-    found = {"python": sys.version.split()[0]}
+    versions = {"python": sys.version.split()[0]}
     for name in ("seqkit", "keras", "tensorflow", "numpy", "scikit-learn", "pandas"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def fingerprint(paths: list[Path]) -> dict[str, str]:

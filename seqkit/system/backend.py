@@ -1,4 +1,4 @@
-"""Whether Keras and TensorFlow can be used in this process, asked before either is imported."""
+"""Whether Keras and TensorFlow can be used in this process, decided before either is imported."""
 
 from __future__ import annotations
 

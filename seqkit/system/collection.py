@@ -1,4 +1,4 @@
-"""Python's search for dead cycles of objects, put off where it only costs time."""
+"""Garbage collection of Python, put off where it only costs time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["collection_paused", "collection_rare"]
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Put the search off while many objects come to stay: imports, graphs.
+    """Put garbage collection off while many objects come to stay: imports, graphs.
 
-    TensorFlow brings half a million objects, and each search looks at all of them: a sixth of the
-    time of its import, and of tracing. Nothing is lost; the next search finds what has died.
+    TensorFlow brings half a million objects, and each collection visits all of them: a sixth of
+    the time of its import, and of tracing. Nothing is lost; the next collection frees it.
 
     Examples
     --------
@@ -34,9 +34,9 @@ def collection_paused() -> Iterator[None]:
 
 @contextmanager
 def collection_rare() -> Iterator[None]:
-    """Let garbage be collected seldom, and not at the end: for a process that answers and ends.
+    """Let garbage be collected seldom, and not at the end: for a process that soon ends.
 
-    Imports bring some hundred thousand objects that stay. Looking through them again and again, and
+    Imports bring some hundred thousand objects that stay. Visiting them again and again, and
     twice more while the process ends, is a quarter of the time of a short command.
     """
     before = gc.get_threshold()

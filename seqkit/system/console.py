@@ -1,7 +1,7 @@
-"""Standard output and error as they are: of any encoding, closed, full, or read by nobody.
+"""Standard output and error as they are: of any encoding, closed, full, or without a reader.
 
-What a command has to say never stops its work: a run that took hours is written although nobody
-can be told.
+What a command has to say never stops its work: a run that took hours is written although
+its messages cannot be.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Stream", "open_streams", "rich_console", "say"]
+__all__ = ["TolerantStream", "open_streams", "rich_console", "say"]
 
 ERRORS = "seqkit.plain"
 PLAIN = str.maketrans(
@@ -41,8 +41,8 @@ def _plainer(error: UnicodeError) -> tuple[bytes, int]:
 codecs.register_error(ERRORS, _plainer)
 
 
-class Stream:
-    """A text stream whose failing stops nobody; the first failure is kept in `failure`."""
+class TolerantStream:
+    """A text stream whose failing stops no command; the first failure is kept in `failure`."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -91,7 +91,7 @@ def open_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
             setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
-    sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)
+    sys.stdout, sys.stderr = TolerantStream(sys.stdout), TolerantStream(sys.stderr)
 
 
 def say(text: str, err: bool = False) -> None:

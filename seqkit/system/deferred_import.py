@@ -1,7 +1,7 @@
 """Modules of others that are imported when something of them is used, not when they are named.
 
 scikit-learn imports all of ``scipy.stats`` for one function that no estimator here calls, which is
-a third of the time in which a command line answers. The command line puts it off; a program that
+a third of the time in which a short command runs. The command line puts it off; a program that
 imports seqkit is not touched.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["deferred"]
 
 
 class _Deferred(Loader):
-    """Make a module at once, and run it when an attribute is looked for that it lacks."""
+    """Make a module at once, and run it when an attribute is used that it lacks."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -27,14 +27,14 @@ class _Deferred(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        def look_up(name: str) -> Any:
-            if name.startswith("__") and name != "__all__":  # asked of any module, by the import
+        def attribute(name: str) -> Any:
+            if name.startswith("__") and name != "__all__":  # read of any module, by the import
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             vars(module).pop("__getattr__", None)
             self.loader.exec_module(module)
             return getattr(module, name)
 
-        vars(module)["__getattr__"] = look_up
+        vars(module)["__getattr__"] = attribute
 
 
 class _Finder(MetaPathFinder):

@@ -54,7 +54,7 @@ def read_file(file: Path, most: int) -> bytes:
                 raise damaged(file, f"it has {about.st_size} bytes, where {most} is the limit")
             content = opened.read(most + 1)
     except OSError as error:
-        why = "it is a link to another place" if file.is_symlink() else error.strerror or error
+        why = "it is a link to another file" if file.is_symlink() else error.strerror or error
         raise damaged(file, f"it cannot be read: {why}") from error
     if len(content) > most:
         raise damaged(file, f"it has over {most} bytes")
@@ -111,12 +111,12 @@ def parse_json(content: bytes, most: int = LARGEST_JSON) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    document = dict(pairs)
+    if len(document) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice[:60]!r} stands there twice")
-    return found
+    return document
 
 
 def _no_constant(text: str) -> Any:

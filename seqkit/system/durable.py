@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["BESIDE", "sync", "sync_tree", "write", "writing"]
+__all__ = ["BESIDE", "sync", "sync_tree", "write_file", "writing"]
 
 BESIDE = ".new"
-"""How the names of files end that are being written; one that is found later is left by a crash."""
+"""How the names of files end that are being written; one that is there later is left by a crash."""
 
 
 @contextlib.contextmanager
@@ -40,7 +40,7 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
     sync(path.parent)
 
 
-def write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a whole file."""
     with writing(path) as file:
         file.write(content)

@@ -1,7 +1,7 @@
 """TensorFlow as the command line wants it: silent, with threads of its own, and only if needed.
 
 Native networks need no TensorFlow, so it is not imported beforehand: what has to be done when
-somebody imports it is done then.
+it is imported is done then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def when_imported(then: Callable[[], None]) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Steps in once, when ``tensorflow`` is looked for."""
+    """Steps in once, when ``tensorflow`` is imported."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self.then = then

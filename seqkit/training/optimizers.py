@@ -7,7 +7,7 @@ its own, so that a fit goes on in either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -233,7 +233,7 @@ def _split(optimizer: Any, owner: str) -> tuple[str, dict[str, Any]]:
     if name not in RULES:
         expected = f"one of {', '.join(RULES)}"
         raise ValueError(explain(owner, "optimizer", expected, name, suggest(str(name), RULES)))
-    known = sorted(RULES[name][0].__dataclass_fields__)
+    known = sorted(field.name for field in fields(RULES[name][0]))
     for option in options:
         if option not in known:
             expected = f"one of {', '.join(known)}"

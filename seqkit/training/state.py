@@ -97,7 +97,7 @@ class TrainingState:
         arrays["json"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
         content = io.BytesIO()  # whole before it is written: a full disk breaks no archive off
         np.savez(content, allow_pickle=False, **arrays)
-        durable.write(Path(path), content.getvalue())
+        durable.write_file(Path(path), content.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrainingState:

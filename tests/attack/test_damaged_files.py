@@ -19,7 +19,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 
-from seqkit.data.inspect import look_at
+from seqkit.data.inspect import inspect_data
 from seqkit.data.readers import READERS, read_frame, read_sequences
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.reading import read_recipe
@@ -388,7 +388,7 @@ def ways(path, layout, rng):
     """Every way that a command reads such a file."""
     roles = ROLES[layout]
     missing = str(rng.choice(["error", "interpolate", "indicator"]))
-    yield "look", lambda: look_at(path)
+    yield "look", lambda: inspect_data(path)
     if layout == "panel":
         yield "frame", lambda: read_frame(path, columns=["y"], labels=["unique_id"])
         settings = {

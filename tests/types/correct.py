@@ -8,7 +8,7 @@ import pandas as pd
 
 import seqkit
 from seqkit.estimators.inputs import Frame
-from seqkit.evaluation.backtest import Backtest
+from seqkit.evaluation.backtest import BacktestResult
 from seqkit.recipe.reading import Resolved
 from seqkit.runs.experiment import Result
 
@@ -54,11 +54,30 @@ assert_type(forecaster.forecast_quantiles(), np.ndarray)
 assert_type(forecaster.sample(n_paths=3), np.ndarray)
 assert_type(forecaster.score(np.zeros(60)), float)
 
-assert_type(seqkit.backtest(forecaster, frame, windows=2), Backtest)
+assert_type(seqkit.backtest(forecaster, frame, windows=2), BacktestResult)
 split = seqkit.BacktestSplit(context_length=24, horizon=6, windows=2)
 assert_type(split, seqkit.BacktestSplit)
 assert_type(split.get_n_splits(), int)
 assert_type(seqkit.forecast_scorer("mae")(forecaster, np.zeros(60)), float)
+for train, test in split.split(np.zeros(60), groups=["a"] * 60):
+    assert_type((train, test), tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]])
+
+
+class LastValue:
+    """A forecaster of another library, with type hints of its own."""
+
+    def fit(self, data: np.ndarray) -> "LastValue":
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return X
+
+    def forecast(self, X: np.ndarray, horizon: int = 1) -> np.ndarray:
+        return np.repeat(X[-1:], horizon)
+
+
+assert_type(seqkit.backtest(LastValue(), np.zeros(60), horizon=3), BacktestResult)
+assert_type(seqkit.forecast_scorer("mae")(LastValue(), np.zeros(60)), float)
 
 # Keras has no type hints: its models are Any to mypy, and what pyright reads in Keras's source
 seqkit.build_classifier(n_timesteps=12, n_features=1, n_classes=2, units=4).summary()
@@ -87,5 +106,10 @@ try:
         assert_type(estimator.predict_proba(series), Float64)
 except (seqkit.RecipeError, seqkit.DataError, seqkit.RunError) as error:
     assert_type(error, seqkit.RecipeError | seqkit.DataError | seqkit.RunError)
-except (seqkit.TrainingError, seqkit.ExportError):
+except seqkit.TrainingError as error:
+    assert_type(error.history, dict[str, list[float]])
+    if error.state is not None:
+        assert_type(error.state.epoch, int)
+        error.state.save("state.npz")
+except seqkit.ExportError:
     pass

@@ -1,5 +1,7 @@
 """Mistakes that type checkers must find: mypy's code, then pyright's, and none but these."""
 
+import numpy as np
+
 import seqkit
 
 seqkit.SequenceClassifier(unitz=3)  # call-arg, reportCallIssue
@@ -13,6 +15,11 @@ seqkit.SequenceForecaster(24, 12)  # call-arg, reportCallIssue
 seqkit.SequenceClassifer()  # attr-defined, reportAttributeAccessIssue
 seqkit.SequenceRegressor().fit([[1.0]])  # call-arg, reportCallIssue
 seqkit.BacktestSplit(context=24, horizon=6)  # call-arg, reportCallIssue
+forecaster = seqkit.SequenceForecaster(context_length=8, horizon=2)
+seqkit.backtest(np.zeros(60), np.zeros(60))  # arg-type, reportArgumentType
+seqkit.backtest(forecaster, np.zeros(60), y=print)  # arg-type, reportArgumentType
+seqkit.TrainingError("a", [1.0])  # arg-type, reportArgumentType
+seqkit.forecast_scorer("mae")(3, np.zeros(60))  # arg-type, reportArgumentType
 seqkit.forecast_scorer(3)  # arg-type, reportArgumentType
 seqkit.build_classifier(12, 1)  # call-arg, reportCallIssue
 seqkit.build_regressor("12", 1)  # arg-type, reportArgumentType
@@ -30,3 +37,8 @@ seqkit.SequenceClassifier().predict(None)  # arg-type, reportArgumentType
 seqkit.SequenceRegressor().fit([[1.0]], [1.0], validation_data=3)  # arg-type, reportArgumentType
 seqkit.SequenceClassifier().save(3)  # arg-type, reportArgumentType
 seqkit.load(3)  # arg-type, reportArgumentType
+seqkit.build_classifier(12, 1, 2, unitz=3)  # call-arg, reportCallIssue
+seqkit.build_regressor(12, 1, scale="std")  # arg-type, reportArgumentType
+seqkit.build_regressor(12, 1, multilabel=True)  # call-arg, reportCallIssue
+seqkit.SequenceClassifier(pooling="sum")  # arg-type, reportArgumentType
+seqkit.build_forecaster(24, 12, decoder="all")  # arg-type, reportArgumentType

@@ -1,6 +1,6 @@
 """The two flows of data through a run: labelled series, and forecasting.
 
-A flow loads the parts, fits the estimator, and judges it beside the baselines; :data:`FLOWS`
+A flow loads the parts, fits the estimator, and scores it beside the baselines; :data:`FLOWS`
 says which flow a kind of target takes. :mod:`seqkit.runs.experiment` runs either.
 """
 

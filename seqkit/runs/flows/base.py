@@ -45,7 +45,7 @@ class Parts:
     auto : dict
         What the settings that are ``auto`` become with these data.
     padded : dict of str to Padded
-        Parts as models take them, by name, once one was asked for.
+        Parts as models take them, by name, once one was needed.
     """
 
     train: Any

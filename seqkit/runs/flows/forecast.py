@@ -1,6 +1,6 @@
 """Forecasting: the end of every series is the test part.
 
-What judges and draws is imported where it is used, so that a look at the data stays quick.
+What scores and draws is imported where it is used, so that reading the data stays quick.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, s
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqkit.evaluation.backtest import Backtest
+    from seqkit.evaluation.backtest import BacktestResult
     from seqkit.network.architecture import Architecture
     from seqkit.report.plots import ForecastDisplay
 
@@ -49,21 +49,21 @@ class ForecastFlow(Flow):
             Reads as it read the series of its fit; nothing is set aside for another one.
         """
         frame, named, files, notes = self._frame(data)
-        places = {"train": named, "test": named}
+        paths = {"train": named, "test": named}
         with refused(named):
             if estimator is not None and not self.recipe.evaluate.backtest.refit:
                 whole = estimator._reading(frame)
             else:
                 whole = self.estimator()._reading(frame, fitted=False)
             if estimator is not None:
-                return Parts(None, None, whole, notes, files, {}, [], places)
+                return Parts(None, None, whole, notes, files, {}, [], paths)
             lengths, test = whole.rows.lengths, self.recipe.data.split.test
             # a fraction is of each series' own length
             tail = np.floor(lengths * test) if isinstance(test, float) else test
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
         columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
         whole = whole.like(train.panel.columns)
-        return Parts(train, None, whole, notes, files, columns, [], places)
+        return Parts(train, None, whole, notes, files, columns, [], paths)
 
     def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
         """Return the table as it is, its name for errors, the files, and what was said."""
@@ -171,7 +171,7 @@ class ForecastFlow(Flow):
         }
         return Assessment(document, _forecast_rows(rolled), figures)
 
-    def _rolled(self, estimator: Any, series: Any, refit: bool) -> Backtest:
+    def _rolled(self, estimator: Any, series: Any, refit: bool) -> BacktestResult:
         """Forecast the test part from the rolling origins of the recipe."""
         from seqkit.evaluation.backtest import backtest
 
@@ -252,8 +252,8 @@ class ForecastFlow(Flow):
         scale[~np.isfinite(scale) | (scale <= 0)] = 1.0  # as where the widths come from
         point = estimator._point(prediction)
         low, high = point, point
-        if rolled.answer.quantiles is not None and len(rolled.answer.levels) > 1:
-            outer = [min(rolled.answer.levels), max(rolled.answer.levels)]
+        if rolled.prediction.quantiles is not None and len(rolled.prediction.levels) > 1:
+            outer = [min(rolled.prediction.levels), max(rolled.prediction.levels)]
             low, high = np.moveaxis(estimator._quantiles(prediction, outer), -1, 0)
         away = fitted.width[:n_steps] * scale[:, None]
         for k, name in enumerate(series.rows.columns.targets):
@@ -261,7 +261,7 @@ class ForecastFlow(Flow):
             table[f"{name}_high{100 * level:g}"] = (high + away)[:, :, k].ravel()
 
 
-def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
+def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
     """Return a row for each series, window, step and target of a backtest."""
     import pandas as pd
 
@@ -269,24 +269,24 @@ def _forecast_rows(rolled: Backtest) -> pd.DataFrame:
     series, window, step, target = np.indices(rolled.truth.shape)
     data = rolled.data
     names = getattr(data, "targets", ("y",) if n_targets == 1 else tuple(range(n_targets)))
-    place = rolled.origins[:, :, None, None] + 1 + step
+    row = rolled.origins[:, :, None, None] + 1 + step
     columns: dict[str, Any] = {
         "series": np.asarray(data.ids, dtype=object)[series].ravel(),
         "window": window.ravel(),
         "step": step.ravel() + 1,
-        "row": place.ravel(),
+        "row": row.ravel(),
         "target": np.asarray(names, dtype=object)[target].ravel(),
         "true": rolled.truth.ravel(),
-        "forecast": rolled.answer.values.ravel(),
+        "forecast": rolled.prediction.values.ravel(),
     }
-    if rolled.answer.quantiles is not None:
-        for i, level in enumerate(rolled.answer.levels):
-            columns[f"q{level:g}"] = rolled.answer.quantiles[..., i].ravel()
+    if rolled.prediction.quantiles is not None:
+        for i, level in enumerate(rolled.prediction.levels):
+            columns[f"q{level:g}"] = rolled.prediction.quantiles[..., i].ravel()
     rows = pd.DataFrame(columns)
     return rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
 
 
-def _pictures(rolled: Backtest) -> dict[str, ForecastDisplay]:
+def _pictures(rolled: BacktestResult) -> dict[str, ForecastDisplay]:
     """Return the last window of the first series, a baseline beside each."""
     from seqkit.report.plots import ForecastDisplay
 

@@ -1,6 +1,6 @@
 """Labelled series: each maps to a class or to a number.
 
-What judges and draws is imported where it is used, so that a look at the data stays quick.
+What scores and draws is imported where it is used, so that reading the data stays quick.
 """
 
 from __future__ import annotations
@@ -76,16 +76,16 @@ class SeriesFlow(Flow):
                 if part is not None:
                     check_same_labels(train.y, part.y, where, name)
         held = None if validation is None else self._sizes(train, validation)
-        found = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
-        if found:
-            notes.append(chosen(found))
+        auto = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        if auto:
+            notes.append(chosen(auto))
         known = seen(train.values, train.lengths)
         columns = {"features": list(train.features), "seen": known}
         strange = [] if test is None else unlike(
             known, test.values, test.lengths, test.features, tested
         )  # fmt: skip
-        places = {"train": named, "test": tested}
-        return Parts(train, validation, test, notes, files, columns, strange, places, found)
+        paths = {"train": named, "test": tested}
+        return Parts(train, validation, test, notes, files, columns, strange, paths, auto)
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
@@ -101,7 +101,7 @@ class SeriesFlow(Flow):
         if parts.test is not None:
             with refused(parts.named["test"]):
                 test = self._padded(parts, "test")
-                estimator.check(*self._labelled(parts, "train"), asked=test)
+                estimator.check(*self._labelled(parts, "train"), prediction_data=test)
 
     def _padded(self, parts: Parts, name: str) -> Padded:
         """Return a part as models take it, made once."""
@@ -128,7 +128,7 @@ class SeriesFlow(Flow):
             return split(series, share.method, validation, test, self.recipe.seed)
 
         parts = divided(0.0 if auto else share.validation)
-        if not auto or len(parts.validation):  # asked for, or the file has its own
+        if not auto or len(parts.validation):  # set, or the file has its own
             return parts
         train, patience = series[parts.train], self.recipe.train.patience
         validation, _ = early_stopping(AUTO, patience, self._sizes(train))
@@ -149,10 +149,10 @@ class SeriesFlow(Flow):
 
     def _read(self, pattern: str, files: list[Path]) -> Any:
         data = self.recipe.data
-        found = find_files(pattern)
-        files += found
+        paths = find_files(pattern)
+        files += paths
         return read_sequences(
-            found,
+            paths,
             layout=data.layout,
             target=data.target,
             features=data.features,
@@ -164,18 +164,18 @@ class SeriesFlow(Flow):
 
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the parts, for people."""
-        found = {}
+        sizes = {}
         for name in ("train", "validation", "test"):
             part = getattr(parts, name)
             if part is None:
                 continue
             low, high = part.lengths.min(), part.lengths.max()
             steps = f"{low}" if low == high else f"{low} to {high}"
-            found[name] = f"{len(part)} series of {steps} steps, {len(part.features)} features"
+            sizes[name] = f"{len(part)} series of {steps} steps, {len(part.features)} features"
         if self.task.target == "label":
             classes, counts = np.unique(parts.train.y, return_counts=True)
-            found["classes"] = ", ".join(f"{c} ({n})" for c, n in zip(classes, counts, strict=True))
-        return found
+            sizes["classes"] = ", ".join(f"{c} ({n})" for c, n in zip(classes, counts, strict=True))
+        return sizes
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:
         """Fit the estimator on the training part, watching the validation part."""
@@ -198,7 +198,7 @@ class SeriesFlow(Flow):
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""
         from seqkit.evaluation.baselines import SeriesProblem, run_baselines
-        from seqkit.evaluation.summary import evaluate, summarize
+        from seqkit.evaluation.summary import score_model, summarize
 
         classes = getattr(estimator, "classes_", None)
         # runs of earlier versions have whole numbers as text
@@ -224,7 +224,7 @@ class SeriesFlow(Flow):
             problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
-            scores[name] = evaluate(
+            scores[name] = score_model(
                 self.task.name,
                 part.y,
                 predictions[name],
@@ -299,8 +299,8 @@ class SeriesFlow(Flow):
             there = set.intersection(*(set(column_names(path)) for path in files))
             given["features"] = recipe.features
             given["target"] = [name for name in as_names(recipe.target) if name in there] or None
-        asked = {name: value for name, value in given.items() if name in reader.roles}
-        sequences = read_sequences(files, missing=recipe.missing, **asked)
+        readable = {name: value for name, value in given.items() if name in reader.roles}
+        sequences = read_sequences(files, missing=recipe.missing, **readable)
         with refused(data):
             padded = as_padded(sequences, missing=recipe.missing, dtype=None)
             prediction = self._predictions(estimator, padded)

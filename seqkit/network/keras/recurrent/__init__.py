@@ -1,11 +1,7 @@
 """Recurrent layers: one layer for every cell, and its bidirectional pair."""
 
-import importlib
-
 from seqkit.network.keras.recurrent.bias import CellBias
 from seqkit.network.keras.recurrent.bidirectional import Bidirectional
 from seqkit.network.keras.recurrent.gated import GatedRNN
 
 __all__ = ["Bidirectional", "CellBias", "GatedRNN"]
-
-importlib.import_module("seqkit.layers")  # so that Keras can read every model that names them

@@ -1,4 +1,4 @@
-"""What a fitted forecaster answers: by origin, after the end, quantiles, paths and a score."""
+"""What a fitted forecaster predicts: by origin, after the end, quantiles, paths and a score."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from seqkit.estimators.forecast_running import Networks, pooled_r2
 from seqkit.estimators.inputs import Covariates, RandomState, SeriesInput
 from seqkit.network.heads import Head, head_of
 
-__all__ = ["ForecastAnswers"]
+__all__ = ["ForecastPredictions"]
 
 
-class ForecastAnswers(BaseSequenceEstimator):
-    """The answering half of a forecaster; the fitting half is the subclass."""
+class ForecastPredictions(BaseSequenceEstimator):
+    """The predicting half of a forecaster; the fitting half is the subclass."""
 
     _window_offset_: np.ndarray
     _window_scale_: np.ndarray
@@ -37,7 +37,7 @@ class ForecastAnswers(BaseSequenceEstimator):
         return ForecastReader.from_dict(self._reader_)
 
     def _reading(self, X: Any, y: Any = None, *, fitted: bool = True) -> Reading:
-        """Read series once, for whatever the estimator is asked of them.
+        """Read series once, for whatever the estimator is to predict of them.
 
         Parameters
         ----------
@@ -87,8 +87,8 @@ class ForecastAnswers(BaseSequenceEstimator):
         """Offset and scale of the targets' training part, in float64."""
         if not hasattr(self, "_window_offset_"):  # of a model saved by an earlier version
             first = self._build().members[0].network.weights
-            found = {w.path: value for w, value in zip(first, self.weights_, strict=False)}
-            return found["window/offset"].astype(float), found["window/scale"].astype(float)
+            saved = {w.path: value for w, value in zip(first, self.weights_, strict=False)}
+            return saved["window/offset"].astype(float), saved["window/scale"].astype(float)
         return self._window_offset_, self._window_scale_
 
     def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
@@ -285,7 +285,7 @@ class ForecastAnswers(BaseSequenceEstimator):
                 )
             )  # fmt: skip
         whole = n_steps + -n_steps % self._fitted.horizon
-        # covariates are asked for no further than the forecast goes; the calendar is known
+        # covariates are needed no further than the forecast goes; the calendar is known
         steps = future_steps(panel, n_steps if columns.future else whole, future)
         rest = whole - steps.shape[1]
         return np.concatenate([steps, np.repeat(steps[:, -1:], rest, axis=1)], axis=1)
@@ -302,7 +302,7 @@ class ForecastAnswers(BaseSequenceEstimator):
     ) -> np.ndarray:
         """Forecast the steps from row ``stop[i]`` of series ``series[i]`` on, all at once.
 
-        They are in the panel already; of them only the future covariates are looked at.
+        They are in the panel already; of them only the future covariates are read.
         """
         networks = self._networks
         part = panel.until(stop, series, max(self._contexts))

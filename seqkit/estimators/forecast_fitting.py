@@ -1,0 +1,252 @@
+"""How a forecaster is fitted: its windows, what each network begins from, and the training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from seqkit import training
+from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
+from seqkit.data.panel import Panel
+from seqkit.errors import explain
+from seqkit.estimators.base import TRAIN_SETTINGS, _seed
+from seqkit.estimators.forecast_data import ForecastData
+from seqkit.estimators.forecast_preparing import (
+    check_counts,
+    point_loss,
+    scaling_statistics,
+    tell_of_window_precision,
+    window_sources,
+)
+from seqkit.estimators.forecast_weights import weighted
+from seqkit.network.architecture import Architecture
+from seqkit.network.layers.windows import default_patch
+from seqkit.network.losses import Objective
+from seqkit.network.settings import ForecastNetwork, names_of
+
+__all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting", "member_seed"]
+
+FORECAST_MODEL_SETTINGS = (*names_of(ForecastNetwork), "horizon")
+# Windows overlap: an epoch of all of them would say the same thing many times over.
+MOST_BATCHES = 250
+
+
+class ForecastFitting(ForecastData):
+    """The half of a forecaster that trains; the public methods are the subclass."""
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Iterable[Any] = (),
+        on_epoch: Any = None,
+        resume: Any = None,
+        going_on: bool,
+        partial_pass: bool = False,
+    ) -> None:
+        settings = self._settings(held=validation_data is not None)
+        if partial_pass:
+            settings.update(epochs=1, patience=0, validation=0)
+            if settings["schedule"] == "cosine":  # how many passes will come is not known
+                settings["schedule"] = "constant"
+        panel = self._read_further(X, y) if going_on else self._read_first(X, y)
+        head, levels, _ = self._head
+        if head.counts:
+            check_counts(panel, type(self).__name__)
+        notes = list(panel.notes)
+        if self._normalize != self.normalize:
+            notes.append("the target is no feature, so windows are scaled by the training part")
+            warnings.warn(
+                f"{type(self).__name__}: y is no column of X, so that its past is no input: "
+                "forecasts come from the features alone. Make it a column of X to have it seen.",
+                stacklevel=4,
+            )
+        loss = point_loss(type(self).__name__, self.loss, head)
+        share = forecast_validation(settings["validation"], settings["patience"])
+        parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
+        constants = scaling_statistics(parts[0], self.scale, self._normalize)
+        if not going_on:
+            self._window_offset_ = constants["window/offset"]
+            self._window_scale_ = constants["window/scale"]
+        sources = self._sources(parts, held_parts, head.counts)
+        loop = self._loop(settings, share, sources, notes)
+        first = _seed(self.random_state)
+        seeds = [member_seed(first, number) for number in range(len(sources))]
+        starts = self._starts(seeds, loop, resume, going_on)
+        fits = [
+            self._fit_member(
+                number,
+                source,
+                loop,
+                seed=seeds[number],
+                loss=Objective("forecast", loss, head.name, levels),
+                validation=validation,
+                callbacks=tuple(callbacks),
+                constants=None if going_on else constants,
+                on_epoch=on_epoch,
+                **starts[number],
+            )
+            for number, (source, validation) in enumerate(sources)
+        ]
+        self._adopt(fits[0], keep_state=(self.warm_start or partial_pass) and len(fits) == 1)
+        self._sizes_ = [len(fit.weights) for fit in fits]
+        self.weights_ = [weight for fit in fits for weight in fit.weights]
+        self.histories_ = [fit.history for fit in fits]
+        self.notes_ = (*notes, *left_out)
+        self._tail_ = _tail_arrays(panel.tail(max(self._contexts)))
+
+    def _read_first(self, X: Any, y: Any) -> Panel:
+        """Read the series of a fit that begins anew."""
+        self._forget()
+        self._keep_settings()
+        return self._read(X, y)
+
+    def _read_further(self, X: Any, y: Any) -> Panel:
+        """Read the series of a fit that goes on, which are of the columns of the one before."""
+        self._check_settings_kept()
+        before = self._sizes()
+        if y is None or not self._reader.arrays:
+            panel = self._read_again(X, y, "fit")
+        else:
+            self._reader.read(X)  # raises where these are other features
+            panel = self._read(X, y)
+        if self._sizes() != before:
+            raise ValueError(
+                explain(type(self).__name__, "targets and covariates",
+                        f"those of the fit that is gone on with, {before}", self._sizes(),
+                        "Fit anew with warm_start=False.")
+            )  # fmt: skip
+        return panel
+
+    def _sources(
+        self,
+        parts: tuple[Panel, Panel | None],
+        held_parts: tuple[Panel | None, Panel | None],
+        counts: bool,
+    ) -> list[tuple[Any, Any]]:
+        """Return the windows to train and to validate on, for every network."""
+        (train, weights), (held, held_weights) = parts, held_parts
+        offset, scale = self._window_space()
+        sources, self._variable_length_ = window_sources(
+            train,
+            held,
+            self._contexts,
+            self.horizon,
+            normalize=None if counts else self._normalize,
+            offset=offset,
+            scale=scale,
+            target_inputs=self._reader.target_inputs,
+        )
+        tell_of_window_precision(train, sources, self._normalize, counts)
+        return [
+            (weighted(source, weights), weighted(watched, held_weights))
+            for source, watched in sources
+        ]
+
+    def _loop(
+        self, settings: dict[str, Any], share: Any, sources: list[tuple[Any, Any]], notes: list[str]
+    ) -> dict[str, Any]:
+        """Return the settings of training; choose what is ``auto``, and note what was chosen."""
+        n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
+        patience = forecast_patience(settings["patience"], n_held)
+        values = {"validation": share, "patience": patience}
+        self.auto_ = {name: values[name] for name in values if settings[name] == AUTO}
+        if n_held and self.auto_:
+            notes.append(chosen(self.auto_))
+        loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
+        most = MOST_BATCHES * self.batch_size
+        if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
+            loop["steps_per_epoch"] = MOST_BATCHES
+            notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
+        return loop
+
+    def _starts(
+        self, seeds: list[int], loop: dict[str, Any], resume: Any, going_on: bool
+    ) -> list[dict[str, Any]]:
+        """Return what the fit of each network begins from; epochs that were run are added."""
+        starts: list[dict[str, Any]] = [{} for _ in seeds]
+        if going_on and len(seeds) == 1:
+            starts = [self._going_on()]
+            loop["epochs"] += starts[0]["resume"].epoch if "resume" in starts[0] else 0
+        elif going_on:
+            starts = [{"initial_weights": weights} for weights in self._networks.weights]
+        elif resume is not None:
+            # The networks before the one that was interrupted come out as they were: a fit is
+            # decided by its seed.
+            starts[seeds.index(resume.seed)] = {"resume": resume}
+        return starts
+
+    def _fit_member(
+        self, number: int, source: Any, loop: dict[str, Any], **given: Any
+    ) -> training.Fitted:
+        """Train a network of the ensemble."""
+        build = self._member(self._contexts[number], self._variable_length_)
+        steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
+        loop = {**loop, "patience": patience_in_epochs(loop["patience"], steps)}
+        return training.fit(
+            build,
+            source,
+            key=build.key,
+            output="normalized",
+            verbose=self.verbose,
+            **given,
+            **loop,
+        )
+
+    # --- the model -----------------------------------------------------------------------------
+
+    @property
+    def _patch(self) -> int:
+        """Steps in a patch; by default a season, where the shortest context holds two."""
+        if self._fitted.patch is not None:
+            return self._fitted.patch
+        return default_patch(self._fitted.season, min(self._contexts))
+
+    def _sizes(self) -> dict[str, Any]:
+        reader = self._reader
+        columns = reader.columns
+        return {
+            "n_targets": len(columns.targets),
+            "n_past": len(columns.past_channels),
+            "n_future": len(columns.future_channels),
+            "n_static": len(columns.static_numbers),
+            "static_categories": tuple(len(known) for _, known in columns.categories),
+            "target_inputs": reader.target_inputs,
+        }
+
+    def _member(self, context: int, variable_length: bool) -> Architecture:
+        """Return what builds a network of the ensemble."""
+        settings = {name: getattr(self._fitted, name) for name in FORECAST_MODEL_SETTINGS}
+        settings["normalize"] = self._normalize
+        settings["patch"] = self._patch
+        sizes = {"context_length": context, "variable_length": variable_length, **self._sizes()}
+        return Architecture("forecaster", {**sizes, **settings})
+
+    def _build(self) -> Architecture:
+        contexts = self._contexts
+        members = [self._member(context, self._variable_length_) for context in contexts]
+        if len(members) == 1:
+            return members[0]
+        whole = {"members": members, "context_lengths": contexts}
+        return Architecture("ensemble", whole)
+
+
+def member_seed(seed: int, number: int) -> int:
+    """Seed of a network of an ensemble; the first network has the seed of the fit."""
+    if not number:
+        return seed
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+
+
+def _tail_arrays(panel: Panel) -> dict[str, Any]:
+    """The end of every series as plain arrays, so that it pickles and saves small."""
+    return {
+        name: getattr(panel, name)
+        for name in ("values", "offsets", "ids", "times", "age", "static", "static_codes")
+    }

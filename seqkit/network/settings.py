@@ -1,0 +1,189 @@
+"""The settings of networks, each stated once: name, type and default.
+
+Descriptions (:mod:`seqkit.network.series`, :mod:`seqkit.network.forecasting`), builders and
+estimators take the fields of these classes; what a setting means and may be stands in the grammar
+of recipes, which reads its choices from here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
+
+from seqkit.errors import suggest
+
+__all__ = [
+    "Auto",
+    "Channels",
+    "ClassifierNetwork",
+    "DecoderName",
+    "Departure",
+    "Distribution",
+    "ForecastNetwork",
+    "ForecasterNetwork",
+    "NetworkSettings",
+    "Normalization",
+    "PoolingName",
+    "RegressorNetwork",
+    "Scaling",
+    "SeriesNetwork",
+    "names_of",
+    "takes",
+]
+
+Auto: TypeAlias = Literal["auto"]
+Scaling: TypeAlias = Literal["none", "standard", "minmax", "robust"]
+PoolingName: TypeAlias = Literal["last", "mean", "max", "mean_max", "attention"]
+DecoderName: TypeAlias = Literal["direct", "recursive", "segment"]
+Normalization: TypeAlias = Literal["none", "last", "standard"]
+Departure: TypeAlias = Literal["none", "last", "seasonal_naive"]
+Channels: TypeAlias = Literal["joint", "independent"]
+Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkSettings:
+    """What all networks have: a recurrent stack, and the scaling of what it is given."""
+
+    cell: str = "gru"
+    units: int | Sequence[int] = 64
+    bidirectional: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    residual: bool = False
+    patch: int | Auto | None = 1
+    dense: Sequence[int] = ()
+    scale: Scaling = "standard"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SeriesNetwork(NetworkSettings):
+    """Settings of networks of whole series."""
+
+    units: int | Sequence[int] = (64, 64)
+    bidirectional: bool = True
+    dropout: float = 0.2
+    pooling: PoolingName = "mean_max"
+    patch: int | Auto = "auto"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastNetwork(NetworkSettings):
+    """Settings of networks that forecast."""
+
+    units: int | Sequence[int] = 128
+    patch: int | None = None
+    decoder: DecoderName = "direct"
+    normalize: Normalization = "standard"
+    departure_from: Departure = "none"
+    channels: Channels = "joint"
+    season: int = 1
+    quantiles: Sequence[float] | None = None
+    distribution: Distribution | None = None
+
+
+@dataclass(eq=False, repr=False)
+class ClassifierNetwork(SeriesNetwork):
+    """Settings of a classifier with the sizes that the data decide."""
+
+    n_timesteps: int | None
+    n_features: int
+    n_classes: int
+    _: KW_ONLY
+    variable_length: bool = False
+    multilabel: bool = False
+
+
+@dataclass(eq=False, repr=False)
+class RegressorNetwork(SeriesNetwork):
+    """Settings of a regressor with the sizes that the data decide."""
+
+    n_timesteps: int | None
+    n_features: int
+    n_targets: int = 1
+    _: KW_ONLY
+    variable_length: bool = False
+
+
+@dataclass(eq=False, repr=False)
+class ForecasterNetwork(ForecastNetwork):
+    """Settings of a forecaster with the sizes that the data decide."""
+
+    context_length: int
+    horizon: int
+    n_targets: int = 1
+    n_past: int = 0
+    n_future: int = 0
+    _: KW_ONLY
+    n_static: int = 0
+    static_categories: Sequence[int] = ()
+    variable_length: bool = False
+    target_inputs: bool = True
+
+
+P = ParamSpec("P")
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+def names_of(kind: type) -> tuple[str, ...]:
+    """Return the names of the settings of a class.
+
+    Examples
+    --------
+    >>> names_of(SeriesNetwork)[:3]
+    ('cell', 'units', 'bidirectional')
+    """
+    return tuple(field.name for field in fields(kind))
+
+
+def takes(settings: Callable[P, S]) -> Callable[[Callable[[S], R]], Callable[P, R]]:
+    """Give a function of settings the signature of their class, also for type checkers.
+
+    Parameters
+    ----------
+    settings : class
+        One of the dataclasses above.
+
+    Returns
+    -------
+    callable
+        A decorator: the function is called with the fields as arguments.
+
+    Examples
+    --------
+    >>> @takes(SeriesNetwork)
+    ... def widths(settings):
+    ...     return settings.units
+    >>> widths(units=3)
+    3
+    >>> widths(unitz=3)
+    Traceback (most recent call last):
+    TypeError: widths: got an unexpected keyword argument 'unitz'; did you mean 'units'?
+    """
+    signature = inspect.signature(settings)
+
+    def decorated(function: Callable[[S], R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                unknown = [name for name in kwargs if name not in signature.parameters]
+                near = suggest(unknown[0], signature.parameters) if unknown else ""
+                hint = f"; {near}" if near else "."
+                raise TypeError(f"{function.__name__}: {error}{hint}") from None
+            return function(settings(*args, **kwargs))
+
+        result = function.__annotations__.get("return", signature.empty)
+        made: Any = call
+        made.__signature__ = signature.replace(return_annotation=result)
+        made.__annotations__ = {
+            name: parameter.annotation for name, parameter in signature.parameters.items()
+        } | {"return": result}
+        return call
+
+    return decorated

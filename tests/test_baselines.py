@@ -157,7 +157,7 @@ def test_published_scores_on_m4_hourly(data_folder):
 
 @pytest.mark.parametrize("name", ["auto_ets", "auto_theta"])
 def test_statsforecast_rows(name):
-    pytest.importorskip("statsforecast")
+    pytest.importorskip("statsforecast", reason="an extra, [baselines]; .ci/run installs it")
     season = np.asarray([1.0, 3.0, 2.0, 5.0])
     series = np.tile(season, 10) + 10 + 0.01 * np.random.default_rng(0).normal(size=40)
     problem = ForecastProblem([series], 4, 4, levels=(0.1, 0.5, 0.9))

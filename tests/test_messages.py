@@ -60,24 +60,39 @@ def settings():
     return found
 
 
+NAMED = {
+    "command": re.compile(r"\bseqkit ([a-z]+) (?=RUN|--|\0)"),
+    "option": re.compile(r"(?<![\w-])--[a-z][a-z-]+"),
+    "task": re.compile(r"\btask: ([a-z]+)"),
+    "setting": re.compile(
+        r"\b((?:data|model|train|evaluate|forecast)(?:\.[a-z_]+)+)\b(?!\.?\(|\.h5)"
+    ),
+}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(SOURCES[0].parent)))
 def test_messages_name_what_exists(path):
-    known = settings()
     options = {o for command in cli.commands.values() for p in command.params for o in p.opts}
-    options |= {"--help", "--version"}
+    known = {
+        "command": set(cli.commands),
+        "option": options | {"--help", "--version"},
+        "task": set(TASKS),
+        "setting": settings(),
+    }
     for text in messages(path):
-        for name in re.findall(r"\bseqkit ([a-z]+) (?=RUN|--|\0)", text):
-            assert name in cli.commands, text
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text):
-            assert option in options, text
-        for name in re.findall(r"\btask: ([a-z]+)", text):
-            assert name in TASKS, text
-        for name in re.findall(
-            r"\b((?:data|model|train|evaluate|forecast)(?:\.[a-z_]+)+)\b(?!\.?\(|\.h5)", text
-        ):
-            assert name in known or name.endswith(FILES), (name, text)
+        for kind, pattern in NAMED.items():
+            for name in pattern.findall(text):
+                file = kind == "setting" and name.endswith(FILES)
+                assert file or name in known[kind], (name, text)
         if "evaluation" not in path.parts:  # whose scores are ready for a task to come
             assert "tagging" not in text, text
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_there_are_messages_that_name_something(kind):
+    """A search that finds nothing would find no mistake either."""
+    found = {n for path in SOURCES for text in messages(path) for n in NAMED[kind].findall(text)}
+    assert found
 
 
 def test_the_walk_over_the_schema_finds_settings():

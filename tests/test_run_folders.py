@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import some
 
 from seqkit import (
     SequenceClassifier,
@@ -209,7 +210,14 @@ def test_the_description_is_that_of_the_keras_model(fitted):
 
 
 def test_only_known_classes_are_in_what_keras_saves(fitted):
-    check_layer_classes(json.loads(fitted[0].model_.to_json()))
+    saved = json.loads(fitted[0].model_.to_json())
+    check_layer_classes(saved)
+    for part in some(saved["config"]["layers"]):
+        known = part["class_name"]
+        part["class_name"] = "Lambda"
+        with pytest.raises(ValueError, match=r"'Lambda'.*no class of seqkit's"):
+            check_layer_classes(saved)
+        part["class_name"] = known
 
 
 def test_a_fact_without_a_row_is_an_error_when_it_is_saved(tmp_path):

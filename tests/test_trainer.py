@@ -15,8 +15,9 @@ from seqkit.data.embedded import load
 from seqkit.network.decoders import DECODERS
 from seqkit.network.heads import DISTRIBUTIONS
 from seqkit.network.layers.pooling import POOLINGS
+from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reading import read_recipe
-from seqkit.recipe.sections import OPTIMIZERS, ForecastingTrain
+from seqkit.recipe.sections import ForecastingTrain
 from seqkit.runs.flows import flow_of
 from seqkit.tasks import TASKS
 from seqkit.training.optimizers import RULES
@@ -125,5 +126,6 @@ def test_every_decoder_with_every_head(decoder, head):
 def test_every_optimizer_with_every_schedule(optimizer, schedule):
     net = SequenceRegressor(optimizer=optimizer, schedule=schedule, validation=0.25, **SMALL)
     assert net.fit(X, NUMBERS).trainer_ == "native"
-    more = SequenceForecaster(optimizer=optimizer, schedule=schedule, validation=8, **FORECASTS)
+    options = {"name": optimizer, "weight_decay": 0.01}
+    more = SequenceForecaster(optimizer=options, schedule=schedule, validation=8, **FORECASTS)
     assert more.fit(WAVE).trainer_ == "native"

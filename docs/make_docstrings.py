@@ -54,6 +54,10 @@ OTHERS = {
         "Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are "
         'valid. Inputs are then a dict ``{{"x": ..., "lengths": ...}}``. {padded}',
     ),
+    "max_timesteps": (
+        "int or None",
+        'Most steps of a series, where `n_timesteps` is open and `bias_initializer` is "chrono".',
+    ),
     "multilabel": (
         "bool",
         "Every class is there or not, whatever the others are: a sigmoid each, not a softmax.",

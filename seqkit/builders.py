@@ -58,11 +58,23 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles. The kind says which statistics an
         estimator puts into the layer; by hand, call its ``adapt``.
+    kernel_initializer : str, default="glorot_uniform"
+        What the input matrices of the recurrent layers start from. One of "glorot_uniform",
+        "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    recurrent_initializer : str, default="orthogonal"
+        What their recurrent matrices start from; orthogonal_gates = the block of each gate is
+        orthogonal by itself. One of "glorot_uniform", "he_normal", "orthogonal",
+        "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
+        What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
+        forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the steps of a series become one vector; padding never counts.
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
         Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.
+    max_timesteps : int or None, default=None
+        Most steps of a series, where `n_timesteps` is open and `bias_initializer` is "chrono".
     multilabel : bool, default=False
         Every class is there or not, whatever the others are: a sigmoid each, not a softmax.
 
@@ -125,6 +137,16 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles. The kind says which statistics an
         estimator puts into the layer; by hand, call its ``adapt``.
+    kernel_initializer : str, default="glorot_uniform"
+        What the input matrices of the recurrent layers start from. One of "glorot_uniform",
+        "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    recurrent_initializer : str, default="orthogonal"
+        What their recurrent matrices start from; orthogonal_gates = the block of each gate is
+        orthogonal by itself. One of "glorot_uniform", "he_normal", "orthogonal",
+        "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
+        What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
+        forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     decoder : {"direct", "recursive", "segment"}, default="direct"
         How the horizon is produced: all steps from the final state; patch after patch, its own
         outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
@@ -209,11 +231,23 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles. The kind says which statistics an
         estimator puts into the layer; by hand, call its ``adapt``.
+    kernel_initializer : str, default="glorot_uniform"
+        What the input matrices of the recurrent layers start from. One of "glorot_uniform",
+        "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    recurrent_initializer : str, default="orthogonal"
+        What their recurrent matrices start from; orthogonal_gates = the block of each gate is
+        orthogonal by itself. One of "glorot_uniform", "he_normal", "orthogonal",
+        "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
+        What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
+        forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the steps of a series become one vector; padding never counts.
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
         Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.
+    max_timesteps : int or None, default=None
+        Most steps of a series, where `n_timesteps` is open and `bias_initializer` is "chrono".
 
     Returns
     -------

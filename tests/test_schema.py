@@ -121,8 +121,8 @@ SIGNATURES = [
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {
-    "n_timesteps", "n_features", "n_classes", "n_targets", "variable_length", "multilabel",
-    "random_state", "verbose", "warm_start", "n_past", "n_future", "n_static",
+    "n_timesteps", "max_timesteps", "n_features", "n_classes", "n_targets", "variable_length",
+    "multilabel", "random_state", "verbose", "warm_start", "n_past", "n_future", "n_static",
     "static_categories", "target_inputs",
 }  # fmt: skip
 
@@ -291,6 +291,8 @@ MINIMAL = {
          "data.target"),
         ("regression", {"train": {"optimizer": {"name": "sgd", "nesterov": True}}},
          "train.optimizer"),
+        ("regression", {"model": {"cell": "simple_rnn", "bias_initializer": "chrono"}},
+         "model.bias_initializer"),
         ("regression", {"model": {"residual": True, "units": [8, 4]}}, "model.residual"),
         ("forecasting", {"model": {"patch": 25}}, "model.patch"),
         ("forecasting", {"model": {"bidirectional": True, "decoder": "segment", "patch": 6}},

@@ -336,7 +336,8 @@ or a list of (n_timesteps_i, n_features) arrays
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
         if going_on and "resume" in start:
             loop["epochs"] += start["resume"].epoch
-        build, source = self._build(), self._source(train)
+        build = self._build(longest=train.padded.values.shape[1])
+        source = self._source(train)
         steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fitted = training.fit(
@@ -376,7 +377,8 @@ or a list of (n_timesteps_i, n_features) arrays
         examples = other._examples(X, y, reset=True)
         other.auto_ = other._choose(other.get_params(deep=False), examples, None)
         other._variable_length_ = examples.padded.lengths is not None
-        return other._build(), other._fit_statistics(examples)
+        longest = examples.padded.values.shape[1]
+        return other._build(longest=longest), other._fit_statistics(examples)
 
     # -- data --------------------------------------------------------------------------------
 
@@ -408,7 +410,9 @@ or a list of (n_timesteps_i, n_features) arrays
             )
         return take_series(padded, rows), _safe_indexing(y, rows), given[rows]
 
-    def _build(self, variable_length: bool | None = None) -> Architecture:
+    def _build(
+        self, variable_length: bool | None = None, longest: int | None = None
+    ) -> Architecture:
         if variable_length is None:
             variable_length = self._variable_length_
         builder, sizes = self._builder()
@@ -420,6 +424,10 @@ or a list of (n_timesteps_i, n_features) arrays
             **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
         settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
+        if settings["n_timesteps"] is None and settings["bias_initializer"] == "chrono":
+            # only what a fit begins with depends on the longest series; later nothing is drawn
+            first = {"max_timesteps": longest} if longest else {"bias_initializer": "forget_one"}
+            settings |= first
         return Architecture(builder, settings)
 
     def _source(self, examples: Examples) -> training.ArraySource:

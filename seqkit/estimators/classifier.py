@@ -58,6 +58,16 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
         Scaling of the features, fitted on the training part and kept in the model: zero mean and
         unit variance, to [0, 1], or by median and quartiles.
+    kernel_initializer : str, default="glorot_uniform"
+        What the input matrices of the recurrent layers start from. One of "glorot_uniform",
+        "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    recurrent_initializer : str, default="orthogonal"
+        What their recurrent matrices start from; orthogonal_gates = the block of each gate is
+        orthogonal by itself. One of "glorot_uniform", "he_normal", "orthogonal",
+        "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
+        What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
+        forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the steps of a series become one vector; padding never counts.
     missing : {"error", "interpolate", "indicator"}, default="error"

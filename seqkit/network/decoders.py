@@ -12,6 +12,7 @@ from typing import Any
 from seqkit.cells import find_cell
 from seqkit.errors import explain
 from seqkit.network.graph import Graph, Network
+from seqkit.network.initializers import DEFAULT, Initializers
 from seqkit.network.layers.base import Layer, Shape
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum
 from seqkit.network.layers.dense import Dense, Dropout
@@ -77,6 +78,7 @@ class Window:
     residual: bool
     patch: int
     dense: tuple[int, ...]
+    initializers: Initializers = DEFAULT
 
     def summary(self) -> str:
         """Write the encoder; return the vector that it makes of the window."""
@@ -84,6 +86,7 @@ class Window:
             self.graph, self.owner, self.steps, self.lengths, cell=self.cell, units=self.units,
             bidirectional=self.bidirectional, dropout=self.dropout,
             recurrent_dropout=self.recurrent_dropout, residual=self.residual, pooling="last",
+            initializers=self.initializers,
         )  # fmt: skip
         if self.static is None:
             return found
@@ -142,6 +145,7 @@ def _recursive(w: Window) -> str:
     decoder = RecursiveDecoder(
         w.horizon, w.patch, w.n_parameters, w.head, w.cell, w.units, w.dropout,
         naive=w.naive is not None, future=w.future is not None,
+        initializers=w.initializers.over(-(-w.horizon // w.patch)),
     )  # fmt: skip
     given = [ref for ref in (w.naive, w.future) if ref is not None]
     return w.graph.add("decoder", decoder, w.summary(), w.last, *given)
@@ -154,7 +158,15 @@ def _segment(w: Window) -> str:
     x = graph.add("segment_embedding", Dense(width, "relu"), w.steps)
     names = [f"recurrent_{i + 1}" for i in range(len(w.units))]
     layers = [
-        Recurrent(w.cell, n, False, w.recurrent_dropout, return_sequences=True, return_state=True)
+        Recurrent(
+            w.cell,
+            n,
+            False,
+            w.recurrent_dropout,
+            return_sequences=True,
+            return_state=True,
+            initializers=w.initializers,
+        )
         for n in w.units
     ]
     for name, layer in zip(names, layers, strict=True):
@@ -221,6 +233,8 @@ class RecursiveDecoder(Layer):
     dropout : float
     naive, future : bool
         Whether those inputs follow `summary` and `last`.
+    initializers : tuple
+        Of its recurrent layers, as :class:`~seqkit.network.layers.recurrent.Recurrent` takes them.
     """
 
     horizon: int
@@ -232,6 +246,7 @@ class RecursiveDecoder(Layer):
     dropout: float = 0.0
     naive: bool = False
     future: bool = False
+    initializers: tuple[Any, ...] = DEFAULT
 
     def shape(self, summary: Shape, last: Shape, *more: Shape) -> Shape:
         return (self.horizon, last[1], self.n_parameters)
@@ -279,7 +294,10 @@ class RecursiveDecoder(Layer):
             if i:
                 y = self._dropped(graph, f"drop_{k}_{i + 1}", y)
             name = f"recurrent_{i + 1}"
-            layer = Recurrent(self.cell, width, return_sequences=True, return_state=True)
+            layer = Recurrent(
+                self.cell, width, return_sequences=True, return_state=True,
+                initializers=self.initializers,
+            )  # fmt: skip
             here, shares = (f"{name}_{k}", name) if k else (name, None)
             y = graph.add(here, layer, y, None, *states[i], shares=shares)
             after.append([f"{here}:{s + 1}" for s in range(len(states[i]))])

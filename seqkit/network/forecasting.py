@@ -29,7 +29,7 @@ from seqkit.network.layers.windows import (
     WindowStatistics,
     default_patch,
 )
-from seqkit.network.series import check_cell, check_choice, stack_units
+from seqkit.network.series import check_cell, check_choice, initializers_of, stack_units
 from seqkit.network.settings import ForecasterNetwork, takes
 
 __all__ = ["forecaster"]
@@ -117,7 +117,7 @@ def forecaster(s: ForecasterNetwork) -> Network:
             future, static, n_channels, s.horizon, n_outputs, n_parameters, head.name,
             find_cell(s.cell).name,
             stack_units(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
-            patch, tuple(s.dense),
+            patch, tuple(s.dense), initializers_of(owner, s, -(-s.context_length // patch)),
         )
     )  # fmt: skip
     if n_channels > 1:

@@ -12,15 +12,22 @@ from seqkit.auto import AUTO, patch_for
 from seqkit.cells import ALIASES, CELLS, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
+from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
 from seqkit.network.layers.combining import Add, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.patching import Patch
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
-from seqkit.network.settings import ClassifierNetwork, RegressorNetwork, Scaling, takes
+from seqkit.network.settings import (
+    ClassifierNetwork,
+    NetworkSettings,
+    RegressorNetwork,
+    Scaling,
+    takes,
+)
 
-__all__ = ["SCALES", "classifier", "recurrent_stack", "regressor", "stack_units"]
+__all__ = ["SCALES", "classifier", "initializers_of", "recurrent_stack", "regressor", "stack_units"]
 
 SCALES: tuple[str, ...] = get_args(Scaling)
 
@@ -44,6 +51,25 @@ def check_cell(owner: str, cell: str) -> None:
         raise ValueError(explain(owner, "cell", f"one of {', '.join(CELLS)}", cell, hint))
 
 
+def initializers_of(owner: str, s: NetworkSettings, n_steps: int) -> Initializers:
+    """Return what the recurrent layers start from that see so many steps, 0 where that is open."""
+    for name in ("kernel_initializer", "recurrent_initializer"):
+        check_choice(owner, name, getattr(s, name), tuple(INITIALIZERS))
+    check_choice(owner, "bias_initializer", s.bias_initializer, tuple(BIASES))
+    if s.bias_initializer == "chrono":
+        check_cell(owner, s.cell)
+        if not keeps_memory(find_cell(s.cell)):
+            expected = (
+                f"forget_one or zeros with the cell {s.cell!r}, which has no gate to forget by"
+            )
+            raise ValueError(explain(owner, "bias_initializer", expected, s.bias_initializer))
+        if not n_steps:
+            expected = "given where n_timesteps is open and bias_initializer is chrono"
+            raise ValueError(explain(owner, "max_timesteps", expected, None))
+    given = Initializers(s.kernel_initializer, s.recurrent_initializer, s.bias_initializer)
+    return given.over(n_steps)
+
+
 def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) -> str:
     """Write what comes before the head; return the vector that the head reads."""
     check_choice(owner, "scale", s.scale, SCALES)
@@ -54,6 +80,11 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
         x = graph.add("standardize", Standardize(), x)
     if not 0 <= s.dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
+    if s.max_timesteps is not None and (
+        s.n_timesteps is not None or s.bias_initializer != "chrono"
+    ):
+        expected = "left out unless n_timesteps is open and bias_initializer is chrono"
+        raise ValueError(explain(owner, "max_timesteps", expected, s.max_timesteps))
     patch = s.patch
     if isinstance(patch, str):
         if patch != AUTO:
@@ -62,10 +93,11 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     if patch > 1:
         x = graph.add("patch", Patch(patch), x, lengths)
         lengths = None if lengths is None else "patch:1"
+    longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=s.bidirectional,
         dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
-        pooling=s.pooling,
+        pooling=s.pooling, initializers=initializers_of(owner, s, -(-(longest or 0) // patch)),
     )  # fmt: skip
     return dense_stack(graph, x, s.dense, s.dropout)
 
@@ -90,6 +122,7 @@ def recurrent_stack(
     recurrent_dropout: float,
     residual: bool,
     pooling: str,
+    initializers: Initializers,
 ) -> str:
     """Write recurrent layers over `x`, and the pooling of their steps into one vector."""
     check_cell(owner, cell)
@@ -105,7 +138,7 @@ def recurrent_stack(
             x = graph.add(f"dropout_{i + 1}", Dropout(dropout), x)
         layer = Recurrent(
             find_cell(cell).name, width, bidirectional, recurrent_dropout,
-            return_sequences=not (i == len(widths) - 1 and read_state),
+            return_sequences=not (i == len(widths) - 1 and read_state), initializers=initializers,
         )  # fmt: skip
         out = graph.add(f"recurrent_{i + 1}", layer, x, lengths)
         x = graph.add(f"residual_{i + 1}", Add(), x, out) if residual and i else out

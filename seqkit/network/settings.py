@@ -17,6 +17,7 @@ from seqkit.errors import suggest
 
 __all__ = [
     "Auto",
+    "BiasStart",
     "Channels",
     "ClassifierNetwork",
     "DecoderName",
@@ -24,6 +25,7 @@ __all__ = [
     "Distribution",
     "ForecastNetwork",
     "ForecasterNetwork",
+    "MatrixStart",
     "NetworkSettings",
     "Normalization",
     "PoolingName",
@@ -41,6 +43,11 @@ DecoderName: TypeAlias = Literal["direct", "recursive", "segment"]
 Normalization: TypeAlias = Literal["none", "last", "standard"]
 Departure: TypeAlias = Literal["none", "last", "seasonal_naive"]
 Channels: TypeAlias = Literal["joint", "independent"]
+MatrixStart: TypeAlias = Literal[
+    "glorot_uniform", "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros",
+    "ones",
+]  # fmt: skip
+BiasStart: TypeAlias = Literal["forget_one", "zeros", "chrono"]
 Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
 
 
@@ -57,6 +64,9 @@ class NetworkSettings:
     patch: int | Auto | None = 1
     dense: Sequence[int] = ()
     scale: Scaling = "standard"
+    kernel_initializer: MatrixStart = "glorot_uniform"
+    recurrent_initializer: MatrixStart = "orthogonal"
+    bias_initializer: BiasStart = "forget_one"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -94,6 +104,7 @@ class ClassifierNetwork(SeriesNetwork):
     n_classes: int
     _: KW_ONLY
     variable_length: bool = False
+    max_timesteps: int | None = None
     multilabel: bool = False
 
 
@@ -106,6 +117,7 @@ class RegressorNetwork(SeriesNetwork):
     n_targets: int = 1
     _: KW_ONLY
     variable_length: bool = False
+    max_timesteps: int | None = None
 
 
 @dataclass(eq=False, repr=False)

@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from seqkit.auto import AUTO
+from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
 
@@ -198,6 +199,14 @@ RULES: tuple[Rule, ...] = (
         lambda residual, units: not residual or len(set(_layers(units))) == 1,
         "false for layers of different widths",
         "Give all of {units} the same width.",
+    ),
+    Rule(
+        ("model.bias_initializer", "model.cell"),
+        lambda bias, cell: (
+            bias != "chrono" or "z" in find_cell(cell).gates or bool(find_cell(cell).forget_bias)
+        ),
+        "forget_one or zeros for a {cell} without a gate to forget by",
+        "Use another {cell}, for example gru.",
     ),
     Rule(
         (PATCH, CONTEXT),

@@ -200,6 +200,7 @@ class _Shapes(s.Section):
     """Arguments of builders and estimators that no recipe has."""
 
     n_timesteps: count(1000 * MILLION) | None = None  # type: ignore[valid-type]
+    max_timesteps: count(1000 * MILLION) | None = None  # type: ignore[valid-type]
     n_features: Count
     n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2, le=MILLION)]
     n_targets: Count

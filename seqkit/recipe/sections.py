@@ -266,6 +266,19 @@ class ModelSection(Section):
         "Scaling of the features, fitted on the training part and kept in the model: zero mean "
         "and unit variance, to [0, 1], or by median and quartiles.",
     )
+    kernel_initializer: network.MatrixStart = setting(
+        "glorot_uniform", "What the input matrices of the recurrent layers start from."
+    )
+    recurrent_initializer: network.MatrixStart = setting(
+        "orthogonal",
+        "What their recurrent matrices start from; orthogonal_gates = the block of each gate is "
+        "orthogonal by itself.",
+    )
+    bias_initializer: network.BiasStart = setting(
+        "forget_one",
+        "What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units "
+        "forget over times from one step to as many as there are (Tallec and Ollivier 2018).",
+    )
 
 
 class SequenceModel(ModelSection):

@@ -38,6 +38,9 @@ assert_type(regressor.fit(series, np.zeros(8)).predict(series), Float64)
 assert_type(regressor.partial_fit(series, np.zeros(8)), seqkit.SequenceRegressor)
 assert_type(regressor.score(series, np.zeros(8)), float)
 
+seqkit.SequenceRegressor(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True})
+seqkit.SequenceClassifier(recurrent_initializer="orthogonal_gates", bias_initializer="chrono")
+
 forecaster = seqkit.SequenceForecaster(context_length=[24, 12], horizon=6, quantiles=[0.1, 0.5])
 assert_type(forecaster, seqkit.SequenceForecaster)
 assert_type(forecaster.fit(np.zeros(60)), seqkit.SequenceForecaster)
@@ -81,7 +84,7 @@ assert_type(seqkit.forecast_scorer("mae")(LastValue(), np.zeros(60)), float)
 
 # Keras has no type hints: its models are Any to mypy, and what pyright reads in Keras's source
 seqkit.build_classifier(n_timesteps=12, n_features=1, n_classes=2, units=4).summary()
-seqkit.build_regressor(12, 1, pooling="mean").summary()
+seqkit.build_regressor(12, 1, pooling="mean", kernel_initializer="he_normal").summary()
 seqkit.build_forecaster(context_length=24, horizon=6, decoder="recursive").summary()
 assert_type(seqkit.GatedRNN(4, cell="gru", return_sequences=True), seqkit.GatedRNN)
 assert_type(seqkit.Bidirectional(4, "gru", seed=0), seqkit.Bidirectional)

@@ -42,3 +42,4 @@ seqkit.build_regressor(12, 1, scale="std")  # arg-type, reportArgumentType
 seqkit.build_regressor(12, 1, multilabel=True)  # call-arg, reportCallIssue
 seqkit.SequenceClassifier(pooling="sum")  # arg-type, reportArgumentType
 seqkit.build_forecaster(24, 12, decoder="all")  # arg-type, reportArgumentType
+seqkit.SequenceRegressor(bias_initializer="chrono_like")  # arg-type, reportArgumentType

@@ -11,6 +11,7 @@ from seqkit.cells import find_cell
 from seqkit.network import decoders
 from seqkit.network.keras.described import Described
 from seqkit.network.keras.recurrent import GatedRNN
+from seqkit.network.keras.recurrent.bias import starting
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers import embedding
 from seqkit.network.layers.dense import Dropout
@@ -58,6 +59,8 @@ class RecursiveDecoder(keras.layers.Layer):
     head, cell : str
     units : sequence of int
     dropout : float
+    initializers : sequence, optional
+        As :class:`seqkit.network.initializers.Initializers`.
     """
 
     def __init__(
@@ -69,11 +72,13 @@ class RecursiveDecoder(keras.layers.Layer):
         cell: str,
         units: Sequence[int],
         dropout: float = 0.0,
+        initializers: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.horizon, self.patch, self.n_parameters = horizon, patch, n_parameters
         self.head, self.cell, self.units, self.dropout = head, cell, tuple(units), dropout
+        self.initializers = tuple(initializers)
         self.n_states = len(find_cell(cell).states)
         self.layers_ = [
             GatedRNN(
@@ -82,6 +87,7 @@ class RecursiveDecoder(keras.layers.Layer):
                 return_state=True,
                 return_sequences=True,
                 name=f"recurrent_{i + 1}",
+                **starting(self.initializers, cell),
             )
             for i, width in enumerate(self.units)
         ]
@@ -136,5 +142,6 @@ class RecursiveDecoder(keras.layers.Layer):
             "cell": self.cell,
             "units": list(self.units),
             "dropout": self.dropout,
+            "initializers": list(self.initializers),
         }
         return {**super().get_config(), **config}

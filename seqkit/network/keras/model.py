@@ -13,6 +13,7 @@ from seqkit.network.graph import Network, Node
 from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
 from seqkit.network.keras.described import AnyLayer
 from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
+from seqkit.network.keras.recurrent.bias import starting
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
@@ -51,6 +52,7 @@ def _recurrent(row: Recurrent, name: str) -> Callable[..., Any]:
         kind(
             row.units, cell=row.cell, recurrent_dropout=row.recurrent_dropout,
             return_sequences=row.return_sequences, name=name, **more,
+            **starting(row.initializers, row.cell),
         )
     )  # fmt: skip
 
@@ -104,7 +106,7 @@ def _without_none(layer: Any) -> Callable[..., Any]:
 def _decoder(row: Any, name: str) -> Callable[..., Any]:
     layer = decoder_layers.RecursiveDecoder(
         row.horizon, row.patch, row.n_parameters, row.head, row.cell, row.units, row.dropout,
-        name=name,
+        initializers=row.initializers, name=name,
     )  # fmt: skip
     names = ["summary", "last", *(n for n in ("naive", "future") if getattr(row, n))]
     return lambda *given: layer(dict(zip(names, given, strict=True)))

@@ -20,7 +20,14 @@ import numpy as np
 from seqkit.cells import Cell, Weights, find_cell
 from seqkit.network.cpu.sequences import Batch, room
 from seqkit.network.cpu.shards import n_cores, n_shards, side_by_side
-from seqkit.network.initializers import cell_bias, glorot_uniform, orthogonal, zeros
+from seqkit.network.initializers import (
+    BIASES,
+    DEFAULT,
+    INITIALIZERS,
+    Initializers,
+    glorot_uniform,
+    zeros,
+)
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
 __all__ = ["Recurrent"]
@@ -65,6 +72,8 @@ class Recurrent(Layer):
     return_state : bool
         Whether the cell's states at each series' own length are outputs too, one each; of one
         direction only. The layer then may be given the states to start from.
+    initializers : tuple
+        :class:`~seqkit.network.initializers.Initializers` of kernel, recurrent kernel and bias.
     """
 
     cell: str
@@ -73,6 +82,7 @@ class Recurrent(Layer):
     recurrent_dropout: float = 0.0
     return_sequences: bool = False
     return_state: bool = False
+    initializers: tuple[Any, ...] = DEFAULT
 
     @property
     def row(self) -> Cell:
@@ -102,12 +112,21 @@ class Recurrent(Layer):
         columns = len(row.gates) * units
         bias = (2, columns) if row.bias_rows == 2 else (columns,)
         fed = len(row.gate_recurrence) * units
+        begin = Initializers(*self.initializers)
+
+        def matrix(name: str) -> Callable[[Any, int], Array]:
+            return lambda shape, seed: INITIALIZERS[name](shape, seed, len(row.gates))
+
+        def initial_bias(shape: tuple[int, ...], seed: int) -> Array:
+            return BIASES[begin.bias](row.name, shape, seed, begin.n_steps)
+
+        kernel, recurrent = matrix(begin.kernel), matrix(begin.recurrent)
         found = []
         for start in self.directions:
             found += [
-                Parameter(f"{start}kernel", (n_in, columns), glorot_uniform),
-                Parameter(f"{start}recurrent_kernel", (units, columns), orthogonal),
-                Parameter(f"{start}bias", bias, lambda shape, _: cell_bias(row.name, shape)),
+                Parameter(f"{start}kernel", (n_in, columns), kernel),
+                Parameter(f"{start}recurrent_kernel", (units, columns), recurrent),
+                Parameter(f"{start}bias", bias, initial_bias),
             ]
             if row.peepholes:
                 shape = (len(row.peepholes), units)

@@ -1,14 +1,15 @@
 """Modules of others that are imported when something of them is used, not when they are named.
 
 scikit-learn imports all of ``scipy.stats`` for one function that no estimator here calls, which is
-a third of the time in which a short command runs. The command line puts it off; a program that
-imports seqkit is not touched.
+a third of the time in which a short command runs, or in which a program has its first small fit.
+Whoever uses something of it has it then, in whatever thread.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -27,12 +28,21 @@ class _Deferred(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        lock, begun = threading.RLock(), False
+
         def attribute(name: str) -> Any:
+            nonlocal begun
+            missing = AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             if name.startswith("__") and name != "__all__":  # read of any module, by the import
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            vars(module).pop("__getattr__", None)
-            self.loader.exec_module(module)
-            return getattr(module, name)
+                raise missing
+            with lock:  # of two threads one runs the module, the other waits for all of it
+                if not begun:
+                    begun = True
+                    self.loader.exec_module(module)
+                    vars(module).pop("__getattr__", None)
+            if name not in vars(module):  # read by the module itself, half run
+                raise missing
+            return vars(module)[name]
 
         vars(module)["__getattr__"] = attribute
 
@@ -59,5 +69,6 @@ def deferred(name: str) -> None:
     name : str
         Full name of a module.
     """
-    if name not in sys.modules:
+    waiting = any(isinstance(f, _Finder) and f.name == name for f in sys.meta_path)
+    if name not in sys.modules and not waiting:
         sys.meta_path.insert(0, _Finder(name))

@@ -13,6 +13,7 @@ from seqkit.errors import explain
 from seqkit.network.decoders import DECODERS, Window
 from seqkit.network.graph import Graph, Network
 from seqkit.network.heads import Head, head_of
+from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Concatenate
 from seqkit.network.layers.embedding import Embedding
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
@@ -34,38 +35,13 @@ from seqkit.network.settings import ForecasterNetwork, takes
 
 __all__ = ["forecaster"]
 
+_OWNER = "build_forecaster"
+
 
 @takes(ForecasterNetwork)
 def forecaster(s: ForecasterNetwork) -> Network:
     """Describe what :func:`seqkit.build_forecaster` builds."""
-    owner = "build_forecaster"
-    patch = default_patch(s.season, s.context_length) if s.patch is None else s.patch
-    for name, value in (
-        ("context_length", s.context_length), ("horizon", s.horizon), ("n_targets", s.n_targets),
-        ("season", s.season), ("patch", patch),
-    ):  # fmt: skip
-        if value < 1:
-            raise ValueError(explain(owner, name, "at least 1", value))
-    check_choice(owner, "decoder", s.decoder, tuple(DECODERS))
-    check_choice(owner, "normalize", s.normalize, NORMALIZE)
-    check_choice(owner, "departure_from", s.departure_from, DEPARTURES)
-    check_choice(owner, "channels", s.channels, CHANNELS)
-    if not 0 <= s.dropout < 1:
-        raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
-    check_cell(owner, s.cell)
-    head, _, n_parameters = head_of(s.quantiles, s.distribution, owner)
-    own = {"dense": tuple(s.dense), "bidirectional": s.bidirectional, "residual": s.residual}
-    for name, only in DECODERS[s.decoder].forbids.items():
-        if own[name] != only:
-            expected = f"{only!r} with decoder {s.decoder!r}"
-            raise ValueError(explain(owner, name, expected, own[name]))
-    _check_departure(owner, head, s.departure_from, s.season, s.context_length, s.decoder)
-    if not s.target_inputs:
-        n_inputs = s.n_past + s.n_future
-        _check_without_past(owner, s.normalize, s.departure_from, s.channels, s.decoder, n_inputs)
-    elif patch > s.context_length:
-        raise ValueError(explain(owner, "patch", "at most context_length", patch))
-
+    head, patch, n_parameters = _checked(s)
     graph = Graph("forecaster")
     n_seen = s.n_targets if s.target_inputs else 0
     x = graph.input("x", (s.context_length, n_seen + s.n_past + s.n_future))
@@ -85,25 +61,19 @@ def forecaster(s: ForecasterNetwork) -> Network:
             departure = NaiveForecast(s.departure_from, s.horizon, s.season)
             naive = graph.add("naive", departure, targets, lengths)
     if s.n_past + s.n_future:
-        covariates = graph.add("covariates", Columns(n_seen), quiet)
-        if s.scale != "none":
-            covariates = graph.add("standardize", Standardize(), covariates)
-            if lengths is not None:
-                covariates = graph.add("quiet_covariates", MaskPadding(), covariates, lengths)
+        covariates = _covariates(graph, quiet, n_seen, s.scale, lengths)
 
     # each target a window of its own
     n_channels = s.n_targets if s.channels == "independent" else 1
     own_naive, own_lengths = naive, lengths
     if n_channels > 1:
         fold, share = FoldChannels(n_channels), RepeatRows(n_channels)
-
-        def shared(ref: str | None, name: str) -> str | None:
-            return None if ref is None else graph.add(f"share_{name}", share, ref)
-
-        targets = None if targets is None else graph.add("fold_channels", fold, targets)
-        own_naive = None if naive is None else graph.add("fold_naive", fold, naive)
-        covariates, future = shared(covariates, "covariates"), shared(future, "future")
-        static, own_lengths = shared(static, "static"), shared(lengths, "lengths")
+        targets = _written(graph, "fold_channels", fold, targets)
+        own_naive = _written(graph, "fold_naive", fold, naive)
+        covariates = _written(graph, "share_covariates", share, covariates)
+        future = _written(graph, "share_future", share, future)
+        static = _written(graph, "share_static", share, static)
+        own_lengths = _written(graph, "share_lengths", share, lengths)
     parts = [part for part in (targets, covariates) if part is not None]
     steps = parts[0] if len(parts) == 1 else graph.add("channels", Concatenate(), *parts)
     last = None
@@ -113,11 +83,11 @@ def forecaster(s: ForecasterNetwork) -> Network:
     n_outputs = s.n_targets // n_channels
     net = DECODERS[s.decoder].decode(
         Window(
-            graph, owner, steps, None if own_lengths is None else "patch:1", last, own_naive,
+            graph, _OWNER, steps, None if own_lengths is None else "patch:1", last, own_naive,
             future, static, n_channels, s.horizon, n_outputs, n_parameters, head.name,
             find_cell(s.cell).name,
             stack_units(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
-            patch, tuple(s.dense), initializers_of(owner, s, -(-s.context_length // patch)),
+            patch, tuple(s.dense), initializers_of(_OWNER, s, -(-s.context_length // patch)),
         )
     )  # fmt: skip
     if n_channels > 1:
@@ -130,6 +100,53 @@ def forecaster(s: ForecasterNetwork) -> Network:
         made = graph.add("normalized", CountScale(), made, seen, lengths)
     forecast = graph.add("forecast", ToUnits(head.name), made, center, spread)
     return graph.network(forecast, "normalized")
+
+
+def _checked(s: ForecasterNetwork) -> tuple[Head, int, int]:
+    """Check the settings; return the head, the patch and how many numbers a value needs."""
+    patch = default_patch(s.season, s.context_length) if s.patch is None else s.patch
+    for name, value in (
+        ("context_length", s.context_length), ("horizon", s.horizon), ("n_targets", s.n_targets),
+        ("season", s.season), ("patch", patch),
+    ):  # fmt: skip
+        if value < 1:
+            raise ValueError(explain(_OWNER, name, "at least 1", value))
+    check_choice(_OWNER, "decoder", s.decoder, tuple(DECODERS))
+    check_choice(_OWNER, "normalize", s.normalize, NORMALIZE)
+    check_choice(_OWNER, "departure_from", s.departure_from, DEPARTURES)
+    check_choice(_OWNER, "channels", s.channels, CHANNELS)
+    if not 0 <= s.dropout < 1:
+        raise ValueError(explain(_OWNER, "dropout", "in [0, 1)", s.dropout))
+    check_cell(_OWNER, s.cell)
+    head, _, n_parameters = head_of(s.quantiles, s.distribution, _OWNER)
+    own = {"dense": tuple(s.dense), "bidirectional": s.bidirectional, "residual": s.residual}
+    for name, only in DECODERS[s.decoder].forbids.items():
+        if own[name] != only:
+            expected = f"{only!r} with decoder {s.decoder!r}"
+            raise ValueError(explain(_OWNER, name, expected, own[name]))
+    _check_departure(_OWNER, head, s.departure_from, s.season, s.context_length, s.decoder)
+    if not s.target_inputs:
+        n_inputs = s.n_past + s.n_future
+        _check_without_past(_OWNER, s.normalize, s.departure_from, s.channels, s.decoder, n_inputs)
+    elif patch > s.context_length:
+        raise ValueError(explain(_OWNER, "patch", "at most context_length", patch))
+    return head, patch, n_parameters
+
+
+def _written(graph: Graph, name: str, layer: Layer, ref: str | None) -> str | None:
+    """Write a layer over an input that may be left out."""
+    return None if ref is None else graph.add(name, layer, ref)
+
+
+def _covariates(graph: Graph, x: str, first: int, scale: str, lengths: str | None) -> str:
+    """Write the covariates of the window, standardised, padding zero."""
+    covariates = graph.add("covariates", Columns(first), x)
+    if scale == "none":
+        return covariates
+    covariates = graph.add("standardize", Standardize(), covariates)
+    if lengths is None:
+        return covariates
+    return graph.add("quiet_covariates", MaskPadding(), covariates, lengths)
 
 
 def _future(graph: Graph, horizon: int, n_future: int, scale: str) -> str | None:
@@ -173,7 +190,7 @@ def _check_departure(
     if departure == "seasonal_naive" and season < 2:
         raise ValueError(
             explain(
-                owner,
+                _OWNER,
                 "season",
                 "at least 2 with departure_from='seasonal_naive'",
                 season,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqkit.system.progress import Progress
     from seqkit.runs.folder import RunFolder
+    from seqkit.system.progress import Progress
 
 __all__ = ["CHECKPOINT", "Keeper"]
 

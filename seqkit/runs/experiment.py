@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
-from seqkit.runs.checkpoints import CHECKPOINT, Keeper
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
 from seqkit.export import EXPORTS, export_model
-from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
-from seqkit.runs.flows import Parts, flow_of
 from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
+from seqkit.runs.checkpoints import CHECKPOINT, Keeper
+from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
+from seqkit.runs.flows import Parts, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
 from seqkit.training import not_native
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seqkit.system.console import rich_console, say
-from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
 from seqkit.export import EXPORTS, export_model
-from seqkit.runs.flows import flow_of
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
+from seqkit.runs.flows import flow_of
 from seqkit.runs.folder import open_run, read_verified
+from seqkit.system.console import rich_console, say
+from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 
 if TYPE_CHECKING:
     import pandas as pd

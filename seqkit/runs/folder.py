@@ -27,10 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar
 
-from seqkit.system import durable
-from seqkit.system.documents import REMEDY, damaged, digest_of, parse_json, read_file
 from seqkit.errors import RunError, shown
 from seqkit.estimators.saving import NETWORK, WEIGHTS
+from seqkit.system import durable
+from seqkit.system.documents import REMEDY, damaged, digest_of, parse_json, read_file
 
 if sys.platform != "win32":
     import fcntl

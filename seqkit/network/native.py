@@ -84,7 +84,6 @@ class _Step:
     """A node made ready: where its inputs and outputs lie, and whether it has a backward pass."""
 
     layer: Layer
-    name: str
     inputs: list[int | None]
     first_output: int
     p: dict[str, Array]
@@ -118,7 +117,6 @@ class NativeNetwork:
         self._names = [i.name for i in flat.inputs]
         self._ends = {True: self._slots[flat.trained], False: self._slots[flat.output]}
         self._plans = {trained: self._plan(flat, trained) for trained in (True, False)}
-        self._values: list[Any] = []
 
     def _plan(self, flat: Network, trained: bool) -> list[_Step]:
         """Return the steps that an end needs, in order."""
@@ -127,15 +125,15 @@ class NativeNetwork:
         for node in reversed(flat.nodes):
             outputs = {node.name, *(f"{node.name}:{k}" for k in range(1, node.layer.n_outputs))}
             if outputs & needed:
-                nodes.insert(0, node)
+                nodes.append(node)
                 needed |= {ref for ref in node.inputs if ref is not None}
+        nodes.reverse()
         masks, first = {}, 0
         for node in flat.nodes:
             if node.shares is None:
                 masks[node.name] = first
                 first += node.layer.masks()
         learned: set[str] = set()  # what a trained weight has a part in
-        users: dict[str, int] = {}
         steps = []
         for node in nodes:
             owner = node.shares or node.name
@@ -144,10 +142,9 @@ class NativeNetwork:
             active = bool(g) or any(wants)
             if active:
                 learned.add(node.name)
-            users[owner] = users.get(owner, 0) + 1
             steps.append(
                 _Step(
-                    node.layer, node.name,
+                    node.layer,
                     [None if ref is None else self._slots[ref] for ref in node.inputs],
                     self._slots[node.name], self.weights.values[owner], g, False, wants, active,
                     partial(self.weights.mask, masks[owner]) if node.layer.masks() else _no_mask,

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from seqkit.errors import DataError, explain
+from seqkit.network.initializers import derived_seed
 
 __all__ = ["ArraySource", "Batch", "Shuffle", "Source", "Stream", "batches_of", "shuffled"]
 
@@ -77,7 +78,9 @@ def batches_of(
     if not isinstance(source, Source):
         passes = itertools.count() if n_batches is not None else range(1)
         found = itertools.chain.from_iterable(
-            source.batches(batch_size, key if not k or key is None else (key[0], key[1] - k))
+            source.batches(
+                batch_size, key if not k or key is None else (derived_seed(key[0], k), key[1])
+            )
             for k in passes
         )
         yield from ahead(itertools.islice(found, n_batches))

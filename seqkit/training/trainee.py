@@ -20,6 +20,7 @@ from tensorflow.python.framework.ops import gradient_registry
 from seqkit.errors import explain, suggest
 from seqkit.network.architecture import Architecture
 from seqkit.network.keras.kernels import only_watched
+from seqkit.network.keras.weights import variables_of
 from seqkit.system.collection import collection_paused
 from seqkit.training.initial import BUILD_LOCK, python_seed
 from seqkit.training.optimizers import keras_config
@@ -59,9 +60,8 @@ class Model:
             hint = "Give it an Input layer, or call its build method."
             raise ValueError(explain("fit", "the model", expected, self.whole.name, hint))
         self.weights = list(self.whole.weights)
-        if isinstance(build, Architecture) and build.kind != "ensemble":
-            by_path = {variable.path: variable for variable in self.weights}
-            self.weights = [by_path[weight.path] for weight in build.network.weights]
+        if isinstance(build, Architecture):
+            self.weights = variables_of(build, self.whole)
         known = {id(variable) for variable in self.weights}
         self.seed_states = [v for v in self.whole.variables if id(v) not in known]
         self.view = self._view(output)
@@ -88,18 +88,18 @@ class Model:
             for variable, value in zip(variables, values, strict=True):
                 variable.value.assign(value)
 
-    def traced(self, function: Callable[..., Any], example: Any) -> Any:
-        """Return the graph of a function, for batches of any size like an example."""
-        spec = tf.nest.map_structure(_specification, example)
+    def traced(self, function: Callable[..., Any], *specification: Any) -> Any:
+        """Return the graph of a function of tensors like these."""
         with BUILD_LOCK, self.strategy.scope(), collection_paused():
-            graph = tf.function(function, autograph=False).get_concrete_function(*spec)
+            graph = tf.function(function, autograph=False).get_concrete_function(*specification)
             _forget_custom_gradients(graph)
         return graph
 
     def predict(self, batch: Any) -> Any:
         """Return the view's output for the inputs of a batch."""
         if not hasattr(self, "_predict"):
-            self._predict = self.traced(lambda x: self.view(x, training=False), (batch,))
+            like = tf.nest.map_structure(_specification, batch)
+            self._predict = self.traced(lambda x: self.view(x, training=False), like)
         return self._predict(*_tensors((batch,)))
 
 
@@ -197,20 +197,17 @@ class Trainee(Model):
         # a batch may come with weights that the one before had not
         key = (training, len(there))
         if key not in self._graphs:
-            spec = _fixed(state)
 
             def traced(there: Any, rate: Any, *flat: Any) -> Any:
                 whole = there if len(there) == 3 else (*there, None)
                 return function(whole, rate, tf.nest.pack_sequence_as(state, flat))
 
-            with BUILD_LOCK, self.strategy.scope(), collection_paused():
-                graph = tf.function(traced, autograph=False).get_concrete_function(
-                    tf.nest.map_structure(_specification, given[0]),
-                    tf.TensorSpec((), tf.float32),
-                    *spec,
-                )
-                _forget_custom_gradients(graph)
-            self._graphs[key] = graph
+            self._graphs[key] = self.traced(
+                traced,
+                tf.nest.map_structure(_specification, there),
+                tf.TensorSpec((), tf.float32),
+                *(tf.TensorSpec(t.shape, t.dtype) for t in tf.nest.flatten(state)),
+            )
         flat = (*tf.nest.flatten(given), *tf.nest.flatten(state))
         return self._graphs[key](*flat)
 
@@ -343,10 +340,6 @@ def _sum_over_replicas(context: Any, values: Any) -> Any:
     return tf.nest.pack_sequence_as(
         values, [None if leaf is None else next(summed) for leaf in leaves]
     )
-
-
-def _fixed(state: Any) -> list[tf.TensorSpec]:
-    return [tf.TensorSpec(t.shape, t.dtype) for t in tf.nest.flatten(state)]
 
 
 def _fresh_optimizer(optimizer: Any) -> Any:

@@ -154,12 +154,7 @@ def fresh_native_state(
     values = network.initial_weights(seed) if weights is None else [np.asarray(w) for w in weights]
     shapes = [w.shape for w in described]
     values = _with_constants(values, constants, [w.path for w in described], shapes)
-    variables: list[np.ndarray] = [np.array(0, np.int64), np.array(rate, np.float32)]
-    moments = rule.shapes([w.shape for w in described if w.trainable])[2:]
-    variables += [
-        np.zeros(shape, np.float32) for shape in moments[: len(moments) - len(rule.scalars)]
-    ]
-    variables += [np.array(s, np.float32) for s in rule.scalars]
+    variables = rule.initial_state(rate, [w.shape for w in described if w.trainable])
     seeds = network.initial_seeds(seed)
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 

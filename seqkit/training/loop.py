@@ -32,7 +32,7 @@ from seqkit.training.beginning import (
 from seqkit.training.callbacks import LogCallbacks
 from seqkit.training.native_run import NativeRun, predict_natively
 from seqkit.training.optimizers import rule_of
-from seqkit.training.run import SCHEDULES, NoCallbacks
+from seqkit.training.run import SCHEDULES
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
 
@@ -206,7 +206,7 @@ def fit(
         )  # fmt: skip
         logged = LogCallbacks(callbacks, epochs, run.steps, verbose)
         with one_of_several():
-            return _finished(run, logged or NoCallbacks(), patience, verbose, on_epoch, "native")
+            return _finished(run, logged, patience, verbose, on_epoch, "native")
     keras_run, hooks = _keras_run(
         build, loss, metrics, optimizer, output, learning_rate, seed, resume, start, given,
         callbacks, verbose,
@@ -257,11 +257,9 @@ def _keras_run(
         optimizer_variables=[tuple(v.shape) for v in trainee.optimizer.variables],
         seed_states=[tuple(v.shape) for v in trainee.seed_states],
     )
-    hooks: Any = NoCallbacks()
     steps = given["steps_per_epoch"] or -(-given["source"].n_examples // given["batch_size"])
-    if callbacks:
-        told = {"epochs": given["epochs"], "steps": steps, "verbose": verbose}
-        hooks = Callbacks(callbacks, trainee, **told)
+    told = {"epochs": given["epochs"], "steps": steps, "verbose": verbose}
+    hooks = Callbacks(callbacks, trainee, **told)
     return KerasRun(**given, first_rate=rate, state=state, trainee=trainee, hooks=hooks), hooks
 
 

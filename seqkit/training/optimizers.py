@@ -66,6 +66,14 @@ class Rule:
             found += [shape for shape in trained for _ in range(size)]
         return [*found, *[()] * len(self.scalars)]
 
+    def initial_state(self, rate: float, trained: Sequence[tuple[int, ...]]) -> list[Array]:
+        """Return the state before the first step, for weights of these shapes."""
+        found = [np.zeros(shape, np.float32) for shape in self.shapes(trained)]
+        found[:2] = [np.array(0, np.int64), np.array(rate, np.float32)]
+        for place, start in enumerate(self.scalars, len(found) - len(self.scalars)):
+            found[place] = np.array(start, np.float32)
+        return found
+
     def state(
         self, t: int, rate: float, cut: Sequence[Sequence[Array]], scalars: Sequence[Array]
     ) -> list[Array]:

@@ -12,7 +12,7 @@ import numpy as np
 from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 
-__all__ = ["SCHEDULES", "NoCallbacks", "Run"]
+__all__ = ["SCHEDULES", "Run"]
 
 LOOK_SECONDS = 1.0
 """Progress within an epoch is told about this often."""
@@ -152,26 +152,6 @@ class Run:
             self.run_epoch()
         self.state = final
         return self.current_state()
-
-
-class NoCallbacks:
-    """Stands for no callbacks at all, and needs nothing of Keras."""
-
-    stopped = False
-    first_epoch = None
-
-    def __bool__(self) -> bool:
-        return False
-
-    def call(self, hook: str, *arguments: Any) -> None:
-        """Call nobody."""
-
-    def learning_rate(self) -> None:
-        """Return None: nobody has changed it."""
-
-    def terminates_on_nan(self, step: int, loss: float) -> bool:
-        """Return whether somebody waits for a loss that is not finite."""
-        return False
 
 
 def _as_arrays(state: TrainingState) -> TrainingState:

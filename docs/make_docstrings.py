@@ -16,7 +16,7 @@ from typing import Any
 
 import seqkit.builders
 from seqkit.estimators.saving import estimator_class
-from seqkit.recipe.faults import whole
+from seqkit.recipe.field_errors import whole
 from seqkit.recipe.schema import PARAMETERS, RECIPES, leaves
 from seqkit.recipe.types import allowed_names, listing, phrase
 

@@ -55,10 +55,10 @@ def main() -> None:
         (ROOT / "docs" / "images").mkdir(exist_ok=True)
         shutil.copy(run / "plots" / "forecast.png", ROOT / "docs" / "images" / "airline.png")
         (folder / "recipe.yaml").write_text(FAULTY, encoding="utf-8")
-        faults = seqkit("check", "recipe.yaml", folder=folder)
+        errors = seqkit("check", "recipe.yaml", folder=folder)
     page = filled(page, "recipe", body)
     page = filled(page, "output", printed)
-    page = filled(page, "faults", faults)
+    page = filled(page, "errors", errors)
     (ROOT / "README.md").write_text(page, encoding="utf-8")
 
 

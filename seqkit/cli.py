@@ -44,7 +44,7 @@ class _Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         if self.as_json:
-            messages = list(getattr(self.error, "faults", ())) or [self.message]
+            messages = list(getattr(self.error, "messages", ())) or [self.message]
             messages = list(map(_bounded, messages))
             _print_json({"error": type(self.error).__name__, "messages": messages})
         elif isinstance(self.error, RecipeError):

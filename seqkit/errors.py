@@ -43,12 +43,12 @@ class RecipeError(ValueError):
 
     Parameters
     ----------
-    faults : iterable of str
+    errors : iterable of str
         Every error of the recipe, each as ``file:line:column: message``.
 
     Attributes
     ----------
-    faults : tuple of str
+    errors : tuple of str
 
     Examples
     --------
@@ -57,14 +57,14 @@ class RecipeError(ValueError):
     ...     read_recipe({"task": "classification", "data": {"dataset": "gunpoint"},
     ...                  "model": {"units": -3, "dropuot": 0.2}})
     ... except RecipeError as error:
-    ...     len(error.faults)
+    ...     len(error.messages)
     2
     """
 
-    def __init__(self, faults: Iterable[str] | str) -> None:
-        given = (faults,) if isinstance(faults, str) else faults
-        self.faults: tuple[str, ...] = tuple(map(printable, given))
-        super().__init__("\n".join(self.faults))
+    def __init__(self, errors: Iterable[str] | str) -> None:
+        given = (errors,) if isinstance(errors, str) else errors
+        self.messages: tuple[str, ...] = tuple(map(printable, given))
+        super().__init__("\n".join(self.messages))
 
 
 class RunError(ValueError):

@@ -1,4 +1,4 @@
-"""What a fit would refuse is refused by the check; what is at fault, and what is odd, is said."""
+"""What a fit would refuse is refused by the check; what is at error, and what is odd, is said."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ SERIES = {
 }
 
 
-def faulty(name, path):
+def erroneous(name, path):
     cases, make, recipe = (
         (PANELS, panel, panel_recipe) if name in PANELS and path.stem[0] == "p"
         else (SERIES, wide, wide_recipe)
@@ -112,7 +112,7 @@ CASES = [*(("panel", name) for name in PANELS), *(("series", name) for name in S
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_the_check_refuses_what_a_fit_refuses(tmp_path, kind, name):
-    settings = faulty(name, tmp_path / f"{kind}.csv")
+    settings = erroneous(name, tmp_path / f"{kind}.csv")
     path = settings["data"]["path"]
     said = []
     for way in (check_data, dry_run, lambda resolved: run(resolved, out=tmp_path / "runs")):
@@ -127,7 +127,7 @@ def test_the_check_refuses_what_a_fit_refuses(tmp_path, kind, name):
 @pytest.mark.parametrize("kind", ["panel", "series"])
 def test_check_and_dry_run_say_it_in_one_line(tmp_path, kind):
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(json.dumps(faulty("infinite", tmp_path / f"{kind}.csv")))
+    recipe.write_text(json.dumps(erroneous("infinite", tmp_path / f"{kind}.csv")))
     for command in (["check", str(recipe), "--data"], ["fit", str(recipe), "--dry-run"]):
         done = CliRunner().invoke(cli, command)
         assert done.exit_code == 2
@@ -167,9 +167,9 @@ def test_the_file_at_fault_is_named(tmp_path, classifier, forecaster):
                 ask()
     panel().to_csv(other, index=False)
     coming = tmp_path / "coming.csv"
-    for fault in ("w", "at"):
-        put(panel(70), 65, fault, "soon").to_csv(coming, index=False)
-        with pytest.raises(DataError, match=r"coming\.csv.*" + fault):
+    for error in ("w", "at"):
+        put(panel(70), 65, error, "soon").to_csv(coming, index=False)
+        with pytest.raises(DataError, match=r"coming\.csv.*" + error):
             forecast(forecaster, str(other), future=str(coming))
 
 

@@ -236,7 +236,7 @@ def test_a_file_that_vanishes_or_changes_meanwhile(tmp_path, monkeypatch):
     assert find_files(path) == [path]
     path.unlink()
     refused(path, "exists|No such file")
-    # the line of a fault is looked for in a second reading
+    # the line of an error is looked for in a second reading
     path.write_text("a,b\n1,2\n3,x\n3,4\n")
     opened = files.open_text
     calls = []

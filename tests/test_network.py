@@ -79,8 +79,8 @@ def test_shapes_are_those_that_are_computed(architecture):
         given = [None if ref is None else values[ref] for ref in node.inputs]
         out = node.layer.forward(NUMPY, p, Saved(), *given)
         parts = out if node.layer.n_outputs > 1 else (out,)
-        for place, part in enumerate(parts):
-            name = node.name if place == 0 else f"{node.name}:{place}"
+        for index, part in enumerate(parts):
+            name = node.name if index == 0 else f"{node.name}:{index}"
             values[name] = part
             if part is not None:
                 known = [(a, b) for a, b in zip(part.shape[1:], flat.shapes[name], strict=True)]
@@ -185,7 +185,7 @@ def test_the_gradient_of_a_layer_is_the_slope_of_what_it_computes(layer, inputs)
     learned = {w.name for w in layer.parameters(*shapes) if w.trainable}
     masks = rng.random(10_000).astype(np.float32)
 
-    def mask(shape, rate, place):
+    def mask(shape, rate, index):
         drawn = masks[: np.prod(shape)].reshape(shape)
         return (drawn >= rate) * np.float32(1 / (1 - rate))
 

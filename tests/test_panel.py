@@ -130,7 +130,7 @@ def broken(change):
         (lambda f: f.assign(unique_id=f.unique_id.where(f.index != 2)), ["row 2", "unique_id"]),
     ],
 )  # fmt: skip
-def test_faults_name_series_and_step(change, words):
+def test_errors_name_series_and_step(change, words):
     with pytest.raises(DataError) as caught:
         panel_from_frame(broken(change))
     for word in words:

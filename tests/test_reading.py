@@ -14,7 +14,7 @@ from seqkit.cells import CELLS
 from seqkit.errors import RecipeError
 from seqkit.recipe import positions
 from seqkit.recipe.optimizers import OPTIMIZERS
-from seqkit.recipe.positions import YamlFault, parse, plain
+from seqkit.recipe.positions import TextError, parse, plain
 from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.schema import RECIPES
 from seqkit.recipe.types import listing
@@ -30,8 +30,8 @@ forecast: {context_length: 24, horizon: 12}
 CELL_NAMES = ", ".join(CELLS)
 METRIC_NAMES = listing(TASKS["classification"].metrics, "and")
 
-# YAML, then the faults without the file's name: every kind of fault, at its exact place.
-FAULTS = {
+# YAML, then the errors without the file's name: every kind of error, at its exact position.
+ERRORS = {
     "unknown field, near a known one": (
         CLASSIFY + "model:\n  units: 8\n  dropuot: 0.2\n",
         ["5:3: unknown field 'model.dropuot'; did you mean 'dropout'?"],
@@ -260,41 +260,41 @@ FAULTS = {
 }  # fmt: skip
 
 
-def faults_of(path: Path | str, *arguments: object) -> list[str]:
+def errors_of(path: Path | str, *arguments: object) -> list[str]:
     with pytest.raises(RecipeError) as caught:
         read_recipe(path, *arguments)  # type: ignore[arg-type]
-    return list(caught.value.faults)
+    return list(caught.value.messages)
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_fault_has_its_place_and_message(kind, tmp_path):
-    text, expected = FAULTS[kind]
+@pytest.mark.parametrize("kind", ERRORS)
+def test_error_has_its_path_and_message(kind, tmp_path):
+    text, expected = ERRORS[kind]
     file = tmp_path / "recipe.yaml"
     file.write_text(text)
-    assert faults_of(file) == [f"{file}:{fault}" for fault in expected]
+    assert errors_of(file) == [f"{file}:{error}" for error in expected]
 
 
-def test_all_faults_come_together_in_the_order_of_the_file(tmp_path):
+def test_all_errors_come_together_in_the_order_of_the_file(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text(
         "model:\n  dropout: 2\n  cell: lsmt\ntask: forecasting\n"
         "forecast: {horizon: 0}\ndata: {dataset: airline, splitt: 1}\nseed: -1\n"
     )
-    places = [fault.removeprefix(f"{file}:").split(": ")[0] for fault in faults_of(file)]
-    assert places == ["2:12", "3:9", "5:1", "5:21", "6:26", "7:7"]
+    positions = [error.removeprefix(f"{file}:").split(": ")[0] for error in errors_of(file)]
+    assert positions == ["2:12", "3:9", "5:1", "5:21", "6:26", "7:7"]
 
 
 def test_missing_file_suggests_a_near_one(tmp_path):
     (tmp_path / "gunpoint.yaml").write_text(CLASSIFY)
     wanted = tmp_path / "gunpont.yaml"
-    assert faults_of(wanted) == [f"{wanted}: no such file; did you mean 'gunpoint.yaml'?"]
+    assert errors_of(wanted) == [f"{wanted}: no such file; did you mean 'gunpoint.yaml'?"]
 
 
 def test_file_that_is_no_text(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_bytes(b"task: \xff\xfe")
-    assert faults_of(file) == [f"{file}:1:7: not a text in UTF-8 (byte #xff). Save it as UTF-8."]
-    assert faults_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory."]
+    assert errors_of(file) == [f"{file}:1:7: not a text in UTF-8 (byte #xff). Save it as UTF-8."]
+    assert errors_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory."]
 
 
 def test_many_aliases_do_not_fill_the_memory(tmp_path):
@@ -303,7 +303,7 @@ def test_many_aliases_do_not_fill_the_memory(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     file.write_text("\n".join(lines))
     begin = time.monotonic()
-    assert "more than 10000 values" in faults_of(file)[0]
+    assert "more than 10000 values" in errors_of(file)[0]
     assert time.monotonic() - begin < 10
 
 
@@ -326,7 +326,7 @@ def test_scalars_follow_yaml_1_2(text, value):
 def test_anchors_are_plain_values():
     tree = parse("a: &x [1, 2]\nb: *x\n", "x")
     assert plain(tree) == {"a": [1, 2], "b": [1, 2]}
-    assert str(tree.value["b"].place) == "x:1:4"
+    assert str(tree.value["b"].position) == "x:1:4"
 
 
 # what a file can hold: no half of a surrogate pair; and a name: no zero byte
@@ -375,25 +375,25 @@ def test_cycle_of_extends_shows_the_chain(tmp_path):
     for name, base in (("a", "b"), ("b", "c"), ("c", "b")):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {base}.yaml\n")
     a, b, c = (tmp_path / f"{name}.yaml" for name in "abc")
-    assert faults_of(a) == [f"{c}:1:10: extends comes back to itself: {a} -> {b} -> {c} -> {b}."]
+    assert errors_of(a) == [f"{c}:1:10: extends comes back to itself: {a} -> {b} -> {c} -> {b}."]
 
 
 def test_extends_of_nothing(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("extends: b.yaml\n")
-    assert faults_of(file) == [
+    assert errors_of(file) == [
         f"{file}:1:10: extends names {tmp_path}/b.yaml, which is not a file."
     ]
     file.write_text("extends: [b.yaml]\n")
-    assert faults_of(file) == [f"{file}:1:10: extends must be a recipe's file name; got [b.yaml]."]
+    assert errors_of(file) == [f"{file}:1:10: extends must be a recipe's file name; got [b.yaml]."]
 
 
-def test_fault_of_a_base_is_reported_in_the_base(tmp_path):
+def test_error_of_a_base_is_reported_in_the_base(tmp_path):
     (tmp_path / "base.yaml").write_text(CLASSIFY + "model: {units: 0}\n")
     file = tmp_path / "a.yaml"
     file.write_text("extends: base.yaml\nmodel: {dropout: 1}\n")
-    found = faults_of(file)
-    assert [fault.split(": ")[0] for fault in found] == [
+    found = errors_of(file)
+    assert [error.split(": ")[0] for error in found] == [
         f"{file}:2:18", f"{tmp_path}/base.yaml:3:16",
     ]  # fmt: skip
 
@@ -415,13 +415,13 @@ def test_fault_of_a_base_is_reported_in_the_base(tmp_path):
         ("model=lstm", "--set model=lstm: model must be a map of settings; got 'lstm'."),
     ],
 )  # fmt: skip
-def test_fault_of_an_override_names_the_option(override, message, tmp_path):
+def test_error_of_an_override_names_the_option(override, message, tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text(CLASSIFY)
-    assert faults_of(file, [override]) == [message]
+    assert errors_of(file, [override]) == [message]
 
 
-def test_override_mends_a_fault_and_may_be_a_map(tmp_path):
+def test_override_corrects_an_error_and_may_be_a_map(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text(CLASSIFY + "train: {epochs: many, batch_size: 3}\n")
     recipe = read_recipe(file, ["train={epochs: 5}", "train.class_weight={a: 1, 2: 3}"]).recipe
@@ -433,7 +433,7 @@ def test_seed_of_the_command_line_wins(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("seed: 1\n" + CLASSIFY)
     assert read_recipe(file, ["seed=2"], seed=3).recipe.seed == 3
-    assert faults_of(file, (), -1) == [
+    assert errors_of(file, (), -1) == [
         "--seed: seed must be an integer from 0 to 4294967295; got -1."
     ]
 
@@ -496,7 +496,7 @@ def test_every_setting_is_shown_with_its_origin(tmp_path):
 def test_mapping_is_read_as_a_file_is():
     recipe = read_recipe({"task": "classification", "data": {"dataset": "gunpoint"}}).recipe
     assert recipe.data.dataset == "gunpoint"
-    assert faults_of({"task": "classification", "data": {"dataset": "gunpint"}}) == [  # type: ignore[arg-type]
+    assert errors_of({"task": "classification", "data": {"dataset": "gunpint"}}) == [  # type: ignore[arg-type]
         "recipe: data.dataset must be null or one of airline, gunpoint or japanese_vowels; got "
         "'gunpint'. Did you mean 'gunpoint'?"
     ]
@@ -602,6 +602,6 @@ def test_reading_imports_nothing_heavy(tmp_path):
 
 
 def test_positions_module_says_what_it_cannot_read():
-    with pytest.raises(YamlFault) as caught:
+    with pytest.raises(TextError) as caught:
         positions.parse("a: \x01", "x")
-    assert "character #x0001 is not allowed" in caught.value.faults[0][1]
+    assert "character #x0001 is not allowed" in caught.value.errors[0][1]

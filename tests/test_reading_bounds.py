@@ -18,7 +18,7 @@ from seqkit.recipe.schema import validate_parameters
 CLASSIFY = "task: classification\ndata: {dataset: gunpoint}\n"
 DIGITS = "9" * 5000
 
-# What is written, and a part of the fault with its place.
+# What is written, and a part of the error with its place.
 TEXTS = {
     "a null key": (CLASSIFY + "null: 1\n", ":3:1: a key must be a plain word, not null."),
     "an empty key": (CLASSIFY + ": 1\n", ":3:1: a key must be a plain word, not null."),
@@ -139,13 +139,13 @@ def test_chain_of_recipes_has_an_end(tmp_path):
     assert read_recipe(tmp_path / "20.yaml").recipe.task == "classification"
 
 
-def test_first_faults_are_shown_and_the_others_counted(tmp_path):
+def test_first_errors_are_shown_and_the_others_counted(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text(CLASSIFY + "".join(f"k{i}: 1\n" for i in range(70)))
     with pytest.raises(RecipeError) as caught:
         read_recipe(file)
-    assert len(caught.value.faults) == SHOWN + 1
-    assert caught.value.faults[-1] == f"{70 - SHOWN} more faults are not shown."
+    assert len(caught.value.messages) == SHOWN + 1
+    assert caught.value.messages[-1] == f"{70 - SHOWN} more errors are not shown."
 
 
 def deep() -> dict:

@@ -20,7 +20,7 @@ from seqkit.recipe.schema import (
     defaults,
     json_schema,
     leaves,
-    recipe_faults,
+    recipe_errors,
     validate_parameters,
 )
 from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS
@@ -193,10 +193,10 @@ def test_decoder_refuses_what_its_row_forbids():
     for row in table("seqkit.network.decoders:DECODERS").values():
         for name in row.forbids:
             model = {"decoder": row.name, "patch": 6, "units": [8, 8], name: other[name]}
-            faults = recipe_faults(
+            errors = recipe_errors(
                 {"task": "forecasting", **MINIMAL["forecasting"], "model": model}
             )
-            assert [fault.dotted for fault in faults] == [f"model.{name}"]
+            assert [error.dotted for error in errors] == [f"model.{name}"]
             tried.add(name)
     assert tried == set(other)
 
@@ -248,13 +248,13 @@ def test_rule_is_about_settings_that_exist(rule):
     assert homes
     names = {path.rpartition(".")[2]: path for path in rule.of}
     assert rule.expected.format_map(names)
-    assert rule.mend.format_map({**names, "figure": "9"})
+    assert rule.hint.format_map({**names, "figure": "9"})
 
 
 def test_rules_hold_for_the_defaults():
     assert set(MINIMAL) == set(RECIPES)
     for task, minimal in MINIMAL.items():
-        assert recipe_faults({"task": task, **minimal}) == []
+        assert recipe_errors({"task": task, **minimal}) == []
 
 
 MINIMAL = {
@@ -326,7 +326,7 @@ MINIMAL = {
 )  # fmt: skip
 def test_rule_between_settings(task, change, path):
     recipe = {"task": task, **MINIMAL[task], **change}
-    found = [fault.dotted for fault in recipe_faults(recipe) if fault.kind == "rule"]
+    found = [error.dotted for error in recipe_errors(recipe) if error.kind == "rule"]
     assert found == [path]
 
 

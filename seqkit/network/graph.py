@@ -95,8 +95,8 @@ class Network:
         for node in self.nodes:
             shape = node.layer.shape(*self._shapes_of(node, found))
             parts = shape if node.layer.n_outputs > 1 else (shape,)
-            for place, part in enumerate(parts):
-                found[node.name if place == 0 else f"{node.name}:{place}"] = part
+            for index, part in enumerate(parts):
+                found[node.name if index == 0 else f"{node.name}:{index}"] = part
         return found
 
     def _shapes_of(self, node: Node, shapes: dict[str, Shape]) -> list[Shape | None]:

@@ -115,8 +115,8 @@ def cell_bias(cell: str, shape: Shape) -> np.ndarray:
     if row.forget_bias is not None:
         gate, value = row.forget_bias
         width = shape[-1] // len(row.gates)
-        place = row.gates.index(gate)
-        found[..., place * width : (place + 1) * width] = value
+        index = row.gates.index(gate)
+        found[..., index * width : (index + 1) * width] = value
     return found
 
 
@@ -195,8 +195,8 @@ def chrono_bias(cell: str, shape: Shape, seed: int, n_steps: int) -> np.ndarray:
     first = found[0] if found.ndim == 2 else found
     for gate, sign in (("f", 1), ("i", -1), ("z", 1)):
         if gate in row.gates:
-            place = row.gates.index(gate)
-            first[place * width : (place + 1) * width] = sign * drawn
+            index = row.gates.index(gate)
+            first[index * width : (index + 1) * width] = sign * drawn
     return found
 
 

@@ -70,9 +70,9 @@ class Weights:
         """Return copies of all weights."""
         return [value.copy() for value in self.all]
 
-    def mask(self, first: int, shape: tuple[int, ...], rate: float, place: int) -> Array:
+    def mask(self, first: int, shape: tuple[int, ...], rate: float, index: int) -> Array:
         """Draw the next mask of a source, 0 or 1 / (1 - rate), and count it."""
-        state = self.seeds[first + place]
+        state = self.seeds[first + index]
         key = np.array([state[0], state[1]], np.uint64)
         state[1] += 1
         drawn = np.random.Generator(np.random.Philox(key=key)).random(shape, np.float32)
@@ -254,5 +254,5 @@ class NativeNetwork:
         return total
 
 
-def _no_mask(shape: tuple[int, ...], rate: float, place: int) -> Array:
+def _no_mask(shape: tuple[int, ...], rate: float, index: int) -> Array:
     raise AssertionError("the layer has no source of masks")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqkit.errors import RecipeError, explain
 from seqkit.recipe.positions import parse, plain
-from seqkit.recipe.schema import RECIPES, recipe_faults
+from seqkit.recipe.schema import RECIPES, recipe_errors
 from seqkit.recipe.writing import flow
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def recipe_text(look: DataSummary, output: Path) -> str:
         f"# see them with: seqkit check --show {output.name}",
     ]
     text = "\n".join([*header, *_rendered(lines)]) + "\n"
-    faults = recipe_faults(plain(parse(text, output.name)))
-    if faults:  # the file has something no recipe can say, such as a column used twice
-        raise RecipeError(f"{look.path}: {f.text or f.dotted + ' ' + f.expected}" for f in faults)
+    errors = recipe_errors(plain(parse(text, output.name)))
+    if errors:  # the file has something no recipe can say, such as a column used twice
+        raise RecipeError(f"{look.path}: {f.text or f.dotted + ' ' + f.expected}" for f in errors)
     return text
 
 

@@ -22,9 +22,9 @@ __all__ = [
     "DEPTH",
     "VALUES",
     "Budget",
-    "Place",
+    "Position",
+    "TextError",
     "Tree",
-    "YamlFault",
     "parse",
     "plain",
     "tree_of",
@@ -57,7 +57,7 @@ _PLAIN = (str, bool, int, float, type(None))
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where something was written: a file (or ``--set ...``), line and column from 1."""
 
     source: str
@@ -70,31 +70,31 @@ class Place:
 
 @dataclass(frozen=True)
 class Tree:
-    """A value with its place, and the places of the keys where it is a map.
+    """A value with its position, and the positions of the keys where it is a map.
 
     Attributes
     ----------
     value : object
         A scalar, a list of Tree or a dict of Tree.
-    place : Place
+    position : Position
     keys : dict
-        For a map, the place of each key.
+        For a map, the position of each key.
     """
 
     value: Any
-    place: Place
-    keys: dict[Any, Place] = field(default_factory=dict)
+    position: Position
+    keys: dict[Any, Position] = field(default_factory=dict)
 
 
 @dataclass
-class YamlFault(Exception):
-    """The text is not what a recipe may be; every fault with its place."""
+class TextError(Exception):
+    """The text is not what a recipe may be; every error with its position."""
 
-    faults: list[tuple[Place, str]]
+    errors: list[tuple[Position, str]]
 
 
 def plain(tree: Tree) -> Any:
-    """Return the value without places."""
+    """Return the value without positions."""
     if isinstance(tree.value, dict):
         return {key: plain(item) for key, item in tree.value.items()}
     if isinstance(tree.value, list):
@@ -109,41 +109,41 @@ class Budget:
     characters: int = CHARACTERS
     values: int = VALUES
 
-    def read(self, text: str, place: Place) -> None:
+    def read(self, text: str, position: Position) -> None:
         """Take a text off the characters that are left."""
         self.characters -= len(text)
         if self.characters < 0:
-            raise YamlFault([(place, f"more than {CHARACTERS} characters, counting all that is "
+            raise TextError([(position, f"more than {CHARACTERS} characters, counting all that is "
                               "extended and set.")])  # fmt: skip
 
-    def take(self, values: int, place: Place) -> None:
+    def take(self, values: int, position: Position) -> None:
         """Take values off those that are left."""
         self.values -= values
         if self.values < 0:
-            raise YamlFault([(place, f"more than {VALUES} values, counting aliases and all that "
+            raise TextError([(position, f"more than {VALUES} values, counting aliases and all that "
                               "is extended.")])  # fmt: skip
 
 
-def tree_of(value: Any, place: Place, budget: Budget | None = None) -> Tree:
-    """Return a tree of a plain value, everything at one place.
+def tree_of(value: Any, position: Position, budget: Budget | None = None) -> Tree:
+    """Return a tree of a plain value, everything at one position.
 
     NumPy's scalars and arrays stand for numbers and lists, as they do for estimators.
 
     Raises
     ------
-    YamlFault
+    TextError
         If the value is larger or deeper than a recipe may be, contains itself, or has text,
         numbers or keys that no recipe has.
     """
-    faults: list[tuple[Place, str]] = []
-    tree = _tree_of(value, place, budget or Budget(), 0, faults)
-    if faults:
-        raise YamlFault(faults)
+    errors: list[tuple[Position, str]] = []
+    tree = _tree_of(value, position, budget or Budget(), 0, errors)
+    if errors:
+        raise TextError(errors)
     return tree
 
 
 def _tree_of(
-    value: Any, place: Place, budget: Budget, depth: int, faults: list[tuple[Place, str]]
+    value: Any, position: Position, budget: Budget, depth: int, errors: list[tuple[Position, str]]
 ) -> Tree:
     if hasattr(value, "tolist") and getattr(value, "size", VALUES + 1) <= VALUES:
         value = value.tolist()
@@ -151,35 +151,35 @@ def _tree_of(
         for kind in (str, int, float):  # of a subclass, such as an enumeration, the value alone
             if isinstance(value, kind):
                 value = kind.__getnewargs__(value)[0]  # type: ignore[arg-type]
-    budget.take(1, place)
+    budget.take(1, position)
     if isinstance(value, (Mapping, list, tuple)):
-        _no_deeper(depth, place, faults)
+        _no_deeper(depth, position, errors)
         if not isinstance(value, Mapping):
-            return Tree([_tree_of(v, place, budget, depth + 1, faults) for v in value], place)
+            return Tree([_tree_of(v, position, budget, depth + 1, errors) for v in value], position)
         items: dict[Any, Tree] = {}
         for key, item in value.items():
-            known = _tree_of(key, place, budget, depth + 1, faults).value
-            if fault := _key_fault(known):
-                faults.append((place, fault))
+            known = _tree_of(key, position, budget, depth + 1, errors).value
+            if error := _key_error(known):
+                errors.append((position, error))
             else:
-                items[known] = _tree_of(item, place, budget, depth + 1, faults)
-        return Tree(items, place, dict.fromkeys(items, place))
+                items[known] = _tree_of(item, position, budget, depth + 1, errors)
+        return Tree(items, position, dict.fromkeys(items, position))
     if isinstance(value, str):
-        budget.read(value, place)
-        if fault := _text_fault(value):
-            faults.append((place, fault))
+        budget.read(value, position)
+        if error := _text_error(value):
+            errors.append((position, error))
     elif isinstance(value, int) and abs(value) >= 10**DIGITS:
-        faults.append((place, _long_number(shown(value))))
+        errors.append((position, _long_number(shown(value))))
         value = None
-    return Tree(value, place)
+    return Tree(value, position)
 
 
-def _no_deeper(depth: int, place: Place, faults: list[tuple[Place, str]]) -> None:
+def _no_deeper(depth: int, position: Position, errors: list[tuple[Position, str]]) -> None:
     if depth >= DEPTH:
-        raise YamlFault([*faults, (place, f"lists and maps in more than {DEPTH} others.")])
+        raise TextError([*errors, (position, f"lists and maps in more than {DEPTH} others.")])
 
 
-def _key_fault(key: Any) -> str:
+def _key_error(key: Any) -> str:
     """Say what is wrong with a key, or nothing."""
     if isinstance(key, float) and not abs(key) < float("inf"):
         return f"a key must be a word or a finite number; got {key}."
@@ -191,7 +191,7 @@ def _key_fault(key: Any) -> str:
     return f"a key must be a plain word, not {words}."
 
 
-def _text_fault(text: str) -> str:
+def _text_error(text: str) -> str:
     """Say what no text of a recipe may hold, or nothing."""
     if wrong := _UNFIT.search(text):
         what = "a NUL character" if wrong[0] == "\0" else "half a character (a lone surrogate)"
@@ -210,13 +210,13 @@ def parse(text: str, source: str, budget: Budget | None = None) -> Tree:
     ----------
     text : str
     source : str
-        Name of the file, for the places.
+        Name of the file, for the positions.
     budget : Budget, optional
         What the text may hold; it is less afterwards. Default: a whole one.
 
     Raises
     ------
-    YamlFault
+    TextError
         If the text is not YAML, is larger or deeper than a recipe may be, or has duplicate keys,
         tags or values that contain themselves.
     """
@@ -224,36 +224,36 @@ def parse(text: str, source: str, budget: Budget | None = None) -> Tree:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     budget = budget or Budget()
-    budget.read(text, Place(source, 1, 1))
+    budget.read(text, Position(source, 1, 1))
     if wrong := _UNPRINTABLE.search(text):
         words = f"character #x{ord(wrong[0]):04x} is not allowed in a text"
-        raise YamlFault([(_place_in(text, wrong.start(), source), f"not valid YAML: {words}.")])
+        raise TextError([(_position_in(text, wrong.start(), source), f"not valid YAML: {words}.")])
     composer = _Composer(YAML(typ="safe", pure=True).parse(text), source, budget)
     try:
         tree = composer.document()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(source, mark.line + 1, mark.column + 1) if mark else composer.here
+        position = Position(source, mark.line + 1, mark.column + 1) if mark else composer.here
         words = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise YamlFault([*composer.faults, (place, f"not valid YAML: {words}.")]) from None
+        raise TextError([*composer.errors, (position, f"not valid YAML: {words}.")]) from None
     except YAMLError as error:
         words = str(getattr(error, "reason", error)).splitlines()[0]
-        raise YamlFault([*composer.faults, (composer.here, f"not valid YAML: {words}.")]) from None
-    except YamlFault as fault:
-        raise YamlFault([*composer.faults, *fault.faults]) from None
+        raise TextError([*composer.errors, (composer.here, f"not valid YAML: {words}.")]) from None
+    except TextError as error:
+        raise TextError([*composer.errors, *error.errors]) from None
     except Exception as error:
         # ruamel falls over some texts instead of refusing them, such as "\UFFFFFFFF"
         words = f"not valid YAML after this place ({error})."
-        raise YamlFault([*composer.faults, (composer.here, words)]) from None
-    if composer.faults:
-        raise YamlFault(composer.faults)
+        raise TextError([*composer.errors, (composer.here, words)]) from None
+    if composer.errors:
+        raise TextError(composer.errors)
     return tree
 
 
-def _place_in(text: str, index: int, source: str) -> Place:
-    """Return the place of a character, counted from the start of the text."""
+def _position_in(text: str, index: int, source: str) -> Position:
+    """Return the position of a character, counted from the start of the text."""
     begin = text.rfind("\n", 0, index) + 1
-    return Place(source, text.count("\n", 0, index) + 1, index - begin + 1)
+    return Position(source, text.count("\n", 0, index) + 1, index - begin + 1)
 
 
 class _Composer:
@@ -261,24 +261,24 @@ class _Composer:
 
     Attributes
     ----------
-    here : Place
+    here : Position
         Of the last event.
-    faults : list of tuple of (Place, str)
+    errors : list of tuple of (Position, str)
     """
 
     def __init__(self, events: Iterator[Any], source: str, budget: Budget) -> None:
         self.events = events
         self.source = source
         self.budget = budget
-        self.here = Place(source, 1, 1)
-        self.faults: list[tuple[Place, str]] = []
+        self.here = Position(source, 1, 1)
+        self.errors: list[tuple[Position, str]] = []
         # By anchor: the tree, how many values it holds and how deep it is; None while it is read.
         self.anchors: dict[str, tuple[Tree, int, int] | None] = {}
 
     def next(self) -> tuple[str, Any]:
         """Return the kind of the next event, and the event."""
         event = next(self.events)
-        self.here = Place(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
+        self.here = Position(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
         return type(event).__name__.removesuffix("Event"), event
 
     def document(self) -> Tree:
@@ -286,68 +286,70 @@ class _Composer:
         self.next()
         kind, event = self.next()
         if kind == "StreamEnd":
-            return Tree(None, Place(self.source, 1, 1))
+            return Tree(None, Position(self.source, 1, 1))
         if event.version not in (None, (1, 2)):
-            self.faults.append(
-                (Place(self.source, 1, 1), "a recipe is YAML 1.2, no other version.")
+            self.errors.append(
+                (Position(self.source, 1, 1), "a recipe is YAML 1.2, no other version.")
             )
         tree, _, _ = self.build(*self.next(), depth=0)
         self.next()
         if self.next()[0] != "StreamEnd":
             words = "expected a single document in the stream but found another document"
-            self.faults.append((self.here, f"not valid YAML: {words}."))
+            self.errors.append((self.here, f"not valid YAML: {words}."))
         return tree
 
     def build(self, kind: str, event: Any, depth: int) -> tuple[Tree, int, int]:
         """Return the tree that begins with an event, its number of values and its depth."""
-        place = self.here
+        position = self.here
         if kind == "Alias":
-            return self.alias(event.anchor, place, depth)
-        self.budget.take(1, place)
+            return self.alias(event.anchor, position, depth)
+        self.budget.take(1, position)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
         tag = None if event.tag in (None, "!") else str(event.tag)
         known = _TAGS.get(tag.removeprefix(_CORE)) if tag and tag.startswith(_CORE) else None
         if tag and known is None:
             short = shown(tag.replace(_CORE, "!!"))
-            self.faults.append((place, f"tag {short} is not allowed; recipes hold plain values."))
+            self.errors.append(
+                (position, f"tag {short} is not allowed; recipes hold plain values.")
+            )
         if kind == "Scalar":
             bare = event.implicit[0] and event.tag is None
-            built = Tree(self.scalar(event.value, bare, known, place), place), 1, 0
+            built = Tree(self.scalar(event.value, bare, known, position), position), 1, 0
         else:
-            _no_deeper(depth, place, [])
-            built = (self.list if kind == "SequenceStart" else self.map)(place, depth + 1)
+            _no_deeper(depth, position, [])
+            built = (self.list if kind == "SequenceStart" else self.map)(position, depth + 1)
         if known is not None and type(built[0].value) is not known:
             got = f"tag {shown(tag.replace(_CORE, '!!'))} does not fit the value."  # type: ignore[union-attr]
-            self.faults.append((place, got))
+            self.errors.append((position, got))
         if event.anchor is not None:
             self.anchors[event.anchor] = built
         return built
 
-    def alias(self, name: str, place: Place, depth: int) -> tuple[Tree, int, int]:
+    def alias(self, name: str, position: Position, depth: int) -> tuple[Tree, int, int]:
         if name not in self.anchors:
-            self.faults.append((place, f"not valid YAML: found undefined alias {shown(name)}."))
-            return Tree(None, place), 1, 0
+            self.errors.append((position, f"not valid YAML: found undefined alias {shown(name)}."))
+            return Tree(None, position), 1, 0
         known = self.anchors[name]
         if known is None:
-            self.faults.append((place, "an alias inside the value it stands for."))
-            return Tree(None, place), 1, 0
-        self.budget.take(known[1], place)
-        _no_deeper(depth + known[2] - 1, place, [])
+            self.errors.append((position, "an alias inside the value it stands for."))
+            return Tree(None, position), 1, 0
+        self.budget.take(known[1], position)
+        _no_deeper(depth + known[2] - 1, position, [])
         return known
 
-    def list(self, place: Place, depth: int) -> tuple[Tree, int, int]:
+    def list(self, position: Position, depth: int) -> tuple[Tree, int, int]:
         items: list[Tree] = []
         size, deepest = 1, 0
         while (following := self.next())[0] != "SequenceEnd":
             item, values, height = self.build(*following, depth)
             items.append(item)
             size, deepest = size + values, max(deepest, height)
-        return Tree(items, place), size, deepest + 1
+        return Tree(items, position), size, deepest + 1
 
-    def map(self, place: Place, depth: int) -> tuple[Tree, int, int]:
+    def map(self, position: Position, depth: int) -> tuple[Tree, int, int]:
         items: dict[Any, Tree] = {}
-        keys: dict[Any, Place] = {}
+        keys: dict[Any, Position] = {}
         size, deepest = 1, 0
         while (following := self.next())[0] != "MappingEnd":
             at = self.here
@@ -360,31 +362,31 @@ class _Composer:
             size, deepest = size + key_values + values, max(deepest, height)
             key = key_tree.value
             if merge and key == "<<":
-                self.faults.append((at, "merge keys (<<) are not YAML 1.2. Use extends."))
-            elif fault := _key_fault(key):
-                self.faults.append((at, fault))
+                self.errors.append((at, "merge keys (<<) are not YAML 1.2. Use extends."))
+            elif error := _key_error(key):
+                self.errors.append((at, error))
             elif key in keys:
                 first = keys[key].line
-                self.faults.append((at, f"duplicate key {shown(key)}, first at line {first}."))
+                self.errors.append((at, f"duplicate key {shown(key)}, first at line {first}."))
             else:
                 items[key], keys[key] = item, at
-        return Tree(items, place, keys), size, deepest + 1
+        return Tree(items, position, keys), size, deepest + 1
 
-    def scalar(self, text: str, bare: bool, known: type | None, place: Place) -> Any:
+    def scalar(self, text: str, bare: bool, known: type | None, position: Position) -> Any:
         """Resolve a scalar by the core schema of YAML 1.2 (section 10.3.2)."""
         if not text.isascii():
             # JSON writes a character beyond the first 65536 as two halves
             text = _HALVES.sub(
                 lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
             )
-        if fault := _text_fault(text):
-            self.faults.append((place, fault))
+        if error := _text_error(text):
+            self.errors.append((position, error))
             return text
         if not bare and known in (None, str):
             return text
         value = _resolved(text)
         if value is _TOO_LONG:
-            self.faults.append((place, _long_number(shown(text))))
+            self.errors.append((position, _long_number(shown(text))))
             return None
         return float(value) if known is float and type(value) is int else value
 

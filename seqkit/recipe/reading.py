@@ -1,7 +1,7 @@
 """Reading a recipe: files, ``extends`` and overrides become one checked recipe.
 
 What is written wins in this order: command line, recipe, the recipes it extends, defaults.
-All faults are reported together, each with the place it was written at.
+All errors are reported together, each with the position it was written at.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Any
 
 from seqkit.errors import RecipeError, explain, printable, shown, suggest
 from seqkit.recipe.completion import complete
-from seqkit.recipe.faults import Fault
+from seqkit.recipe.field_errors import FieldError
 from seqkit.recipe.positions import (
     CHARACTERS,
     DEPTH,
     VALUES,
     Budget,
-    Place,
+    Position,
+    TextError,
     Tree,
-    YamlFault,
     parse,
     plain,
     tree_of,
 )
-from seqkit.recipe.schema import RECIPES, SECTIONS, Recipe, leaves, recipe_faults
+from seqkit.recipe.schema import RECIPES, SECTIONS, Recipe, leaves, recipe_errors
 from seqkit.recipe.writing import Written, annotated, flow, resolved_yaml
 
 __all__ = ["Resolved", "read_recipe"]
 
 LONGEST = 60  # characters of a wrong value shown in a message
-LONGEST_OPTION = 200  # characters of an option of the command line shown as a place
-SHOWN = 50  # faults of a recipe that are written out
+LONGEST_OPTION = 200  # characters of an option of the command line shown as a position
+SHOWN = 50  # errors of a recipe that are written out
 RECIPES_EXTENDED = 20  # of recipes that extend one another
 OVERRIDES = 1000
 
@@ -107,7 +107,7 @@ def read_recipe(
     Raises
     ------
     RecipeError
-        With every fault as ``file:line:column: message``, in the order they are written.
+        With every error as ``file:line:column: message``, in the order they are written.
 
     Examples
     --------
@@ -120,11 +120,11 @@ def read_recipe(
     """
     budget = Budget()
     if isinstance(path, Mapping):
-        place = Place("recipe")
+        position = Position("recipe")
         try:
-            layers, text, file = [_sections(tree_of(path, place, budget))], "", None
-        except YamlFault as error:
-            raise _refusal(error.faults) from None
+            layers, text, file = [_sections(tree_of(path, position, budget))], "", None
+        except TextError as error:
+            raise _refusal(error.errors) from None
     else:
         try:
             file = Path(path)
@@ -136,26 +136,28 @@ def read_recipe(
     tree = layers[0]
     for layer in layers[1:]:
         tree = _merge(layer, tree)
-    sources = [layer.place.source for layer in layers]
+    sources = [layer.position.source for layer in layers]
     tree, sources = _override(tree, overrides, seed, sources, budget)
 
     values = plain(tree)
     values.pop("extends", None)
-    faults = recipe_faults(values)
-    if faults:
+    errors = recipe_errors(values)
+    if errors:
         ranks = {source: rank for rank, source in reversed(list(enumerate(sources)))}
-        first = Place(sources[0], 1, 1) if layers[0].place.line else Place(sources[0])
-        found = [(_place(fault, tree, first), fault) for fault in faults]
+        first = Position(sources[0], 1, 1) if layers[0].position.line else Position(sources[0])
+        found = [(_position(error, tree, first), error) for error in errors]
         found.sort(key=lambda item: (ranks.get(item[0].source, -1), item[0].line, item[0].column))
-        written = [(place, _message(fault, place, values)) for place, fault in found[:SHOWN]]
+        written = [
+            (position, _message(error, position, values)) for position, error in found[:SHOWN]
+        ]
         raise _refusal(written, len(found) - len(written))
     for key in ("path", "test_path"):
         if isinstance(values["data"].get(key), str):
-            values["data"][key] = _find(values["data"][key], tree.value["data"].value[key].place)
+            values["data"][key] = _find(values["data"][key], tree.value["data"].value[key].position)
     recipe = complete(RECIPES[values["task"]].model_validate(values))
-    _must_fit(recipe, layers[0].place)
+    _must_fit(recipe, layers[0].position)
     origins = {
-        dotted: _origin(_node(tree, keys).place)
+        dotted: _origin(_node(tree, keys).position)
         for dotted in leaves(type(recipe))
         if _has(tree, keys := tuple(dotted.split(".")))
     }
@@ -165,11 +167,11 @@ def read_recipe(
 # files and layers ----------------------------------------------------------------------------
 
 
-def _refusal(faults: Iterable[tuple[Place, str]], more: int = 0) -> RecipeError:
-    """Return the error of these faults, the first of them written out."""
-    messages = [f"{place}: {message}" for place, message in faults]
+def _refusal(errors: Iterable[tuple[Position, str]], more: int = 0) -> RecipeError:
+    """Return the error of these errors, the first of them written out."""
+    messages = [f"{position}: {message}" for position, message in errors]
     more += len(messages) - len(messages[:SHOWN])
-    rest = [f"{more} more faults are not shown."] if more else []
+    rest = [f"{more} more errors are not shown."] if more else []
     return RecipeError([*messages[:SHOWN], *rest])
 
 
@@ -223,34 +225,34 @@ def _layers(text: str, name: str, chain: tuple[tuple[str, str], ...], budget: Bu
     chain = (*chain, (os.path.realpath(name), name))
     try:
         tree = parse(text, name, budget)
-    except YamlFault as error:
-        raise _refusal(error.faults) from None
+    except TextError as error:
+        raise _refusal(error.errors) from None
     if tree.value is None:
         raise RecipeError(f"{name}:1:1: the recipe is empty. Begin with a task: {_tasks()}.")
     if not isinstance(tree.value, dict):
         got = _cut(flow(plain(tree)))
-        raise RecipeError(explain(str(tree.place), "a recipe", "a map of settings", got))
+        raise RecipeError(explain(str(tree.position), "a recipe", "a map of settings", got))
     tree = _sections(tree)
     if "extends" not in tree.value or tree.value["extends"].value is None:
         return [tree]
     extends = tree.value["extends"]
     if not isinstance(extends.value, str):
         got = _cut(flow(plain(extends)))
-        raise RecipeError(explain(str(extends.place), "extends", "a recipe's file name", got))
+        raise RecipeError(explain(str(extends.position), "extends", "a recipe's file name", got))
     base = os.path.normpath(os.path.join(os.path.dirname(name), extends.value))
     if os.path.realpath(base) in [seen for seen, _ in chain]:
         circle = " -> ".join([*(known for _, known in chain), base])
-        raise RecipeError(f"{extends.place}: extends comes back to itself: {circle}.")
+        raise RecipeError(f"{extends.position}: extends comes back to itself: {circle}.")
     if not os.path.isfile(base):
         shown_base = _cut_name(base)
-        raise RecipeError(f"{extends.place}: extends names {shown_base}, which is not a file.")
+        raise RecipeError(f"{extends.position}: extends names {shown_base}, which is not a file.")
     if len(chain) > RECIPES_EXTENDED:
-        raise RecipeError(f"{extends.place}: extends goes on for more than {RECIPES_EXTENDED} "
+        raise RecipeError(f"{extends.position}: extends goes on for more than {RECIPES_EXTENDED} "
                           "recipes.")  # fmt: skip
     return [tree, *_layers(_text(base), base, chain, budget)]
 
 
-def _must_fit(recipe: Recipe, first: Place) -> None:
+def _must_fit(recipe: Recipe, first: Position) -> None:
     """See to it that the recipe can be read again when it is written with everything filled."""
     settings = _size(recipe.model_dump())
     if settings > VALUES or len(resolved_yaml(recipe)) > CHARACTERS:
@@ -275,13 +277,13 @@ def _sections(tree: Tree, names: tuple[str, ...] = SECTIONS) -> Tree:
     for name in names:
         if name in items:
             item = items[name]
-            item = Tree({}, item.place) if item.value is None else item
+            item = Tree({}, item.position) if item.value is None else item
             if isinstance(item.value, dict):
                 item = _sections(
                     item, {"data": ("split",), "evaluate": ("backtest",)}.get(name, ())
                 )
             items[name] = item
-    return Tree(items, tree.place, tree.keys)
+    return Tree(items, tree.position, tree.keys)
 
 
 def _merge(base: Tree, over: Tree) -> Tree:
@@ -291,83 +293,85 @@ def _merge(base: Tree, over: Tree) -> Tree:
     items = dict(base.value)
     for key, item in over.value.items():
         items[key] = _merge(items[key], item) if key in items else item
-    return Tree(items, over.place, {**base.keys, **over.keys})
+    return Tree(items, over.position, {**base.keys, **over.keys})
 
 
 def _override(
     tree: Tree, overrides: Iterable[str], seed: int | None, sources: list[str], budget: Budget
 ) -> tuple[Tree, list[str]]:
-    faults: list[tuple[Place, str]] = []
+    errors: list[tuple[Position, str]] = []
     for number, text in enumerate(overrides, 1):
         if number > OVERRIDES:
-            faults.append((Place("--set"), f"more than {OVERRIDES} overrides."))
+            errors.append((Position("--set"), f"more than {OVERRIDES} overrides."))
             break
         if not isinstance(text, str):
             raise TypeError(explain("read_recipe", "overrides", "strings PATH=VALUE", text))
-        place = Place(f"--set {printable(text[: LONGEST_OPTION + 1])}")
+        position = Position(f"--set {printable(text[: LONGEST_OPTION + 1])}")
         if len(text) > LONGEST_OPTION:
-            place = Place(f"{place.source[:LONGEST_OPTION]}...")
+            position = Position(f"{position.source[:LONGEST_OPTION]}...")
         path, equals, value = text.partition("=")
         keys = path.strip().split(".", DEPTH)
         if not equals or not all(keys) or len(keys) > DEPTH - 1:
             words = explain("--set", "an override", "PATH=VALUE", text, "Write a.b=1.")
-            faults.append((Place("--set"), words.removeprefix("--set: ")))
+            errors.append((Position("--set"), words.removeprefix("--set: ")))
             continue
         try:
-            budget.read(path, place)
-            budget.take(2 * len(keys), place)
-            parsed = plain(parse(value, place.source, budget))
-            item = tree_of([parsed, keys], place, Budget()).value[0]
-        except YamlFault as error:
-            faults += [(place, message) for _, message in error.faults]
+            budget.read(path, position)
+            budget.take(2 * len(keys), position)
+            parsed = plain(parse(value, position.source, budget))
+            item = tree_of([parsed, keys], position, Budget()).value[0]
+        except TextError as error:
+            errors += [(position, message) for _, message in error.errors]
             continue
         for key in reversed(keys):
-            item = Tree({key: item}, place, {key: place})
+            item = Tree({key: item}, position, {key: position})
         tree = _merge(tree, _sections(item))
-        sources = [*sources, place.source]
+        sources = [*sources, position.source]
     if seed is not None:
-        place = Place("--seed")
+        position = Position("--seed")
         try:
-            tree = _merge(tree, Tree({"seed": tree_of(seed, place)}, place, {"seed": place}))
-        except YamlFault as error:
-            faults += error.faults
-        sources = [*sources, place.source]
-    if faults:
-        raise _refusal(faults)
+            tree = _merge(
+                tree, Tree({"seed": tree_of(seed, position)}, position, {"seed": position})
+            )
+        except TextError as error:
+            errors += error.errors
+        sources = [*sources, position.source]
+    if errors:
+        raise _refusal(errors)
     return tree, sources
 
 
-# faults --------------------------------------------------------------------------------------
+# errors --------------------------------------------------------------------------------------
 
 
-def _place(fault: Fault, tree: Tree, first: Place) -> Place:
-    """Return the place of a fault."""
-    if fault.kind in ("unknown", "task"):
-        return _node(tree, fault.path[:-1]).keys[fault.path[-1]]
-    if fault.kind == "missing":
-        return _section_place(tree, fault.path, first)
-    involved = (fault.path + fault.item, *fault.also)
+def _position(error: FieldError, tree: Tree, first: Position) -> Position:
+    """Return the position of an error."""
+    if error.kind in ("unknown", "task"):
+        return _node(tree, error.path[:-1]).keys[error.path[-1]]
+    if error.kind == "missing":
+        return _section_position(tree, error.path, first)
+    involved = (error.path + error.item, *error.also)
     at = next((path for path in involved if _has(tree, path)), None)
-    return _node(tree, at).place if at else first
+    return _node(tree, at).position if at else first
 
 
-def _message(fault: Fault, place: Place, values: Any) -> str:
-    """Return what a fault says after its place."""
-    if fault.text:
-        return fault.text
-    got = _value(values, fault.path)
+def _message(error: FieldError, position: Position, values: Any) -> str:
+    """Return what an error says after its position."""
+    if error.text:
+        return error.text
+    got = _value(values, error.path)
     plain_value = isinstance(got, (bool, int, float, list, Mapping)) or got is None
     written = _cut(flow(got)) if plain_value else shown(got, LONGEST)
-    words = explain(str(place), fault.dotted, fault.expected, Written(written), fault.mend)
-    return words.removeprefix(f"{place}: ")
+    words = explain(str(position), error.dotted, error.expected, Written(written), error.hint)
+    return words.removeprefix(f"{position}: ")
 
 
 def _cut(text: str) -> Written:
     return Written(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
 
 
-def _section_place(tree: Tree, path: tuple[Any, ...], first: Place) -> Place:
-    """Return the place of the key of the section a field is missing from."""
+def _section_position(tree: Tree, path: tuple[Any, ...], first: Position) -> Position:
+    """Return the position of the key of the section a field is missing from."""
     above = path[:-1]
     if above and _has(tree, above):
         return _node(tree, above[:-1]).keys[above[-1]]
@@ -410,19 +414,19 @@ def _default(values: Any, path: tuple[Any, ...]) -> Any:
     return None if field.is_required() else field.get_default(call_default_factory=True)
 
 
-def _origin(place: Place) -> str:
-    return f"{place.source}:{place.line}" if place.line else place.source
+def _origin(position: Position) -> str:
+    return f"{position.source}:{position.line}" if position.line else position.source
 
 
 # data files ----------------------------------------------------------------------------------
 
 
-def _find(text: str, place: Place) -> str:
+def _find(text: str, position: Position) -> str:
     """Return the absolute path of a data file: beside the recipe, else in the working folder.
 
     One given on the command line is looked for in the working folder only.
     """
-    folder = os.path.dirname(place.source) if place.line else ""
+    folder = os.path.dirname(position.source) if position.line else ""
     beside = os.path.abspath(os.path.join(folder, os.path.expanduser(text)))
     working = os.path.abspath(os.path.expanduser(text))
     if beside == working:

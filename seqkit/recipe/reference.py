@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from seqkit.recipe.faults import whole
+from seqkit.recipe.field_errors import whole
 from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.schema import RECIPES, leaves
 from seqkit.recipe.types import bounds, listing, phrase

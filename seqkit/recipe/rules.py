@@ -32,16 +32,16 @@ class Rule:
         Dotted paths of the settings; the first is the one the message names.
     holds : callable
         Takes the values of the settings in that order.
-    expected, mend : str
+    expected, hint : str
         Words of the message; ``{name}`` stands for the setting whose path ends in that name.
     figure : callable, optional
-        Takes the same values; what it returns stands for ``{figure}`` in `mend`.
+        Takes the same values; what it returns stands for ``{figure}`` in `hint`.
     """
 
     of: tuple[str, ...]
     holds: Callable[..., bool]
     expected: str
-    mend: str
+    hint: str
     figure: Callable[..., str] | None = None
 
 
@@ -366,7 +366,7 @@ def broken_rules(values: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
     Parameters
     ----------
     values : mapping of str to object
-        Settings by dotted path, defaults filled in; those with a fault of their own left out.
+        Settings by dotted path, defaults filled in; those with an error of their own left out.
     """
     for rule in RULES:
         try:

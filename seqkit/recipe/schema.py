@@ -1,6 +1,6 @@
 """The grammar of a recipe, one class a task, and the checks that use it.
 
-The same field definitions serve the recipe (:func:`recipe_faults`), the keyword arguments of
+The same field definitions serve the recipe (:func:`recipe_errors`), the keyword arguments of
 estimators and builders (:func:`validate_parameters`) and the JSON schema of editors
 (:func:`json_schema`).
 
@@ -26,7 +26,7 @@ from pydantic.json_schema import models_json_schema
 from seqkit.errors import explain, shown, suggest
 from seqkit.recipe import evaluate_sections as judged
 from seqkit.recipe import sections as s
-from seqkit.recipe.faults import Fault, rule_faults, section_faults, value_faults, whole
+from seqkit.recipe.field_errors import FieldError, rule_errors, section_errors, value_errors, whole
 from seqkit.recipe.types import (
     LETTERS,
     MILLION,
@@ -52,7 +52,7 @@ __all__ = [
     "defaults",
     "json_schema",
     "leaves",
-    "recipe_faults",
+    "recipe_errors",
     "validate_parameters",
 ]
 
@@ -255,32 +255,32 @@ def validate_parameters(owner: str, task: str, values: Mapping[str, Any]) -> Non
     Raises
     ------
     TypeError
-        If all faults are wrong types, or a name is unknown.
+        If all errors are wrong types, or a name is unknown.
     ValueError
-        If a value is out of range or contradicts another. All faults are in the one message.
+        If a value is out of range or contradicts another. All errors are in the one message.
     """
     plain = {name: _plain(value) for name, value in values.items() if name not in _ELSEWHERE}
     kind = _arguments(task)
-    faults = value_faults(kind, plain, null="None")
-    wrong = {str(fault.path[0]) for fault in faults}
+    errors = value_errors(kind, plain, null="None")
+    wrong = {str(error.path[0]) for error in errors}
     paths = PARAMETERS[task]
     checked = {paths[n]: v for n, v in plain.items() if n in paths and n not in wrong}
     shown = {path: name for name, path in paths.items()}
-    faults += rule_faults(checked, shown)
-    if not faults:
+    errors += rule_errors(checked, shown)
+    if not errors:
         return
     lines = []
-    for fault in faults:
-        name, *inside = (shown[fault.dotted],) if fault.dotted in shown else fault.path
-        if fault.kind == "unknown":
-            text = fault.text if inside else _unknown_parameter(str(name), task)
+    for error in errors:
+        name, *inside = (shown[error.dotted],) if error.dotted in shown else error.path
+        if error.kind == "unknown":
+            text = error.text if inside else _unknown_parameter(str(name), task)
             lines.append(f"{owner}: {text}")
             continue
         what, value = str(name), values[str(name)]
         for key in inside:
             what, value = f"{what}[{key!r}]", value[key]
-        lines.append(explain(owner, what, fault.expected, value, fault.mend))
-    if all(fault.kind in ("type", "unknown") for fault in faults):
+        lines.append(explain(owner, what, error.expected, value, error.hint))
+    if all(error.kind in ("type", "unknown") for error in errors):
         raise TypeError("\n".join(lines))
     raise ValueError("\n".join(lines))
 
@@ -308,8 +308,8 @@ def _plain(value: Any, depth: int = 2) -> Any:
     return value
 
 
-def recipe_faults(values: Mapping[str, Any]) -> list[Fault]:
-    """Return every fault of a recipe given as plain values, in no order.
+def recipe_errors(values: Mapping[str, Any]) -> list[FieldError]:
+    """Return every error of a recipe given as plain values, in no order.
 
     Parameters
     ----------
@@ -319,14 +319,14 @@ def recipe_faults(values: Mapping[str, Any]) -> list[Fault]:
     task = values.get("task")
     known = isinstance(task, str) and task in RECIPES
     guess = str(task) if known else ("forecasting" if "forecast" in values else "classification")
-    faults = section_faults(RECIPES[guess], values, others=RECIPES)
+    errors = section_errors(RECIPES[guess], values, others=RECIPES)
     if not known:
-        # Without a task only the faults that no task allows are sure.
-        others = [section_faults(kind, values, others=RECIPES) for kind in RECIPES.values()]
+        # Without a task only the errors that no task allows are sure.
+        others = [section_errors(kind, values, others=RECIPES) for kind in RECIPES.values()]
         common = set.intersection(*({f.path for f in found} for found in others))
-        sure = [f for f in faults if f.path in common and f.kind != "task" and f.path != ("task",)]
-        return [_task_fault(values), *sure]
-    wrong = {fault.path for fault in faults}
+        sure = [f for f in errors if f.path in common and f.kind != "task" and f.path != ("task",)]
+        return [_task_error(values), *sure]
+    wrong = {error.path for error in errors}
     checked: dict[str, Any] = {}
     for dotted, field in leaves(RECIPES[guess]).items():
         path = tuple(dotted.split("."))
@@ -334,16 +334,16 @@ def recipe_faults(values: Mapping[str, Any]) -> list[Fault]:
             continue
         checked[dotted] = _lookup(values, path, field)
     shown = {path: path for path in checked}
-    return faults + rule_faults(checked, shown)
+    return errors + rule_errors(checked, shown)
 
 
-def _task_fault(values: Mapping[str, Any]) -> Fault:
+def _task_error(values: Mapping[str, Any]) -> FieldError:
     words = phrase(whole(Recipe.model_fields["task"]))
     if "task" not in values:
-        return Fault(("task",), "missing", text=f"missing field 'task': {words}.")
+        return FieldError(("task",), "missing", text=f"missing field 'task': {words}.")
     task = values["task"]
     near = suggest(task, RECIPES) if isinstance(task, str) else ""
-    return Fault(("task",), "value", words, near[:1].upper() + near[1:])
+    return FieldError(("task",), "value", words, near[:1].upper() + near[1:])
 
 
 def _lookup(values: Any, path: tuple[str, ...], field: FieldInfo) -> Any:

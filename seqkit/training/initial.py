@@ -108,28 +108,28 @@ def initial_weights(
     """
     values: dict[int, np.ndarray] = {}
     answers: dict[int, dict[str, np.ndarray]] = {}
-    position = {id(variable): place for place, variable in enumerate(model.weights)}
+    position = {id(variable): index for index, variable in enumerate(model.weights)}
     for layer, variable in _owners(model):
-        place = position.get(id(variable))
-        if place is None:  # state that is no weight
+        index = position.get(id(variable))
+        if index is None:  # state that is no weight
             continue
         hook = getattr(layer, "initial_weights", None)
         if callable(hook):
             if id(layer) not in answers:
-                answers[id(layer)] = hook(derived_seed(seed, place))
-            values[place] = np.asarray(answers[id(layer)][variable.name])
+                answers[id(layer)] = hook(derived_seed(seed, index))
+            values[index] = np.asarray(answers[id(layer)][variable.name])
             continue
         initializer = _initializer(layer, variable.name)
         if initializer is None:
             continue
         told = variable.name != "bias" or not getattr(layer, "unit_forget_bias", False)
         if fresh is not None and "seed" not in initializer.get_config():
-            values[place] = fresh[place]
+            values[index] = fresh[index]
         elif told:
-            values[place] = _draw(initializer, variable, derived_seed(seed, place))
+            values[index] = _draw(initializer, variable, derived_seed(seed, index))
     if len(values) < len(position):
         with python_seed(derived_seed(seed, len(position))):
             copy = keras.models.clone_model(model)
-        for place, value in enumerate(copy.get_weights()):
-            values.setdefault(place, value)
-    return [values[place] for place in range(len(position))]
+        for index, value in enumerate(copy.get_weights()):
+            values.setdefault(index, value)
+    return [values[index] for index in range(len(position))]

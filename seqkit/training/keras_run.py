@@ -130,9 +130,9 @@ def predict_with_keras(
     """Return a Keras model's prediction for every example of a source, in order."""
     strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
     policy = keras.config.floatx(), keras.config.dtype_policy().name
-    place = _predicting(key, output, *policy, strategy)
-    with place[0]:
-        model = place[1] = place[1] or Model(build, output)
+    held = _predicting(key, output, *policy, strategy)
+    with held[0]:
+        model = held[1] = held[1] or Model(build, output)
         if len(weights) != len(model.weights):
             expected = f"{len(model.weights)} arrays"
             hint = "They belong to another architecture."

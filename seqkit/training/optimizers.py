@@ -70,8 +70,8 @@ class Rule:
         """Return the state before the first step, for weights of these shapes."""
         found = [np.zeros(shape, np.float32) for shape in self.shapes(trained)]
         found[:2] = [np.array(0, np.int64), np.array(rate, np.float32)]
-        for place, start in enumerate(self.scalars, len(found) - len(self.scalars)):
-            found[place] = np.array(start, np.float32)
+        for index, start in enumerate(self.scalars, len(found) - len(self.scalars)):
+            found[index] = np.array(start, np.float32)
         return found
 
     def state(

@@ -270,15 +270,15 @@ class Trainee(Model):
 
         def replica(batch: Any, rate: Any, state: Any) -> Any:
             context = tf.distribute.get_replica_context()
-            place = context.replica_id_in_sync_group
+            replica = context.replica_id_in_sync_group
 
             def share(rows: Any) -> Any:
-                mine = rows[place :: self.replicas]
+                mine = rows[replica :: self.replicas]
                 # A last batch smaller than the replicas leaves some without: they compute one row
                 # that counts for nothing, because everybody must take part in the sum.
                 return tf.cond(tf.shape(mine)[0] > 0, lambda: mine, lambda: rows[:1])
 
-            own = (n - tf.cast(place, tf.int32) + self.replicas - 1) // self.replicas
+            own = (n - tf.cast(replica, tf.int32) + self.replicas - 1) // self.replicas
             counts = tf.cast(own > 0, tf.float32)
             mine = tf.nest.map_structure(share, batch)
             part = tf.cast(own, tf.float32) / tf.cast(n, tf.float32)

@@ -1,4 +1,4 @@
-"""Recipes mutated by their structure: read as promised, or refused with every fault in its place.
+"""Recipes mutated by their structure: read as promised, or refused with every error in its place.
 
 A try begins with a recipe (of recipes/, or made over the grammar), changes it some times as a
 tree, writes it in one of several styles, and may then damage the text. What is read must come
@@ -232,7 +232,7 @@ def unplain(rng: random.Random, recipe: dict) -> dict:
     return recipe
 
 
-PLACED = re.compile(r".*:\d+:\d+: .|--set|--seed: |recipe: |\d+ more faults are not shown", re.S)
+PLACED = re.compile(r".*:\d+:\d+: .|--set|--seed: |recipe: |\d+ more errors are not shown", re.S)
 SHAPELESS = re.compile(r".*: (no such file|cannot be read: )", re.S)
 
 
@@ -266,13 +266,13 @@ def test_recipes(attack, tmp_path, monkeypatch, record_property):
         try:
             resolved = read_recipe(given, sets)  # type: ignore[arg-type]
         except RecipeError as error:
-            for fault in error.faults:
-                if not (PLACED.match(fault) or SHAPELESS.match(fault)):
-                    attack.escape(number, f"a fault without a place: {fault[:100]}")
-                if not fault.isprintable() or len(fault) > 3000:
-                    attack.escape(number, f"a fault that cannot be shown: {fault[:100]!r}")
-            if not 1 <= len(error.faults) <= 51:
-                attack.escape(number, f"{len(error.faults)} faults")
+            for message in error.messages:
+                if not (PLACED.match(message) or SHAPELESS.match(message)):
+                    attack.escape(number, f"an error without a place: {message[:100]}")
+                if not message.isprintable() or len(message) > 3000:
+                    attack.escape(number, f"an error that cannot be shown: {message[:100]!r}")
+            if not 1 <= len(error.messages) <= 51:
+                attack.escape(number, f"{len(error.messages)} errors")
         except BaseException as error:
             attack.escape(number, f"{type(error).__name__}: {str(error)[:150]!r}")
         else:

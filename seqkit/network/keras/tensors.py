@@ -37,8 +37,8 @@ def tensors_of(
         else:
             out = compute(*given)
         parts = out if node.layer.n_outputs > 1 else (out,)
-        for place, part in enumerate(parts):
-            found[node.name if place == 0 else f"{node.name}:{place}"] = part
+        for index, part in enumerate(parts):
+            found[node.name if index == 0 else f"{node.name}:{index}"] = part
     return found
 
 

@@ -52,9 +52,9 @@ class Saved(dict[str, Any]):
 
     Parameters
     ----------
-    mask : callable (shape, rate, place) -> ndarray, optional
+    mask : callable (shape, rate, index) -> ndarray, optional
         Draws 0 for what is dropped and 1 / (1 - rate) for the rest, from the layer's source number
-        `place`; None where nothing is dropped, since nothing is being trained.
+        `index`; None where nothing is dropped, since nothing is being trained.
     """
 
     def __init__(self, mask: Callable[[tuple[int, ...], float, int], Array] | None = None) -> None:

@@ -64,13 +64,13 @@ class Concatenate(Layer):
     most: int | None = None
 
     def shape(self, *parts: Shape) -> Shape:
-        place = self.axis if self.axis < 0 else self.axis - 1
-        sizes = [part[place] for part in parts]
+        index = self.axis if self.axis < 0 else self.axis - 1
+        sizes = [part[index] for part in parts]
         total = None if None in sizes else sum(n for n in sizes if n is not None)
         if self.most is not None:
             total = self.most
         found = list(parts[0])
-        found[place] = total
+        found[index] = total
         return tuple(found)
 
     def forward(self, ops: Any, p: Any, saved: Saved, *parts: Any) -> Any:

@@ -141,8 +141,8 @@ class Recurrent(Layer):
     ) -> Any:  # fmt: skip
         x = _by_time(x)
         saved["directions"] = directions = [
-            _Direction(self, place, p, saved, x, lengths, initial)
-            for place in range(len(self.directions))
+            _Direction(self, index, p, saved, x, lengths, initial)
+            for index in range(len(self.directions))
         ]
         side_by_side([call for direction in directions for call in direction.forward()])
         parts = [direction.output() for direction in directions]
@@ -173,16 +173,16 @@ class _Direction:
     """One direction of a layer on its way through a batch: sequences are (time, batch, ...)."""
 
     def __init__(
-        self, layer: Recurrent, place: int, p: Mapping[str, Array], saved: Saved, x: Array,
+        self, layer: Recurrent, index: int, p: Mapping[str, Array], saved: Saved, x: Array,
         lengths: Array | None, initial: tuple[Array, ...],
     ) -> None:  # fmt: skip
         self.layer, self.lengths, self.cell = layer, lengths, layer.row
-        self.start, self.reverse = layer.directions[place], place == 1
+        self.start, self.reverse = layer.directions[index], index == 1
         weights = Weights(*(p.get(f"{self.start}{name}") for name in Weights._fields))
         n_steps, n, _ = x.shape
         mask = _NO_ROWS
         if saved.mask is not None and layer.recurrent_dropout:
-            mask = saved.mask((n, layer.units), layer.recurrent_dropout, place)
+            mask = saved.mask((n, layer.units), layer.recurrent_dropout, index)
         parts = n_shards(n, n_steps, layer.units, len(layer.directions), n_cores())
         x = _reversed(x, lengths) if self.reverse else x
         self.batch = Batch(self.cell, x, weights, mask, parts)

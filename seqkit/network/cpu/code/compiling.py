@@ -94,7 +94,7 @@ def _unusable(folder: Path) -> str:
             if status.st_uid != os.getuid():
                 return "it belongs to another user"
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return "others can write to it (chmod 700 mends that)"
+                return "others can write to it (chmod 700 helps)"
             if stat.S_IMODE(status.st_mode) != 0o700:
                 folder.chmod(0o700)
         if not os.access(folder, os.W_OK):

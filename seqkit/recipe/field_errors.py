@@ -16,23 +16,23 @@ from seqkit.recipe.optimizers import Variants
 from seqkit.recipe.rules import broken_rules
 from seqkit.recipe.types import OneOf, allowed_names, listing, phrase
 
-__all__ = ["Fault", "rule_faults", "section_faults", "value_faults", "whole"]
+__all__ = ["FieldError", "rule_errors", "section_errors", "value_errors", "whole"]
 
 Path = tuple[str | int, ...]
 SUGGESTED = 50  # unknown fields for which a known one is looked for
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One fault.
+class FieldError:
+    """One error.
 
     Attributes
     ----------
     path : tuple of str or int
         Keys that lead to the setting.
     kind : {"unknown", "task", "missing", "type", "value", "rule"}
-        What sort of fault it is; the first two are about a key, not its value.
-    expected, mend : str
+        What sort of error it is; the first two are about a key, not its value.
+    expected, hint : str
         Words for :func:`seqkit.errors.explain`.
     text : str
         The whole message, where that form does not fit.
@@ -45,7 +45,7 @@ class Fault:
     path: Path
     kind: Literal["unknown", "task", "missing", "type", "value", "rule"]
     expected: str = ""
-    mend: str = ""
+    hint: str = ""
     text: str = ""
     item: Path = ()
     also: tuple[Path, ...] = ()
@@ -61,8 +61,8 @@ def whole(field: FieldInfo) -> Any:
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
-def value_faults(kind: type[BaseModel], values: Mapping[str, Any], null: str) -> list[Fault]:
-    """Return the faults of values against a class of fields, one for each field at most."""
+def value_errors(kind: type[BaseModel], values: Mapping[str, Any], null: str) -> list[FieldError]:
+    """Return the errors of values against a class of fields, one for each field at most."""
     try:
         kind.__pydantic_validator__.validate_python(dict(values))
     except ValidationError as error:
@@ -70,17 +70,17 @@ def value_faults(kind: type[BaseModel], values: Mapping[str, Any], null: str) ->
         for detail in error.errors(include_url=False, include_input=False):
             path, _ = _split(kind, detail["loc"])
             found.setdefault(path, []).append(detail)
-        faults = []
+        errors = []
         unknown = 0
         for path, details in found.items():
             if _field(kind, path) is None:
                 unknown += 1
-                faults.append(_unknown_fault(kind, path, unknown <= SUGGESTED))
+                errors.append(_unknown_error(kind, path, unknown <= SUGGESTED))
             elif (map_of := _variants(kind, path, values)) is not None:
-                faults += _map_faults(path, *map_of, null)
+                errors += _map_errors(path, *map_of, null)
             else:
-                faults.append(_fault(kind, path, details, values, null))
-        return faults
+                errors.append(_error(kind, path, details, values, null))
+        return errors
     return []
 
 
@@ -112,66 +112,68 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _map_faults(path: Path, variants: Variants, got: Mapping[Any, Any], null: str) -> list[Fault]:
-    """Return the faults of a map whose ``name`` says which settings it may have."""
+def _map_errors(
+    path: Path, variants: Variants, got: Mapping[Any, Any], null: str
+) -> list[FieldError]:
+    """Return the errors of a map whose ``name`` says which settings it may have."""
     names = [name for name, _ in variants.kinds]
     if "name" not in got:
         words = f"a map with a name, {phrase(Annotated[str, OneOf(names)])}"
-        return [Fault(path, "value", words, f"Write name: {names[0]} into it.")]
+        return [FieldError(path, "value", words, f"Write name: {names[0]} into it.")]
     kind = variants.kind(got["name"])
     if kind is None:
         words = phrase(Annotated[str, OneOf(names)])
         near = suggest(got["name"], names) if isinstance(got["name"], str) else ""
-        return [Fault((*path, "name"), "value", words, near[:1].upper() + near[1:])]
+        return [FieldError((*path, "name"), "value", words, near[:1].upper() + near[1:])]
     known = [option for option in kind.model_fields if option != "name"]
-    faults = []
+    errors = []
     for option in [option for option in got if option not in kind.model_fields]:
         near = suggest(option, known) if isinstance(option, str) else ""
         near = near or f"it has {listing(known, 'and')}."
         text = f"{shown(option)} is no option of {got['name']}; {near}"
-        faults.append(Fault((*path, option), "unknown", text=text))
+        errors.append(FieldError((*path, option), "unknown", text=text))
     given = {option: value for option, value in got.items() if option in kind.model_fields}
-    return faults + [replace(f, path=(*path, *f.path)) for f in value_faults(kind, given, null)]
+    return errors + [replace(f, path=(*path, *f.path)) for f in value_errors(kind, given, null)]
 
 
-def section_faults(
+def section_errors(
     kind: type[BaseModel], values: Mapping[str, Any], others: Mapping[str, type[BaseModel]]
-) -> list[Fault]:
-    """Return the faults of a recipe's values; a field of another task is said to be one."""
-    values, faults = _named(kind, values)
-    for fault in value_faults(kind, values, null="null"):
-        if fault.kind == "unknown":
-            tasks = [name for name, other in others.items() if _field(other, fault.path)]
+) -> list[FieldError]:
+    """Return the errors of a recipe's values; a field of another task is said to be one."""
+    values, errors = _named(kind, values)
+    for error in value_errors(kind, values, null="null"):
+        if error.kind == "unknown":
+            tasks = [name for name, other in others.items() if _field(other, error.path)]
             if tasks:
-                fault = Fault(
-                    fault.path,
+                error = FieldError(
+                    error.path,
                     "task",
-                    text=f"{shown(fault.dotted)} is for {listing(tasks, 'and')}, not for "
+                    text=f"{shown(error.dotted)} is for {listing(tasks, 'and')}, not for "
                     f"{values.get('task')}. Remove it.",
                 )
-        faults.append(fault)
-    return faults
+        errors.append(error)
+    return errors
 
 
 def _named(
     kind: type[BaseModel], values: Mapping[str, Any], above: Path = ()
-) -> tuple[dict[str, Any], list[Fault]]:
-    """Return the values whose keys are text, in sections too, and the others as faults."""
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """Return the values whose keys are text, in sections too, and the others as errors."""
     named: dict[str, Any] = {}
-    faults = []
+    errors = []
     for key, value in values.items():
         field = kind.model_fields.get(key) if isinstance(key, str) else None
         if not isinstance(key, str):
-            faults.append(_unknown_fault(kind, (*above, key), suggested=False))
+            errors.append(_unknown_error(kind, (*above, key), suggested=False))
         elif field and _is_section(field.annotation) and isinstance(value, Mapping):
             named[key], inner = _named(field.annotation, value, (*above, key))  # type: ignore[arg-type]
-            faults += inner
+            errors += inner
         else:
             named[key] = value
-    return named, faults
+    return named, errors
 
 
-def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fault]:
+def rule_errors(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[FieldError]:
     """Return the rules between settings that are broken.
 
     Parameters
@@ -181,19 +183,19 @@ def rule_faults(values: Mapping[str, Any], shown: Mapping[str, str]) -> list[Fau
     shown : mapping of str to str
         The name of each path in messages.
     """
-    faults = []
+    errors = []
     for rule, figure in broken_rules(values):
         names = {path.rpartition(".")[2]: shown[path] for path in rule.of}
-        faults.append(
-            Fault(
+        errors.append(
+            FieldError(
                 tuple(rule.of[0].split(".")),
                 "rule",
                 rule.expected.format_map(names),
-                rule.mend.format_map({**names, "figure": figure}),
+                rule.hint.format_map({**names, "figure": figure}),
                 also=tuple(tuple(path.split(".")) for path in rule.of[1:]),
             )
         )
-    return faults
+    return errors
 
 
 def _is_section(annotation: Any) -> bool:
@@ -201,7 +203,7 @@ def _is_section(annotation: Any) -> bool:
 
 
 def _split(kind: type[BaseModel], loc: Path) -> tuple[Path, Path]:
-    """Split the place of a pydantic error into the setting and what follows inside it."""
+    """Split the position of a pydantic error into the setting and what follows inside it."""
     for depth, key in enumerate(loc):
         field = kind.model_fields.get(str(key))
         if field is None or not _is_section(field.annotation):
@@ -222,19 +224,19 @@ def _field(kind: type[BaseModel], path: Path) -> FieldInfo | None:
     return field
 
 
-def _fault(
+def _error(
     kind: type[BaseModel],
     path: Path,
     details: list[dict[str, Any]],
     values: Mapping[str, Any],
     null: str,
-) -> Fault:
+) -> FieldError:
     field = _field(kind, path)
     assert field is not None
     if details[0]["type"] == "missing":
         dotted = ".".join(map(str, path))
         meaning = (field.description or "").split(". ")[0].rstrip(".")
-        return Fault(
+        return FieldError(
             path, "missing", text=f"missing field {dotted!r}: {meaning[:1].lower()}{meaning[1:]}."
         )
     got: Any = values
@@ -242,16 +244,16 @@ def _fault(
         got = got[key]
     annotation = whole(field)
     item, wrong = _item(got, details, path)
-    mend = next((d["msg"] for d in details if d["type"] in ("distinct", "rising")), "")
-    mend = mend or _bound(details, wrong, phrase(annotation, null))
-    if not mend and isinstance(wrong, str):
+    hint = next((d["msg"] for d in details if d["type"] in ("distinct", "rising")), "")
+    hint = hint or _bound(details, wrong, phrase(annotation, null))
+    if not hint and isinstance(wrong, str):
         near = suggest(wrong, allowed_names(annotation))
         if near:
-            mend = near[:1].upper() + near[1:]
+            hint = near[:1].upper() + near[1:]
         elif _is_number(wrong) and allowed_names(annotation) in ((), (AUTO,)):
-            mend = "Remove the quotes."
+            hint = "Remove the quotes."
     sort: Literal["type", "value"] = "type" if _wrong_type(details, wrong) else "value"
-    return Fault(path, sort, phrase(annotation, null), mend, item=item)
+    return FieldError(path, sort, phrase(annotation, null), hint, item=item)
 
 
 def _bound(details: Iterable[dict[str, Any]], wrong: Any, words: str) -> str:
@@ -271,16 +273,16 @@ def _bound(details: Iterable[dict[str, Any]], wrong: Any, words: str) -> str:
 
 
 def _item(got: Any, details: Iterable[dict[str, Any]], path: Path) -> tuple[Path, Any]:
-    """Return the deepest place inside a list or map that an error points at, and its value."""
+    """Return the deepest position inside a list or map that an error points at, and its value."""
     best: Path = ()
     for detail in details:
-        here, place = got, []
+        here, position = got, []
         for key in detail["loc"][len(path) :]:
             if _holds(here, key):
                 here = here[key]
-                place.append(key)
-        if len(place) > len(best):
-            best = tuple(place)
+                position.append(key)
+        if len(position) > len(best):
+            best = tuple(position)
     for key in best:
         got = got[key]
     return best, got
@@ -309,11 +311,11 @@ def _is_number(text: str) -> bool:
     return "_" not in text
 
 
-def _unknown_fault(kind: type[BaseModel], path: Path, suggested: bool) -> Fault:
+def _unknown_error(kind: type[BaseModel], path: Path, suggested: bool) -> FieldError:
     """Say that a field is unknown, and which it may have been meant to be."""
     text = f"unknown field {shown('.'.join(map(str, path)))}"
     near = _meant(kind, path) if suggested else ""
-    return Fault(path, "unknown", text=f"{text}; {near}" if near else text)
+    return FieldError(path, "unknown", text=f"{text}; {near}" if near else text)
 
 
 def _meant(kind: type[BaseModel], path: Path) -> str:

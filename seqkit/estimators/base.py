@@ -8,7 +8,7 @@ trace an architecture once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -47,7 +47,13 @@ from seqkit.tasks import TASKS, Task
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["MODEL_SETTINGS", "TRAIN_SETTINGS", "BaseSequenceEstimator", "SeriesEstimator"]
+__all__ = [
+    "MODEL_SETTINGS",
+    "TRAIN_SETTINGS",
+    "BaseSequenceEstimator",
+    "SeriesEstimator",
+    "member_seed",
+]
 
 MODEL_SETTINGS = names_of(SeriesNetwork)
 TRAIN_SETTINGS = (
@@ -153,17 +159,52 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
         for name in [name for name in vars(self) if name.endswith("_")]:
             del self.__dict__[name]
 
-    def _adopt(self, fitted: training.Fitted, keep_state: bool) -> None:
-        """Take over what training gives."""
-        self.weights_ = fitted.weights
-        self.history_ = fitted.history
-        self.n_iter_ = fitted.epochs_run
-        self.best_epoch_ = fitted.best_epoch
-        self.trainer_ = fitted.trainer
+    def _adopt(self, fits: Sequence[training.Fitted], keep_state: bool) -> None:
+        """Take over what the training of every network gives."""
+        first = fits[0]
+        self._sizes_ = [len(fitted.weights) for fitted in fits]
+        self.weights_ = [weight for fitted in fits for weight in fitted.weights]
+        self.histories_ = [fitted.history for fitted in fits]
+        self.history_ = first.history
+        self.n_iter_ = first.epochs_run
+        self.best_epoch_ = first.best_epoch
+        self.trainer_ = first.trainer
         self.__dict__.pop("_model_", None)
         # Twice the size of the weights, so it is kept only where a fit may go on; the weights
         # themselves are in it no second time.
-        self._state_ = replace(fitted.state, weights=[], best_weights=None) if keep_state else None
+        kept = keep_state and len(fits) == 1
+        self._state_ = replace(first.state, weights=[], best_weights=None) if kept else None
+
+    def _member_weights(self) -> list[list[np.ndarray]]:
+        """Return the weights of every network of the ensemble."""
+        sizes = getattr(self, "_sizes_", [len(self.weights_)])  # not there in folders of 0.1.0
+        ends = np.cumsum(sizes)
+        return [self.weights_[end - n : end] for end, n in zip(ends, sizes, strict=True)]
+
+    def _starts(
+        self, seeds: list[int], loop: dict[str, Any], resume: Any, going_on: bool
+    ) -> list[dict[str, Any]]:
+        """Return what the fit of each network begins from; epochs that were run are added."""
+        starts: list[dict[str, Any]] = [{} for _ in seeds]
+        if going_on and len(seeds) == 1:
+            starts = [self._going_on()]
+            loop["epochs"] += starts[0]["resume"].epoch if "resume" in starts[0] else 0
+        elif going_on:
+            starts = [{"initial_weights": weights} for weights in self._member_weights()]
+        elif resume is not None:
+            # The networks before the one that was interrupted come out as they were: a fit is
+            # decided by its seed.
+            starts[seeds.index(resume.seed)] = {"resume": resume}
+        return starts
+
+    def _drawn(self, whole: Architecture, constants: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the weights that a fit of these networks would begin with."""
+        weights, first = [], _seed(self.random_state)
+        for number, member in enumerate(whole.members):
+            seed = member_seed(first, number)
+            own = zip(member.network.weights, member.network.initial_weights(seed), strict=True)
+            weights += [constants.get(described.path, w) for described, w in own]
+        return weights
 
     def _going_on(self) -> dict[str, Any]:
         """Return the arguments of a fit that goes on from the weights reached.
@@ -188,7 +229,7 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):
 class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one prediction."""
 
-    _predictions_depend_on = (*MODEL_SETTINGS, "missing")
+    _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble")
     auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
@@ -308,10 +349,8 @@ or a list of (n_timesteps_i, n_features) arrays
         classes: np.ndarray | None = None,
     ) -> None:
         settings = self._settings(held=validation_data is not None)
-        start: dict[str, Any] = {"resume": resume}
         if going_on:
             self._check_settings_kept()
-            start = self._going_on()
         else:
             self._forget()
             self._keep_settings()
@@ -334,28 +373,31 @@ or a list of (n_timesteps_i, n_features) arrays
                 for path, value in self._fit_statistics(train).items()
             }
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        if going_on and "resume" in start:
-            loop["epochs"] += start["resume"].epoch
-        build = self._build(longest=train.padded.values.shape[1])
+        seeds = [member_seed(seed, number) for number in range(self.ensemble)]
+        starts = self._starts(seeds, loop, resume, going_on)
+        build = self._member(longest=train.padded.values.shape[1])
         source = self._source(train)
         steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
-        fitted = training.fit(
-            build,
-            source,
-            key=build.key,
-            seed=seed,
-            loss=self._objective(),
-            validation=None if held is None else self._source(held),
-            callbacks=tuple(callbacks),
-            constants=constants,
-            **start,
-            output=self._row.trained_output,
-            verbose=self.verbose,
-            on_epoch=on_epoch,
-            **loop,
-        )
-        self._adopt(fitted, keep_state=self.warm_start or partial_pass)
+        fits = [
+            training.fit(
+                build,
+                source,
+                key=build.key,
+                seed=seed,
+                loss=self._objective(),
+                validation=None if held is None else self._source(held),
+                callbacks=tuple(callbacks),
+                constants=constants,
+                **start,
+                output=self._row.trained_output,
+                verbose=self.verbose,
+                on_epoch=on_epoch,
+                **loop,
+            )
+            for seed, start in zip(seeds, starts, strict=True)
+        ]
+        self._adopt(fits, keep_state=self.warm_start or partial_pass)
 
     def untrained(self, X: SeriesInput, y: TargetInput) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
@@ -363,12 +405,8 @@ or a list of (n_timesteps_i, n_features) arrays
         Its scaling layers are fitted, its weights are those the fit would begin with; the
         estimator itself stays as it is.
         """
-        architecture, constants = self._planned(X, y)
-        described = architecture.network
-        own = zip(
-            described.weights, described.initial_weights(_seed(self.random_state)), strict=True
-        )
-        return architecture.keras_model([constants.get(d.path, w) for d, w in own])
+        whole, constants = self._planned(X, y)
+        return whole.keras_model(self._drawn(whole, constants))
 
     def _planned(self, X: Any, y: Any) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
@@ -413,6 +451,14 @@ or a list of (n_timesteps_i, n_features) arrays
     def _build(
         self, variable_length: bool | None = None, longest: int | None = None
     ) -> Architecture:
+        member = self._member(variable_length, longest)
+        n = self._fitted.ensemble
+        return member if n == 1 else Architecture("ensemble", {"members": [member] * n})
+
+    def _member(
+        self, variable_length: bool | None = None, longest: int | None = None
+    ) -> Architecture:
+        """Return what builds a network of the ensemble."""
         if variable_length is None:
             variable_length = self._variable_length_
         builder, sizes = self._builder()
@@ -437,14 +483,20 @@ or a list of (n_timesteps_i, n_features) arrays
     # -- prediction --------------------------------------------------------------------------
 
     def _predict_raw(self, X: Any, output: str | None = None) -> np.ndarray:
-        """Return the output, or that of a layer, for every series, ``(n_series, width)``."""
+        """Return the output, or that of a layer, of every network for every series.
+
+        The shape is ``(n_networks, n_series, width)``, in float64.
+        """
         check_is_fitted(self)
         padded = self._check_X(X, reset=False)
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
-        build = self._build(variable_length)
+        build = self._member(variable_length)
         source = training.ArraySource(_inputs(padded, variable_length))
-        return training.predict(build, self.weights_, source, key=build.key, output=output)
+        return np.stack([
+            training.predict(build, weights, source, key=build.key, output=output)
+            for weights in self._member_weights()
+        ]).astype(np.float64)  # fmt: skip
 
 
 def _inputs(padded: Padded, variable_length: bool) -> Any:
@@ -453,6 +505,13 @@ def _inputs(padded: Padded, variable_length: bool) -> Any:
     n, n_steps = padded.values.shape[:2]
     lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
     return {"x": padded.values, "lengths": lengths}
+
+
+def member_seed(seed: int, number: int) -> int:
+    """Return the seed of a network of an ensemble; the first network has the seed of the fit."""
+    if not number:
+        return seed
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
 def _seed(random_state: Any) -> int:

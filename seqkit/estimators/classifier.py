@@ -109,6 +109,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    ensemble : a positive integer, default=1
+        Networks trained with different seeds, whose predictions are averaged.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.
@@ -164,7 +166,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
 
         Of a model of several labels it is that of each label, whatever the others are.
         """
-        probabilities = self._predict_raw(X).astype(np.float64)
+        probabilities = self._predict_raw(X).mean(0)
         if self._labels:
             return probabilities
         return probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -175,17 +177,21 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         It comes from the network's logits, so that the probability of a very unlikely class, which
         float32 rounds to 0, has a finite logarithm.
         """
-        logits = self._predict_raw(X, "logits").astype(np.float64)
+        logits = self._predict_raw(X, "logits")
         if self._labels:
-            return -np.logaddexp(0.0, -logits)
-        return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            return _mean_of_exp(-np.logaddexp(0.0, -logits))
+        return _mean_of_exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True))
 
     # Scikit-learn's scorers of ranks take it where it is there. Of the probabilities of two labels
     # they would take one column, as if these were the two classes of one label.
     @available_if(lambda self: self._labels)
     def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
-        return self._predict_raw(X, "logits").astype(np.float64)
+        logits = self._predict_raw(X, "logits")
+        if len(logits) == 1:
+            return logits[0]
+        yes, no = (_mean_of_exp(-np.logaddexp(0.0, sign * logits)) for sign in (-1, 1))
+        return yes - no
 
     def predict(self, X: SeriesInput) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``.
@@ -323,3 +329,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             "n_classes": len(self.classes_),
             **({"multilabel": True} if self._labels else {}),
         }
+
+
+def _mean_of_exp(logarithms: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the mean, over the networks of an ensemble, of exponentials."""
+    return np.logaddexp.reduce(logarithms, axis=0) - np.log(len(logarithms))

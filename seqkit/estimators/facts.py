@@ -149,6 +149,8 @@ _SERIES = {
     "_n_steps_": Fact(optional(integer(1))),
     "_n_channels_": Fact(integer(1)),
     "auto_": Fact(_CHOSEN, since=2),
+    "histories_": Fact(series_of(_CURVES), always=False),
+    "_sizes_": Fact(series_of(integer(1)), always=False),
 }
 _COLUMNS = record(
     targets=_NAMES,
@@ -268,11 +270,14 @@ def _series(estimator: Any) -> list[tuple[str, str, bool]]:
     n_steps, n_features = estimator._n_steps_, estimator.n_features_in_
     names = getattr(estimator, "feature_names_in_", None)
     seen = 1 if n_steps else n_features
+    sizes, histories = (getattr(estimator, name, [1]) for name in ("_sizes_", "histories_"))
     return [
         ("_n_steps_", "the number of columns", not n_steps or n_steps == n_features),
         ("_n_channels_", f"{seen * marked}", estimator._n_channels_ == seen * marked),
         ("feature_names_in_", "a name a feature", names is None or len(names) == n_features),
         ("feature_names_in_", "texts", names is None or all(isinstance(n, str) for n in names)),
+        ("_sizes_", "a number for each network", len(sizes) == estimator._fitted.ensemble),
+        ("histories_", "a history a network", len(histories) == len(sizes)),
     ]
 
 

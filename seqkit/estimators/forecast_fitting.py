@@ -6,13 +6,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from seqkit import training
 from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
-from seqkit.estimators.base import TRAIN_SETTINGS, _seed
+from seqkit.estimators.base import TRAIN_SETTINGS, _seed, member_seed
 from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
@@ -27,7 +25,7 @@ from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
 from seqkit.network.settings import ForecastNetwork, names_of
 
-__all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting", "member_seed"]
+__all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting"]
 
 FORECAST_MODEL_SETTINGS = (*names_of(ForecastNetwork), "horizon")
 # Windows overlap: an epoch of all of them would say the same thing many times over.
@@ -94,10 +92,7 @@ class ForecastFitting(ForecastData):
             )
             for number, (source, validation) in enumerate(sources)
         ]
-        self._adopt(fits[0], keep_state=(self.warm_start or partial_pass) and len(fits) == 1)
-        self._sizes_ = [len(fit.weights) for fit in fits]
-        self.weights_ = [weight for fit in fits for weight in fit.weights]
-        self.histories_ = [fit.history for fit in fits]
+        self._adopt(fits, keep_state=self.warm_start or partial_pass)
         self.notes_ = (*notes, *left_out)
         self._tail_ = _tail_arrays(panel.tail(max(self._contexts)))
 
@@ -166,22 +161,6 @@ class ForecastFitting(ForecastData):
             notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
         return loop
 
-    def _starts(
-        self, seeds: list[int], loop: dict[str, Any], resume: Any, going_on: bool
-    ) -> list[dict[str, Any]]:
-        """Return what the fit of each network begins from; epochs that were run are added."""
-        starts: list[dict[str, Any]] = [{} for _ in seeds]
-        if going_on and len(seeds) == 1:
-            starts = [self._going_on()]
-            loop["epochs"] += starts[0]["resume"].epoch if "resume" in starts[0] else 0
-        elif going_on:
-            starts = [{"initial_weights": weights} for weights in self._networks.weights]
-        elif resume is not None:
-            # The networks before the one that was interrupted come out as they were: a fit is
-            # decided by its seed.
-            starts[seeds.index(resume.seed)] = {"resume": resume}
-        return starts
-
     def _fit_member(
         self, number: int, source: Any, loop: dict[str, Any], **given: Any
     ) -> training.Fitted:
@@ -235,13 +214,6 @@ class ForecastFitting(ForecastData):
             return members[0]
         whole = {"members": members, "context_lengths": contexts}
         return Architecture("ensemble", whole)
-
-
-def member_seed(seed: int, number: int) -> int:
-    """Seed of a network of an ensemble; the first network has the seed of the fit."""
-    if not number:
-        return seed
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
 def _tail_arrays(panel: Panel) -> dict[str, Any]:

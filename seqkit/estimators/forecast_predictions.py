@@ -69,11 +69,10 @@ class ForecastPredictions(BaseSequenceEstimator):
     def _networks(self) -> Networks:
         check_is_fitted(self)
         head, _, n_parameters = self._head
-        ends = np.cumsum(self._sizes_)
         return Networks(
             self._contexts,
             self._member,
-            [self.weights_[end - n : end] for end, n in zip(ends, self._sizes_, strict=True)],
+            self._member_weights(),
             self._fitted.horizon,
             () if head.name == "point" else (n_parameters,),
             self._variable_length_,

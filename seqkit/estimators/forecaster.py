@@ -10,11 +10,9 @@ from sklearn.base import clone
 
 from seqkit import training
 from seqkit.auto import forecast_validation
-from seqkit.estimators.base import _seed
 from seqkit.estimators.forecast_fitting import (
     FORECAST_MODEL_SETTINGS,
     ForecastFitting,
-    member_seed,
 )
 from seqkit.estimators.forecast_preparing import scaling_statistics, window_sources
 from seqkit.estimators.inputs import (
@@ -289,12 +287,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         estimator itself stays as it is.
         """
         whole, constants = self._planned(X, y)
-        weights, first = [], _seed(self.random_state)
-        for number, member in enumerate(whole.members):
-            seed = member_seed(first, number)
-            own = zip(member.network.weights, member.network.initial_weights(seed), strict=True)
-            weights += [constants.get(described.path, w) for described, w in own]
-        return whole.keras_model(weights)
+        return whole.keras_model(self._drawn(whole, constants))
 
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""

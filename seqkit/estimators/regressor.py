@@ -101,6 +101,8 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    ensemble : a positive integer, default=1
+        Networks trained with different seeds, whose predictions are averaged.
 
     Attributes
     ----------
@@ -147,7 +149,7 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         # undone in float64: float32 has no digits for a small spread about a large number
-        output = self._predict_raw(X, "standardized").astype(np.float64)
+        output = self._predict_raw(X, "standardized").mean(0)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 

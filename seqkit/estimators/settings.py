@@ -60,6 +60,7 @@ class SeriesSettings(TrainingSettings, DataSettings, SeriesNetwork):
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
     learning_rate: float = 3e-3
+    ensemble: int = 1
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -399,6 +399,9 @@ class SequenceTrain(TrainSection):
         f"{auto.FEWEST_OF_A_CLASS} of every class; else 0.",
         "epochs",
     )
+    ensemble: count(1000) = setting(  # type: ignore[valid-type]
+        1, "Networks trained with different seeds, whose predictions are averaged."
+    )
 
 
 class RegressionTrain(SequenceTrain):

@@ -1,4 +1,4 @@
-"""Several forecasters as one model."""
+"""Several networks as one model: forecasters by their median, others by their mean."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Median(keras.layers.Layer):
 
 
 def build_ensemble(
-    members: Sequence[Callable[[], keras.Model]], context_lengths: Sequence[int]
+    members: Sequence[Callable[[], keras.Model]], context_lengths: Sequence[int] | None = None
 ) -> keras.Model:
-    """Combine forecasters by the median of their forecasts; quantiles stay in order.
+    """Combine networks: the median of forecasts, whose quantiles stay in order, or the mean.
 
     Parameters
     ----------
     members : sequence of callables
-        Each builds a forecaster; they may differ in their context length only.
-    context_lengths : sequence of int
-        The longest is that of the whole model; the others see the last steps of it.
+        Each builds a model; forecasters may differ in their context length only, others not at all.
+    context_lengths : sequence of int, optional
+        Of forecasters: the longest is that of the whole model; the others see the last steps of it.
 
     Returns
     -------
@@ -41,16 +41,14 @@ def build_ensemble(
         The layers ``member_1`` ... hold the weights, in this order.
     """
     models = [build() for build in members]
+    for number, model in enumerate(models):
+        model.name = f"member_{number + 1}"
+    if context_lengths is None:
+        return _mean(models)
     longest = max(context_lengths)
-    inputs: dict[str, Any] = {}
-    for tensor in models[0].inputs:
-        shape = tensor.shape[1:]
-        if tensor.name == "x":
-            shape = (longest, *shape[1:])
-        inputs[tensor.name] = keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
+    inputs = _inputs(models[0], longest)
     forecasts = []
     for number, (model, length) in enumerate(zip(models, context_lengths, strict=True)):
-        model.name = f"member_{number + 1}"
         own = dict(inputs)
         if length < longest:
             own["x"] = LastSteps(length, name=f"last_{number + 1}")(inputs["x"])
@@ -58,3 +56,23 @@ def build_ensemble(
                 own["lengths"] = ops.minimum(inputs["lengths"], length)
         forecasts.append(model(own))
     return keras.Model(inputs, Median(name="forecast")(forecasts), name="forecaster")
+
+
+def _inputs(model: keras.Model, longest: int | None = None) -> dict[str, Any]:
+    """Return inputs like those of a model; `longest` is the length of its series, if another."""
+    inputs = {}
+    for tensor in model.inputs:
+        shape = tensor.shape[1:]
+        if tensor.name == "x" and longest is not None:
+            shape = (longest, *shape[1:])
+        inputs[tensor.name] = keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
+    return inputs
+
+
+def _mean(models: Sequence[keras.Model]) -> keras.Model:
+    """Combine models of whole series by the mean of their predictions."""
+    inputs: Any = _inputs(models[0])
+    if not isinstance(models[0].input, dict):
+        (inputs,) = inputs.values()
+    name = models[0].output_names[0]
+    return keras.Model(inputs, keras.layers.Average(name=name)([m(inputs) for m in models]))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
+from seqkit.cells import CellName
 from seqkit.errors import suggest
 
 __all__ = [
@@ -55,7 +56,7 @@ Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "p
 class NetworkSettings:
     """What all networks have: a recurrent stack, and the scaling of what it is given."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     units: int | Sequence[int] = 64
     bidirectional: bool = False
     dropout: float = 0.0

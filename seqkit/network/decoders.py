@@ -31,8 +31,9 @@ from seqkit.network.layers.shaping import (
     UnfoldSegments,
 )
 from seqkit.network.series import dense_stack, recurrent_stack
+from seqkit.network.settings import MOST_SEGMENTS
 
-__all__ = ["DECODERS", "MOST_SEGMENTS", "Decoder", "RecursiveDecoder", "Window"]
+__all__ = ["DECODERS", "Decoder", "RecursiveDecoder", "Window"]
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,6 @@ def _direct(w: Window) -> str:
     effect = graph.add("future_effect", Dense(shape[1] * shape[2]), mixed)
     effect = graph.add("future_reshape", Reshape(shape), effect)
     return graph.add("future_sum", Add(), out, effect)
-
-
-MOST_SEGMENTS = 1000
-"""Patches that the recursive decoder may forecast: each is written out."""
 
 
 def _recursive(w: Window) -> str:

@@ -17,6 +17,7 @@ from seqkit.cells import CellName
 from seqkit.errors import suggest
 
 __all__ = [
+    "MOST_SEGMENTS",
     "Auto",
     "BiasStart",
     "Channels",
@@ -50,6 +51,9 @@ MatrixStart: TypeAlias = Literal[
 ]  # fmt: skip
 BiasStart: TypeAlias = Literal["forget_one", "zeros", "chrono"]
 Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
+
+MOST_SEGMENTS = 1000
+"""Patches that the recursive decoder may forecast: each is written out."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -15,8 +15,7 @@ from typing import Any
 from seqkit.auto import AUTO
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
-from seqkit.network.decoders import MOST_SEGMENTS
-from seqkit.network.layers.patching import patch_count
+from seqkit.network.settings import MOST_SEGMENTS
 from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
@@ -225,7 +224,7 @@ RULES: tuple[Rule, ...] = (
     Rule(  # without a patch it depends on the data, and the decoder says so
         (HORIZON, PATCH, DECODER),
         lambda horizon, patch, decoder: (
-            decoder != "recursive" or patch is None or patch_count(horizon, patch) <= MOST_SEGMENTS
+            decoder != "recursive" or patch is None or horizon <= MOST_SEGMENTS * patch
         ),
         f"at most {MOST_SEGMENTS} times {{patch}} when {{decoder}} is recursive",
         "Lower it, raise {patch}, or use another {decoder}.",

@@ -24,7 +24,7 @@ threads = [threading.Thread(target=use) for _ in range(8)]
 import scipy.stats, scipy.stats.distributions
 assert len(found) == 8 and len(set(found)) == 1, found
 assert round(found[0], 4) == 1.96
-assert "ttest_ind" in dir(scipy.stats) and scipy.stats.distributions.t.ppf(0.5, 3) == 0
+assert "ttest_ind" in dir(scipy.stats) and abs(scipy.stats.distributions.t.ppf(0.5, 3)) < 1e-9
 try:
     scipy.stats.nothing
 except AttributeError as error:

@@ -78,9 +78,9 @@ else:
         if name in _HOME:
             from seqkit.system.backend import check_backend
             from seqkit.system.collection import collection_paused
-            from seqkit.system.deferred_import import deferred
+            from seqkit.system.deferred_import import lean_imports
 
-            deferred("scipy.stats")  # scikit-learn imports it, and hardly anything uses it
+            lean_imports()
             if _HOME[name] in _KERAS:
                 check_backend()
                 importlib.import_module("seqkit.layers")  # Keras then reads models that name them

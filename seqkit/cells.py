@@ -18,11 +18,17 @@ This module imports no TensorFlow; `seqkit.network.keras.kernels` turns the rows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from seqkit.errors import explain, suggest
 
-__all__ = ["ALIASES", "CELLS", "Cell", "Weights", "find_cell"]
+__all__ = ["ALIASES", "CELLS", "Cell", "CellName", "Weights", "find_cell"]
+
+CellName: TypeAlias = Literal[
+    "simple_rnn", "lstm_1997", "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg",
+    "fgr", "gru", "gru_reset_before", "np",
+]  # fmt: skip
+"""The names of `CELLS` and `ALIASES`, for signatures."""
 
 ACTIVATIONS = ("sigmoid", "tanh", "linear")
 RESETS = ("none", "after", "before")
@@ -90,7 +96,7 @@ class Cell:
     'gru'
     """
 
-    name: str
+    name: CellName
     title: str
     gates: tuple[str, ...]
     states: tuple[str, ...]

@@ -382,10 +382,10 @@ def _experiment() -> Any:
     """Return the module that does the work; TensorFlow is set up when a network needs it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from seqkit.system.deferred_import import deferred
+    from seqkit.system.deferred_import import lean_imports
     from seqkit.system.tensorflow_import import when_imported
 
-    deferred("scipy.stats")  # scikit-learn imports it, and no command uses it
+    lean_imports()
     with collection_paused():
         from seqkit.runs import experiment
 

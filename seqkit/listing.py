@@ -16,7 +16,7 @@ __all__ = ["LISTS", "Listing", "list_table", "list_text"]
 
 WIDTH = 96  # characters of a line
 
-Rows = list[dict[str, Any]]
+Table = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Listing:
     """
 
     summary: str
-    rows: Callable[[], Rows]
+    rows: Callable[[], Table]
 
 
-def _rows(table: Iterable[Any], **columns: str) -> Rows:
+def _rows(table: Iterable[Any], **columns: str) -> Table:
     """Return rows of dataclasses as dicts: column = attribute."""
     return [{name: _text(getattr(row, attribute)) for name, attribute in columns.items()}
             for row in table]  # fmt: skip
@@ -47,7 +47,7 @@ def _text(value: Any) -> Any:
     return value
 
 
-def _tasks() -> Rows:
+def _tasks() -> Table:
     from seqkit.tasks import TASKS
 
     return _rows(
@@ -56,14 +56,14 @@ def _tasks() -> Rows:
     )  # fmt: skip
 
 
-def _cells() -> Rows:
+def _cells() -> Table:
     from seqkit.cells import ALIASES, CELLS
 
     rows = _rows(CELLS.values(), name="name", summary="title", about="history", source="citation")
     return [*rows, *({"name": n, "summary": f"Another name of {of}"} for n, of in ALIASES.items())]
 
 
-def _datasets() -> Rows:
+def _datasets() -> Table:
     from seqkit.data.embedded import DATASETS
 
     return _rows(
@@ -71,32 +71,32 @@ def _datasets() -> Rows:
     )
 
 
-def _readers() -> Rows:
+def _readers() -> Table:
     from seqkit.data.readers import READERS
 
     return _rows(READERS.values(), name="ending", summary="description", settings="roles")
 
 
-def _splits() -> Rows:
+def _splits() -> Table:
     from seqkit.data.splits import SPLITS
 
     return [{"name": name, "summary": _summary(row)} for name, row in SPLITS.items()]
 
 
-def _missing() -> Rows:
+def _missing() -> Table:
     from seqkit.data.missing import MISSING
 
     return [{"name": name, "summary": text} for name, text in MISSING.items()]
 
 
-def _metrics() -> Rows:
+def _metrics() -> Table:
     from seqkit.evaluation.metrics import METRICS
 
     rows = _rows(METRICS.values(), name="name", summary="title", tasks="tasks", source="source")
     return _of_known_tasks(rows)
 
 
-def _baselines() -> Rows:
+def _baselines() -> Table:
     from seqkit.evaluation.baselines import BASELINES
 
     rows = _rows(
@@ -107,7 +107,7 @@ def _baselines() -> Rows:
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
-def _of_known_tasks(rows: Rows) -> Rows:
+def _of_known_tasks(rows: Table) -> Table:
     """Name only tasks that a recipe may have: scores are ready for more."""
     from seqkit.tasks import TASKS
 
@@ -117,7 +117,7 @@ def _of_known_tasks(rows: Rows) -> Rows:
     ]
 
 
-def _exports() -> Rows:
+def _exports() -> Table:
     from seqkit.export import EXPORTS
 
     return _rows(EXPORTS.values(), name="name", summary="summary")
@@ -144,7 +144,7 @@ LISTS: dict[str, Listing] = {
 }
 
 
-def list_table(what: str | None = None) -> dict[str, Rows]:
+def list_table(what: str | None = None) -> dict[str, Table]:
     """Return a table's rows, or what tables there are.
 
     Parameters

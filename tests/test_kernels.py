@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqkit.cells import CELLS
 from seqkit.network.keras import kernels
-from seqkit.network.keras.kernels import Weights, choose
+from seqkit.network.keras.kernels import Weights, choose_kernel
 
 
 def several(names, *fast):
@@ -54,7 +54,7 @@ def outputs_and_gradients(kernel, cell, x, weights, states, dynamic=False, **opt
         with tf.GradientTape() as tape:
             tape.watch(mine)
             start = tuple(mine[1 : 1 + len(states)])
-            out = kernels.run(kernel, cell, x, w, start, **options)
+            out = kernels.run_kernel(kernel, cell, x, w, start, **options)
             loss = 0.0
             for k, s in enumerate(out):
                 n = tf.cast(tf.reshape(tf.range(tf.size(s)), tf.shape(s)), s.dtype)
@@ -78,7 +78,7 @@ def assert_same(ours, theirs, dtype):
 @pytest.mark.parametrize("name", CELLS)
 def test_reference_computes_the_equations(name):
     cell, x, weights, states = make(name, 3, 6, 2, 4)
-    ours = kernels.run("reference", cell, x, weights, states, n_states=len(states))
+    ours = kernels.run_kernel("reference", cell, x, weights, states, n_states=len(states))
     theirs = transcription.run(
         name,
         cell.gates,
@@ -135,7 +135,7 @@ def test_kernel_agrees_with_reference_in_all_shapes(kernel, name, dtype, time, d
 def test_length_and_batch_known_only_in_the_graph(name, time):
     given = make(name, 3, time, 2, 4, "float32")
     theirs = outputs_and_gradients("reference", *given)
-    kernel = choose(given[0], gpu=False).name
+    kernel = choose_kernel(given[0], gpu=False).name
     assert_same(outputs_and_gradients(kernel, *given, dynamic=True, shards=2), theirs, "float32")
 
 
@@ -175,9 +175,9 @@ def test_without_bias(name):
 )  # fmt: skip
 def test_chosen_kernel_in_any_shape(batch, time, features, units, name):
     cell, x, weights, states = make(name, batch, time, features, units, "float32")
-    kernel = choose(cell, gpu=False).name
-    ours = kernels.run(kernel, cell, x, weights, states, shards=2)
-    theirs = kernels.run("reference", cell, x, weights, states)
+    kernel = choose_kernel(cell, gpu=False).name
+    ours = kernels.run_kernel(kernel, cell, x, weights, states, shards=2)
+    theirs = kernels.run_kernel("reference", cell, x, weights, states)
     assert_same([s.numpy() for s in ours], [s.numpy() for s in theirs], "float32")
 
 
@@ -191,7 +191,9 @@ def test_gradient_agrees_with_finite_differences(name):
     def loss(*tensors):
         held = iter(tensors[1 + len(states) :])
         w = Weights(*(next(held) if there else None for there in present))
-        (h,) = kernels.run("reference", cell, tensors[0], w, tuple(tensors[1 : 1 + len(states)]))
+        (h,) = kernels.run_kernel(
+            "reference", cell, tensors[0], w, tuple(tensors[1 : 1 + len(states)])
+        )
         return tf.reduce_sum(tf.sin(3 * h))
 
     given = [x, *states, *(w for w in weights if w is not None)]
@@ -216,12 +218,12 @@ def test_ablation_is_vanilla_with_that_gate_at_one(name, gate):
         w.bias * columns + 100.0 * ~columns,
         w.peephole_kernel * (np.arange(3) != "ifo".index(gate))[:, None],
     )  # fmt: skip
-    (theirs,) = kernels.run("reference", cell, x, open_gate, states)
+    (theirs,) = kernels.run_kernel("reference", cell, x, open_gate, states)
     less = Weights(
         *(drop_blocks(cell, v, gate) for v in w[:3]),
         tf.stack([w.peephole_kernel["ifo".index(g)] for g in CELLS[name].peepholes]),
     )
-    (ours,) = kernels.run("reference", CELLS[name], x, less, states)
+    (ours,) = kernels.run_kernel("reference", CELLS[name], x, less, states)
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
@@ -235,8 +237,8 @@ def test_cifg_is_vanilla_whose_forget_gate_is_one_minus_its_input_gate():
 
     p = w.peephole_kernel
     full = Weights(*(mirrored(v) for v in w[:3]), tf.stack([p[0], -p[0], p[1]]))
-    (theirs,) = kernels.run("reference", CELLS["vanilla"], x, full, states)
-    (ours,) = kernels.run("reference", cell, x, w, states)
+    (theirs,) = kernels.run_kernel("reference", CELLS["vanilla"], x, full, states)
+    (ours,) = kernels.run_kernel("reference", cell, x, w, states)
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
@@ -244,8 +246,8 @@ def test_cifg_is_vanilla_whose_forget_gate_is_one_minus_its_input_gate():
 def test_without_peepholes_and_gate_recurrence_it_is_lstm(name):
     cell, x, w, states = make(name, 3, 7, 2, 4)
     zeros = [None if v is None else tf.zeros_like(v) for v in w[3:]]
-    (ours,) = kernels.run("reference", cell, x, Weights(*w[:3], *zeros), states)
-    (theirs,) = kernels.run("reference", CELLS["lstm"], x, Weights(*w[:3]), states[:2])
+    (ours,) = kernels.run_kernel("reference", cell, x, Weights(*w[:3], *zeros), states)
+    (theirs,) = kernels.run_kernel("reference", CELLS["lstm"], x, Weights(*w[:3]), states[:2])
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
@@ -253,26 +255,26 @@ def test_both_gru_orders_agree_when_nothing_is_reset():
     cell, x, w, states = make("gru", 3, 7, 2, 4)
     open_reset = np.repeat([0.0, 100.0, 0.0], 4)
     bias = tf.stack([w.bias[0] + open_reset, tf.zeros_like(w.bias[1])])
-    (after,) = kernels.run("reference", cell, x, w._replace(bias=bias), states)
+    (after,) = kernels.run_kernel("reference", cell, x, w._replace(bias=bias), states)
     before = CELLS["gru_reset_before"]
-    (ours,) = kernels.run("reference", before, x, w._replace(bias=bias[0]), states)
+    (ours,) = kernels.run_kernel("reference", before, x, w._replace(bias=bias[0]), states)
     np.testing.assert_allclose(after, ours, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_kernel_for_graphics_processors_is_keras_own_layer(name):
     given = make(name, 3, 9, 2, 4, "float32")
-    assert choose(given[0], gpu=True).name == "keras"
+    assert choose_kernel(given[0], gpu=True).name == "keras"
     theirs = outputs_and_gradients("reference", *given)
     assert_same(outputs_and_gradients("keras", *given), theirs, "float32")
 
 
 def test_choice_tells_why_not_a_faster_one():
-    assert choose(CELLS["lstm"], gpu=False).name == "compiled"
+    assert choose_kernel(CELLS["lstm"], gpu=False).name == "compiled"
     for choice, reason in (
-        (choose(CELLS["lstm"], gpu=False, training=False), "a saved model"),
-        (choose(CELLS["cifg"], "float64", gpu=False), "float32"),
-        (choose(CELLS["lstm"], recurrent_dropout=0.1, gpu=True), "GPU"),
+        (choose_kernel(CELLS["lstm"], gpu=False, training=False), "a saved model"),
+        (choose_kernel(CELLS["cifg"], "float64", gpu=False), "float32"),
+        (choose_kernel(CELLS["lstm"], recurrent_dropout=0.1, gpu=True), "GPU"),
     ):
         assert choice.name == "reference"
         assert reason in choice.not_faster["compiled"]
@@ -281,7 +283,7 @@ def test_choice_tells_why_not_a_faster_one():
 
 def test_without_numba_the_stock_operations_train(monkeypatch):
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
-    choice = choose(CELLS["lstm"], gpu=False)
+    choice = choose_kernel(CELLS["lstm"], gpu=False)
     assert choice.name == "reference"
     assert "NUMBA_DISABLE_JIT" in choice.not_faster["compiled"]
 
@@ -315,7 +317,7 @@ def penalised(kernel, cell, x, weights, states, last, graph):
             outer.watch(mine)
             with tf.GradientTape() as inner:
                 inner.watch(mine[0])
-                out = kernels.run(kernel, cell, mine[0], w, start, last=last)
+                out = kernels.run_kernel(kernel, cell, mine[0], w, start, last=last)
                 loss = tf.reduce_sum(out[0] ** 2)
             penalty = tf.reduce_sum(inner.gradient(loss, mine[0]) ** 2)
         return outer.gradient(penalty, mine, unconnected_gradients="zero")

@@ -24,7 +24,7 @@ from seqkit.network.keras.weights import variables_of
 from seqkit.network.losses import Objective, loss_of
 from seqkit.network.native import NativeNetwork
 from seqkit.training import ArraySource, StreamSource
-from seqkit.training.optimizers import RULES
+from seqkit.training.optimizers import UPDATE_RULES
 
 SERIES = {
     "cell": "lstm",
@@ -308,7 +308,7 @@ def same(a, b, tolerance=2e-4):
 
 
 OPTIONS = [
-    *RULES,
+    *UPDATE_RULES,
     {"name": "sgd", "momentum": 0.9, "weight_decay": 1e-2},
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "rmsprop", "momentum": 0.5, "centered": True, "rho": 0.8},

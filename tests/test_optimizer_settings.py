@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 import seqkit
 from seqkit import SequenceClassifier, SequenceForecaster
 from seqkit.recipe.optimizers import OPTIMIZERS
-from seqkit.training.optimizers import RULES
+from seqkit.training.optimizers import UPDATE_RULES
 
 QUICK = {"units": 4, "epochs": 2, "batch_size": 8, "dropout": 0.0, "random_state": 0}
 X = np.random.default_rng(0).normal(size=(24, 12, 1))
@@ -23,10 +23,10 @@ HEAVY = {"name": "sgd", "momentum": 0.9, "weight_decay": 1e-2}
 
 
 def test_the_grammar_has_the_options_and_defaults_of_the_rules():
-    assert set(OPTIMIZERS) == set(RULES)
+    assert set(OPTIMIZERS) == set(UPDATE_RULES)
     for name, kind in some(OPTIMIZERS.items()):
         own = {k: f.default for k, f in kind.model_fields.items() if k != "name"}
-        rule = RULES[name][0]()
+        rule = UPDATE_RULES[name][0]()
         assert own == {k: getattr(rule, k) for k in (f.name for f in fields(rule))}
         for option, field in kind.model_fields.items():
             assert field.description.endswith("."), (name, option)

@@ -63,6 +63,32 @@ def test_every_part_has_a_place_in_the_order():
     assert set(parts()) <= set(ORDER)
 
 
+REPEATED = {
+    "evaluate": "a command of the terminal, and what it calls",
+    "export": "a command of the terminal, and what it calls",
+    "fit": "a command of the terminal; the loop that every fit ends in",
+    "forecast": "a command of the terminal, and what it calls",
+    "load": "data sets; weights into a model; what was saved",
+    "main": "each module that is run has its own",
+    "predict": "a command of the terminal, what it calls, and the network's answer",
+    "write": "an export format each",
+}
+"""Names that stand for several things."""
+
+
+def test_a_name_stands_for_one_thing():
+    """A Keras layer has the name of what it computes, options that of their optimizer."""
+    homes = {}
+    for path in files():
+        module = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        face = module.startswith("network/keras/") or module == "recipe/optimizers"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+                kind = isinstance(node, ast.ClassDef) and face
+                homes.setdefault((node.name, kind), []).append(module)
+    assert {name for (name, _), modules in homes.items() if len(modules) > 1} == set(REPEATED)
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_data_flows_one_way(path):
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")

@@ -320,6 +320,8 @@ MINIMAL = {
         ("classification", {"model": {"units": 4096, "patch": 10**6}}, "model.units"),
         ("forecasting", {"forecast": {"context_length": 9, "horizon": 10**6},
                          "model": {"units": 4096}}, "forecast.horizon"),
+        ("forecasting", {"forecast": {"context_length": 9, "horizon": 2001},
+                         "model": {"decoder": "recursive", "patch": 2}}, "forecast.horizon"),
         ("forecasting", {"forecast": {"context_length": 10**6, "horizon": 1},
                          "model": {"units": [1024] * 32, "patch": 1}}, "forecast.context_length"),
     ],

@@ -20,7 +20,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.sections import ForecastingTrain
 from seqkit.runs.flows import flow_of
 from seqkit.tasks import TASKS
-from seqkit.training.optimizers import RULES
+from seqkit.training.optimizers import UPDATE_RULES
 
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 SCHEDULES = typing.get_args(ForecastingTrain.model_fields["schedule"].annotation)
@@ -71,7 +71,7 @@ def test_every_recipe_trains_natively(file, monkeypatch):
 
 
 def test_the_tables_are_those_of_the_grammar():
-    assert set(OPTIMIZERS) == set(RULES)
+    assert set(OPTIMIZERS) == set(UPDATE_RULES)
     assert set(SCHEDULES) == {"constant", "cosine", "plateau"}
 
 

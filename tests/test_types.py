@@ -10,14 +10,26 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import keras
 import pytest
 from conftest import ROOT
 
 import seqkit
+from seqkit.cells import ALIASES, CELLS, CellName
 from seqkit.estimators import inputs
+from seqkit.estimators.inputs import OptimizerName
+from seqkit.estimators.settings import ClassifierLoss, ForecasterLoss, RegressorLoss
 from seqkit.evaluation import protocols
+from seqkit.layers import GatedRNN
+from seqkit.network.decoders import DECODERS
+from seqkit.network.heads import HEADS
+from seqkit.network.keras.kernels import KERNELS
+from seqkit.network.layers.pooling import MODES, POOLINGS, PoolingMode
+from seqkit.network.settings import DecoderName, Distribution, PoolingName
+from seqkit.tasks import TASKS
+from seqkit.training.optimizers import UPDATE_RULES
 
 HERE = Path(__file__).parent / "types"
 CORRECT, MISTAKES = HERE / "correct.py", HERE / "mistakes.py"
@@ -84,7 +96,7 @@ def expected(group):
     found = {
         (MISTAKES.name, number, match[group])
         for number, line in enumerate(lines, 1)
-        if (match := re.search(r"  # ([a-z-]+), (\w+)$", line))
+        if (match := re.search(r"  # ([a-z-]+), (\w+)$", line)) and match[group] != "-"
     }
     assert found
     return found
@@ -93,6 +105,25 @@ def expected(group):
 @pytest.mark.parametrize(("group", "run"), [(1, run_mypy), (2, run_pyright)])
 def test_mistakes_are_found_and_correct_use_has_none(group, run):
     assert run() == expected(group)
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (CellName, [*CELLS, *ALIASES]),
+        (PoolingName, POOLINGS),
+        (PoolingMode, MODES),
+        (DecoderName, DECODERS),
+        (Distribution, [name for name in HEADS if name not in ("point", "quantiles")]),
+        (OptimizerName, UPDATE_RULES),
+        (ClassifierLoss, ["auto", *TASKS["classification"].losses]),
+        (RegressorLoss, ["auto", *TASKS["regression"].losses]),
+        (ForecasterLoss, ["auto", *TASKS["forecasting"].losses]),
+        (get_type_hints(GatedRNN.__init__)["kernel"], ["auto", *KERNELS]),
+    ],
+)
+def test_names_in_signatures_are_the_rows_of_their_tables(names, rows):
+    assert sorted(get_args(names)) == sorted(rows)
 
 
 def public_signatures():

@@ -103,13 +103,13 @@ class Clock:
             return np.int64(self.frequency)
         offset = self.offset
         if isinstance(offset, pd.tseries.offsets.Tick):
-            return np.timedelta64(pd.Timedelta(offset)).astype("timedelta64[us]")
+            return np.timedelta64(pd.Timedelta(offset), "us")
         if self.zone is None:
             # Without a zone no day is 23 hours long.
             if isinstance(offset, pd.tseries.offsets.Day):
-                return np.timedelta64(offset.n, "D").astype("timedelta64[us]")
+                return np.timedelta64(np.timedelta64(offset.n, "D"), "us")
             if isinstance(offset, pd.tseries.offsets.Week):
-                return np.timedelta64(7 * offset.n, "D").astype("timedelta64[us]")
+                return np.timedelta64(np.timedelta64(7 * offset.n, "D"), "us")
         return None
 
     def local(self, times: np.ndarray) -> pd.DatetimeIndex:
@@ -161,7 +161,8 @@ class Clock:
         """
         step = self.fixed
         if step is not None:
-            return last[:, None] + step * np.arange(1, n_steps + 1)
+            stamps: np.ndarray = last[:, None] + step * np.arange(1, n_steps + 1)
+            return stamps
         distinct, codes = np.unique(last, return_inverse=True)
         table = np.empty((len(distinct), n_steps), UNIT)
         for row, stamp in enumerate(self.local(distinct)):

@@ -290,7 +290,8 @@ def as_pandas(frame: Any, where: str) -> pd.DataFrame:
     import narwhals.stable.v1 as nw
 
     try:
-        return nw.from_native(frame, eager_only=True).to_pandas()
+        converted: pd.DataFrame = nw.from_native(frame, eager_only=True).to_pandas()
+        return converted
     except TypeError as error:
         expected = "a data frame (pandas, polars, pyarrow)"
         raise TypeError(explain(where, "data", expected, type(frame).__name__)) from error

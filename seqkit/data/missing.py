@@ -161,7 +161,8 @@ def _line(values: NDArray[Any], before: Any, after: Any) -> NDArray[Any]:
     """Return the straight line between the neighbours of each cell."""
     rows = np.arange(len(values))[:, None]
     left, right = (np.take_along_axis(values, side, axis=0) for side in (before, after))
-    return left + (right - left) * ((rows - before) / np.maximum(after - before, 1))
+    line: NDArray[Any] = left + (right - left) * ((rows - before) / np.maximum(after - before, 1))
+    return line
 
 
 def fill_steps(

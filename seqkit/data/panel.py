@@ -208,7 +208,8 @@ class Panel:
         if self.age is None:
             return None
         step = np.arange(len(self.age)) - np.repeat(self.offsets[:-1], self.lengths)
-        return np.minimum(self.age, step[:, None].astype(np.int32))
+        age: np.ndarray = np.minimum(self.age, step[:, None].astype(np.int32))
+        return age
 
     def _hold(self, whole: Panel, age: np.ndarray, last: np.ndarray, channel: int) -> None:
         """Hold the values observed last in the gaps at the end of this fresh part of a panel.
@@ -333,7 +334,7 @@ class Panel:
         """
         rows = (self.offsets[series] + first)[:, None] + np.arange(n_steps)
         n_before = self.n_targets + self.n_past
-        known = self.values[:, n_before : n_before + len(self.columns.future)][rows]
+        known: np.ndarray = self.values[:, n_before : n_before + len(self.columns.future)][rows]
         if self.future_age is not None:
             known[self.future_age[rows] > 0] = np.nan
         return known

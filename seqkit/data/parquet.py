@@ -58,7 +58,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     with reading(path, "whole parquet"):
         # A text that stands once in a dictionary may be meant in every row: it stays there once.
         table = pq.ParquetFile(path, read_dictionary=text).read(columns=kept)
-        frame = table.to_pandas(date_as_object=False)
+        frame: pd.DataFrame = table.to_pandas(date_as_object=False)
         if not isinstance(frame.index, pd.RangeIndex) or frame.index.name is not None:
             names = [name for name in frame.index.names if name is not None]
             # an integer index without a name is what pandas leaves after sorting or filtering
@@ -97,4 +97,5 @@ def _plain(kind: Any, types: Any) -> bool:
 
 
 def _is_text(kind: Any, types: Any) -> bool:
-    return types.is_string(kind) or types.is_large_string(kind)
+    is_text: bool = types.is_string(kind) or types.is_large_string(kind)
+    return is_text

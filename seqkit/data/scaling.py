@@ -37,7 +37,8 @@ def _quantiles(values: np.ndarray, weight: np.ndarray, shares: list[float]) -> n
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order], dtype=np.float64)
     index = np.searchsorted(reached, np.multiply(shares, reached[-1]))
-    return values[order][np.minimum(index, len(values) - 1)]
+    quantiles: np.ndarray = values[order][np.minimum(index, len(values) - 1)]
+    return quantiles
 
 
 SCALERS: dict[str, Callable[[np.ndarray, np.ndarray | None], Statistics]] = {

@@ -349,7 +349,7 @@ def _as_array(X: Any, where: str) -> NDArray[Any] | None:
         raise TypeError(explain(where, "X", "numeric", str(X.dtype), "Leave text and dates out."))
     numeric = np.dtype(X.dtype) if kind == "f" else np.float64
     # One pass of scikit-learn's own checks, so that its estimator checks find its messages.
-    array = check_array(
+    array: NDArray[Any] = check_array(
         X, dtype=numeric, allow_nd=True, ensure_all_finite=False, input_name="X", estimator=where
     )
     if array.ndim > 3:

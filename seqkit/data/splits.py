@@ -173,7 +173,8 @@ def _stratified(
         rng.permutation(np.flatnonzero(y[index] == c))[:n]
         for c, n in zip(classes, given, strict=True)
     ]
-    return index[np.sort(np.concatenate(held))]
+    chosen: Index = index[np.sort(np.concatenate(held))]
+    return chosen
 
 
 def _group(

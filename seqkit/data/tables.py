@@ -101,7 +101,7 @@ def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
         with open_bytes(path) as file, warnings.catch_warnings():
             # A longer first row would lose its last cells with a mere warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            read: pd.DataFrame = pd.read_csv(
                 file,
                 encoding="utf-8-sig",
                 header=0,
@@ -112,6 +112,7 @@ def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
                 na_values=missing,
                 **exact,
             )
+            return read
     except DataError:
         raise
     except Exception as error:  # a parser has no fixed list of what it raises
@@ -315,7 +316,8 @@ def read_long(path: Path, roles: Roles) -> Read:
             at = int(np.argmax(differs))
             values = column[at].item(), column[starts[at]].item()
             raise _not_constant(locate(at), role, name, ids[codes[order[at]]].item(), values)
-        return column[offsets[:-1]]
+        labels: np.ndarray = column[offsets[:-1]]
+        return labels
 
     targets = [constant(name, "target") for name in roles.targets]
     groups = constant(roles.group, "group")

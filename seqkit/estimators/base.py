@@ -68,7 +68,7 @@ TRAIN_SETTINGS = (
 )
 
 
-class BaseSequenceEstimator(FittedSettings, BaseEstimator):
+class BaseSequenceEstimator(FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -422,7 +422,8 @@ or a list of (n_timesteps_i, n_features) arrays
 
     def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
         if isinstance(X, Checked):
-            return X.read_by(self) if reset else X.content
+            read: Examples = X.read_by(self) if reset else X.content
+            return read
         padded = self._check_X(X, reset)
         given = None
         if sample_weight is not None:

@@ -193,7 +193,8 @@ class SeriesCheck:
             f"regard to classes: {reason}. Give validation_data, or set validation=0.",
             stacklevel=7,  # the line that calls fit
         )
-        return rows[shared]
+        chosen: np.ndarray = rows[shared]
+        return chosen
 
 
 def _features(number: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,16 @@ from seqkit.network.losses import Objective
 
 __all__ = ["SequenceClassifier"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
+
+def _available(where: Callable[[Any], bool]) -> Callable[[F], F]:
+    """Return scikit-learn's `available_if`, with the types it does not have."""
+    decorator: Callable[[F], F] = available_if(where)
+    return decorator
+
+
+class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classify whole series with a recurrent network.
 
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
@@ -169,7 +177,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         probabilities = self._predict_raw(X).mean(0)
         if self._labels:
             return probabilities
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        normalized: npt.NDArray[np.float64] = probabilities / probabilities.sum(
+            axis=1, keepdims=True
+        )
+        return normalized
 
     def predict_log_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
@@ -184,7 +195,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
 
     # Scikit-learn's scorers of ranks take it where it is there. Of the probabilities of two labels
     # they would take one column, as if these were the two classes of one label.
-    @available_if(lambda self: self._labels)
+    @_available(lambda self: self._labels)
     def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
         logits = self._predict_raw(X, "logits")
@@ -202,7 +213,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
         probabilities = self.predict_proba(X)
         if self._labels:
             return (probabilities > 0.5).astype(np.int64)
-        return self.classes_[probabilities.argmax(axis=1)]
+        labels: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
+        return labels
 
     def partial_fit(
         self,
@@ -266,7 +278,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
                 f"{type(self).__name__}: y must hold only the classes "
                 f"{reprlib.repr(self.classes_.tolist())}; got {reprlib.repr(unseen.tolist())}."
             )
-        return np.searchsorted(self.classes_, y).astype(np.int32)
+        codes: np.ndarray = np.searchsorted(self.classes_, y).astype(np.int32)
+        return codes
 
     def _encode_labels(self, y: Any, many: bool, reset: bool) -> np.ndarray:
         owner = type(self).__name__
@@ -288,14 +301,16 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             if self._labels:
                 expected = f"0 or 1 for each of {len(self.classes_)} labels, as in the first fit"
             raise ValueError(explain(owner, "y", expected, f"an array of shape {y.shape}"))
-        return y.astype(np.float32)
+        labels: np.ndarray = y.astype(np.float32)
+        return labels
 
     def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         weight_of = self.class_weight
         if self._labels:  # the weights of its labels, multiplied
-            return compute_sample_weight(weight_of, target).astype(np.float32)
+            weight: np.ndarray = compute_sample_weight(weight_of, target)
+            return weight.astype(np.float32)
         if isinstance(weight_of, Mapping):
             unknown = set(weight_of) - set(self.classes_.tolist())
             if unknown:
@@ -313,13 +328,15 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):
             else:  # the classes' shares are those of the weights
                 sums = np.bincount(target, given)[present]
                 by_class[present] = sums.sum() / (len(present) * sums)
-        return by_class[target].astype(np.float32)
+        weight = by_class[target]
+        return weight.astype(np.float32)
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         if self._labels:
             return [len(target)]
         counts = np.bincount(target, minlength=len(self.classes_))
-        return counts.tolist()
+        sizes: list[int] = counts.tolist()
+        return sizes
 
     def _objective(self) -> Objective:
         return Objective("binary_crossentropy" if self._labels else "crossentropy")

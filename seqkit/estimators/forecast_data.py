@@ -51,7 +51,8 @@ class ForecastData(ForecastPredictions):
     def _read(self, X: Any, y: Any) -> Panel:
         """Read what `fit` is given, and remember how."""
         if isinstance(X, Checked):
-            return X.read_by(self)
+            read: Panel = X.read_by(self)
+            return read
         owner, frame_settings = type(self).__name__, {n: getattr(self, n) for n in FRAME_SETTINGS}
         target, past = self.target, self.past_covariates
         self._library_ = library_of(X)

@@ -183,8 +183,9 @@ class ForecastFitting(ForecastData):
     @property
     def _patch(self) -> int:
         """Steps in a patch; by default a season, where the shortest context holds two."""
-        if self._fitted.patch is not None:
-            return self._fitted.patch
+        patch: int | None = self._fitted.patch
+        if patch is not None:
+            return patch
         return default_patch(self._fitted.season, min(self._contexts))
 
     def _sizes(self) -> dict[str, Any]:

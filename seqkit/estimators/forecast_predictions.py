@@ -267,7 +267,8 @@ class ForecastPredictions(BaseSequenceEstimator):
 
     def _horizon(self, horizon: int | None) -> int:
         if horizon is None:
-            return self._fitted.horizon
+            fitted: int = self._fitted.horizon
+            return fitted
         if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
             raise ValueError(explain("forecast", "horizon", "a positive integer", horizon))
         return int(horizon)

@@ -170,7 +170,8 @@ class Reading:
             got = "only missing values"
             raise DataError(explain(f"data, series {whose!s}", what, expected, got,
                                     "Leave the series out."))  # fmt: skip
-        return present[begin[series] + number] - panel.offsets[series]
+        step: np.ndarray = present[begin[series] + number] - panel.offsets[series]
+        return step
 
 
 def read_training(

@@ -107,7 +107,9 @@ class Networks:
         for number in range(len(self.contexts)):
             prediction, source = self._predict(number, panel, origins="all")
             predictions[number, source.rows(np.arange(source.n_examples))[1]] = prediction
-        combined = predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
+        combined: Array = (
+            predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
+        )
         if panel.n_future:
             last = np.repeat(panel.offsets[1:] - 1 - self.horizon, panel.lengths)
             combined[np.arange(len(combined)) > last] = np.nan

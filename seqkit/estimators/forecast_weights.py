@@ -68,7 +68,7 @@ def _by_step(sample_weight: Any) -> bool:
 
 def _checked(sample_weight: Any, n: int, what: str = "sample_weight") -> np.ndarray:
     """Return weights as numbers; all of them may be 0, as those of one series among several."""
-    weight = check_array(
+    weight: np.ndarray = check_array(
         np.atleast_1d(sample_weight), ensure_2d=False, dtype=np.float64, input_name=what
     )
     if weight.shape != (n,):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = [
     "FrameT",
     "OnEpoch",
     "OptimizerInput",
+    "OptimizerName",
     "RandomState",
     "SeriesInput",
     "TargetInput",
@@ -75,8 +76,10 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 ClassWeight: TypeAlias = Mapping[str, float] | Mapping[int, float] | Mapping[object, float] | str
 """A weight for each class, or ``balanced``."""
 
+OptimizerName: TypeAlias = Literal["adam", "adamw", "lion", "nadam", "rmsprop", "sgd"]
+
 OptimizerInput: TypeAlias = Union[
-    str, Mapping[str, str | float | bool | None], "keras.optimizers.Optimizer"
+    OptimizerName, Mapping[str, str | float | bool | None], "keras.optimizers.Optimizer"
 ]
 """An optimizer: a name, a map of a name and options, or an object of Keras."""
 

@@ -14,12 +14,13 @@ from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
+from seqkit.estimators.settings import RegressorSettings
 from seqkit.network.losses import Objective
 
 __all__ = ["SequenceRegressor"]
 
 
-class SequenceRegressor(RegressorMixin, SeriesEstimator):
+class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict a number, or several, from whole series with a recurrent network.
 
     Use it for what a series leads to as a whole: remaining useful life, a score, a dose. The
@@ -177,12 +178,11 @@ class SequenceRegressor(RegressorMixin, SeriesEstimator):
             self._many_targets_ = y.ndim == 2 and y.shape[1] > 1
             self._n_targets_ = y.shape[1] if y.ndim == 2 else 1
         check_size(y, type(self).__name__, "y")
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != self._n_targets_:
-            raise ValueError(
-                f"{type(self).__name__}: y must have {self._n_targets_} columns; got {y.shape[1]}."
-            )
-        return y
+        target: np.ndarray = y.reshape(len(y), -1)
+        if target.shape[1] != self._n_targets_:
+            owner, n_columns = type(self).__name__, target.shape[1]
+            raise ValueError(f"{owner}: y must have {self._n_targets_} columns; got {n_columns}.")
+        return target
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
         self._offset_, self._spread_ = fit_scaler("standard", train.target, train.given)

@@ -46,7 +46,8 @@ _FIELDS = {"task", "parameters", "fitted", "columns"}
 def estimator_class(task: str) -> type:
     """Return the class that fits a task."""
     module, name = TASKS[task].estimator.split(":")
-    return getattr(importlib.import_module(module), name)
+    found: type = getattr(importlib.import_module(module), name)
+    return found
 
 
 def save_estimator(

@@ -12,19 +12,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
 from seqkit.network.settings import Auto, ForecastNetwork, SeriesNetwork
 
 __all__ = [
+    "ClassifierLoss",
     "ClassifierSettings",
     "DataSettings",
     "ForecastSettings",
+    "ForecasterLoss",
+    "LossName",
+    "RegressorLoss",
+    "RegressorSettings",
     "SeriesSettings",
     "TrainingSettings",
     "WindowSettings",
 ]
+
+
+ClassifierLoss: TypeAlias = Literal["auto", "crossentropy"]
+RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber"]
+ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "nll"]
+LossName: TypeAlias = ClassifierLoss | RegressorLoss | ForecasterLoss
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -45,7 +56,7 @@ class TrainingSettings:
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     steps_per_epoch: int | None = None
     clipnorm: float | None = 1.0
-    loss: str = "auto"
+    loss: LossName = "auto"
     patience: int | Auto = "auto"
     validation: float | Auto = "auto"
     warm_start: bool = False
@@ -68,6 +79,14 @@ class ClassifierSettings(SeriesSettings):
     """Settings of the classifier."""
 
     class_weight: ClassWeight | None = None
+    loss: ClassifierLoss = "auto"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RegressorSettings(SeriesSettings):
+    """Settings of the regressor."""
+
+    loss: RegressorLoss = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -84,6 +103,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
 
     epochs: int = 100
     batch_size: int = 32
+    loss: ForecasterLoss = "auto"
     ensemble: int = 1
     series_id: str | None = None
     time: str | None = None

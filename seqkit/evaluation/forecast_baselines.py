@@ -125,7 +125,8 @@ def seasonal_indices(series: npt.ArrayLike, season: int, *, multiplicative: bool
     apart = inner / trend if multiplicative else inner - trend
     phase = (np.arange(len(trend)) + start) % season
     figure = np.bincount(phase, apart, season) / np.bincount(phase, minlength=season)
-    return figure / figure.mean() if multiplicative else figure - figure.mean()
+    indices: Floats = figure / figure.mean() if multiplicative else figure - figure.mean()
+    return indices
 
 
 def naive(past: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:

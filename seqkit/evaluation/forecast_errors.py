@@ -286,7 +286,8 @@ def _quantile_loss(case: ForecastCase) -> Floats:
     quantiles = _need(case.quantiles, "the forecast holds no quantiles")
     below = case.truth[..., None] - quantiles  # (n_series, n_windows, horizon, n_targets, n_levels)
     levels = np.asarray(case.levels)
-    return 2 * np.maximum(levels * below, (levels - 1) * below).mean(axis=-1)
+    loss: Floats = 2 * np.maximum(levels * below, (levels - 1) * below).mean(axis=-1)
+    return loss
 
 
 def _weighted_quantile_loss(case: ForecastCase) -> tuple[Floats, Floats]:
@@ -421,7 +422,7 @@ def _reduced(numerator: Floats, denominator: Floats, row: ForecastError, by: By)
     if not row.each_series:  # targets and, but for a score by series, series are pooled as well
         axes = (*axes, 3) if by == "series" else (0, *axes, 3)
     above, under = numerator.sum(axis=axes), denominator.sum(axis=axes)
-    ratio = np.divide(above, under, out=np.full_like(above, np.nan), where=under > 0)
+    ratio: Floats = np.divide(above, under, out=np.full_like(above, np.nan), where=under > 0)
     ratio = np.sqrt(ratio) if row.root else ratio
     if not row.each_series:
         return ratio
@@ -432,8 +433,9 @@ def _reduced(numerator: Floats, denominator: Floats, row: ForecastError, by: By)
 def _mean_of_known(values: Floats, axes: tuple[int, ...]) -> Floats:
     known = np.isfinite(values)
     total, count = np.where(known, values, 0.0).sum(axis=axes), known.sum(axis=axes)
-    mean = np.full(np.shape(total), np.nan)
-    return np.divide(total, count, out=mean, where=count > 0)
+    mean: Floats = np.full(np.shape(total), np.nan)
+    mean = np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def _owa(case: ForecastCase, by: By) -> float | Floats:

@@ -96,7 +96,8 @@ def _scikit(name: str) -> Callable[..., Any]:
     """Return a metric of scikit-learn, imported only now: forecasts need none of them."""
     from sklearn import metrics
 
-    return getattr(metrics, name)
+    metric: Callable[..., Any] = getattr(metrics, name)
+    return metric
 
 
 def _of_labels(name: str, **fixed: Any) -> Callable[..., float]:

@@ -287,7 +287,8 @@ def _column(frame: Any, name: str, shape: tuple[int, int]) -> Floats:
     if name not in frame:
         raise DataError(explain("backtest", "the forecast", f"with a column {name!r}",
                                 list(frame.columns)))  # fmt: skip
-    return frame[name].to_numpy(dtype=np.float64).reshape(shape)
+    column: Floats = frame[name].to_numpy(dtype=np.float64).reshape(shape)
+    return column
 
 
 def _levels_of(forecaster: Any) -> tuple[float, ...]:

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class BacktestSplit(BaseCrossValidator):
+class BacktestSplit(BaseCrossValidator):  # type: ignore[misc]  # scikit-learn has no types
     """Split rows of time steps by rolling origin, with the context the forecasts need.
 
     Like :class:`sklearn.model_selection.TimeSeriesSplit`, but a test fold begins ``context_length``

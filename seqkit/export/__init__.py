@@ -36,7 +36,8 @@ class Export:
     def load(self) -> Callable[[Any, Path], None]:
         """Return the function that writes the format."""
         module, name = self.writer.split(":")
-        return getattr(importlib.import_module(module), name)
+        write: Callable[[Any, Path], None] = getattr(importlib.import_module(module), name)
+        return write
 
 
 EXPORTS: dict[str, Export] = {

@@ -47,7 +47,8 @@ class Architecture:
     @cached_property
     def network(self) -> Network:
         """The description, made without Keras."""
-        return _function(BUILDERS[self.kind][0])(**self.settings)
+        network: Network = _function(BUILDERS[self.kind][0])(**self.settings)
+        return network
 
     @property
     def members(self) -> tuple[Architecture, ...]:

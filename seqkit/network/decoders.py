@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from seqkit.cells import find_cell
+from seqkit.cells import CellName, find_cell
 from seqkit.errors import explain
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import DEFAULT, Initializers
@@ -18,6 +18,7 @@ from seqkit.network.layers.combining import Add, Concatenate, ReluSum
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import SegmentQueries
 from seqkit.network.layers.heads import HeadLayer
+from seqkit.network.layers.patching import patch_count
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.shaping import (
     AsSequence,
@@ -30,6 +31,7 @@ from seqkit.network.layers.shaping import (
     UnfoldSegments,
 )
 from seqkit.network.series import dense_stack, recurrent_stack
+from seqkit.network.settings import MOST_SEGMENTS
 
 __all__ = ["DECODERS", "Decoder", "RecursiveDecoder", "Window"]
 
@@ -70,7 +72,7 @@ class Window:
     n_outputs: int
     n_parameters: int
     head: str
-    cell: str
+    cell: CellName
     units: tuple[int, ...]
     bidirectional: bool
     dropout: float
@@ -82,15 +84,15 @@ class Window:
 
     def summary(self) -> str:
         """Write the encoder; return the vector that it makes of the window."""
-        found = recurrent_stack(
+        vector = recurrent_stack(
             self.graph, self.owner, self.steps, self.lengths, cell=self.cell, units=self.units,
             bidirectional=self.bidirectional, dropout=self.dropout,
             recurrent_dropout=self.recurrent_dropout, residual=self.residual, pooling="last",
             initializers=self.initializers,
         )  # fmt: skip
         if self.static is None:
-            return found
-        return self.graph.add("with_static", Concatenate(), found, self.static)
+            return vector
+        return self.graph.add("with_static", Concatenate(), vector, self.static)
 
 
 @dataclass(frozen=True)
@@ -132,20 +134,16 @@ def _direct(w: Window) -> str:
     return graph.add("future_sum", Add(), out, effect)
 
 
-MOST_SEGMENTS = 1000
-"""Patches that the recursive decoder may forecast: each is written out."""
-
-
 def _recursive(w: Window) -> str:
     """Patch after patch, each from the one before."""
-    if -(-w.horizon // w.patch) > MOST_SEGMENTS:
+    if patch_count(w.horizon, w.patch) > MOST_SEGMENTS:
         expected = f"at most {MOST_SEGMENTS} patches of {w.patch} with decoder 'recursive'"
         hint = "Use a longer patch, or another decoder."
         raise ValueError(explain(w.owner, "horizon", expected, w.horizon, hint))
     decoder = RecursiveDecoder(
         w.horizon, w.patch, w.n_parameters, w.head, w.cell, w.units, w.dropout,
         naive=w.naive is not None, future=w.future is not None,
-        initializers=w.initializers.over(-(-w.horizon // w.patch)),
+        initializers=w.initializers.over(patch_count(w.horizon, w.patch)),
     )  # fmt: skip
     given = [ref for ref in (w.naive, w.future) if ref is not None]
     return w.graph.add("decoder", decoder, w.summary(), w.last, *given)
@@ -154,7 +152,7 @@ def _recursive(w: Window) -> str:
 def _segment(w: Window) -> str:
     """All patches of the horizon in parallel, each one step of the same recurrence."""
     graph, width, n_states = w.graph, w.units[0], len(find_cell(w.cell).states)
-    n_segments = -(-w.horizon // w.patch)
+    n_segments = patch_count(w.horizon, w.patch)
     x = graph.add("segment_embedding", Dense(width, "relu"), w.steps)
     names = [f"recurrent_{i + 1}" for i in range(len(w.units))]
     layers = [
@@ -241,7 +239,7 @@ class RecursiveDecoder(Layer):
     patch: int
     n_parameters: int
     head: str
-    cell: str
+    cell: CellName
     units: tuple[int, ...]
     dropout: float = 0.0
     naive: bool = False
@@ -253,7 +251,7 @@ class RecursiveDecoder(Layer):
 
     def inner(self, summary: Shape, last: Shape, *more: Shape) -> Network:
         graph = Graph("decoder")
-        n_outputs, n_segments = last[1], -(-self.horizon // self.patch)
+        n_outputs, n_segments = last[1], patch_count(self.horizon, self.patch)
         assert n_outputs is not None
         graph.input("summary", summary)
         graph.input("last", last)

@@ -18,7 +18,7 @@ from seqkit.network.layers.combining import Concatenate
 from seqkit.network.layers.embedding import Embedding
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.padding import MaskPadding
-from seqkit.network.layers.patching import LeftPatch
+from seqkit.network.layers.patching import LeftPatch, patch_count
 from seqkit.network.layers.scaling import Standardize
 from seqkit.network.layers.shaping import Columns, FoldChannels, Last, RepeatRows, UnfoldChannels
 from seqkit.network.layers.windows import (
@@ -87,7 +87,7 @@ def forecaster(s: ForecasterNetwork) -> Network:
             future, static, n_channels, s.horizon, n_outputs, n_parameters, head.name,
             find_cell(s.cell).name,
             stack_units(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
-            patch, tuple(s.dense), initializers_of(_OWNER, s, -(-s.context_length // patch)),
+            patch, tuple(s.dense), initializers_of(_OWNER, s, patch_count(s.context_length, patch)),
         )
     )  # fmt: skip
     if n_channels > 1:

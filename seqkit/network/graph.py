@@ -91,13 +91,13 @@ class Network:
     @cached_property
     def shapes(self) -> dict[str, Shape]:
         """The shape of every input and of every output of a node, without the batch."""
-        found: dict[str, Shape] = {i.name: i.shape for i in self.inputs}
+        shapes: dict[str, Shape] = {i.name: i.shape for i in self.inputs}
         for node in self.nodes:
-            shape = node.layer.shape(*self._shapes_of(node, found))
+            shape = node.layer.shape(*self._shapes_of(node, shapes))
             parts = shape if node.layer.n_outputs > 1 else (shape,)
             for index, part in enumerate(parts):
-                found[node.name if index == 0 else f"{node.name}:{index}"] = part
-        return found
+                shapes[node.name if index == 0 else f"{node.name}:{index}"] = part
+        return shapes
 
     def _shapes_of(self, node: Node, shapes: dict[str, Shape]) -> list[Shape | None]:
         return [None if ref is None else shapes[ref] for ref in node.inputs]

@@ -94,12 +94,12 @@ def _ordered(ops: Any, net: Tensor, naive: Tensor | None) -> Tensor:
 
 def _ordered_backward(net: Array, d: Array) -> Array:
     middle = net.shape[-1] // 2
-    found = np.empty(d.shape, np.float32)
-    found[..., middle + 1 :] = np.cumsum(d[..., middle + 1 :][..., ::-1], -1)[..., ::-1]
-    found[..., :middle] = -np.cumsum(d[..., :middle], -1)
-    found *= NUMPY.sigmoid(net)  # the slope of softplus
-    found[..., middle] = d.sum(-1)
-    return found
+    gradient = np.empty(d.shape, np.float32)
+    gradient[..., middle + 1 :] = np.cumsum(d[..., middle + 1 :][..., ::-1], -1)[..., ::-1]
+    gradient[..., :middle] = -np.cumsum(d[..., :middle], -1)
+    gradient *= NUMPY.sigmoid(net)  # the slope of softplus
+    gradient[..., middle] = d.sum(-1)
+    return gradient
 
 
 def _location_scale(ops: Any, net: Tensor, naive: Tensor | None) -> Tensor:
@@ -118,7 +118,8 @@ def _positive(ops: Any, net: Tensor, naive: Tensor | None) -> Tensor:
 
 
 def _positive_backward(net: Array, d: Array) -> Array:
-    return d * NUMPY.sigmoid(net)
+    gradient: Array = d * NUMPY.sigmoid(net)
+    return gradient
 
 
 def _pinball(ops: Any, y: Tensor, prediction: Tensor, levels: Sequence[float]) -> Tensor:
@@ -174,7 +175,8 @@ def _poisson_nll(ops: Any, y: Tensor, prediction: Tensor, levels: Any = None) ->
 
 
 def _poisson_nll_backward(y: Array, prediction: Array, levels: Any = None) -> Array:
-    return (1 - y / prediction[..., 0])[..., None]
+    gradient: Array = (1 - y / prediction[..., 0])[..., None]
+    return gradient
 
 
 def _negative_binomial_nll(ops: Any, y: Tensor, prediction: Tensor, levels: Any = None) -> Tensor:
@@ -207,13 +209,16 @@ def _scipy_quantile(name: str) -> Callable[[np.ndarray, float], np.ndarray]:
         from scipy import stats
 
         p = [answer[..., i].astype(np.float64) for i in range(answer.shape[-1])]
+        value: np.ndarray
         if name == "normal":
-            return stats.norm.ppf(level, p[0], p[1])
-        if name == "student_t":
-            return stats.t.ppf(level, p[2], p[0], p[1])
-        if name == "poisson":
-            return stats.poisson.ppf(level, p[0])
-        return stats.nbinom.ppf(level, 1 / p[1], 1 / (1 + p[1] * p[0]))
+            value = stats.norm.ppf(level, p[0], p[1])
+        elif name == "student_t":
+            value = stats.t.ppf(level, p[2], p[0], p[1])
+        elif name == "poisson":
+            value = stats.poisson.ppf(level, p[0])
+        else:
+            value = stats.nbinom.ppf(level, 1 / p[1], 1 / (1 + p[1] * p[0]))
+        return value
 
     return quantile
 
@@ -335,7 +340,8 @@ def _absolute(ops: Any, y: Tensor, prediction: Tensor) -> Tensor:
 
 
 def _absolute_backward(y: Array, prediction: Array) -> Array:
-    return np.sign(prediction - y)
+    gradient: Array = np.sign(prediction - y)
+    return gradient
 
 
 def _squared(ops: Any, y: Tensor, prediction: Tensor) -> Tensor:
@@ -343,7 +349,8 @@ def _squared(ops: Any, y: Tensor, prediction: Tensor) -> Tensor:
 
 
 def _squared_backward(y: Array, prediction: Array) -> Array:
-    return 2 * (prediction - y)
+    gradient: Array = 2 * (prediction - y)
+    return gradient
 
 
 def _huber(ops: Any, y: Tensor, prediction: Tensor) -> Tensor:
@@ -352,7 +359,8 @@ def _huber(ops: Any, y: Tensor, prediction: Tensor) -> Tensor:
 
 
 def _huber_backward(y: Array, prediction: Array) -> Array:
-    return np.clip(prediction - y, -1, 1)
+    gradient: Array = np.clip(prediction - y, -1, 1)
+    return gradient
 
 
 POINT_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Array]]] = {

@@ -66,7 +66,8 @@ def glorot_uniform(shape: Shape, seed: int) -> np.ndarray:
 def he_normal(shape: Shape, seed: int) -> np.ndarray:
     """Draw from a normal distribution of standard deviation sqrt(2 / rows)."""
     drawn = np.sqrt(2.0 / shape[0]) * _generator(seed).standard_normal(shape)
-    return drawn.astype(np.float32)
+    values: np.ndarray = drawn.astype(np.float32)
+    return values
 
 
 def orthogonal(shape: Shape, seed: int) -> np.ndarray:
@@ -111,13 +112,13 @@ def ones(shape: Shape, seed: int = 0) -> np.ndarray:
 
 def cell_bias(cell: str, shape: Shape) -> np.ndarray:
     """Return a cell's bias: zeros, but for the forget gate where there is one."""
-    found, row = np.zeros(shape, np.float32), find_cell(cell)
+    bias, row = np.zeros(shape, np.float32), find_cell(cell)
     if row.forget_bias is not None:
         gate, value = row.forget_bias
         width = shape[-1] // len(row.gates)
         index = row.gates.index(gate)
-        found[..., index * width : (index + 1) * width] = value
-    return found
+        bias[..., index * width : (index + 1) * width] = value
+    return bias
 
 
 def uniform(shape: Shape, seed: int) -> np.ndarray:
@@ -187,17 +188,17 @@ def chrono_bias(cell: str, shape: Shape, seed: int, n_steps: int) -> np.ndarray:
     :math:`b_f`; a coupled cell forgets by :math:`1 - i`. Where a bias has two rows, which are added
     up, the second is 0. What lasts a step or two is drawn as for two.
     """
-    found, row = np.zeros(shape, np.float32), find_cell(cell)
+    bias, row = np.zeros(shape, np.float32), find_cell(cell)
     if not keeps_memory(row):
         raise ValueError(f"the cell {cell} has no gate that keeps its memory")
     width = shape[-1] // len(row.gates)
     drawn = np.log(_generator(seed).uniform(1, max(n_steps, 2) - 1, width))
-    first = found[0] if found.ndim == 2 else found
+    first = bias[0] if bias.ndim == 2 else bias
     for gate, sign in (("f", 1), ("i", -1), ("z", 1)):
         if gate in row.gates:
             index = row.gates.index(gate)
             first[index * width : (index + 1) * width] = sign * drawn
-    return found
+    return bias
 
 
 BIASES: dict[str, Callable[[str, Shape, int, int], np.ndarray]] = {

@@ -14,10 +14,10 @@ from seqkit.network.layers.base import Array, Layer, Saved
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.ops import NUMPY
 
-__all__ = ["NativeNetwork", "Weights"]
+__all__ = ["FlatWeights", "NativeNetwork"]
 
 
-class Weights:
+class FlatWeights:
     """All weights of a network, in its order.
 
     Parameters
@@ -54,12 +54,12 @@ class Weights:
 
     def cut(self, values: Array) -> list[Array]:
         """Return views of an array like `theta`, one a trained weight."""
-        found, start = [], 0
+        views, start = [], 0
         for w in self.network.weights:
             if w.trainable:
-                found.append(values[start : start + w.size].reshape(w.shape))
+                views.append(values[start : start + w.size].reshape(w.shape))
                 start += w.size
-        return found
+        return views
 
     def load(self, weights: Sequence[Array]) -> None:
         """Set all weights."""
@@ -99,35 +99,32 @@ class _Step:
 class NativeNetwork:
     """A network with memory of its own.
 
+    Its steps are those that the loss needs, then the others that a prediction needs.
+
     Parameters
     ----------
     network : Network
 
     Attributes
     ----------
-    weights : Weights
+    weights : FlatWeights
     """
 
     def __init__(self, network: Network) -> None:
-        self.network, self.weights = network, Weights(network)
+        self.network, self.weights = network, FlatWeights(network)
         flat = network.flat
         self._slots: dict[str, int] = {}
         for name in flat.shapes:
             self._slots[name] = len(self._slots)
         self._names = [i.name for i in flat.inputs]
-        self._ends = {True: self._slots[flat.trained], False: self._slots[flat.output]}
-        self._plans = {trained: self._plan(flat, trained) for trained in (True, False)}
+        self._trained, self._output = self._slots[flat.trained], self._slots[flat.output]
+        nodes = _needed(flat, flat.trained)
+        self._n_trained, names = len(nodes), {node.name for node in nodes}
+        nodes += [node for node in _needed(flat, flat.output) if node.name not in names]
+        self._steps = self._plan(flat, nodes)
 
-    def _plan(self, flat: Network, trained: bool) -> list[_Step]:
-        """Return the steps that an end needs, in order."""
-        needed = {flat.trained if trained else flat.output}
-        nodes: list[Node] = []
-        for node in reversed(flat.nodes):
-            outputs = {node.name, *(f"{node.name}:{k}" for k in range(1, node.layer.n_outputs))}
-            if outputs & needed:
-                nodes.append(node)
-                needed |= {ref for ref in node.inputs if ref is not None}
-        nodes.reverse()
+    def _plan(self, flat: Network, nodes: list[Node]) -> list[_Step]:
+        """Return the steps of nodes in order."""
         masks, first = {}, 0
         for node in flat.nodes:
             if node.shares is None:
@@ -152,22 +149,15 @@ class NativeNetwork:
                 )
             )  # fmt: skip
         seen: set[str] = set()
-        for node, step in zip(reversed(nodes), reversed(steps), strict=True):
-            owner = node.shares or node.name
-            step.adds = owner in seen
+        for k in reversed(range(self._n_trained)):
+            owner = nodes[k].shares or nodes[k].name
+            steps[k].adds = owner in seen
             seen.add(owner)
-        self._free(steps, self._ends[trained])
-        return steps
-
-    @staticmethod
-    def _free(steps: list[_Step], end: int) -> None:
-        """Note after which step each value is not read any more."""
-        seen = {end}
+        read = {self._trained, self._output}
         for step in reversed(steps):
-            for slot in step.inputs:
-                if slot is not None and slot not in seen:
-                    seen.add(slot)
-                    step.last_use.append(slot)
+            step.last_use += {slot for slot in step.inputs if slot is not None} - read
+            read.update(step.last_use)
+        return steps
 
     def _run(self, inputs: Any, steps: list[_Step], training: bool) -> list[Any]:
         values: list[Any] = [None] * len(self._slots)
@@ -201,24 +191,25 @@ class NativeNetwork:
             Whether a backward pass will follow, and masks are drawn.
         """
         self._release()
-        steps = self._plans[True]
-        return self._run(inputs, steps, training)[self._ends[True]]
+        out: Array = self._run(inputs, self._steps[: self._n_trained], training)[self._trained]
+        return out
 
     def predict(self, inputs: Any) -> Array:
         """Return what the network predicts."""
         self._release()
-        return self._run(inputs, self._plans[False], False)[self._ends[False]]
+        out: Array = self._run(inputs, self._steps, False)[self._output]
+        return out
 
     def _release(self) -> None:
         """Give the memory of the last pass back before the next one asks for some."""
-        for step in self._plans[True]:
+        for step in self._steps:
             step.saved = Saved()
 
     def backward(self, d: Array) -> None:
         """Fill the gradients of the weights from that of what the loss sees."""
         slopes: list[Any] = [None] * len(self._slots)
-        slopes[self._ends[True]] = d
-        for step in reversed(self._plans[True]):
+        slopes[self._trained] = d
+        for step in reversed(self._steps[: self._n_trained]):
             if not step.trained:
                 continue
             n, first = step.layer.n_outputs, step.first_output
@@ -231,11 +222,11 @@ class NativeNetwork:
                 continue
             g = {k: np.empty_like(v) for k, v in step.g.items()} if step.adds else step.g
             upstream = tuple(coming) if n > 1 else coming[0]
-            found = step.layer.backward(step.p, g, step.saved, upstream, step.wants)
+            downstream = step.layer.backward(step.p, g, step.saved, upstream, step.wants)
             if step.adds:
                 for name, gradient in step.g.items():
                     gradient += g[name]
-            for slot, wanted, slope in zip(step.inputs, step.wants, found, strict=False):
+            for slot, wanted, slope in zip(step.inputs, step.wants, downstream, strict=False):
                 if wanted and slot is not None and slope is not None:
                     before = slopes[slot]
                     slopes[slot] = slope if before is None else before + slope
@@ -252,6 +243,17 @@ class NativeNetwork:
                 columns *= len(node.layer.directions)
                 total += 4 * (x.shape[1] if steps is None else steps) * columns
         return total
+
+
+def _needed(flat: Network, end: str) -> list[Node]:
+    """Return the nodes that an end needs, in order."""
+    needed, nodes = {end}, []
+    for node in reversed(flat.nodes):
+        outputs = {node.name, *(f"{node.name}:{k}" for k in range(1, node.layer.n_outputs))}
+        if outputs & needed:
+            nodes.append(node)
+            needed |= {ref for ref in node.inputs if ref is not None}
+    return nodes[::-1]
 
 
 def _no_mask(shape: tuple[int, ...], rate: float, index: int) -> Array:

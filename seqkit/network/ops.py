@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.network.cpu.schemes import code
+from seqkit.network.cpu.schemes import compiled_kernels
 
 __all__ = ["NUMPY", "keras_namespace", "rows_of"]
 
@@ -49,31 +49,36 @@ class NumpyNamespace:
     def dense(x: Array, kernel: Array, bias: Array) -> Array:
         """Return ``x W + b`` over the last axis."""
         out = np.empty((*x.shape[:-1], kernel.shape[1]), np.float32)
-        code().dense_forward(rows_of(x), kernel, bias, out.reshape(-1, kernel.shape[1]))
+        compiled_kernels().dense_forward(rows_of(x), kernel, bias, out.reshape(-1, kernel.shape[1]))
         return out
 
     @staticmethod
     def relu(x: Array) -> Array:
-        return np.maximum(x, 0)
+        out: Array = np.maximum(x, 0)
+        return out
 
     @staticmethod
     def softplus(x: Array) -> Array:
-        return np.logaddexp(x, x.dtype.type(0))
+        out: Array = np.logaddexp(x, x.dtype.type(0))
+        return out
 
     @staticmethod
     def sigmoid(x: Array) -> Array:
-        return np.exp(-np.logaddexp(-x, x.dtype.type(0)))
+        out: Array = np.exp(-np.logaddexp(-x, x.dtype.type(0)))
+        return out
 
     @staticmethod
     def softmax(x: Array, axis: int = -1) -> Array:
         e = np.exp(x - x.max(axis, keepdims=True))
-        return e / e.sum(axis, keepdims=True)
+        out: Array = e / e.sum(axis, keepdims=True)
+        return out
 
     @staticmethod
     def lgamma(x: Array) -> Array:
         from scipy.special import gammaln
 
-        return gammaln(x)
+        out: Array = gammaln(x)
+        return out
 
 
 NUMPY = NumpyNamespace()

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import get_args
 
 from seqkit.auto import AUTO, patch_for
-from seqkit.cells import ALIASES, CELLS, find_cell
+from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
 from seqkit.network.layers.combining import Add, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
-from seqkit.network.layers.patching import Patch
+from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
@@ -97,7 +97,7 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=s.bidirectional,
         dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
-        pooling=s.pooling, initializers=initializers_of(owner, s, -(-(longest or 0) // patch)),
+        pooling=s.pooling, initializers=initializers_of(owner, s, patch_count(longest or 0, patch)),
     )  # fmt: skip
     return dense_stack(graph, x, s.dense, s.dropout)
 
@@ -115,7 +115,7 @@ def recurrent_stack(
     x: str,
     lengths: str | None,
     *,
-    cell: str,
+    cell: CellName,
     units: int | Sequence[int],
     bidirectional: bool,
     dropout: float,

@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
+from seqkit.cells import CellName
 from seqkit.errors import suggest
 
 __all__ = [
+    "MOST_SEGMENTS",
     "Auto",
     "BiasStart",
     "Channels",
@@ -50,12 +52,15 @@ MatrixStart: TypeAlias = Literal[
 BiasStart: TypeAlias = Literal["forget_one", "zeros", "chrono"]
 Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
 
+MOST_SEGMENTS = 1000
+"""Patches that the recursive decoder may forecast: each is written out."""
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NetworkSettings:
     """What all networks have: a recurrent stack, and the scaling of what it is given."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     units: int | Sequence[int] = 64
     bidirectional: bool = False
     dropout: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from seqkit.recipe.types import OneOf, allowed_names, listing, phrase
 __all__ = ["FieldError", "rule_errors", "section_errors", "value_errors", "whole"]
 
 Path = tuple[str | int, ...]
+_building = threading.Lock()
 SUGGESTED = 50  # unknown fields for which a known one is looked for
 
 
@@ -63,6 +65,8 @@ def whole(field: FieldInfo) -> Any:
 
 def value_errors(kind: type[BaseModel], values: Mapping[str, Any], null: str) -> list[FieldError]:
     """Return the errors of values against a class of fields, one for each field at most."""
+    with _building:  # put off until here; older versions of pydantic do not lock it themselves
+        kind.model_rebuild()
     try:
         kind.__pydantic_validator__.validate_python(dict(values))
     except ValidationError as error:

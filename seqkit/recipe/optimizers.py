@@ -1,7 +1,7 @@
 """Optimizers in a recipe: a name, or a map of a name and options; each option stated once.
 
-What they compute stands in :data:`seqkit.training.optimizers.RULES`; a test compares names, options
-and defaults.
+What they compute stands in :data:`seqkit.training.optimizers.UPDATE_RULES`; a test compares names,
+options and defaults.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any
 from seqkit.auto import AUTO
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
+from seqkit.network.settings import MOST_SEGMENTS
 from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
@@ -219,6 +220,14 @@ RULES: tuple[Rule, ...] = (
         lambda decoder, patch: decoder != "segment" or patch is None or patch > 1,
         "direct or recursive when {patch} is 1",
         "Set {patch} to the length of a segment, for example 24.",
+    ),
+    Rule(  # without a patch it depends on the data, and the decoder says so
+        (HORIZON, PATCH, DECODER),
+        lambda horizon, patch, decoder: (
+            decoder != "recursive" or patch is None or horizon <= MOST_SEGMENTS * patch
+        ),
+        f"at most {MOST_SEGMENTS} times {{patch}} when {{decoder}} is recursive",
+        "Lower it, raise {patch}, or use another {decoder}.",
     ),
     Rule(
         ("model.bidirectional", DECODER),

@@ -213,7 +213,7 @@ class _Shapes(s.Section):
 def _arguments(task: str) -> type[s.Section]:
     fields = leaves(RECIPES[task])
     known = {name: fields[path] for name, path in PARAMETERS[task].items()} | _Shapes.model_fields
-    return create_model(
+    section: type[s.Section] = create_model(
         f"{task.capitalize()}Parameters",
         __base__=s.Section,
         **{  # type: ignore[call-overload]
@@ -221,6 +221,7 @@ def _arguments(task: str) -> type[s.Section]:
             for name, f in known.items()
         },
     )
+    return section
 
 
 def defaults(task: str) -> dict[str, Any]:

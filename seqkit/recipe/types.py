@@ -59,7 +59,12 @@ class Section(BaseModel):
     """A map of settings; unknown names are errors and nothing is converted in silence."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        defer_build=True,  # most sections are never checked by a process
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.metrics import METRICS
@@ -91,7 +91,7 @@ class Display:
     ax_: Axes
     figure_: Figure
 
-    def _done(self, ax: Axes) -> Any:
+    def _done(self, ax: Axes) -> Self:
         self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
         return self
 

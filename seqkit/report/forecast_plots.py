@@ -225,11 +225,12 @@ class ForecastDisplay(Display):
         ax.plot(after, self.forecast, color=BLUE, linewidth=1.8, label="forecast",
                 marker="o" if few else None, markersize=3)  # fmt: skip
         if np.issubdtype(self.time.dtype, np.datetime64):
-            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+            from matplotlib import dates
 
-            locator = AutoDateLocator(minticks=4, maxticks=9)
+            untyped: Any = dates  # Matplotlib has no hints for these two
+            locator = untyped.AutoDateLocator(minticks=4, maxticks=9)
             ax.xaxis.set_major_locator(locator)
-            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+            ax.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
         elif self._numbered:
             ax.set_xlabel("steps from the origin")
         ax.margins(x=0.01)

@@ -269,10 +269,10 @@ def _train(
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     estimator = flow.estimator()
     if show:
-        from seqkit.network.cpu.sequences import is_ready, refusal
+        from seqkit.network.cpu.sequences import is_ready, unsupported
 
         cell = find_cell(flow.recipe.model.cell)
-        if not refusal(cell) and not is_ready(cell):
+        if not unsupported(cell) and not is_ready(cell):
             what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
             folder.log(what)
             show.say(f"{what}: 5 to 7 seconds")

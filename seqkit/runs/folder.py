@@ -409,7 +409,8 @@ def open_run(path: Path, whole: bool = True) -> dict[str, Any]:
         files = record.get("files")
         if not isinstance(files, dict) or not all(isinstance(d, str) for d in files.values()):
             raise damaged(file, "it must have the digests of all files, as 'files'")
-    return record
+    checked: dict[str, Any] = record
+    return checked
 
 
 def read_verified(path: Path, record: dict[str, Any], name: str, most: int) -> bytes:

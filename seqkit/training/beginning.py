@@ -12,13 +12,13 @@ import numpy as np
 
 from seqkit.errors import explain, suggest
 from seqkit.network.architecture import Architecture
-from seqkit.network.cpu.sequences import refusal
+from seqkit.network.cpu.sequences import unsupported
 from seqkit.network.graph import DROPOUT, Network
 from seqkit.network.initializers import derived_seed
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.losses import Objective
 from seqkit.training.callbacks import needs_model
-from seqkit.training.optimizers import Rule, rule_of
+from seqkit.training.optimizers import UpdateRule, rule_of
 from seqkit.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def not_native(
         return "an ensemble is asked member by member"
     network = build.network
     for node in network.flat.nodes:
-        if isinstance(node.layer, Recurrent) and (why := refusal(node.layer.row)):
+        if isinstance(node.layer, Recurrent) and (why := unsupported(node.layer.row)):
             return why
     known = (network.trained,) if loss is not None else (network.trained, network.output, None)
     return "" if output in known else f"the output {output} is a layer of Keras's"
@@ -80,7 +80,7 @@ def _may_have_gpu() -> bool:
     """Return whether TensorFlow should be asked for a GPU: a driver is there, and not hidden."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return False
-    return any(Path(place).exists() for place in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def _with_constants(
@@ -143,7 +143,7 @@ def fresh_keras_state(
 
 def fresh_native_state(
     network: Network,
-    rule: Rule,
+    rule: UpdateRule,
     seed: int,
     rate: float,
     constants: Mapping[str, np.ndarray] | None,
@@ -159,7 +159,7 @@ def fresh_native_state(
     return TrainingState(values, variables, seeds, seed=int(seed), learning_rate=rate)
 
 
-def native_shapes(network: Network, rule: Rule) -> dict[str, list[tuple[int, ...]]]:
+def native_shapes(network: Network, rule: UpdateRule) -> dict[str, list[tuple[int, ...]]]:
     """Return the shapes of all arrays of a native network's state."""
     return {
         "weights": [w.shape for w in network.weights],

@@ -85,7 +85,8 @@ class LogCallbacks:
     @property
     def first_epoch(self) -> int | None:
         """The epoch that BackupAndRestore wants to go on from, or None."""
-        return self.model._initial_epoch
+        epoch: int | None = self.model._initial_epoch
+        return epoch
 
     def learning_rate(self) -> float | None:
         """Return the optimizer's learning rate as callbacks left it; None where they see none."""
@@ -94,10 +95,10 @@ class LogCallbacks:
     def terminates_on_nan(self, step: int, loss: float) -> bool:
         """Tell TerminateOnNaN of a loss that is not finite; return whether there is one."""
         keras: Any = sys.modules.get("keras")
-        found = [c for c in self.list if isinstance(c, keras.callbacks.TerminateOnNaN)]
-        for callback in found:
+        callbacks = [c for c in self.list if isinstance(c, keras.callbacks.TerminateOnNaN)]
+        for callback in callbacks:
             callback.on_batch_end(step, {"loss": loss})
-        return bool(found)
+        return bool(callbacks)
 
 
 class Callbacks(LogCallbacks):

@@ -51,9 +51,9 @@ def _initializer(layer: Any, name: str) -> Any:
     ``kernel`` has ``kernel_initializer``; ``recurrent_kernel`` has ``recurrent_initializer``.
     """
     for candidate in (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer"):
-        found = getattr(layer, candidate, None)
-        if isinstance(found, keras.initializers.Initializer):
-            return found
+        initializer = getattr(layer, candidate, None)
+        if isinstance(initializer, keras.initializers.Initializer):
+            return initializer
     return None
 
 

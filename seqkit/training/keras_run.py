@@ -138,14 +138,14 @@ def predict_with_keras(
             hint = "They belong to another architecture."
             raise ValueError(explain("predict", "weights", expected, len(weights), hint))
         model.load(model.weights, weights)
-        found = []
+        predictions = []
         for inputs in _inputs(source, batch_size):
             outputs = keras.tree.flatten(model.predict(inputs))
             if len(outputs) != 1:
                 got, hint = f"{len(outputs)} outputs", "Name the layer with output=."
                 raise ValueError(explain("predict", "the model", "of one output", got, hint))
-            found.append(outputs[0].numpy())
-    whole = found[0] if len(found) == 1 else np.concatenate(found)
+            predictions.append(outputs[0].numpy())
+    whole = predictions[0] if len(predictions) == 1 else np.concatenate(predictions)
     return whole[: source.n_examples]
 
 

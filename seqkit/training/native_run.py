@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.network.cpu.schemes import code
+from seqkit.network.cpu.schemes import compiled_kernels
 from seqkit.network.losses import Objective, hits, loss_of
 from seqkit.network.native import NativeNetwork
-from seqkit.training.optimizers import Rule
+from seqkit.training.optimizers import UpdateRule
 from seqkit.training.run import LOOK_SECONDS, Run
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
@@ -30,7 +30,7 @@ class NativeRun(Run):
 
     network: NativeNetwork
     objective: Objective
-    rule: Rule
+    rule: UpdateRule
 
     def __post_init__(self) -> None:
         self.weights = self.network.weights
@@ -76,7 +76,7 @@ class NativeRun(Run):
                 break
             self.network.backward(d)
             if self.clipnorm is not None:
-                code().clip(gradient, float(self.clipnorm))
+                compiled_kernels().clip(gradient, float(self.clipnorm))
             self.iteration, self.rate = self.iteration + 1, rates[step]
             self.rule.update(theta, gradient, self.held, self.scalars, self.iteration, rates[step])
             if self.progress is not None and time.perf_counter() - looked > LOOK_SECONDS:
@@ -111,15 +111,15 @@ class _Sums:
         self.loss += loss * len(y)
         self.count += len(y)
         if self.objective.metrics:
-            found, of = hits(y, prediction, weight)
-            self.hits, self.of = self.hits + found, self.of + of
+            right, of = hits(y, prediction, weight)
+            self.hits, self.of = self.hits + right, self.of + of
         return d
 
     def result(self) -> dict[str, float]:
-        found = {"loss": self.loss / self.count}
+        logs = {"loss": self.loss / self.count}
         if self.objective.metrics:
-            found[self.objective.metrics[0]] = self.hits / self.of if self.of else 0.0
-        return found
+            logs[self.objective.metrics[0]] = self.hits / self.of if self.of else 0.0
+        return logs
 
 
 def _batches(network: NativeNetwork, source: Any, at_most: int) -> Iterator[Any]:
@@ -143,8 +143,8 @@ def predict_natively(
     With `trained` it is what the loss sees.
     """
     network.weights.load(weights)
-    found = [
+    predictions = [
         network.forward(inputs, training=False) if trained else network.predict(inputs)
         for inputs, _, _ in _batches(network, source, batch_size)
     ]
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    return predictions[0] if len(predictions) == 1 else np.concatenate(predictions)

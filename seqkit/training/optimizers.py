@@ -13,17 +13,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqkit.errors import explain, suggest
-from seqkit.network.cpu.schemes import code
+from seqkit.network.cpu.schemes import compiled_kernels
 
-__all__ = ["RULES", "Rule", "keras_config", "rule_of"]
+__all__ = ["UPDATE_RULES", "UpdateRule", "keras_config", "rule_of"]
 
 Array = np.ndarray
 single = np.float32
 
 
 @dataclass
-class Rule:
-    """An optimizer with its options; a row of :data:`RULES`.
+class UpdateRule:
+    """An optimizer with its options; a row of :data:`UPDATE_RULES`.
 
     Parameters
     ----------
@@ -61,30 +61,30 @@ class Rule:
 
     def shapes(self, trained: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Return the shapes of its state, as :meth:`state` orders it."""
-        found: list[tuple[int, ...]] = [(), ()]
+        shapes: list[tuple[int, ...]] = [(), ()]
         for size in self.groups():
-            found += [shape for shape in trained for _ in range(size)]
-        return [*found, *[()] * len(self.scalars)]
+            shapes += [shape for shape in trained for _ in range(size)]
+        return [*shapes, *[()] * len(self.scalars)]
 
     def initial_state(self, rate: float, trained: Sequence[tuple[int, ...]]) -> list[Array]:
         """Return the state before the first step, for weights of these shapes."""
-        found = [np.zeros(shape, np.float32) for shape in self.shapes(trained)]
-        found[:2] = [np.array(0, np.int64), np.array(rate, np.float32)]
-        for index, start in enumerate(self.scalars, len(found) - len(self.scalars)):
-            found[index] = np.array(start, np.float32)
-        return found
+        state = [np.zeros(shape, np.float32) for shape in self.shapes(trained)]
+        state[:2] = [np.array(0, np.int64), np.array(rate, np.float32)]
+        for index, start in enumerate(self.scalars, len(state) - len(self.scalars)):
+            state[index] = np.array(start, np.float32)
+        return state
 
     def state(
         self, t: int, rate: float, cut: Sequence[Sequence[Array]], scalars: Sequence[Array]
     ) -> list[Array]:
         """Return its state as a list: steps, rate, moments by weight (`cut` by moment), numbers."""
-        found: list[Array] = [np.array(t, np.int64), np.array(rate, np.float32)]
+        state: list[Array] = [np.array(t, np.int64), np.array(rate, np.float32)]
         first = 0
         for size in self.groups():
             for parts in zip(*cut[first : first + size], strict=True):
-                found += [part.copy() for part in parts]
+                state += [part.copy() for part in parts]
             first += size
-        return [*found, *(np.array(s) for s in scalars)]
+        return [*state, *(np.array(s) for s in scalars)]
 
     def load(
         self, state: Sequence[Array], cut: Sequence[Sequence[Array]], scalars: Sequence[Array]
@@ -101,7 +101,7 @@ class Rule:
 
 
 @dataclass
-class Adam(Rule):
+class Adam(UpdateRule):
     """Kingma and Ba (2015), algorithm 1 as of section 2."""
 
     beta_1: float = 0.9
@@ -114,7 +114,7 @@ class Adam(Rule):
         beta_1, beta_2 = single(self.beta_1), single(self.beta_2)
         powers = single(1) - beta_1 ** single(t), single(1) - beta_2 ** single(t)
         alpha = rate * np.sqrt(powers[1]) / powers[0]
-        code().adam_step(theta, g, *held, alpha, beta_1, beta_2, single(self.epsilon))
+        compiled_kernels().adam_step(theta, g, *held, alpha, beta_1, beta_2, single(self.epsilon))
 
 
 @dataclass
@@ -125,7 +125,7 @@ class AdamW(Adam):
 
 
 @dataclass
-class Nadam(Rule):
+class Nadam(UpdateRule):
     """Adam with Nesterov's momentum (Dozat 2016), the momentum warmed up as Keras does."""
 
     beta_1: float = 0.9
@@ -152,7 +152,7 @@ class Nadam(Rule):
 
 
 @dataclass
-class RMSprop(Rule):
+class RMSprop(UpdateRule):
     """Tieleman and Hinton (2012), lecture 6.5; with momentum, and centered (Graves 2013)."""
 
     rho: float = 0.9
@@ -184,7 +184,7 @@ class RMSprop(Rule):
 
 
 @dataclass
-class SGD(Rule):
+class SGD(UpdateRule):
     """Plain descent, or with momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013)."""
 
     momentum: float = 0.0
@@ -197,7 +197,7 @@ class SGD(Rule):
         self, theta: Array, g: Array, held: list[Array], scalars: list[Array], t: int, rate: Any
     ) -> None:
         if not self.momentum:
-            code().sgd_step(theta, g, rate)
+            compiled_kernels().sgd_step(theta, g, rate)
             return
         velocity, change = held[0], g * rate
         velocity *= single(self.momentum)
@@ -206,7 +206,7 @@ class SGD(Rule):
 
 
 @dataclass
-class Lion(Rule):
+class Lion(UpdateRule):
     """Chen et al. (2023), algorithm 1."""
 
     beta_1: float = 0.9
@@ -224,7 +224,7 @@ class Lion(Rule):
         m += g * (single(1) - beta_2)
 
 
-RULES: dict[str, tuple[type[Rule], str]] = {
+UPDATE_RULES: dict[str, tuple[type[UpdateRule], str]] = {
     "adam": (Adam, "Adam"),
     "adamw": (AdamW, "AdamW"),
     "lion": (Lion, "Lion"),
@@ -238,10 +238,12 @@ RULES: dict[str, tuple[type[Rule], str]] = {
 def _split(optimizer: Any, owner: str) -> tuple[str, dict[str, Any]]:
     options = dict(optimizer) if isinstance(optimizer, Mapping) else {"name": optimizer}
     name = options.pop("name", None)
-    if name not in RULES:
-        expected = f"one of {', '.join(RULES)}"
-        raise ValueError(explain(owner, "optimizer", expected, name, suggest(str(name), RULES)))
-    known = sorted(field.name for field in fields(RULES[name][0]))
+    if name not in UPDATE_RULES:
+        expected = f"one of {', '.join(UPDATE_RULES)}"
+        raise ValueError(
+            explain(owner, "optimizer", expected, name, suggest(str(name), UPDATE_RULES))
+        )
+    known = sorted(field.name for field in fields(UPDATE_RULES[name][0]))
     for option in options:
         if option not in known:
             expected = f"one of {', '.join(known)}"
@@ -250,7 +252,7 @@ def _split(optimizer: Any, owner: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def rule_of(optimizer: Any, owner: str = "fit") -> Rule | None:
+def rule_of(optimizer: Any, owner: str = "fit") -> UpdateRule | None:
     """Return the rule of a name, or of a mapping of a name and options; None for Keras's objects.
 
     Raises
@@ -266,7 +268,7 @@ def rule_of(optimizer: Any, owner: str = "fit") -> Rule | None:
     if not isinstance(optimizer, str | Mapping):
         return None
     name, options = _split(optimizer, owner)
-    return RULES[name][0](**options)
+    return UPDATE_RULES[name][0](**options)
 
 
 def keras_config(optimizer: Any) -> Any:
@@ -274,4 +276,4 @@ def keras_config(optimizer: Any) -> Any:
     if not isinstance(optimizer, str | Mapping):
         return optimizer
     name, options = _split(optimizer, "fit")
-    return {"class_name": RULES[name][1], "config": options}
+    return {"class_name": UPDATE_RULES[name][1], "config": options}

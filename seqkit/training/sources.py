@@ -15,12 +15,8 @@ from seqkit.network.initializers import derived_seed
 
 __all__ = ["ArraySource", "Batch", "Shuffle", "Source", "Stream", "batches_of", "shuffled"]
 
-Tree = Any
-"""A tensor, or a dictionary of tensors by input name."""
-
-
-Batch = tuple[Tree, Any, Any]
-"""``(inputs, y or None, weight or None)`` of some examples."""
+Batch = tuple[Any, Any, Any]
+"""``(inputs, y or None, weight or None)`` of some examples; inputs: an array, or a dictionary."""
 
 
 @runtime_checkable
@@ -77,13 +73,13 @@ def batches_of(
     """
     if not isinstance(source, Source):
         passes = itertools.count() if n_batches is not None else range(1)
-        found = itertools.chain.from_iterable(
+        batches = itertools.chain.from_iterable(
             source.batches(
                 batch_size, key if not k or key is None else (derived_seed(key[0], k), key[1])
             )
             for k in passes
         )
-        yield from ahead(itertools.islice(found, n_batches))
+        yield from ahead(itertools.islice(batches, n_batches))
         return
     n = source.n_examples
     order: Any = np.arange(n)
@@ -176,12 +172,12 @@ class Shuffle:
 
     def __getitem__(self, part: slice) -> np.ndarray:
         start, stop, _ = part.indices(self.n)
-        found = self._network(np.arange(start, stop, dtype=np.uint64))
+        index = self._network(np.arange(start, stop, dtype=np.uint64))
         while True:
-            outside = np.flatnonzero(found >= self.n)
+            outside = np.flatnonzero(index >= self.n)
             if not len(outside):
-                return found.astype(np.int64)
-            found[outside] = self._network(found[outside])
+                return index.astype(np.int64)
+            index[outside] = self._network(index[outside])
 
     def _network(self, numbers: np.ndarray) -> np.ndarray:
         mask = np.uint64((1 << int(self.half)) - 1)

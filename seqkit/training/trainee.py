@@ -171,7 +171,8 @@ class Trainee(Model):
     @property
     def distributed(self) -> bool:
         """Whether several replicas share a step."""
-        return self.replicas > 1
+        several: bool = self.replicas > 1
+        return several
 
     def metric_start(self) -> list[list[tf.Tensor]]:
         """Return the metrics' variables as they are before the first batch."""
@@ -290,8 +291,8 @@ class Trainee(Model):
                 mine, lambda loss, extra: loss * part + extra / self.replicas
             )
             shown = tf.ones(tf.shape(mine[1])[:1]) if mine[2] is None else mine[2]
-            found = self._updated(state, mine[1], prediction, shown * counts)
-            change = tf.nest.map_structure(lambda a, b: a - b, found, state)
+            updated = self._updated(state, mine[1], prediction, shown * counts)
+            change = tf.nest.map_structure(lambda a, b: a - b, updated, state)
             gradients, loss, change = _sum_over_replicas(context, (gradients, loss, change))
             self._apply(gradients, rate, self.replicas)
             return loss, change
@@ -358,16 +359,16 @@ def rate_of(optimizer: Any, learning_rate: float) -> float:
 
 
 def _resolve_loss(loss: Any) -> Any:
-    found = keras.losses.get(loss)
-    if not isinstance(found, keras.losses.Loss):
-        function = found
+    resolved = keras.losses.get(loss)
+    if not isinstance(resolved, keras.losses.Loss):
+        function = resolved
 
-        class FunctionLoss(keras.losses.Loss):
+        class FunctionLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
             def call(self, y_true: Any, y_pred: Any) -> Any:
                 return function(y_true, y_pred)
 
-        found = FunctionLoss(name="loss")  # a lambda's own name is no valid scope
-    return found
+        resolved = FunctionLoss(name="loss")  # a lambda's own name is no valid scope
+    return resolved
 
 
 def _resolve_metric(metric: Any, y: Any, prediction: Any) -> keras.metrics.Metric:
@@ -383,8 +384,8 @@ def _resolve_metric(metric: Any, y: Any, prediction: Any) -> keras.metrics.Metri
         return getattr(keras.metrics, kind + ending)(name=metric)
     if isinstance(metric, keras.metrics.Metric):
         return type(metric).from_config(metric.get_config())
-    found = keras.metrics.get(metric)
-    if not isinstance(found, keras.metrics.Metric):
-        name = metric if isinstance(metric, str) else getattr(found, "__name__", "metric")
-        found = keras.metrics.MeanMetricWrapper(found, name=name)
-    return found
+    resolved = keras.metrics.get(metric)
+    if not isinstance(resolved, keras.metrics.Metric):
+        name = metric if isinstance(metric, str) else getattr(resolved, "__name__", "metric")
+        resolved = keras.metrics.MeanMetricWrapper(resolved, name=name)
+    return resolved

@@ -2,11 +2,13 @@
 
 from typing import Any, assert_type
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 import seqkit
+import seqkit.layers
 from seqkit.estimators.inputs import Frame
 from seqkit.evaluation.backtest import BacktestResult
 from seqkit.recipe.reading import Resolved
@@ -83,11 +85,27 @@ assert_type(seqkit.backtest(LastValue(), np.zeros(60), horizon=3), BacktestResul
 assert_type(seqkit.forecast_scorer("mae")(LastValue(), np.zeros(60)), float)
 
 # Keras has no type hints: its models are Any to mypy, and what pyright reads in Keras's source
-seqkit.build_classifier(n_timesteps=12, n_features=1, n_classes=2, units=4).summary()
-seqkit.build_regressor(12, 1, pooling="mean", kernel_initializer="he_normal").summary()
-seqkit.build_forecaster(context_length=24, horizon=6, decoder="recursive").summary()
+assert_type(
+    seqkit.build_classifier(n_timesteps=12, n_features=1, n_classes=2, units=4), keras.Model
+)
+assert_type(
+    seqkit.build_regressor(12, 1, pooling="mean", kernel_initializer="he_normal"), keras.Model
+)
+model = seqkit.build_forecaster(context_length=24, horizon=6, decoder="recursive")
+assert_type(model, keras.Model)
+model.summary()
 assert_type(seqkit.GatedRNN(4, cell="gru", return_sequences=True), seqkit.GatedRNN)
 assert_type(seqkit.Bidirectional(4, "gru", seed=0), seqkit.Bidirectional)
+recurrent: list[keras.Layer] = [seqkit.GatedRNN(4), seqkit.Bidirectional(4)]
+around: list[keras.Layer] = [
+    seqkit.layers.AttentionPooling(8),
+    seqkit.layers.Bidirectional(4),
+    seqkit.layers.GatedRNN(4),
+    seqkit.layers.Patch(5),
+    seqkit.layers.SequencePooling("mean_max"),
+    seqkit.layers.Standardize(),
+    seqkit.layers.Unstandardize(),
+]
 
 try:
     resolved = seqkit.read_recipe("recipe.yaml", ["model.units=8"], seed=1)

@@ -1,8 +1,12 @@
-"""Mistakes that type checkers must find: mypy's code, then pyright's, and none but these."""
+"""Mistakes that type checkers must find: mypy's code, then pyright's, and none but these.
+
+- for one that mypy cannot find: Keras has no type hints, so that its optimizers are Any.
+"""
 
 import numpy as np
 
 import seqkit
+import seqkit.layers
 
 seqkit.SequenceClassifier(unitz=3)  # call-arg, reportCallIssue
 seqkit.SequenceRegressor(class_weight="balanced")  # call-arg, reportCallIssue
@@ -43,3 +47,13 @@ seqkit.build_regressor(12, 1, multilabel=True)  # call-arg, reportCallIssue
 seqkit.SequenceClassifier(pooling="sum")  # arg-type, reportArgumentType
 seqkit.build_forecaster(24, 12, decoder="all")  # arg-type, reportArgumentType
 seqkit.SequenceRegressor(bias_initializer="chrono_like")  # arg-type, reportArgumentType
+seqkit.SequenceClassifier(cell="lstn")  # arg-type, reportArgumentType
+seqkit.SequenceClassifier(optimizer="adm")  # -, reportArgumentType
+seqkit.SequenceClassifier(loss="mae")  # arg-type, reportArgumentType
+seqkit.SequenceRegressor(loss="crossentropy")  # arg-type, reportArgumentType
+seqkit.SequenceForecaster(context_length=24, horizon=6, loss="msle")  # arg-type, reportArgumentType
+seqkit.build_classifier(12, 1, 2, cell="rnn")  # arg-type, reportArgumentType
+seqkit.GatedRNN(4, cell="lstn")  # arg-type, reportArgumentType
+seqkit.GatedRNN(4, kernel="numba")  # arg-type, reportArgumentType
+seqkit.layers.SequencePooling("attention")  # arg-type, reportArgumentType
+seqkit.layers.LSTM(4)  # attr-defined, reportAttributeAccessIssue

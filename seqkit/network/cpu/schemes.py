@@ -11,7 +11,7 @@ import numpy as np
 from seqkit.cells import Cell, Weights
 from seqkit.system.collection import collection_paused
 
-__all__ = ["KernelCalls", "calls_of", "code", "compiled_kernels"]
+__all__ = ["KernelCalls", "calls_of", "compiled_kernels"]
 
 Array = np.ndarray
 
@@ -48,9 +48,6 @@ def compiled_kernels() -> Any:
     with collection_paused():
         from seqkit.network.cpu import code as kernels
     return kernels
-
-
-code = compiled_kernels  # its name in `native` and `training`
 
 
 _NOTHING, _NO_STEPS = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32)

@@ -13,7 +13,7 @@ from seqkit.cells import Cell, Weights
 from seqkit.network.cpu.memory import buffer
 from seqkit.network.cpu.schemes import calls_of, compiled_kernels
 
-__all__ = ["Batch", "SequenceBatch", "buffer", "is_ready", "refusal", "room", "unsupported"]
+__all__ = ["SequenceBatch", "buffer", "is_ready", "unsupported"]
 
 Array = np.ndarray
 
@@ -167,9 +167,3 @@ class SequenceBatch:
                 total += d
         gradients = self.calls.of_weights(first)
         return [d for d, w in zip(gradients, self.given, strict=True) if w is not None]
-
-    there, back = forward, backward  # their names in `native`
-
-
-# their names in other parts
-Batch, room, refusal = SequenceBatch, buffer, unsupported

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from seqkit.cells import find_cell
+from seqkit.cells import CellName, find_cell
 from seqkit.network import decoders
 from seqkit.network.keras.described import Described
 from seqkit.network.keras.recurrent import GatedRNN
@@ -47,7 +47,7 @@ class SegmentQueries(Described):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class RecursiveDecoder(keras.layers.Layer):
+class RecursiveDecoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Forecast patch after patch; each step takes the patch before it, as forecast.
 
     What is fed back is the head's point: the value, the median quantile or the location. The
@@ -69,7 +69,7 @@ class RecursiveDecoder(keras.layers.Layer):
         patch: int,
         n_parameters: int,
         head: str,
-        cell: str,
+        cell: CellName,
         units: Sequence[int],
         dropout: float = 0.0,
         initializers: Sequence[Any] = (),

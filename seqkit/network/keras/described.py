@@ -13,7 +13,7 @@ from seqkit.network.ops import keras_namespace
 __all__ = ["AnyLayer", "Described"]
 
 
-class Described(keras.layers.Layer):
+class Described(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """A Keras layer over a row of :mod:`seqkit.network.layers`.
 
     A subclass calls :meth:`describe` where it is made, has a ``call`` that names its inputs, and

@@ -14,7 +14,7 @@ __all__ = ["Median", "build_ensemble"]
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class Median(keras.layers.Layer):
+class Median(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Median over a list of equally shaped tensors, element by element."""
 
     def call(self, members: Sequence[Any]) -> Any:

@@ -60,7 +60,7 @@ class CountScale(Described):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class ForecastLoss(keras.losses.Loss):
+class ForecastLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
     """Loss of each future value, ``(B, H, T)``, so that a weight can leave any of them out.
 
     Parameters

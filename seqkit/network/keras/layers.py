@@ -123,7 +123,7 @@ class Patch(Described):
 
     def patched_lengths(self, lengths: Any) -> Any:
         """Return the number of patches of each series, ``ceil(lengths / size)``."""
-        return (lengths + (self.size - 1)) // self.size
+        return patching.patch_count(lengths, self.size)
 
     def compute_output_shape(
         self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
@@ -146,7 +146,9 @@ class SequencePooling(Described):
 
     MODES = pooling.MODES
 
-    def __init__(self, mode: str = "mean", bidirectional: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, mode: pooling.PoolingMode = "mean", bidirectional: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if mode not in self.MODES:
             raise ValueError(

@@ -28,9 +28,9 @@ def tensors_of(
         shares another's weights is computed by the same; one that is in no table has no weights,
         and is computed by its own equation.
     """
-    found: dict[str, Tensor] = dict(inputs)
+    tensors: dict[str, Tensor] = dict(inputs)
     for node in network.nodes:
-        given = [None if ref is None else found[ref] for ref in node.inputs]
+        given = [None if ref is None else tensors[ref] for ref in node.inputs]
         compute = made.get(node.shares or node.name)
         if compute is None:
             out = node.layer.forward(keras_namespace(), {}, Saved(), *given)
@@ -38,8 +38,8 @@ def tensors_of(
             out = compute(*given)
         parts = out if node.layer.n_outputs > 1 else (out,)
         for index, part in enumerate(parts):
-            found[node.name if index == 0 else f"{node.name}:{index}"] = part
-    return found
+            tensors[node.name if index == 0 else f"{node.name}:{index}"] = part
+    return tensors
 
 
 def with_states(layer: Any) -> Callable[..., Any]:

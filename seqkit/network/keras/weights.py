@@ -17,11 +17,11 @@ def variables_of(architecture: Architecture, model: Any) -> list[Any]:
     parts = [model]
     if architecture.kind == "ensemble":
         parts = [model.get_layer(f"member_{k + 1}") for k in range(len(architecture.members))]
-    found = []
+    variables = []
     for member, part in zip(architecture.members, parts, strict=True):
         by_path = {variable.path: variable for variable in part.weights}
-        found += [by_path[weight.path] for weight in member.network.weights]
-    return found
+        variables += [by_path[weight.path] for weight in member.network.weights]
+    return variables
 
 
 def load(architecture: Architecture, model: Any, weights: Sequence[np.ndarray]) -> Any:

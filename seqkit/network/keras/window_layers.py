@@ -73,7 +73,8 @@ class WindowStatistics(WindowLayer):
         self.add_weights()
 
     def call(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.compute(x, lengths)
+        center, spread = self.compute(x, lengths)
+        return center, spread
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

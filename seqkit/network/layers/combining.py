@@ -69,9 +69,9 @@ class Concatenate(Layer):
         total = None if None in sizes else sum(n for n in sizes if n is not None)
         if self.most is not None:
             total = self.most
-        found = list(parts[0])
-        found[index] = total
-        return tuple(found)
+        gradients = list(parts[0])
+        gradients[index] = total
+        return tuple(gradients)
 
     def forward(self, ops: Any, p: Any, saved: Saved, *parts: Any) -> Any:
         saved["sizes"] = [part.shape[self.axis] for part in parts]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from seqkit.network.cpu.schemes import code
+from seqkit.network.cpu.schemes import compiled_kernels
 from seqkit.network.initializers import glorot_uniform, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 from seqkit.network.ops import rows_of
@@ -25,7 +25,8 @@ def _relu(d: Array, out: Array) -> Array:
 
 
 def _tanh(d: Array, out: Array) -> Array:
-    return d * (1 - out * out)
+    gradient: Array = d * (1 - out * out)
+    return gradient
 
 
 ACTIVATIONS = {"linear": _linear, "relu": _relu, "tanh": _tanh}
@@ -71,7 +72,7 @@ class Dense(Layer):
         d = rows_of(ACTIVATIONS[self.activation](d, saved["out"]))
         dx = np.empty(x.shape if wants[0] else (0, x.shape[1]), np.float32)
         bias = g["bias"] if self.use_bias else np.empty(self.units, np.float32)
-        code().dense_backward(x, p["kernel"], d, g["kernel"], bias, dx)
+        compiled_kernels().dense_backward(x, p["kernel"], d, g["kernel"], bias, dx)
         return (dx.reshape(saved["x"].shape) if wants[0] else None,)
 
 
@@ -97,7 +98,8 @@ class Dropout(Layer):
         else:
             mask = saved.mask(x.shape, self.rate, 0)
         saved["mask"] = mask
-        return x * mask
+        out: Array = x * mask
+        return out
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
         return (d * saved["mask"] if "mask" in saved else d,)

@@ -30,8 +30,8 @@ class HeadLayer(Layer):
 
     def forward(self, ops: Any, p: Any, saved: Saved, net: Any, naive: Any = None) -> Any:
         saved["net"] = net
-        found = HEADS[self.head].normalized(ops, net, naive)
-        return found[..., 0] if self.head == "point" else found
+        prediction = HEADS[self.head].normalized(ops, net, naive)
+        return prediction[..., 0] if self.head == "point" else prediction
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
         d = d[..., None] if self.head == "point" else d

@@ -10,7 +10,18 @@ import numpy as np
 from seqkit.network.layers.base import Layer, Saved, Shape
 from seqkit.network.layers.padding import valid_head
 
-__all__ = ["LeftPatch", "Patch"]
+__all__ = ["LeftPatch", "Patch", "patch_count"]
+
+
+def patch_count(steps: Any, size: int) -> Any:
+    """Return how many patches steps make, the last one filled up: ``ceil(steps / size)``.
+
+    Parameters
+    ----------
+    steps : int, or array or tensor of integers
+    size : int
+    """
+    return (steps + (size - 1)) // size
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,13 @@ class Patch(Layer):
     def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
         steps, features = x
         assert features is not None
-        return (None if steps is None else -(-steps // self.size), self.size * features), ()
+        return (None if steps is None else patch_count(steps, self.size), self.size * features), ()
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:
         if lengths is not None:
             # where, not a product: the padding may be NaN or huge and must not get through
             x = ops.where(valid_head(x, lengths, ops) > 0, x, ops.zeros_like(x))
-            lengths = (lengths + (self.size - 1)) // self.size
+            lengths = patch_count(lengths, self.size)
         batch, time, features = ops.shape(x)
         saved["time"] = time
         rest = -time % self.size
@@ -64,11 +75,11 @@ class LeftPatch(Layer):
         steps, features = x
         assert steps is not None
         assert features is not None
-        return (-(-steps // self.size), self.size * features), ()
+        return (patch_count(steps, self.size), self.size * features), ()
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:
         n_steps, n_channels = x.shape[1], x.shape[2]
-        saved["steps"], n_patches = n_steps, -(-n_steps // self.size)
+        saved["steps"], n_patches = n_steps, patch_count(n_steps, self.size)
         rest = n_patches * self.size - n_steps
         if rest:
             x = ops.pad(x, [[0, 0], [rest, 0], [0, 0]])
@@ -76,7 +87,7 @@ class LeftPatch(Layer):
             x = ops.reshape(x, (-1, n_patches, self.size * n_channels))
         if lengths is None:
             return x, None
-        valid = (ops.cast(lengths, "int32") + (self.size - 1)) // self.size  # (batch,)
+        valid = patch_count(ops.cast(lengths, "int32"), self.size)  # (batch,)
         step = ops.arange(n_patches, dtype="int32")[None, :] + (n_patches - valid)[:, None]
         saved["step"] = step
         return ops.take_along_axis(x, ops.minimum(step, n_patches - 1)[:, :, None], axis=1), valid

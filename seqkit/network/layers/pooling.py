@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from seqkit.network.cpu.schemes import code
+from seqkit.network.cpu.schemes import compiled_kernels
 from seqkit.network.initializers import glorot_uniform, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 from seqkit.network.layers.padding import valid_head
 from seqkit.network.ops import rows_of
 
-__all__ = ["MODES", "POOLINGS", "AttentionPooling", "Pooling"]
+__all__ = ["MODES", "POOLINGS", "AttentionPooling", "Pooling", "PoolingMode"]
 
-MODES = ("last", "mean", "max", "mean_max")
+PoolingMode: TypeAlias = Literal["last", "mean", "max", "mean_max"]
+MODES: tuple[PoolingMode, ...] = get_args(PoolingMode)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Pooling(Layer):
         backward direction has seen the whole series.
     """
 
-    mode: str = "mean"
+    mode: PoolingMode = "mean"
     bidirectional: bool = False
 
     def shape(self, x: Shape, lengths: Shape | None = None) -> Shape:
@@ -73,26 +74,26 @@ class Pooling(Layer):
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
         x, lengths = saved["x"], saved["lengths"]
         n, time, width = x.shape
-        found = np.zeros((time, n, width), np.float32).transpose(1, 0, 2)
+        dx = np.zeros((time, n, width), np.float32).transpose(1, 0, 2)
         if self.mode == "last":
             half = width // 2 if self.bidirectional else width
             ends = time - 1 if lengths is None else lengths - 1
-            found[np.arange(n), ends, :half] = d[:, :half]
+            dx[np.arange(n), ends, :half] = d[:, :half]
             if self.bidirectional:
-                found[:, 0, half:] += d[:, half:]
-            return found, None
+                dx[:, 0, half:] += d[:, half:]
+            return dx, None
         parts = np.split(d, 2 if self.mode == "mean_max" else 1, -1)
         if "mean" in self.mode:
             if lengths is None:
-                found += parts[0][:, None, :] / np.float32(time)
+                dx += parts[0][:, None, :] / np.float32(time)
             else:
                 share = np.arange(time) < lengths[:, None]
                 share = share / lengths[:, None].astype(np.float32)
-                found += parts[0][:, None, :] * share.astype(np.float32)[:, :, None]
+                dx += parts[0][:, None, :] * share.astype(np.float32)[:, :, None]
         if "max" in self.mode:  # where several steps are greatest, they share
             ties = (saved["seen"] == saved["max"][:, None, :]).astype(np.float32)
-            found += parts[-1][:, None, :] * (ties / ties.sum(1, keepdims=True))
-        return found, None
+            dx += parts[-1][:, None, :] * (ties / ties.sum(1, keepdims=True))
+        return dx, None
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,14 @@ class AttentionPooling(Layer):
         unused = np.empty(1, np.float32)
         d_hidden = np.empty((hidden.shape[0] * hidden.shape[1], hidden.shape[2]), np.float32)
         rows = rows_of(hidden)
-        code().dense_backward(rows, p["query"], rows_of(d_score), g["query"], unused, d_hidden)
+        compiled_kernels().dense_backward(
+            rows, p["query"], rows_of(d_score), g["query"], unused, d_hidden
+        )
         d_hidden *= 1 - rows * rows
         dx = np.empty((len(rows), x.shape[2]), np.float32)
-        code().dense_backward(rows_of(x), p["kernel"], d_hidden, g["kernel"], g["bias"], dx)
+        compiled_kernels().dense_backward(
+            rows_of(x), p["kernel"], d_hidden, g["kernel"], g["bias"], dx
+        )
         return weight * d + dx.reshape(x.shape), None
 
 

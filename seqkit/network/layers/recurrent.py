@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.cells import Cell, Weights, find_cell
-from seqkit.network.cpu.sequences import Batch, room
+from seqkit.cells import Cell, CellName, Weights, find_cell
+from seqkit.network.cpu.sequences import SequenceBatch, buffer
 from seqkit.network.cpu.shards import n_cores, n_shards, side_by_side
 from seqkit.network.initializers import (
     BIASES,
@@ -76,7 +76,7 @@ class Recurrent(Layer):
         :class:`~seqkit.network.initializers.Initializers` of kernel, recurrent kernel and bias.
     """
 
-    cell: str
+    cell: CellName
     units: int
     bidirectional: bool = False
     recurrent_dropout: float = 0.0
@@ -121,19 +121,19 @@ class Recurrent(Layer):
             return BIASES[begin.bias](row.name, shape, seed, begin.n_steps)
 
         kernel, recurrent = matrix(begin.kernel), matrix(begin.recurrent)
-        found = []
+        parameters = []
         for start in self.directions:
-            found += [
+            parameters += [
                 Parameter(f"{start}kernel", (n_in, columns), kernel),
                 Parameter(f"{start}recurrent_kernel", (units, columns), recurrent),
                 Parameter(f"{start}bias", bias, initial_bias),
             ]
             if row.peepholes:
                 shape = (len(row.peepholes), units)
-                found.append(Parameter(f"{start}peephole_kernel", shape, zeros))
+                parameters.append(Parameter(f"{start}peephole_kernel", shape, zeros))
             if fed:
-                found.append(Parameter(f"{start}gate_kernel", (fed, fed), glorot_uniform))
-        return tuple(found)
+                parameters.append(Parameter(f"{start}gate_kernel", (fed, fed), glorot_uniform))
+        return tuple(parameters)
 
     def forward(
         self, ops: Any, p: Mapping[str, Array], saved: Saved, x: Array,
@@ -163,8 +163,8 @@ class Recurrent(Layer):
         for direction, part in zip(directions, parts, strict=True):
             calls += direction.backward(part, d_states, wants[0])
         side_by_side(calls)
-        found = [direction.gradient(g, wants[0]) for direction in directions]
-        dx = found[0] if len(found) == 1 or not wants[0] else found[0] + found[1]
+        gradients = [direction.gradient(g, wants[0]) for direction in directions]
+        dx = gradients[0] if len(gradients) == 1 or not wants[0] else gradients[0] + gradients[1]
         d_initial = list(directions[0].batch.d_initial) if len(wants) > 2 else []
         return (dx.transpose(1, 0, 2) if wants[0] else None, None, *d_initial)
 
@@ -185,7 +185,7 @@ class _Direction:
             mask = saved.mask((n, layer.units), layer.recurrent_dropout, index)
         parts = n_shards(n, n_steps, layer.units, len(layer.directions), n_cores())
         x = _reversed(x, lengths) if self.reverse else x
-        self.batch = Batch(self.cell, x, weights, mask, parts)
+        self.batch = SequenceBatch(self.cell, x, weights, mask, parts)
         none = [np.zeros((n, layer.units), np.float32)] * len(self.cell.states)
         self.initial = [np.ascontiguousarray(s, np.float32) for s in initial] or none
         self.names = [
@@ -199,16 +199,16 @@ class _Direction:
         self.last = not layer.return_sequences and self.lengths is None
         n_states = len(self.cell.states) if layer.return_state else 1
         shape = (n, layer.units) if self.last else (n_steps, n, layer.units)
-        self.states = [room(*shape) for _ in range(n_states)]
-        return self.batch.there(self.initial, self.states)
+        self.states = [buffer(*shape) for _ in range(n_states)]
+        return self.batch.forward(self.initial, self.states)
 
     def _at_end(self, state: Array) -> Array:
         """Return a state at each series' own last step, (batch, units)."""
         if self.last:
             return state
-        if self.lengths is None:
-            return state[-1]
-        return state[self.lengths - 1, np.arange(state.shape[1])]
+        end = -1 if self.lengths is None else (self.lengths - 1, np.arange(state.shape[1]))
+        out: Array = state[end]
+        return out
 
     def final_states(self) -> list[Array]:
         return [self._at_end(state) for state in self.states]
@@ -250,11 +250,11 @@ class _Direction:
                 whole = whole.copy()
             whole[self.lengths - 1, np.arange(n)] += end
             upstream[k] = whole
-        return self.batch.back(upstream, carry, wants_input)
+        return self.batch.backward(upstream, carry, wants_input)
 
     def gradient(self, g: Mapping[str, Array], wants_input: bool) -> Array:
         """Fill the gradients of the weights; return that of the input."""
-        for name, found in zip(self.names, self.batch.gradients(), strict=True):
-            g[f"{self.start}{name}"][...] = found
+        for name, gradient in zip(self.names, self.batch.gradients(), strict=True):
+            g[f"{self.start}{name}"][...] = gradient
         dx = self.batch.dx
         return _reversed(dx, self.lengths) if self.reverse and wants_input else dx

@@ -43,9 +43,9 @@ class Columns(Layer):
         return x[:, :, self.start : self.stop]
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
-        found = np.zeros(saved["shape"], np.float32)
-        found[:, :, self.start : self.stop] = d
-        return (found,)
+        dx = np.zeros(saved["shape"], np.float32)
+        dx[:, :, self.start : self.stop] = d
+        return (dx,)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Last(Layer):
         return x[:, -self.n_steps :, :]
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
-        found = np.zeros(saved["shape"], np.float32)
-        found[:, -self.n_steps :, :] = d
-        return (found,)
+        dx = np.zeros(saved["shape"], np.float32)
+        dx[:, -self.n_steps :, :] = d
+        return (dx,)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Step(Layer):
         return x[:, self.place]
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
-        found = np.zeros(saved["shape"], np.float32)
-        found[:, self.place] = d
-        return (found,)
+        dx = np.zeros(saved["shape"], np.float32)
+        dx[:, self.place] = d
+        return (dx,)
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class Pick(Layer):
         return x[..., self.place]
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
-        found = np.zeros(saved["shape"], np.float32)
-        found[..., self.place] = d
-        return (found,)
+        dx = np.zeros(saved["shape"], np.float32)
+        dx[..., self.place] = d
+        return (dx,)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ class ForecastFlow(Flow):
         """Return the network that would be trained."""
         self.check(parts)
         with refused(parts.named["train"]):
-            return estimator._planned(parts.checked)[0]
+            architecture: Architecture = estimator._planned(parts.checked)[0]
+            return architecture
 
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted forecaster, a line each."""
@@ -284,7 +285,8 @@ def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
         for i, level in enumerate(rolled.prediction.levels):
             columns[f"q{level:g}"] = rolled.prediction.quantiles[..., i].ravel()
     rows = pd.DataFrame(columns)
-    return rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
+    known: pd.DataFrame = rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
+    return known
 
 
 def _pictures(rolled: BacktestResult) -> dict[str, ForecastDisplay]:

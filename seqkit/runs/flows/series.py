@@ -195,7 +195,8 @@ class SeriesFlow(Flow):
         self.check(parts)
         estimator.set_params(**parts.auto)
         with refused(parts.named["train"]):
-            return estimator._planned(parts.checked[0], None)[0]
+            architecture: Architecture = estimator._planned(parts.checked[0], None)[0]
+            return architecture
 
     def assess(self, estimator: Any, parts: Parts) -> Assessment:
         """Score the model beside the baselines on the validation and the test part."""

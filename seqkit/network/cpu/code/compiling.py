@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 import llvmlite
 import numba
 import numpy as np
-from numba import types
+from numba import types as numba_types
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
@@ -52,7 +52,11 @@ __all__ = [
 ]
 
 single = np.float32
+# Numba says that it has types, and most of it has none
 _config: Any = numba.config
+types: Any = numba_types
+_result: Any = CompileResult
+_dumps: Any = dumps
 _log = logging.getLogger(__name__)
 DIGEST = hashlib.sha256().digest_size
 
@@ -175,12 +179,12 @@ class _KernelCache(_Cache):
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             _tell("%s: a compiled kernel is damaged, and is compiled again", self.folder)
             return None
-        return CompileResult._rebuild(target_context, *pickle.loads(content[DIGEST:]))
+        return _result._rebuild(target_context, *pickle.loads(content[DIGEST:]))
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if data.library.has_dynamic_globals:
             return
-        content = dumps(data._reduce())
+        content = _dumps(data._reduce())
         path = self._path(sig, data.codegen)
         beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.new")
         try:

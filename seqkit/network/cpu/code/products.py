@@ -27,11 +27,10 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 
-from seqkit.network.cpu.code.compiling import Floats, at, compiled
+from seqkit.network.cpu.code.compiling import Floats, at, compiled, types
 from seqkit.network.cpu.code.rows import copy, copy_rows, multiply, sum_rows, zero
 
 __all__ = [
@@ -52,6 +51,7 @@ __all__ = [
     "steps_at_once",
 ]
 
+cgutils: Any = numba_cgutils  # without type hints
 _HAS_WIDE_VECTORS = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 _LANES = 16 if _HAS_WIDE_VECTORS else 8  # of a vector
 WIDTH = 2 * _LANES
@@ -152,7 +152,8 @@ def n_tiles(columns: int) -> int:
 
 def padded(columns: int) -> int:
     """Return so many columns in whole tiles."""
-    return n_tiles.py_func(columns) * WIDTH
+    whole: int = n_tiles.py_func(columns) * WIDTH
+    return whole
 
 
 def packed_size(depth: int, columns: int) -> int:

@@ -1,7 +1,7 @@
 """How a whole sequence of a cell is computed in TensorFlow: the kernels and their choice.
 
-`choose` says which kernel serves a layer, and why not a faster one; `run` computes. Every
-kernel is tested against `seqkit.network.keras.kernels.reference` in outputs and gradients.
+`choose_kernel` says which kernel serves a layer, and why not a faster one; `run_kernel` computes.
+Every kernel is tested against `seqkit.network.keras.kernels.reference` in outputs and gradients.
 
 All but `compiled`, which serves training steps only, are made of stock TensorFlow operations, so a
 saved model loads without seqkit.
@@ -21,6 +21,7 @@ from seqkit.errors import explain
 from seqkit.network.cpu.sequences import is_ready, unsupported
 from seqkit.network.cpu.shards import n_shards, n_side_by_side
 from seqkit.network.keras.kernels.compiled import compiled_sequence, only_watched
+from seqkit.network.keras.kernels.decorators import as_written
 from seqkit.network.keras.kernels.reference import gates_over_time, reference, step
 
 __all__ = [
@@ -28,14 +29,14 @@ __all__ = [
     "Choice",
     "Kernel",
     "Weights",
-    "choose",
+    "choose_kernel",
     "gates_over_time",
     "is_ready",
     "n_shards",
     "n_side_by_side",
     "only_watched",
     "reference",
-    "run",
+    "run_kernel",
     "step",
 ]
 
@@ -117,7 +118,7 @@ KERNELS: dict[str, Kernel] = {
 """Every kernel by name, the fastest first."""
 
 
-def choose(
+def choose_kernel(
     cell: Cell,
     dtype: str = "float32",
     recurrent_dropout: float = 0.0,
@@ -141,7 +142,7 @@ def choose(
     Examples
     --------
     >>> from seqkit.cells import CELLS
-    >>> print(choose(CELLS["lstm"], gpu=False))
+    >>> print(choose_kernel(CELLS["lstm"], gpu=False))
     compiled (a training step in compiled kernels, other answers by stock operations; not keras: \
 there is no GPU)
     """
@@ -193,8 +194,8 @@ def _keras(
     return (tf.transpose(out, [1, 0, 2]),)
 
 
-@tf.autograph.experimental.do_not_convert
-def run(
+@as_written
+def run_kernel(
     kernel: str,
     cell: Cell,
     x: Tensor,
@@ -213,7 +214,7 @@ def run(
     Parameters
     ----------
     kernel : str
-        A name of `KERNELS` that `choose` would not refuse.
+        A name of `KERNELS` that `choose_kernel` would not refuse.
     cell : Cell
     x : tensor of shape (batch, time, n_features)
     weights : Weights
@@ -238,7 +239,7 @@ def run(
     tuple of n_states tensors of shape (time, batch, units), or (batch, units) with `last`
     """
     if kernel not in KERNELS:
-        raise ValueError(explain("kernels.run", "kernel", f"one of {list(KERNELS)}", kernel))
+        raise ValueError(explain("run_kernel", "kernel", f"one of {list(KERNELS)}", kernel))
     units = weights.recurrent_kernel.shape[0]
     if kernel == "compiled":
         by_time = tf.transpose(x, [1, 0, 2])

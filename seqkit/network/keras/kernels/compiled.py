@@ -18,14 +18,13 @@ from tensorflow.python.eager import record
 from seqkit.cells import Cell, Weights
 from seqkit.network.cpu.sequences import SequenceBatch, buffer
 from seqkit.network.cpu.shards import side_by_side
+from seqkit.network.keras.kernels.decorators import as_written, with_gradient
 from seqkit.network.keras.kernels.second_order import differentiable
 
 __all__ = ["compiled_sequence", "only_watched"]
 
 Tensor = Any
 Array = np.ndarray
-
-_as_written = tf.autograph.experimental.do_not_convert
 
 
 def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Tensor]:
@@ -41,7 +40,9 @@ def _call(function: Callable[..., Any], given: Sequence[Any], n: int) -> list[Te
 
     def filled(*arrays: Array) -> list[Array]:
         here = iter(arrays)
-        return function(*[nothing[k] if k in nothing else next(here) for k in range(count)])
+        whole = (nothing[k] if k in nothing else next(here) for k in range(count))
+        computed: list[Array] = function(*whole)
+        return computed
 
     present = [tensor for k, tensor in enumerate(given) if k not in nothing]
     tensors = tf.numpy_function(filled, present, [tf.float32] * n, stateful=False)
@@ -128,9 +129,9 @@ def compiled_sequence(
         side_by_side(batch.backward(both[:n_initial], both[n_initial:], asked))
         return [batch.d_initial, *batch.gradients(), *([batch.dx] if asked else [])]
 
-    @tf.custom_gradient
-    @_as_written
-    def compute(x: Tensor, *tensors: Tensor) -> Any:
+    @with_gradient
+    @as_written
+    def compute(x: Tensor, *tensors: Tensor) -> tuple[Any, Callable[..., Any]]:
         initial, w = tensors[:n_initial], tensors[n_initial:]
         *out, saved = _call(run, [x, mask, *w, *initial], n_states + 1)
         for tensor in out:
@@ -149,7 +150,7 @@ def compiled_sequence(
             dx = gradients.pop() if asked else None
             return (dx, *tf.unstack(d_initial), *gradients)
 
-        @_as_written
+        @as_written
         def grad(*upstream: Tensor) -> Any:
             given = (x, *initial, *w)
             return differentiable(gradient, cell, present, last, recurrent_mask, given, upstream)

@@ -139,7 +139,9 @@ def reference(
     n_arrays = len(cell.states) + len(names)
     arrays = tuple(tf.TensorArray(x.dtype, size=n_steps) for _ in range(n_arrays))
 
-    def body(t: Tensor, states: tuple, arrays: tuple) -> tuple:
+    def body(
+        t: Tensor, states: tuple[Tensor, ...], arrays: tuple[Any, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[Any, ...]]:
         new, gates = step(cell, weights, x[t], states, recurrent_mask)
         for after, before in zip(new, initial, strict=True):
             after.set_shape(before.shape)

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from seqkit.cells import Cell
+from seqkit.network.keras.kernels.decorators import as_written, with_gradient
 from seqkit.network.keras.kernels.reference import Weights, reference
 
 __all__ = ["differentiable"]
@@ -57,19 +58,20 @@ def differentiable(
             tape.watch(given[:n])
             states, _ = reference(cell, x, w, tuple(initial), mask)
             out = [s[-1] if last else s for s in states[: len(d_states)]]
-        return tape.gradient(
+        gradients: list[Tensor] = tape.gradient(
             out, given[:n], d_states, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        return gradients
 
     computed: list[bool] = []
 
-    @tf.custom_gradient
-    @tf.autograph.experimental.do_not_convert
-    def run(*given: Tensor) -> Any:
+    @with_gradient
+    @as_written
+    def run(*given: Tensor) -> tuple[Any, Callable[..., Any]]:
         gradients = gradient(*given[n:])
         computed[:] = [g is not None for g in gradients]
 
-        @tf.autograph.experimental.do_not_convert
+        @as_written
         def again(*upstream: Tensor) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(given)

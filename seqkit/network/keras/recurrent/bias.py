@@ -16,7 +16,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class CellBias(keras.initializers.Initializer):
+class CellBias(keras.initializers.Initializer):  # type: ignore[misc]  # Keras has no types
     """Initialise the bias of a cell: an initialiser, and 1 for the forget gate if wanted.
 
     Parameters
@@ -59,7 +59,7 @@ class CellBias(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class StartOf(keras.initializers.Initializer):
+class StartOf(keras.initializers.Initializer):  # type: ignore[misc]  # Keras has no types
     """Initialise a weight of a recurrent layer as a description says.
 
     Parameters
@@ -95,11 +95,11 @@ class StartOf(keras.initializers.Initializer):
 
 def starting(initializers: tuple[Any, ...], cell: str) -> dict[str, Any]:
     """Return the arguments of a `GatedRNN` with the initializers of a description."""
-    given, found = Initializers(*initializers), dict[str, Any]()
+    given, options = Initializers(*initializers), dict[str, Any]()
     for role in ("kernel", "recurrent"):
         if (name := getattr(given, role)) != getattr(DEFAULT, role):
-            found[f"{role}_initializer"] = StartOf(name, cell)
+            options[f"{role}_initializer"] = StartOf(name, cell)
     if given.bias != DEFAULT.bias:
-        found["bias_initializer"] = StartOf(given.bias, cell, True, given.n_steps)
-        found["unit_forget_bias"] = False
-    return found
+        options["bias_initializer"] = StartOf(given.bias, cell, True, given.n_steps)
+        options["unit_forget_bias"] = False
+    return options

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqkit.cells import CellName
 from seqkit.errors import explain
 from seqkit.network.keras import kernels
 from seqkit.network.keras.recurrent.absent import ABSENT, ABSENT_PAIR, refuse_absent
@@ -18,7 +19,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class Bidirectional(keras.layers.Layer):
+class Bidirectional(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Two `GatedRNN` over the same series, one from each end, side by side.
 
     Unlike reading a bidirectional sequence at its last step, where the backward half has seen
@@ -44,7 +45,7 @@ class Bidirectional(keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, cell: str = "lstm", return_sequences: bool = False, **kwargs: Any
+        self, units: int, cell: CellName = "lstm", return_sequences: bool = False, **kwargs: Any
     ) -> None:
         refuse_absent("Bidirectional", kwargs, ABSENT_PAIR | ABSENT)
         base = ("name", "dtype", "trainable", "activity_regularizer")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
-from seqkit.cells import Cell, find_cell
+from seqkit.cells import Cell, CellName, find_cell
 from seqkit.errors import explain
 from seqkit.network.keras import kernels
 from seqkit.network.keras.recurrent.absent import ABSENT, refuse_absent
@@ -48,7 +48,7 @@ def _at_last(sequence: Tensor, first: Tensor, lengths: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
-class GatedRNN(keras.layers.Layer):
+class GatedRNN(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Recurrent layer of any cell of `seqkit.cells.CELLS`.
 
     Use it where one would use ``keras.layers.LSTM``, ``GRU`` or ``SimpleRNN``: argument names,
@@ -110,7 +110,7 @@ peephole_constraint, gate_constraint : optional
     def __init__(
         self,
         units: int,
-        cell: str = "lstm",
+        cell: CellName = "lstm",
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -135,7 +135,7 @@ peephole_constraint, gate_constraint : optional
         peephole_constraint: Any = None,
         gate_constraint: Any = None,
         seed: int | None = None,
-        kernel: str = "auto",
+        kernel: Literal["auto", "keras", "compiled", "reference"] = "auto",
         **kwargs: Any,
     ) -> None:
         refuse_absent("GatedRNN", kwargs, ABSENT)
@@ -240,7 +240,7 @@ peephole_constraint, gate_constraint : optional
         """Return which kernel trains this layer, and why not a faster one."""
         row, dtype = self._row, self.compute_dtype
         if self.kernel_choice == "auto":
-            return kernels.choose(row, dtype, self.recurrent_dropout)
+            return kernels.choose_kernel(row, dtype, self.recurrent_dropout)
         reason = kernels.KERNELS[self.kernel_choice].refuses(
             row, dtype, self.recurrent_dropout > 0, self.kernel_choice == "keras", True
         )
@@ -356,17 +356,17 @@ peephole_constraint, gate_constraint : optional
             x = backwards(x)
         kernel = self.kernel_report().name
         if kernel == "compiled" and not training:
-            kernel = kernels.choose(row, dtype, self.recurrent_dropout, training=False).name
+            kernel = kernels.choose_kernel(row, dtype, self.recurrent_dropout, training=False).name
         last = not self.return_sequences and lengths is None
         wants_states = self.return_state or self.stateful
         n_states = len(row.states) if wants_states else 1
         if kernel == "keras" and not last and n_states > 1:
             # Keras tells h of every step but c of the last one only
-            kernel = kernels.choose(
+            kernel = kernels.choose_kernel(
                 row, dtype, self.recurrent_dropout, gpu=False, training=False
             ).name
         batch = x.shape[0]
-        rows = kernels.run(
+        rows = kernels.run_kernel(
             kernel,
             row,
             x,

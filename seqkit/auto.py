@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 __all__ = [
     "AUTO",
+    "Sample",
     "choose",
     "chosen",
     "early_stopping",
@@ -20,6 +24,7 @@ __all__ = [
     "forecast_validation",
     "patch_for",
     "patience_in_epochs",
+    "shared_course",
 ]
 
 AUTO = "auto"
@@ -45,6 +50,61 @@ BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
 GRADIENT_STEPS, MOST_EPOCHS = 2000, 300
 """Gradient steps of a whole fit, and epochs that it is cut at: with 30 series or fewer, twice as
 many steps made no difference."""
+
+
+# what the series are like
+SHARED_COURSE = 0.95
+"""Share of all variance that the mean course of the series explains, from which on deviations from
+it are a feature of their own. Of the sets that rules were chosen on, spectra and outlines are
+above; what differs between their classes is a few hundredths of what the network sees otherwise."""
+FEWEST_WITH_COURSE = 20
+"""Series from which on the mean and spread of single time steps are known well enough."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What ``auto`` looks at: the series of a fit.
+
+    Attributes
+    ----------
+    lengths : sequence of int
+        Time steps of the series.
+    sizes : sequence of int
+        How many there are of each class; of regression, of all.
+    course : float
+        Share of the variance that the mean course explains; 0 where lengths differ.
+    """
+
+    lengths: Sequence[int]
+    sizes: Sequence[int]
+    course: float = 0.0
+
+
+def shared_course(values: np.ndarray) -> float:
+    """Return the share of the series' variance that their mean course explains.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_series, n_timesteps, n_features)
+        Of one length; NaN does not count.
+
+    Examples
+    --------
+    >>> course = np.sin(np.arange(50.0))[None, :, None]
+    >>> differing = np.linspace(-1, 1, 30)[:, None, None]
+    >>> shared_course(course + 0.1 * differing) > 0.98, shared_course(differing + 0 * course)
+    (True, 0.0)
+    """
+    missing = np.isnan(values)
+    count = np.maximum((~missing).sum(0), 1)
+    mean = np.where(missing, 0.0, values).sum(0) / count  # (n_timesteps, n_features)
+    whole = np.average(mean, axis=0, weights=count)
+    explained = (count * (mean - whole) ** 2).sum(0)
+    total = np.where(missing, 0.0, (values - whole) ** 2).sum((0, 1))
+    varying = total > 0
+    if not varying.any():
+        return 0.0
+    return float(np.mean(explained[varying] / total[varying]))
 
 
 def early_stopping(
@@ -156,28 +216,29 @@ def patch_for(length: float) -> int:
 
 
 def choose(
-    settings: Mapping[str, Any],
-    lengths: Sequence[int],
-    sizes: Sequence[int],
-    held: Sequence[int] | None = None,
+    settings: Mapping[str, Any], sample: Sample, held: Sequence[int] | None = None
 ) -> dict[str, Any]:
     """Return the values of those settings that are ``auto``.
 
     Parameters
     ----------
     settings : mapping of str to object
-        ``patch``, ``batch_size``, ``epochs``, ``steps_per_epoch``, ``validation``, ``patience``.
-    lengths : sequence of int
-        Time steps of the training series.
-    sizes, held
-        As :func:`early_stopping` takes them.
+        ``patch``, ``deviations``, ``shift``, ``batch_size``, ``epochs``, ``steps_per_epoch``,
+        ``validation``, ``patience``.
+    sample : Sample
+        The series of the fit, those to be held back among them.
+    held
+        As :func:`early_stopping` takes it.
 
     Examples
     --------
-    >>> names = ["patch", "batch_size", "epochs", "validation", "patience"]
-    >>> choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None}, [150] * 100, [60, 40])
-    {'patch': 5, 'batch_size': 8, 'epochs': 154, 'validation': 0.0, 'patience': 0}
+    >>> names = ["patch", "deviations", "shift", "batch_size", "epochs", "validation", "patience"]
+    >>> choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
+    ...        Sample([150] * 100, [60, 40]))
+    {'patch': 5, 'deviations': False, 'shift': 2, 'batch_size': 8, 'epochs': 154, \
+'validation': 0.0, 'patience': 0}
     """
+    sizes = sample.sizes
     validation, patience = early_stopping(settings["validation"], settings["patience"], sizes, held)
     trained = sum(sizes) if held is not None else sum(sizes) - round(validation * sum(sizes))
     batch = settings["batch_size"]
@@ -185,8 +246,13 @@ def choose(
         by_number = 2 ** round(math.log2(max(trained / BATCHES, 1)))
         batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
     steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
+    patch = settings["patch"]
+    if patch == AUTO:
+        patch = patch_for(statistics.median(sample.lengths))
     found = {
-        "patch": patch_for(statistics.median(lengths)),
+        "patch": patch,
+        "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
+        "shift": patch // 2,
         "batch_size": batch,
         "epochs": min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS),
         "validation": validation,

@@ -68,6 +68,10 @@ TRAIN_SETTINGS = (
 )
 
 
+_LEAST_SPREAD = 1e-3
+"""Spread of a time step, of that of all, below which its deviations are not blown up further."""
+
+
 class BaseSequenceEstimator(FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
@@ -233,6 +237,7 @@ class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
     auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
+    _n_course_: int
     _variable_length_: bool
 
     # -- what a subclass says ----------------------------------------------------------------
@@ -247,14 +252,25 @@ class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
         """Return the statistics of the scaling layers by variable path, from training rows."""
+        course = self._course_statistics(train) if self._n_course_ else {}
         if self.scale == "none":
-            return {}
+            return course
         rows, weight = train.steps()
         offset, scale = fit_scaler(self.scale, rows, weight)
         if rows.dtype == np.float64:
             what = f"{type(self).__name__}: feature {{}}"
             tell_of_precision(rows, scale, what, "the network sees float32 and loses that")
-        return {"standardize/offset": offset, "standardize/scale": scale}
+        return {"standardize/offset": offset, "standardize/scale": scale, **course}
+
+    def _course_statistics(self, train: Examples) -> dict[str, np.ndarray]:
+        """Return mean and spread of every time step over the series."""
+        values, weight = np.asarray(train.padded.values, np.float64), train.given
+        mean = np.average(values, axis=0, weights=weight)
+        spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+        # a step at which all series are alike has nothing to tell, however little they differ
+        whole = values.std(axis=(0, 1))
+        least = np.where(whole > 0, _LEAST_SPREAD * whole, 1.0)
+        return {"deviations/offset": mean, "deviations/scale": np.maximum(spread, least)}
 
     def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         """Return a weight for each series that its target asks for, beside the one given."""
@@ -367,7 +383,7 @@ or a list of (n_timesteps_i, n_features) arrays
         settings |= self.auto_
         constants = None
         if not going_on:
-            self._variable_length_ = train.padded.lengths is not None
+            self._read_shape(train)
             constants = {
                 path: np.asarray(value, np.float32)
                 for path, value in self._fit_statistics(train).items()
@@ -376,7 +392,7 @@ or a list of (n_timesteps_i, n_features) arrays
         seeds = [member_seed(seed, number) for number in range(self.ensemble)]
         starts = self._starts(seeds, loop, resume, going_on)
         build = self._member(longest=train.padded.values.shape[1])
-        source = self._source(train)
+        source = self._source(train, settings["shift"])
         steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fits = [
@@ -399,6 +415,16 @@ or a list of (n_timesteps_i, n_features) arrays
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
 
+    def _read_shape(self, train: Examples) -> None:
+        """Keep what the network is made for: series of one length or not, and of which."""
+        self._variable_length_ = train.padded.lengths is not None
+        deviations = self.auto_.get("deviations", self.deviations)
+        if deviations and self._variable_length_:
+            expected = "False or auto where series are of different lengths"
+            hint = "They have no course in common."
+            raise ValueError(explain(type(self).__name__, "deviations", expected, True, hint))
+        self._n_course_ = train.padded.values.shape[1] if deviations else 0
+
     def untrained(self, X: SeriesInput, y: TargetInput) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
@@ -414,7 +440,7 @@ or a list of (n_timesteps_i, n_features) arrays
         other._settings()
         examples = other._examples(X, y, reset=True)
         other.auto_ = other._choose(other.get_params(deep=False), examples, None)
-        other._variable_length_ = examples.padded.lengths is not None
+        other._read_shape(examples)
         longest = examples.padded.values.shape[1]
         return other._build(longest=longest), other._fit_statistics(examples)
 
@@ -471,15 +497,20 @@ or a list of (n_timesteps_i, n_features) arrays
             **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
         settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
-        if settings["n_timesteps"] is None and settings["bias_initializer"] == "chrono":
-            # only what a fit begins with depends on the longest series; later nothing is drawn
-            first = {"max_timesteps": longest} if longest else {"bias_initializer": "forget_one"}
-            settings |= first
+        n_course = getattr(self, "_n_course_", 0)  # not there in earlier folders
+        settings["deviations"] = n_course > 0
+        if settings["n_timesteps"] is None:
+            if settings["bias_initializer"] == "chrono" and not longest:
+                # only what a fit begins with depends on the longest series; now nothing is drawn
+                settings["bias_initializer"] = "forget_one"
+            if n_course or settings["bias_initializer"] == "chrono":
+                settings["max_timesteps"] = n_course or longest
         return Architecture(builder, settings)
 
-    def _source(self, examples: Examples) -> training.ArraySource:
+    def _source(self, examples: Examples, shift: int = 0) -> training.ArraySource:
         inputs = _inputs(examples.padded, self._variable_length_)
-        return training.ArraySource(inputs, self._trained_target(examples.target), examples.weight)
+        target = self._trained_target(examples.target)
+        return training.ArraySource(inputs, target, examples.weight, shift=shift)
 
     # -- prediction --------------------------------------------------------------------------
 

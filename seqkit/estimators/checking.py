@@ -10,14 +10,18 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from seqkit.auto import AUTO, choose
+from seqkit.auto import AUTO, Sample, choose, shared_course
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, as_padded
+from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
 __all__ = ["SeriesCheck"]
+
+NETWORK = ("patch", "deviations")
+"""What ``auto`` chooses of the network itself."""
 
 
 class SeriesCheck:
@@ -93,6 +97,7 @@ class SeriesCheck:
         elif n_channels != self._n_channels_:
             raise ValueError(self._other_features(n_channels, table))
         check_size(padded.values, owner, "X")
+        self._check_course(padded, reset)
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
         # a series shorter than a patch that was not set is one patch, filled up
         if fitted.patch != AUTO and shortest < fitted.patch:
@@ -102,6 +107,17 @@ class SeriesCheck:
                 f"series {series} has {shortest}. Use a smaller patch."
             )
         return padded
+
+    def _check_course(self, padded: Padded, reset: bool) -> None:
+        """Raise if a series is longer than the course that its deviations are from."""
+        n_course = 0 if reset else getattr(self, "_n_course_", 0)
+        if n_course and padded.values.shape[1] > n_course:
+            raise ValueError(
+                explain(type(self).__name__, "X",
+                        f"of at most {n_course} time steps, as in the fit, with deviations from "
+                        "the course of its series", padded.values.shape[1],
+                        "Cut the series, or fit with deviations=False.")
+            )  # fmt: skip
 
     def _other_features(self, n_channels: int, table: bool) -> str:
         """Return the message about series of another number of features than those of the fit."""
@@ -131,8 +147,9 @@ class SeriesCheck:
         examples, held = self._examples(X, y, sample_weight, reset=reset), None
         if validation_data is not None:
             held = self._examples(*validation_data, reset=False)
-        patch = {} if reset or "patch" not in self.auto_ else {"patch": self.auto_["patch"]}
-        self.auto_ = self._choose(settings, examples, held) | patch
+        # the network of a fit that goes on is the one that there is
+        kept = {} if reset else {k: v for k, v in self.auto_.items() if k in NETWORK}
+        self.auto_ = self._choose(settings, examples, held) | kept
         share = self.auto_.get("validation", settings["validation"])
         if held is None and share:
             return self._hold_out(examples, share, seed)
@@ -143,8 +160,12 @@ class SeriesCheck:
     ) -> dict[str, Any]:
         """Return what the settings that are ``auto`` become with these series."""
         padded, sizes = examples.padded, self._sizes(examples.target)
-        lengths = [padded.values.shape[1]] if padded.lengths is None else padded.lengths.tolist()
-        return choose(settings, lengths, sizes, None if held is None else self._sizes(held.target))
+        if padded.lengths is None:
+            lengths, course = [padded.values.shape[1]], shared_course(padded.values)
+        else:
+            lengths, course = padded.lengths.tolist(), 0.0
+        watched = None if held is None else self._sizes(held.target)
+        return choose(settings, Sample(lengths, sizes, course), watched)
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""

@@ -148,6 +148,7 @@ _SERIES = {
     "n_features_in_": Fact(integer(1)),
     "_n_steps_": Fact(optional(integer(1))),
     "_n_channels_": Fact(integer(1)),
+    "_n_course_": Fact(integer(), always=False),
     "auto_": Fact(_CHOSEN, since=2),
     "histories_": Fact(series_of(_CURVES), always=False),
     "_sizes_": Fact(series_of(integer(1)), always=False),

@@ -63,6 +63,11 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
         How the steps of a series become one vector; padding never counts.
+    deviations : true or false or "auto", default="auto"
+        Give the network each value a second time, as its deviation from the mean of its time step
+        over all training series, by the spread there: for series of one length that share a course
+        and differ by little. auto = if the mean course explains 0.95 of the variance of 20 series
+        or more.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -102,6 +107,10 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    shift : an integer of 0 or more or "auto", default="auto"
+        Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
+        repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
+        half a patch.
     ensemble : a positive integer, default=1
         Networks trained with different seeds, whose predictions are averaged.
 
@@ -150,7 +159,7 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         # undone in float64: float32 has no digits for a small spread about a large number
-        output = self._predict_raw(X, "standardized").mean(0)
+        output: npt.NDArray[np.float64] = self._predict_raw(X, "standardized").mean(0)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 

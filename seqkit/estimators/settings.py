@@ -71,6 +71,7 @@ class SeriesSettings(TrainingSettings, DataSettings, SeriesNetwork):
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
     learning_rate: float = 3e-3
+    shift: int | Auto = "auto"
     ensemble: int = 1
 
 

@@ -18,7 +18,7 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
 from seqkit.network.layers.shaping import (
     AsSequence,
     Columns,
@@ -49,6 +49,7 @@ KINDS: dict[str, type[Layer]] = {
         Concatenate,
         CountScale,
         Dense,
+        Deviations,
         Dropout,
         Embedding,
         FoldChannels,

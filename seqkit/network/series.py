@@ -13,12 +13,12 @@ from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
-from seqkit.network.layers.combining import Add, Sigmoid, Softmax
+from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
 from seqkit.network.settings import (
     ClassifierNetwork,
     NetworkSettings,
@@ -76,15 +76,26 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     check_choice(owner, "pooling", s.pooling, tuple(POOLINGS))
     x = graph.input("x", (s.n_timesteps, s.n_features))
     lengths = graph.input("lengths", (), "int32") if s.variable_length else None
-    if s.scale != "none":
-        x = graph.add("standardize", Standardize(), x)
+    deviations = s.deviations is True  # auto asks the series, which a description has not
     if not 0 <= s.dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
+    longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     if s.max_timesteps is not None and (
-        s.n_timesteps is not None or s.bias_initializer != "chrono"
+        s.n_timesteps is not None or not (deviations or s.bias_initializer == "chrono")
     ):
-        expected = "left out unless n_timesteps is open and bias_initializer is chrono"
+        expected = (
+            "left out unless n_timesteps is open and bias_initializer is chrono, or deviations on"
+        )
         raise ValueError(explain(owner, "max_timesteps", expected, s.max_timesteps))
+    raw = x
+    if s.scale != "none":
+        x = graph.add("standardize", Standardize(), raw)
+    if deviations:
+        if longest is None:
+            expected = "given where n_timesteps is open and deviations is True"
+            raise ValueError(explain(owner, "max_timesteps", expected, None))
+        from_course = graph.add("deviations", Deviations(longest), raw)
+        x = graph.add("with_deviations", Concatenate(), x, from_course)
     patch = s.patch
     if isinstance(patch, str):
         if patch != AUTO:
@@ -93,7 +104,6 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     if patch > 1:
         x = graph.add("patch", Patch(patch), x, lengths)
         lengths = None if lengths is None else "patch:1"
-    longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=s.bidirectional,
         dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,

@@ -83,6 +83,7 @@ class SeriesNetwork(NetworkSettings):
     dropout: float = 0.2
     pooling: PoolingName = "mean_max"
     patch: int | Auto = "auto"
+    deviations: bool | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -77,6 +77,7 @@ CALENDAR = (
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
+Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
@@ -301,6 +302,13 @@ class SequenceModel(ModelSection):
     pooling: network.PoolingName = setting(
         "mean_max", "How the steps of a series become one vector; padding never counts."
     )
+    deviations: Switch | Auto = setting(
+        "auto",
+        "Give the network each value a second time, as its deviation from the mean of its time "
+        "step over all training series, by the spread there: for series of one length that share "
+        f"a course and differ by little. auto = if the mean course explains {auto.SHARED_COURSE} "
+        f"of the variance of {auto.FEWEST_WITH_COURSE} series or more.",
+    )
 
 
 class ForecastingModel(ModelSection):
@@ -398,6 +406,13 @@ class SequenceTrain(TrainSection):
         f"validation part holds {auto.FEWEST_HELD} series or more and "
         f"{auto.FEWEST_OF_A_CLASS} of every class; else 0.",
         "epochs",
+    )
+    shift: Moves | Auto = setting(
+        "auto",
+        "Move every series by up to so many time steps, to and fro, anew in every epoch, its ends "
+        "repeated: what tells the classes apart may come a little earlier or later. 0 = never; "
+        "auto = half a patch.",
+        "time steps",
     )
     ensemble: count(1000) = setting(  # type: ignore[valid-type]
         1, "Networks trained with different seeds, whose predictions are averaged."

@@ -13,7 +13,16 @@ import numpy as np
 from seqkit.errors import DataError, explain
 from seqkit.network.initializers import derived_seed
 
-__all__ = ["ArraySource", "Batch", "Shuffle", "Source", "Stream", "batches_of", "shuffled"]
+__all__ = [
+    "ArraySource",
+    "Batch",
+    "Shuffle",
+    "Source",
+    "Stream",
+    "batches_of",
+    "shifted",
+    "shuffled",
+]
 
 Batch = tuple[Any, Any, Any]
 """``(inputs, y or None, weight or None)`` of some examples; inputs: an array, or a dictionary."""
@@ -86,7 +95,42 @@ def batches_of(
     if key is not None:
         order = shuffled(n, *key, draws=None if n_batches is None else n_batches * batch_size)
     for start in range(0, len(order), batch_size):
-        yield source.take(order[start : start + batch_size])
+        inputs, y, weight = source.take(order[start : start + batch_size])
+        if key is not None and isinstance(source, ArraySource) and source.shift:
+            inputs = shifted(inputs, source.shift, *key, start)
+        yield inputs, y, weight
+
+
+def shifted(inputs: Any, most: int, *key: int) -> Any:
+    """Move every series by up to `most` steps, to and fro; its ends are repeated.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (batch, time, n_features), or dict
+        Or of ``x``, such an array, and ``lengths`` (batch,).
+    most : int
+    *key : int
+        What the moves are drawn by: an interrupted fit goes on with the same.
+
+    Examples
+    --------
+    >>> x = np.arange(4.0).reshape(1, 4, 1)
+    >>> sorted({tuple(shifted(x, 1, seed)[0, :, 0].tolist()) for seed in range(20)})
+    [(0.0, 0.0, 1.0, 2.0), (0.0, 1.0, 2.0, 3.0), (1.0, 2.0, 3.0, 3.0)]
+    """
+    x = inputs["x"] if isinstance(inputs, dict) else inputs
+    n, time = x.shape[:2]
+    last = inputs["lengths"][:, None] - 1 if isinstance(inputs, dict) else time - 1
+    moves = _generator(*key).integers(-most, most + 1, size=(n, 1))
+    steps = np.clip(np.arange(time) + moves, 0, np.maximum(last, 0))
+    moved = np.take_along_axis(x, steps[:, :, None], axis=1)
+    return {**inputs, "x": moved} if isinstance(inputs, dict) else moved
+
+
+def _generator(*key: int) -> np.random.Generator:
+    """Return a generator of its own for a seed, an epoch, a batch."""
+    words = [int(word) & 0xFFFFFFFFFFFFFFFF for word in key]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def ahead(items: Iterator[Any]) -> Iterator[Any]:
@@ -140,8 +184,7 @@ def shuffled(
     >>> sorted(shuffled(4, seed=0, epoch=3)[0:4].tolist())
     [0, 1, 2, 3]
     """
-    words = [int(word) & 0xFFFFFFFFFFFFFFFF for word in (seed, epoch, part)]
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+    generator = _generator(seed, epoch, part)
     if draws is not None:
         return generator.integers(n, size=draws)
     return generator.permutation(n) if n <= LISTED else Shuffle(n, generator)
@@ -201,6 +244,8 @@ class ArraySource:
         Targets, ``(n_examples, ...)``. None only for prediction.
     sample_weight : ndarray, optional
         ``(n_examples,)``, or ``(n_examples, n_timesteps)`` for a target at every step.
+    shift : int, default=0
+        Steps by which a series is moved at most in a shuffled pass, by :func:`shifted`.
 
     Raises
     ------
@@ -219,7 +264,10 @@ class ArraySource:
         inputs: np.ndarray | Mapping[str, np.ndarray],
         y: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
+        *,
+        shift: int = 0,
     ) -> None:
+        self.shift = shift
         self.arrays: dict[str, np.ndarray] = {}
         names: tuple[str, ...] | None = None
         if isinstance(inputs, Mapping):

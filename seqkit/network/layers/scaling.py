@@ -9,7 +9,7 @@ from typing import Any
 from seqkit.network.initializers import ones, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["Standardize", "Unstandardize"]
+__all__ = ["Deviations", "Standardize", "Unstandardize"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,30 @@ class Unstandardize(_Affine):
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
         return (d * p["scale"],)
+
+
+@dataclass(frozen=True)
+class Deviations(Layer):
+    """``(x_t - mean_t) / spread_t``: how far a series is from the course that all of them share.
+
+    Every time step has statistics of its own, fitted on the training part, so that series that
+    differ by little beside what they share (spectra, outlines of leaves) differ by much. Series may
+    be shorter than `steps`, never longer.
+    """
+
+    steps: int
+
+    def parameters(self, x: Shape) -> tuple[Parameter, ...]:
+        n = x[-1]
+        assert n is not None
+        return (
+            Parameter("offset", (self.steps, n), zeros, trainable=False),
+            Parameter("scale", (self.steps, n), ones, trainable=False),
+        )
+
+    def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any) -> Any:
+        time = ops.shape(x)[1]
+        return (x - p["offset"][:time]) / p["scale"][:time]
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        return (d / p["scale"][: d.shape[1]],)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import AUTO, choose, chosen, early_stopping
+from seqkit.auto import AUTO, Sample, choose, chosen, early_stopping, shared_course
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
@@ -76,7 +76,11 @@ class SeriesFlow(Flow):
                 if part is not None:
                     check_same_labels(train.y, part.y, where, name)
         held = None if validation is None else self._sizes(train, validation)
-        auto = choose(recipe.parameters(), train.lengths.tolist(), self._sizes(train), held)
+        course = 0.0
+        if (train.lengths == train.lengths[0]).all():
+            course = shared_course(train.values.reshape(len(train), -1, train.values.shape[1]))
+        sample = Sample(train.lengths.tolist(), self._sizes(train), course)
+        auto = choose(recipe.parameters(), sample, held)
         if auto:
             notes.append(chosen(auto))
         known = seen(train.values, train.lengths)

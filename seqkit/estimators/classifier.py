@@ -174,13 +174,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
 
         Of a model of several labels it is that of each label, whatever the others are.
         """
-        probabilities = self._predict_raw(X).mean(0)
-        if self._labels:
-            return probabilities
-        normalized: npt.NDArray[np.float64] = probabilities / probabilities.sum(
-            axis=1, keepdims=True
-        )
-        return normalized
+        probabilities: npt.NDArray[np.float64] = self._predict_raw(X).mean(0)
+        if not self._labels:
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict_log_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
@@ -200,7 +197,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
         logits = self._predict_raw(X, "logits")
         if len(logits) == 1:
-            return logits[0]
+            only: npt.NDArray[np.float64] = logits[0]
+            return only
         yes, no = (_mean_of_exp(-np.logaddexp(0.0, sign * logits)) for sign in (-1, 1))
         return yes - no
 
@@ -348,6 +346,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         }
 
 
-def _mean_of_exp(logarithms: np.ndarray) -> np.ndarray:
+def _mean_of_exp(logarithms: np.ndarray) -> npt.NDArray[np.float64]:
     """Return the logarithm of the mean, over the networks of an ensemble, of exponentials."""
-    return np.logaddexp.reduce(logarithms, axis=0) - np.log(len(logarithms))
+    mean: npt.NDArray[np.float64] = np.logaddexp.reduce(logarithms, axis=0)
+    mean -= np.log(len(logarithms))
+    return mean

@@ -150,7 +150,7 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
         # undone in float64: float32 has no digits for a small spread about a large number
-        output = self._predict_raw(X, "standardized").mean(0)
+        output: npt.NDArray[np.float64] = self._predict_raw(X, "standardized").mean(0)
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,58 @@ def test_a_folder_of_somebody_else_is_not_used(folder, tmp_path, monkeypatch, ca
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
     found = compiling._unusable(folder)
     assert found == "it belongs to another user"
+
+
+KERNELS = """
+from __future__ import annotations
+from seqkit.network.cpu.code.compiling import Vector, kernel, single, start
+
+@kernel
+def doubled(x: Vector) -> None:
+    row = start(x)
+    for j in range(x.shape[0]):
+        row[j] *= single(2)
+
+@kernel
+def zeroed(x: Vector) -> None:
+    row = start(x)
+    for j in range(x.shape[0]):
+        row[j] = single(0)
+"""
+LOADED = """
+import sys
+import numpy as np
+import kernels
+
+def filled(function):
+    x = np.array([21, 4], np.float32)
+    function(x)
+    return x.tolist()
+
+def registries():
+    return "numba.np.arraymath" in sys.modules
+
+assert filled(kernels.doubled) == [42, 8]
+print(registries())
+if "both" in sys.argv:
+    assert filled(kernels.zeroed) == [0, 0]
+    print(registries())
+    assert filled(kernels.doubled) == [42, 8]
+"""
+
+
+def test_what_is_loaded_needs_no_compiler_and_what_is_compiled_then_has_it(tmp_path):
+    """Numba's registries are a third of a first small fit."""
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    env = {**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path), "NUMBA_CACHE_DIR": ""}
+    told = []
+    for what in ("one", "one", "both", "both"):
+        command = [sys.executable, "-c", LOADED, what]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout.split())
+    assert told == [["True"], ["False"], ["False", "True"], ["False", "False"]]
 
 
 def test_the_cache_is_told_of_by_name(folder):

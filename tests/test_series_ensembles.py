@@ -5,7 +5,7 @@ import pytest
 
 import seqkit
 from seqkit import SequenceClassifier, SequenceRegressor
-from seqkit.estimators.base import member_seed
+from seqkit.estimators.members import member_seed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 9, 2)).astype(np.float32)

@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT
 
 import seqkit
+import seqkit.layers
 from seqkit.cells import ALIASES, CELLS, CellName
 from seqkit.estimators import inputs
 from seqkit.estimators.inputs import OptimizerName
@@ -158,6 +159,14 @@ def test_no_public_signature_takes_or_gives_anything():
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
         names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
         assert "Any" not in names, module
+
+
+def test_no_layer_is_made_of_anything():
+    """What a layer is called with is a tensor, for which Keras has no type."""
+    for name in seqkit.layers.__all__:
+        function = getattr(seqkit.layers, name).__init__
+        vague = {k for k, v in function.__annotations__.items() if re.search(r"\bAny\b", str(v))}
+        assert vague <= {"kwargs"}, name  # what Layer takes
 
 
 def test_every_public_name_is_used_correctly_somewhere():

@@ -8,13 +8,12 @@ trace an architecture once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -37,6 +36,7 @@ from seqkit.estimators.inputs import (
     WeightInput,
     is_keras_optimizer,
 )
+from seqkit.estimators.members import Members, member_seed, seed_of
 from seqkit.estimators.settings import SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
@@ -52,7 +52,6 @@ __all__ = [
     "TRAIN_SETTINGS",
     "BaseSequenceEstimator",
     "SeriesEstimator",
-    "member_seed",
 ]
 
 MODEL_SETTINGS = names_of(SeriesNetwork)
@@ -72,7 +71,7 @@ _LEAST_SPREAD = 1e-3
 """Spread of a time step, of that of all, below which its deviations are not blown up further."""
 
 
-class BaseSequenceEstimator(FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -162,72 +161,6 @@ class BaseSequenceEstimator(FittedSettings, BaseEstimator):  # type: ignore[misc
         """Drop all that an earlier fit has left."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             del self.__dict__[name]
-
-    def _adopt(self, fits: Sequence[training.Fitted], keep_state: bool) -> None:
-        """Take over what the training of every network gives."""
-        first = fits[0]
-        self._sizes_ = [len(fitted.weights) for fitted in fits]
-        self.weights_ = [weight for fitted in fits for weight in fitted.weights]
-        self.histories_ = [fitted.history for fitted in fits]
-        self.history_ = first.history
-        self.n_iter_ = first.epochs_run
-        self.best_epoch_ = first.best_epoch
-        self.trainer_ = first.trainer
-        self.__dict__.pop("_model_", None)
-        # Twice the size of the weights, so it is kept only where a fit may go on; the weights
-        # themselves are in it no second time.
-        kept = keep_state and len(fits) == 1
-        self._state_ = replace(first.state, weights=[], best_weights=None) if kept else None
-
-    def _member_weights(self) -> list[list[np.ndarray]]:
-        """Return the weights of every network of the ensemble."""
-        sizes = getattr(self, "_sizes_", [len(self.weights_)])  # not there in folders of 0.1.0
-        ends = np.cumsum(sizes)
-        return [self.weights_[end - n : end] for end, n in zip(ends, sizes, strict=True)]
-
-    def _starts(
-        self, seeds: list[int], loop: dict[str, Any], resume: Any, going_on: bool
-    ) -> list[dict[str, Any]]:
-        """Return what the fit of each network begins from; epochs that were run are added."""
-        starts: list[dict[str, Any]] = [{} for _ in seeds]
-        if going_on and len(seeds) == 1:
-            starts = [self._going_on()]
-            loop["epochs"] += starts[0]["resume"].epoch if "resume" in starts[0] else 0
-        elif going_on:
-            starts = [{"initial_weights": weights} for weights in self._member_weights()]
-        elif resume is not None:
-            # The networks before the one that was interrupted come out as they were: a fit is
-            # decided by its seed.
-            starts[seeds.index(resume.seed)] = {"resume": resume}
-        return starts
-
-    def _drawn(self, whole: Architecture, constants: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Return the weights that a fit of these networks would begin with."""
-        weights, first = [], _seed(self.random_state)
-        for number, member in enumerate(whole.members):
-            seed = member_seed(first, number)
-            own = zip(member.network.weights, member.network.initial_weights(seed), strict=True)
-            weights += [constants.get(described.path, w) for described, w in own]
-        return weights
-
-    def _going_on(self) -> dict[str, Any]:
-        """Return the arguments of a fit that goes on from the weights reached.
-
-        The optimizer goes on too where the last fit kept its state (``warm_start`` or
-        ``partial_fit``), and starts anew where it did not.
-        """
-        if self._state_ is None:
-            return {"initial_weights": self.weights_}
-        return {
-            "resume": replace(
-                self._state_,
-                weights=self.weights_,
-                best_weights=None,
-                best_value=float("inf"),
-                best_epoch=None,
-                wait=0,
-            )
-        }
 
 
 class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
@@ -372,7 +305,7 @@ or a list of (n_timesteps_i, n_features) arrays
             self._keep_settings()
             if classes is not None:
                 self.classes_ = classes
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0.0)
             if settings["schedule"] == "cosine":  # how many passes will come is not known
@@ -537,17 +470,3 @@ def _inputs(padded: Padded, variable_length: bool) -> Any:
     n, n_steps = padded.values.shape[:2]
     lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
     return {"x": padded.values, "lengths": lengths}
-
-
-def member_seed(seed: int, number: int) -> int:
-    """Return the seed of a network of an ensemble; the first network has the seed of the fit."""
-    if not number:
-        return seed
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
-
-
-def _seed(random_state: Any) -> int:
-    """Return the seed of a fit: an integer is itself, anything else is drawn from."""
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,6 @@ def _available(where: Callable[[Any], bool]) -> Callable[[F], F]:
     """Return scikit-learn's `available_if`, with the types it does not have."""
     decorator: Callable[[F], F] = available_if(where)
     return decorator
-
-
-_Numbers: TypeAlias = npt.NDArray[np.float64]
 
 
 class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -186,13 +183,10 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
 
         Of a model of several labels it is that of each label, whatever the others are.
         """
-        probabilities: _Numbers = self._predict_raw(X).mean(0)
-        if self._labels:
-            return probabilities
-        normalized: npt.NDArray[np.float64] = probabilities / probabilities.sum(
-            axis=1, keepdims=True
-        )
-        return normalized
+        probabilities: npt.NDArray[np.float64] = self._predict_raw(X).mean(0)
+        if not self._labels:
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict_log_proba(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logarithm of each class's probability, ``(n_series, n_classes)``.
@@ -211,9 +205,11 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
     def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
         logits = self._predict_raw(X, "logits")
+        if len(logits) == 1:
+            only: npt.NDArray[np.float64] = logits[0]
+            return only
         yes, no = (_mean_of_exp(-np.logaddexp(0.0, sign * logits)) for sign in (-1, 1))
-        only: _Numbers = logits[0]
-        return only if len(logits) == 1 else yes - no
+        return yes - no
 
     def predict(self, X: SeriesInput) -> np.ndarray:
         """Return the most probable class of each series, ``(n_series,)``.
@@ -359,7 +355,8 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         }
 
 
-def _mean_of_exp(logarithms: _Numbers) -> _Numbers:
+def _mean_of_exp(logarithms: np.ndarray) -> npt.NDArray[np.float64]:
     """Return the logarithm of the mean, over the networks of an ensemble, of exponentials."""
-    total: _Numbers = np.logaddexp.reduce(logarithms, axis=0)
-    return total - np.log(len(logarithms))
+    mean: npt.NDArray[np.float64] = np.logaddexp.reduce(logarithms, axis=0)
+    mean -= np.log(len(logarithms))
+    return mean

@@ -10,7 +10,7 @@ from seqkit import training
 from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
 from seqkit.data.panel import Panel
 from seqkit.errors import explain
-from seqkit.estimators.base import TRAIN_SETTINGS, _seed, member_seed
+from seqkit.estimators.base import TRAIN_SETTINGS
 from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
@@ -20,6 +20,7 @@ from seqkit.estimators.forecast_preparing import (
     window_sources,
 )
 from seqkit.estimators.forecast_weights import weighted
+from seqkit.estimators.members import member_seed, seed_of
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
@@ -74,7 +75,7 @@ class ForecastFitting(ForecastData):
             self._window_scale_ = constants["window/scale"]
         sources = self._sources(parts, held_parts, head.counts)
         loop = self._loop(settings, share, sources, notes)
-        first = _seed(self.random_state)
+        first = seed_of(self.random_state)
         seeds = [member_seed(first, number) for number in range(len(sources))]
         starts = self._starts(seeds, loop, resume, going_on)
         fits = [

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
 from seqkit.errors import DataError, explain
-from seqkit.estimators.base import BaseSequenceEstimator, _seed
+from seqkit.estimators.base import BaseSequenceEstimator
 from seqkit.estimators.forecast_reading import (
     FRAME_SETTINGS,
     ForecastReader,
@@ -21,6 +21,7 @@ from seqkit.estimators.forecast_reading import (
 )
 from seqkit.estimators.forecast_running import Networks, pooled_r2
 from seqkit.estimators.inputs import Covariates, RandomState, SeriesInput
+from seqkit.estimators.members import seed_of
 from seqkit.network.heads import Head, head_of
 
 __all__ = ["ForecastPredictions"]
@@ -243,7 +244,7 @@ class ForecastPredictions(BaseSequenceEstimator):
             raise ValueError(
                 explain(type(self).__name__, "distribution", "set to draw paths", None)
             )
-        rng = np.random.default_rng(_seed(random_state))
+        rng = np.random.default_rng(seed_of(random_state))
         panel = self._panel(X)
         n_series = len(panel)
         every = panel.select(np.tile(np.arange(n_series), n_paths))

@@ -96,6 +96,7 @@ assert_type(model, keras.Model)
 model.summary()
 assert_type(seqkit.GatedRNN(4, cell="gru", return_sequences=True), seqkit.GatedRNN)
 assert_type(seqkit.Bidirectional(4, "gru", seed=0), seqkit.Bidirectional)
+seqkit.GatedRNN(4, kernel_initializer=keras.initializers.HeNormal(), kernel_regularizer="l2")
 recurrent: list[keras.Layer] = [seqkit.GatedRNN(4), seqkit.Bidirectional(4)]
 around: list[keras.Layer] = [
     seqkit.layers.AttentionPooling(8),

@@ -1,6 +1,6 @@
 """Mistakes that type checkers must find: mypy's code, then pyright's, and none but these.
 
-- for one that mypy cannot find: Keras has no type hints, so that its optimizers are Any.
+- for one that mypy cannot find: Keras has no type hints, so that its objects are Any.
 """
 
 import numpy as np
@@ -57,3 +57,4 @@ seqkit.GatedRNN(4, cell="lstn")  # arg-type, reportArgumentType
 seqkit.GatedRNN(4, kernel="numba")  # arg-type, reportArgumentType
 seqkit.layers.SequencePooling("attention")  # arg-type, reportArgumentType
 seqkit.layers.LSTM(4)  # attr-defined, reportAttributeAccessIssue
+seqkit.GatedRNN(4, bias_initializer=3)  # -, reportArgumentType

@@ -7,10 +7,12 @@ output.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from seqkit.network.keras.described import Described
@@ -64,7 +66,7 @@ class Standardize(_Affine):
         super().__init__(**kwargs)
         self.describe(scaling.Standardize())
 
-    def adapt(self, data: Any) -> None:
+    def adapt(self, data: npt.ArrayLike) -> None:
         """Take mean and standard deviation of every feature from data, as Normalization does.
 
         Parameters
@@ -77,7 +79,9 @@ class Standardize(_Affine):
         spread = np.nanstd(rows, axis=0)
         self.set_statistics(np.nanmean(rows, axis=0), np.where(spread > 0, spread, 1.0))
 
-    def set_statistics(self, offset: Any, scale: Any) -> None:
+    def set_statistics(
+        self, offset: Sequence[float] | np.ndarray, scale: Sequence[float] | np.ndarray
+    ) -> None:
         """Set the statistics, each ``(n_features,)``, in the units of the data."""
         if not hasattr(self, "offset"):
             self.build((None, None, len(offset)))

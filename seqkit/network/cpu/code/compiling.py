@@ -169,7 +169,8 @@ class _KernelCache(_Cache):
         return self.folder / f"{self.module}.{self.function.__qualname__}-{key[:16]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        target_context.refresh()
+        # Numba's own cache fills its registries first, a third of a first small fit; what is loaded
+        # is machine code, and whatever has to be compiled after all fills them by itself
         path = self._path(sig, target_context.codegen())
         try:
             content = path.read_bytes()

@@ -11,6 +11,7 @@ from seqkit.cells import Cell, CellName, find_cell
 from seqkit.errors import explain
 from seqkit.network.keras import kernels
 from seqkit.network.keras.recurrent.absent import ABSENT, refuse_absent
+from seqkit.network.keras.recurrent.arguments import Constraint, Initializer, Regularizer
 from seqkit.network.keras.recurrent.bias import CellBias
 
 __all__ = ["GatedRNN", "mask_to_lengths"]
@@ -119,21 +120,21 @@ peephole_constraint, gate_constraint : optional
         unit_forget_bias: bool = True,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        peephole_initializer: Any = "zeros",
-        gate_initializer: Any = "glorot_uniform",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        peephole_regularizer: Any = None,
-        gate_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        peephole_constraint: Any = None,
-        gate_constraint: Any = None,
+        kernel_initializer: Initializer = "glorot_uniform",
+        recurrent_initializer: Initializer = "orthogonal",
+        bias_initializer: Initializer = "zeros",
+        peephole_initializer: Initializer = "zeros",
+        gate_initializer: Initializer = "glorot_uniform",
+        kernel_regularizer: Regularizer = None,
+        recurrent_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        peephole_regularizer: Regularizer = None,
+        gate_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        recurrent_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
+        peephole_constraint: Constraint = None,
+        gate_constraint: Constraint = None,
         seed: int | None = None,
         kernel: Literal["auto", "keras", "compiled", "reference"] = "auto",
         **kwargs: Any,

@@ -14,23 +14,29 @@ from seqkit.auto import (
     AUTO,
     FEWEST_HELD,
     FEWEST_OF_A_CLASS,
+    FEWEST_WITH_COURSE,
     GRADIENT_STEPS,
     LARGEST_BATCH,
     MOST_EPOCHS,
     RECURRENT_STEPS,
+    SHARED_COURSE,
     SMALLEST_BATCH,
     STEPS_OF_PATIENCE,
+    Sample,
     choose,
     early_stopping,
     patch_for,
     patience_in_epochs,
+    shared_course,
 )
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 
 SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 SHARES = st.floats(0.01, 0.9)
-ALL = dict.fromkeys(("patch", "batch_size", "epochs", "validation", "patience"), AUTO)
+ALL = dict.fromkeys(
+    ("patch", "deviations", "shift", "batch_size", "epochs", "validation", "patience"), AUTO
+)
 
 
 @given(sizes=SIZES, validation=SHARES, patience=st.integers(0, 100))
@@ -38,8 +44,9 @@ def test_what_the_user_sets_is_obeyed(sizes, validation, patience):
     assert early_stopping(validation, patience, sizes) == (validation, patience)
     assert early_stopping(validation, AUTO, sizes)[0] == validation
     assert early_stopping(AUTO, patience, sizes)[1] == patience
-    settings = {"patch": 3, "batch_size": 5, "epochs": 7, "validation": validation, "patience": 2}
-    assert choose(settings | {"steps_per_epoch": None}, [10], sizes) == {}
+    settings = {"patch": 3, "deviations": True, "shift": 1, "batch_size": 5, "epochs": 7}
+    settings |= {"validation": validation, "patience": 2, "steps_per_epoch": None}
+    assert choose(settings, Sample([10], sizes), None) == {}
 
 
 @given(sizes=SIZES)
@@ -80,12 +87,13 @@ def test_patience_is_epochs_and_gradient_steps(patience, steps):
 
 @given(sizes=SIZES, lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=50))
 def test_sizes_are_bounded(sizes, lengths):
-    found = choose(ALL | {"steps_per_epoch": None}, lengths, sizes)
+    found = choose(ALL | {"steps_per_epoch": None}, Sample(lengths, sizes))
     n = sum(sizes) - round(found["validation"] * sum(sizes))
     steps = math.ceil(n / found["batch_size"])
     assert set(found) == set(ALL)
     assert SMALLEST_BATCH <= found["batch_size"] <= LARGEST_BATCH
     assert math.ceil(np.median(lengths) / found["patch"]) <= RECURRENT_STEPS
+    assert 2 * found["shift"] <= found["patch"]
     enough = GRADIENT_STEPS <= steps * found["epochs"] < GRADIENT_STEPS + steps
     assert enough or found["epochs"] == MOST_EPOCHS
 
@@ -94,6 +102,40 @@ def test_sizes_are_bounded(sizes, lengths):
 def test_a_patch_is_no_longer_than_it_must_be(length):
     patch = patch_for(length)
     assert patch == 1 or math.ceil(length / (patch - 1)) > RECURRENT_STEPS
+
+
+@given(
+    seed=st.integers(0, 100),
+    shape=st.tuples(st.integers(2, 30), st.integers(2, 20), st.integers(1, 3)),
+    offset=st.floats(-1e3, 1e3),
+    scale=st.floats(1e-3, 1e3),
+    strength=st.floats(0, 10),
+)
+def test_the_course_that_series_share_is_a_share_of_their_variance(
+    seed, shape, offset, scale, strength
+):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=shape)
+    series = strength * rng.normal(size=(1, *shape[1:])) + noise
+    share = shared_course(series)
+    assert 0 <= share <= 1 + 1e-9
+    assert shared_course(offset + scale * series) == pytest.approx(share, abs=1e-6)
+    assert shared_course(np.repeat(series[:1], 3, axis=0)) == pytest.approx(1.0)
+    with_gap = series.copy()
+    with_gap[0, 0] = np.nan
+    assert np.isfinite(shared_course(with_gap))
+
+
+@pytest.mark.parametrize(
+    ("n", "spread", "expected"), [(40, 0.1, True), (10, 0.1, False), (40, 2.0, False)]
+)
+def test_deviations_are_for_many_series_that_share_a_course(n, spread, expected):
+    rng = np.random.default_rng(0)
+    series = np.sin(np.arange(30.0))[None, :, None] + spread * rng.normal(size=(n, 30, 1))
+    course = shared_course(series)
+    assert (course >= SHARED_COURSE and n >= FEWEST_WITH_COURSE) == expected
+    sample = Sample([30] * n, [n // 2, n - n // 2], course)
+    assert choose(ALL | {"steps_per_epoch": None}, sample)["deviations"] is expected
 
 
 # estimators -----------------------------------------------------------------------------------

@@ -130,17 +130,15 @@ _EVERY = {
 }
 SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high=series_of(NUMBER)))
 """What ``seen`` of the module ``novelty`` keeps of the training part."""
-_SIZES = ("patch", "batch_size", "epochs", "patience")
+_AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), integer()) | {
+    "validation": NUMBER,
+    "deviations": FLAG,
+}
 _CHOSEN = Kind(
-    "a map of settings that may be auto, each a number",
+    "a map of settings that may be auto, each of its kind",
     lambda value: (
         isinstance(value, dict)
-        and all(
-            NUMBER.holds(inner)
-            if name == "validation"
-            else name in _SIZES and integer().holds(inner)
-            for name, inner in value.items()
-        )
+        and all(name in _AUTO and _AUTO[name].holds(inner) for name, inner in value.items())
     ),
 )
 _SERIES = {

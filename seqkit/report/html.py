@@ -20,7 +20,8 @@ from xml.etree import ElementTree
 from seqkit.errors import RunError
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.metrics import METRICS
-from seqkit.evaluation.summary import best_of, counted, heading, number, score_rows
+from seqkit.evaluation.summary import best_of, counted, heading, score_rows
+from seqkit.evaluation.verdict import judge, number
 from seqkit.report.canvas import INK
 
 __all__ = ["write_report"]
@@ -125,7 +126,7 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         return []
     parts = dict(summary["parts"])
     counts = dict(summary["n"])
-    order = sorted(parts, key=lambda name: name != "test")
+    order = sorted(parts, key=lambda name: (name != "test", name != "sample"))
     if "backtest" in summary:
         parts["backtest"], counts["backtest"] = summary["backtest"], summary["backtest"]["n"]
         order.append("backtest")
@@ -157,31 +158,10 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _verdict(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Say in one line whether the model beats the best baseline, by the first metric it can."""
-    if summary is None:
-        return None
-    part = summary["parts"].get("test") or summary.get("backtest")
-    if part is None:
-        return None
-    for metric, value in part["model"].items():
-        others = {
-            who: scores[metric]
-            for who, scores in part["baselines"].items()
-            if scores.get(metric) is not None
-        }
-        up = METRICS[metric].greater_is_better if metric in METRICS else None
-        if value is None or not others or up is None:
-            continue
-        rival = (max if up else min)(others, key=lambda who: others[who])
-        better = value > others[rival] if up else value < others[rival]
-        return {
-            "better": better,
-            "metric": METRICS[metric].title,
-            "value": number(value),
-            "rival": _title(rival),
-            "rival_value": number(others[rival]),
-        }
-    return None
+    """Return the verdict of a run; of one that was written before there were any, by its scores."""
+    if summary is None or "verdict" in summary:
+        return (summary or {}).get("verdict")
+    return judge(summary)
 
 
 def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from seqkit.errors import DataError
 from seqkit.system.collection import collection_paused, collection_rare
 from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json
 from seqkit.system.console import open_streams, say
+from seqkit.tasks import TASKS
 
 __all__ = ["cli", "main"]
 
@@ -178,23 +179,36 @@ def check(
     say("\n".join([*lines, f"{recipe}: no errors"]))
 
 
-@cli.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@cli.command(
+    examples=(
+        "seqkit init sales.csv",
+        "seqkit init sales.csv --target sales --horizon 6 -o short.yaml",
+        "seqkit init airline -o airline.yaml",
+    )
+)
+@click.argument("data", metavar="DATA")
 @click.option("--target", help="Column to learn.")
+@click.option("--time", help="Column of time stamps.")
+@click.option("--series-id", help="Column that names the series.")
+@click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn.")
+@click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
+@click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     default=Path("recipe.yaml"),
     show_default=True,
-    help="Recipe to write; must not exist.",
+    help="Recipe to write.",
 )
+@click.option("--force", is_flag=True, help="Write over a recipe that is there.")
 @_options("quiet")
-def init(data: Path, target: str | None, output: Path, quiet: bool) -> None:
-    """Read the file DATA and write a commented recipe that runs."""
+def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
+    """Read DATA, a file or an embedded set, and write a commented recipe that runs."""
     from seqkit.recipe.init import write_recipe
 
-    text = write_recipe(data, output, target=target)
+    with _saying(quiet, f"looking at {data}"):
+        text = write_recipe(data, output, **wanted)
     if not quiet:
         say(text)
 
@@ -347,11 +361,18 @@ def completion(shell: str) -> None:
 @contextlib.contextmanager
 def _working(quiet: bool, as_json: bool) -> Iterator[tuple[Any, Any]]:
     """Give the module that does the work, and what shows it; says that it loads."""
-    show = _show(quiet, as_json)
+    with _saying(quiet or as_json, "loading seqkit") as show:
+        yield _experiment(), show
+
+
+@contextlib.contextmanager
+def _saying(quiet: bool, what: str) -> Iterator[Any]:
+    """Give what shows progress, or None, after it has shown what is being done."""
+    show = _show(quiet, False)
     with show or contextlib.nullcontext():
         if show:
-            show.doing("loading seqkit")
-        yield _experiment(), show
+            show.doing(what)
+        yield show
 
 
 def _experiment() -> Any:

@@ -60,6 +60,10 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "data": click.option(
         "--data", "data", metavar="FILE", help="Use this file (or glob) instead of the recipe's."
     ),
+    "target": click.option("--target", help="Column to learn."),
+    "time": click.option("--time", help="Column of time stamps."),
+    "series_id": click.option("--series-id", help="Column that names the series."),
+    "task": click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn."),
     "raw_text": click.option(
         "--raw-text",
         is_flag=True,
@@ -146,11 +150,12 @@ def fit(
     _print_result(result, quiet, as_json)
 
 
-@cli.command(examples=("seqkit check recipe.yaml", "seqkit check recipe.yaml --show --data"))
+@cli.command(examples=("seqkit check recipe.yaml", "seqkit check recipe.yaml --data --describe"))
 @RECIPE
 @_options("set", "seed", "json")
 @click.option("--show", is_flag=True, help="Print every setting and where its value came from.")
 @click.option("--data", "with_data", is_flag=True, help="Read the data as well.")
+@click.option("--describe", is_flag=True, help="Say what is in the data, and what looks wrong.")
 def check(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -158,6 +163,7 @@ def check(
     as_json: bool,
     show: bool,
     with_data: bool,
+    describe: bool,
 ) -> None:
     """Check RECIPE and report all its errors together; trains nothing."""
     from seqkit.recipe.reading import read_recipe
@@ -173,9 +179,16 @@ def check(
         sizes = check_data(resolved)
         document["data"] = sizes
         lines += [f"{name}: {value}" for name, value in sizes.items()]
+    if describe:
+        from seqkit.runs.describing import describe_recipe
+
+        found = describe_recipe(resolved)
+        document["description"] = found.document
     if as_json:
         print_json(document)
         return
+    if describe:
+        found.print()
     say("\n".join([*lines, f"{recipe}: no errors"]))
 
 
@@ -187,10 +200,7 @@ def check(
     )
 )
 @click.argument("data", metavar="DATA")
-@click.option("--target", help="Column to learn.")
-@click.option("--time", help="Column of time stamps.")
-@click.option("--series-id", help="Column that names the series.")
-@click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn.")
+@_options("target", "time", "series_id", "task")
 @click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
 @click.option(
@@ -211,6 +221,30 @@ def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
         text = write_recipe(data, output, **wanted)
     if not quiet:
         say(text)
+
+
+@cli.command(
+    examples=(
+        "seqkit describe sales.csv",
+        "seqkit describe sales.csv --target sales -o page.html",
+    )
+)
+@click.argument("data", metavar="DATA")
+@_options("target", "time", "series_id", "task")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write: .html.")
+@_options("json")
+def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> None:
+    """Say what is in DATA, a file or an embedded set: sizes, gaps, duplicates, leaks ..."""
+    with _saying(as_json, f"reading {data}"):
+        from seqkit.data.inspect import Wanted
+        from seqkit.runs import describing
+
+        found = describing.describe(data, Wanted(**wanted))
+    if output is not None:
+        from seqkit.report.description import write_page
+
+        write_page(found.document, output)
+    _print_result(found, False, as_json)
 
 
 @cli.command("list", examples=("seqkit list", "seqkit list cells"))

@@ -326,3 +326,14 @@ def test_recipe_for_a_real_data_set(name, data_folder, tmp_path):
     assert recipe.task == name.split("/")[0]
     if "TRAIN" in name:
         assert recipe.data.test_path == str(data_folder / name.replace("TRAIN", "TEST"))
+
+
+def test_gaps_of_any_series_are_filled_and_said(tmp_path):
+    """The longest series is whole, another is not."""
+    from seqkit.runs import experiment
+
+    frame = stamped("D", 200, 150, season=7).reset_index(drop=True).drop(index=[250, 251, 270])
+    resolved, _ = written(frame, tmp_path)
+    assert resolved.recipe.data.missing == "interpolate"
+    assert "3 time stamps are absent" in (tmp_path / "recipe.yaml").read_text()
+    assert experiment.dry_run(resolved).document["parameters"] > 0

@@ -10,8 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TYPE_CHECKING
 
-__all__ = ["HABITS", "Habit", "Sizes", "habit_of", "sizes_for"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["HABITS", "Habit", "Sizes", "count_absent", "habit_of", "sizes_for"]
 
 SEASONS_HELD = 3  # two to tell a season from a trend, and one to be forecast
 HORIZONS_HELD = 3  # one to be tested on, and two that a training window is cut from
@@ -193,3 +197,28 @@ def sizes_for(
         "but nothing is learned from them."
     )
     return Sizes(season, horizon, context, reasons, short, (note,) if short else ())
+
+
+def count_absent(times: np.ndarray, codes: np.ndarray, frequency: str) -> int:
+    """Return how many stamps are absent between the first and the last of every series.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64
+    codes : ndarray of int
+        Which series a row belongs to.
+    frequency : str
+    """
+    import numpy as np
+
+    from seqkit.data.clock import Clock
+
+    order = np.lexsort((times, codes))
+    times, codes = times[order].astype("datetime64[us]"), codes[order]
+    fresh = np.r_[True, (np.diff(codes) != 0) | (times[1:] != times[:-1])]
+    times, codes = times[fresh], codes[fresh]
+    offsets = np.r_[0, np.flatnonzero(np.diff(codes)) + 1, len(codes)]
+    ordinals = Clock.infer(times, offsets, None, frequency).ordinals(times, offsets)
+    if (ordinals < 0).any():  # off the grid: the fit will say where
+        return 0
+    return int((ordinals[offsets[1:] - 1] + 1 - np.diff(offsets)).sum())

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.frequencies import sizes_for
+from seqkit.data.frequencies import count_absent, sizes_for
 from seqkit.data.guesses import GuessedRoles, guess_roles
 from seqkit.data.readers import find_files, read_sequences, reader_of
 from seqkit.data.sizes import find_test_file, guess_frequency
-from seqkit.data.tables import read_table
+from seqkit.data.stamps import yyyymmdd
+from seqkit.data.tables import read_table, stamps_of_rows
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
+    frequency = _find_frequency(frame, time, codes, file, reasons) if time else None
     season = horizon = context = None
     notes = list(roles.notes)
     if task == "forecasting":
@@ -287,6 +288,22 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -
         reasons=reasons,
         notes=tuple(notes),
     )
+
+
+def _find_frequency(
+    frame: pd.DataFrame, time: str, codes: np.ndarray, file: Path, reasons: dict[str, str]
+) -> str | None:
+    """Return the frequency of the longest series; note what stamps are absent in any."""
+    import pandas as pd
+
+    frequency = guess_frequency(frame, time, codes, file, reasons)
+    if frequency is not None:
+        number = pd.api.types.is_numeric_dtype(frame[time].dtype)
+        stamps = yyyymmdd(frame[time]) if number else stamps_of_rows(frame[time], file)
+        absent = count_absent(np.asarray(stamps), codes, frequency)
+        if absent:
+            reasons["missing"] = f"{absent} time stamps are absent"
+    return frequency
 
 
 def _check_wanted(where: str, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ from seqkit.recipe.writing import flow
 if TYPE_CHECKING:
     from seqkit.data.inspect import DataSummary, Wanted
 
-__all__ = ["recipe_text", "write_recipe"]
+__all__ = ["look_at", "recipe_text", "write_recipe"]
 
 DEFAULT_TEST = 0.2
 # Facts of the file that a recipe says even where the toolkit would find them by itself.
@@ -81,7 +81,7 @@ def write_recipe(
     seqkit.errors.RecipeError
         If `output` exists, or the file does not tell what is to be learned from it.
     """
-    from seqkit.data.inspect import Wanted, inspect_data
+    from seqkit.data.inspect import Wanted
 
     output = Path(output)
     if output.exists() and not force:
@@ -91,10 +91,7 @@ def write_recipe(
     if not _is_text(str(data)):
         raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
     wanted = Wanted(target, time, series_id, task, season, horizon)
-    if _is_embedded(str(data)):
-        look = _embedded(str(data), wanted)
-    else:
-        look = inspect_data(os.fspath(data), wanted=wanted)
+    look = look_at(os.fspath(data), wanted)
     _check_wanted(look, wanted)
     text = recipe_text(look, output)
     try:
@@ -104,6 +101,13 @@ def write_recipe(
         raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
     found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
     return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
+
+
+def look_at(data: str, wanted: Wanted) -> DataSummary:
+    """Return what a file, or an embedded set of this name, seems to hold."""
+    from seqkit.data.inspect import inspect_data
+
+    return _embedded(data, wanted) if _is_embedded(data) else inspect_data(data, wanted=wanted)
 
 
 def _is_embedded(data: str) -> bool:
@@ -257,8 +261,8 @@ def _relative(path: str, folder: Path) -> str:
 def _missing(look: DataSummary) -> list[Line]:
     if look.n_missing:
         return [Line(1, "missing", "interpolate", f"{look.n_missing} values are missing")]
-    if "gaps" in look.reasons.get("frequency", ""):
-        return [Line(1, "missing", "interpolate", "the time stamps have gaps")]
+    if look.task == "forecasting" and "missing" in look.reasons:
+        return [Line(1, "missing", "interpolate", look.reasons["missing"])]
     return []
 
 

@@ -24,7 +24,7 @@ from seqkit.evaluation.summary import best_of, counted, heading, score_rows
 from seqkit.evaluation.verdict import judge, number
 from seqkit.report.canvas import INK
 
-__all__ = ["write_report"]
+__all__ = ["rendered", "write_report"]
 
 MOST_LINES = 200
 MOST_SERIES = 10
@@ -64,19 +64,14 @@ def write_report(folder: Path) -> Path:
     RunError
         If the folder holds no ``run.json``, or a file of it is damaged.
     """
-    from jinja2 import Environment, StrictUndefined
-
     folder = Path(folder)
     record = _json(folder / "run.json")
     if record is None:
         raise RunError(f"{folder}: this is no run folder: it has no run.json.")
     summary = _json(folder / "metrics.json")
-    template = files("seqkit.report").joinpath("templates/report.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     log, left_out = _log(folder / "log.txt")
-    page = environment.from_string(template).render(
+    page = rendered(
+        "report.html",
         name=folder.name.removesuffix(".partial"),
         record=record,
         facts=_facts(record),
@@ -97,6 +92,20 @@ def write_report(folder: Path) -> Path:
     beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     beside.replace(target)
     return target
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of a template of this package, in the style that all of them have."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("seqkit.report").joinpath("templates")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = Markup(folder.joinpath("style.css").read_text("utf-8"))
+    text = folder.joinpath(template).read_text("utf-8")
+    return environment.from_string(text).render(style=style, **values)
 
 
 def _text(path: Path) -> str | None:

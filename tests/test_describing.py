@@ -151,6 +151,7 @@ def test_clean_series_have_no_findings(tmp_path):
     assert document["facts"]["stamps"] == "data 2024-01-01 to 2024-03-30"
     (sizes,) = document["parts"]
     assert (sizes["rows"], sizes["series"], sizes["median"]) == (270, 3, 90)
+    assert [column["column"] for column in document["columns"]] == ["sold", "price"]
 
 
 def test_gaps_far_values_constant_columns_and_duplicate_series_are_found(tmp_path):
@@ -164,6 +165,7 @@ def test_gaps_far_values_constant_columns_and_duplicate_series_are_found(tmp_pat
     found = {finding["kind"]: finding["what"] for finding in document["findings"]}
     assert "2 time stamps are absent, in 1 series: b" in found["gaps"]
     assert "the farthest is 9999 in series c, step 20" in found["far values"]
+    assert found["constant columns"].startswith("price: ")
     assert "1 series of the data part are the same as another" in found["duplicate series"]
 
 
@@ -216,6 +218,12 @@ def test_text_fits_the_terminal(width, tmp_path, monkeypatch):
         text = call("describe", data)
         assert max(map(len, some(text.splitlines()))) <= width
     assert "far values" in call("describe", "d.csv", "--target", "sold")
+    # no number is broken, and what is left out is said
+    frame["price"] = -123_456.5
+    frame.to_csv("d.csv", index=False)
+    text = call("describe", "d.csv", "--target", "sold")
+    assert " -123456 " in text or "-123457" in text
+    assert ("too narrow for: distinct" in text) == (width == 60)
 
 
 class Links(HTMLParser):

@@ -163,7 +163,9 @@ CASES = {
     "collapsed": Case("classification", "majority", collapsed=True),
     "epochs": Case("forecasting", "naive", loss=1 / np.arange(1.0, 41)),
     "smaller": Case("classification", "majority", val_loss=[1, 0.5, *np.linspace(0.6, 2, 20)]),
-    "departure": Case("forecasting", "seasonal_naive", settings=SEASONAL),
+    "departure": Case(
+        "forecasting", "auto_ets", ahead=("auto_ets", "seasonal_naive"), settings=SEASONAL
+    ),
     "longer context": Case(
         "forecasting",
         "auto_ets",
@@ -200,6 +202,24 @@ def test_every_advice_names_settings_that_there_are():
 def test_a_loss_that_has_come_to_rest_asks_for_no_more_epochs():
     assert not Case("forecasting", "naive", loss=[1.0] * 40).still_falls
     assert not Case("forecasting", "naive", loss=[1.0, 0.5]).still_falls
+
+
+def test_a_departure_is_advised_to_who_loses_to_what_it_departs_from():
+    truth = np.zeros((1, 20, 5))
+    for error, wanted in ((1.5, True), (0.9, False)):
+        part = score_model(
+            "forecasting",
+            truth,
+            Predictions(values=truth + error),
+            metrics=["mae"],
+            baselines={
+                "seasonal_naive": Predictions(values=truth + 1.0),
+                "auto_ets": Predictions(values=truth + 0.5),
+            },
+        )
+        verdict = summarize("forecasting", {"test": part}, settings=SEASONAL)["verdict"]
+        assert not verdict["better"]
+        assert any("departure_from" in advice for advice in verdict["try"]) == wanted
 
 
 def test_a_winner_is_given_no_advice():

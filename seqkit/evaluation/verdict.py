@@ -59,6 +59,8 @@ class Case:
     ----------
     task, rival : str
         The rival is the best baseline.
+    ahead : tuple of str
+        All baselines that are better than the model.
     collapsed : bool
         Whether the model has one answer for everything.
     settings : mapping
@@ -69,6 +71,7 @@ class Case:
 
     task: str
     rival: str
+    ahead: tuple[str, ...] = ()
     collapsed: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     loss: Sequence[float] = ()
@@ -136,7 +139,8 @@ class Advice:
 
 def _seasonal(case: Case) -> bool:
     return (
-        case.season > 1
+        "seasonal_naive" in case.ahead
+        and case.season > 1
         and case.setting("model.departure_from") == "none"
         and bool(case.contexts)
         and min(case.contexts) >= case.season
@@ -159,7 +163,7 @@ ADVICE: tuple[Advice, ...] = (
         "epochs",
         lambda case: case.still_falls,
         lambda case: f"train.epochs: {2 * len(case.loss)}: the training loss still fell at the end",
-        "the loss of the run itself",
+        "the loss of the run itself; airline, 10, 20, 100 epochs: MASE 2.10, 1.27, .45",
     ),
     Advice(
         "smaller",
@@ -172,12 +176,13 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "departure",
-        lambda case: case.task == "forecasting" and _seasonal(case),
+        _seasonal,
         lambda case: (
             "model.departure_from: seasonal_naive: the network then learns what differs from the "
             "season before, and begins no worse than it"
         ),
-        "with weights of zero it is that forecast (tests/test_forecast_model.py)",
+        "airline, 13 windows, stopped after 10 epochs: MASE 2.10, with it 1.08, seasonal naive "
+        "1.80. Of a model that already beats it, no gain: .45 becomes .59",
     ),
     Advice(
         "longer context",
@@ -185,13 +190,14 @@ ADVICE: tuple[Advice, ...] = (
             case.task == "forecasting"
             and case.season > 1
             and bool(case.contexts)
-            and max(case.contexts) < 2 * case.season
+            and max(case.contexts) < 3 * case.season
         ),
         lambda case: (
-            f"forecast.context_length: {3 * case.season}: level and season are told apart from two "
-            "seasons on"
+            f"forecast.context_length: {3 * case.season}: three seasons, where the series are long "
+            "enough"
         ),
-        "a season seen once is no different from a trend (FPP3, section 3.4)",
+        "one, two, three seasons seen: MASE of airline .88, .52, .45 (three seeds, 13 windows), of "
+        "16 tourism months 1.92, 1.62, 1.56 (three seeds, 5 windows)",
     ),
     Advice(
         "shorter context",
@@ -213,7 +219,7 @@ ADVICE: tuple[Advice, ...] = (
         lambda case: (
             "train.ensemble: 5: the median of networks from different seeds; five times as long"
         ),
-        "Smyl (2020), winner of M4; benchmarks/airline.yaml beside airline_default.yaml",
+        "airline: MASE .45 becomes .42 (13 windows); Smyl (2020), winner of M4",
     ),
     Advice(
         "data",
@@ -277,6 +283,7 @@ def judge(
     case = Case(
         summary["task"],
         verdict.pop("key"),
+        verdict.pop("ahead"),
         bool(collapsed),
         settings or {},
         losses.get("loss", ()),
@@ -314,6 +321,7 @@ def _duel(part: Mapping[str, Any], n: Mapping[str, int], name: str) -> dict[str,
         else:
             difference = f"{abs(ahead) / size:.1%} {'less' if ahead > 0 else 'more'}"
         return {
+            "ahead": tuple(w for w, of in others.items() if (of > value if up else of < value)),
             "better": ahead > 0,
             "metric": METRICS[metric].title,
             "value": number(value),

@@ -15,6 +15,7 @@ from seqkit.system.console import rich_console, say, wrapped
 
 __all__ = ["print_description", "write_page"]
 
+LEAST = ("distinct", "rows", "low", "high", "shortest")  # columns a narrow terminal goes without
 MOST_ROWS = 30  # of a table: more columns, or classes, are in the document
 
 
@@ -56,11 +57,15 @@ def print_description(document: Mapping[str, Any]) -> None:
     for name, value in document["facts"].items():
         say(wrapped(f"{name}: {value}", console.width, "  "))
     for title, names, rows in tables(document):
-        table = Table(title=title, title_justify="left")
-        for j, name in enumerate(names):
-            table.add_column(name, justify="right" if j else "left", overflow="fold")
+        kept = _fitting(names, rows, console.width)
+        table = Table(title=title, title_justify="left", caption_justify="left")
+        if len(kept) < len(names):
+            hidden = [name for j, name in enumerate(names) if j not in kept]
+            table.caption = f"too narrow for: {', '.join(hidden)}; --json has all"
+        for j in kept:
+            table.add_column(names[j], justify="right" if j else "left", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(row[j] for j in kept))
         console.print(table)
     findings = document["findings"]
     if not findings:
@@ -69,6 +74,20 @@ def print_description(document: Mapping[str, Any]) -> None:
         say(wrapped(f"{finding['kind']}: {finding['what']}", console.width))
         if finding["try"]:
             say(wrapped(f"try {finding['try']}", console.width, "  "))
+
+
+def _fitting(names: list[str], rows: list[list[str]], width: int) -> list[int]:
+    """Return the columns that fit without a number being broken: the first, and those after it."""
+    room = [
+        3 + max(map(len, [*names[j].split(), *((row[j] for row in rows) if j else ())]))
+        for j in range(len(names))
+    ]
+    room[0] = 3 + min(max(len(row[0]) for row in rows), max(width // 4, 8))  # a name may be folded
+    kept = list(range(len(names)))
+    for name in LEAST:
+        if sum(room[j] for j in kept) + 1 > width and name in names:
+            kept.remove(names.index(name))
+    return kept
 
 
 def write_page(document: Mapping[str, Any], path: Path) -> Path:

@@ -81,8 +81,11 @@ def describe(data: str, wanted: Wanted) -> Description:
     notes = [_finding("note", note) for note in look.notes]
     try:
         text = recipe_text(look, Path("recipe.yaml"))
-        resolved = read_recipe(plain(parse(text, "recipe")))
-        described = describe_recipe(resolved).document
+        settings = plain(parse(text, "recipe"))
+        others = [name for name in look.features if name != look.target]
+        if look.task == "forecasting" and others:  # a recipe leaves them out at first
+            settings["data"]["past_covariates"] = others
+        described = describe_recipe(read_recipe(settings)).document
     except (DataError, RecipeError) as error:
         problem = _finding("cannot be learned from yet", str(error))
         empty: dict[str, Any] = {"parts": [], "columns": [], "classes": {}}
@@ -242,15 +245,13 @@ def _column_findings(columns: list[ColumnFacts], each: bool) -> Iterator[dict[st
     if constant:
         say = "leave them out: data.features" if not each else "leave them out of the covariates"
         yield _finding("constant columns", f"{_some(constant)}: nothing is learned from them", say)
-    for facts in columns:
-        if facts.outliers:
-            said = (
-                f"{facts.name}: {facts.outliers} values are far out; the farthest is {facts.worst}"
-            )
-            yield _finding(
-                "far values", said,
-                "if it stands for a missing value, make the cell empty; else model.scale: robust",
-            )  # fmt: skip
+    far = sorted((f for f in columns if f.outliers), key=lambda facts: -facts.outliers)
+    for facts in far[:NAMED]:
+        said = f"{facts.name}: {facts.outliers} are far out; the farthest is {facts.worst}"
+        advice = "an empty cell, if it stands for a missing value; else model.scale: robust"
+        yield _finding("far values", said, advice)
+    if len(far) > NAMED:
+        yield _finding("far values", f"{len(far) - NAMED} more columns have some")
 
 
 def _gap_findings(reading: Any) -> Iterator[dict[str, str]]:

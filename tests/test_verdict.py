@@ -161,6 +161,13 @@ SEASONAL = {
 }
 CASES = {
     "collapsed": Case("classification", "majority", collapsed=True),
+    "hardly begun": Case("classification", "majority", loss=[1.0, 0.9]),
+    "smaller steps": Case(
+        "classification",
+        "majority",
+        settings={"train": {"learning_rate": 0.3}},
+        loss=[4.0, 1.5, 9.0, 2.0] * 5,
+    ),
     "epochs": Case("forecasting", "naive", loss=1 / np.arange(1.0, 41)),
     "smaller": Case("classification", "majority", val_loss=[1, 0.5, *np.linspace(0.6, 2, 20)]),
     "departure": Case(
@@ -202,6 +209,7 @@ def test_every_advice_names_settings_that_there_are():
 def test_a_loss_that_has_come_to_rest_asks_for_no_more_epochs():
     assert not Case("forecasting", "naive", loss=[1.0] * 40).still_falls
     assert not Case("forecasting", "naive", loss=[1.0, 0.5]).still_falls
+    assert not Case("forecasting", "naive", loss=1 / np.arange(1.0, 41)).jumps
 
 
 def test_a_departure_is_advised_to_who_loses_to_what_it_departs_from():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ FEW_SERIES = 50
 # known to about a third of its spread.
 FEW_FORECASTS = 10
 MOST_ADVICE = 3
+FEWEST_EPOCHS = 10  # fewer have hardly begun
+JUMP, JUMPY = 1.5, 0.1  # a loss that grows so much, in this share of the epochs: steps too large
 FALLING = 0.02  # share by which the last tenth of the epochs lowered the loss: it still falls
 TENTHS = 10
 
@@ -94,8 +97,16 @@ class Case:
     @property
     def contexts(self) -> list[int]:
         """Every context length; empty where it is not known."""
-        given = self.setting("forecast.context_length", [])
-        return [given] if isinstance(given, int) else list(given or [])
+        given = self.setting("forecast.context_length")
+        if given is None or isinstance(given, str):  # auto
+            return []
+        return [given] if isinstance(given, int) else list(given)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the training loss leaps up again and again."""
+        leaps = sum(after > JUMP * before > 0 for before, after in pairwise(self.loss))
+        return len(self.loss) >= FEWEST_EPOCHS and leaps >= JUMPY * len(self.loss)
 
     @property
     def still_falls(self) -> bool:
@@ -160,8 +171,20 @@ ADVICE: tuple[Advice, ...] = (
         "(Pascanu, Mikolov, Bengio 2013) or too few of them leave it there",
     ),
     Advice(
+        "hardly begun",
+        lambda case: 0 < len(case.loss) < FEWEST_EPOCHS,
+        lambda case: f"train.epochs: {10 * len(case.loss)}: {len(case.loss)} have hardly begun",
+        "gunpoint, 1, 30, 120 epochs: accuracy .68, .97, .99",
+    ),
+    Advice(
+        "smaller steps",
+        lambda case: case.jumps,
+        lambda case: "train.learning_rate a tenth of what it was: the training loss leaps up",
+        "gunpoint, 30 epochs, learning rates 3, .3, .03: accuracy .61, .85, .97",
+    ),
+    Advice(
         "epochs",
-        lambda case: case.still_falls,
+        lambda case: case.still_falls and not case.jumps,
         lambda case: f"train.epochs: {2 * len(case.loss)}: the training loss still fell at the end",
         "the loss of the run itself; airline, 10, 20, 100 epochs: MASE 2.10, 1.27, .45",
     ),

@@ -91,6 +91,14 @@ def test_runs_that_are_shared_are_found_from_their_length_on(seed, length, featu
     assert shared_runs(train, test) == ([1] if length >= RUN else [])
 
 
+def test_runs_are_found_in_every_chunk(monkeypatch):
+    monkeypatch.setattr("seqkit.data.describing.CHUNK", 7)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    test = part("test", rng.normal(size=30), x[20:50], np.tile([0.0, 1.0], 20))
+    assert shared_runs(part("train", x, np.tile([0.0, 1.0], 20)), test) == [1]
+
+
 def test_runs_of_a_switch_and_across_series_do_not_count():
     switch = np.tile([0.0, 1.0], 20)
     assert len(np.unique(switch)) < DISTINCT

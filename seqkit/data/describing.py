@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,7 @@ FAR_OUT = 10.0
 NORMAL = 0.6745  # median absolute deviation of a normal variable of variance 1
 # Steps in a row that two series share by chance hardly ever, if they are not constant.
 RUN = 16
+CHUNK = 1 << 18  # runs looked at together: 32 MB
 DISTINCT = 4  # values that such a run must hold: on/off signals repeat themselves
 
 
@@ -164,10 +166,10 @@ def duplicates(parts: Sequence[SeriesPart]) -> list[list[tuple[str, Any]]]:
     >>> duplicates([part])
     [[('train', 'x'), ('train', 'y')]]
     """
-    groups: dict[tuple[int, bytes], list[tuple[str, Any]]] = {}
+    groups: dict[bytes, list[tuple[str, Any]]] = {}
     for part in parts:
         for name, series in zip(part.ids, part.series(), strict=True):
-            key = (len(series), np.ascontiguousarray(series).tobytes())
+            key = blake2b(series.tobytes(), digest_size=16).digest()
             groups.setdefault(key, []).append((part.name, name))
     return [group for group in groups.values() if len(group) > 1]
 
@@ -200,9 +202,12 @@ def _runs(part: SeriesPart) -> tuple[npt.NDArray[np.uint64], Ints]:
         hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + step[k : k + n]
     whose = np.repeat(np.arange(len(part.lengths)), part.lengths)
     within = whose[:n] == whose[RUN - 1 :]
-    windows = np.lib.stride_tricks.sliding_window_view(step, RUN)[within]
-    changing = (np.diff(np.sort(windows, axis=1), axis=1) != 0).sum(axis=1) + 1 >= DISTINCT
-    return hashes[within][changing], whose[:n][within][changing]
+    windows = np.lib.stride_tricks.sliding_window_view(step, RUN)
+    for first in range(0, n, CHUNK):  # sorting copies
+        some = slice(first, first + CHUNK)
+        distinct = (np.diff(np.sort(windows[some], axis=1), axis=1) != 0).sum(axis=1) + 1
+        within[some] &= distinct >= DISTINCT
+    return hashes[within], whose[:n][within]
 
 
 def absent_stamps(ordinals: Ints, offsets: Ints) -> Ints:

@@ -234,7 +234,8 @@ ADVICE: tuple[Advice, ...] = (
             f"forecast.context_length: {2 * case.setting('forecast.horizon', 1)}: without a season "
             "what is long ago says little"
         ),
-        "the best baselines of such series weigh the past by exponentially falling weights",
+        "contexts of four, two, one horizons: MASE of tourism years 3.01, 2.97, 3.23, of M1 years "
+        "2.68, 2.58, 2.65 (two seeds)",
     ),
     Advice(
         "ensemble",

@@ -190,7 +190,9 @@ def forecast(
     if output is not None:
         return _written(frame, output, notes, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    lines = [frame.to_string(index=False), *_notes(notes)]
+    # columns that do not fit go below
+    text = frame.to_string(index=False, line_width=rich_console().width)
+    lines = [text, *_notes(notes)]
     return Result({"forecast": rows, "notes": notes}, lines)
 
 

@@ -203,3 +203,25 @@ def test_lists_and_scores_fit_the_terminal(width, folder, monkeypatch):
         monkeypatch.chdir(folder)
         text = invoke("evaluate", run).output
         assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_baseline_that_is_not_installed_is_refused_before_training(folder, monkeypatch):
+    monkeypatch.setattr("seqkit.runs.flows.base.has_statsforecast", lambda: False)
+    monkeypatch.chdir(folder)
+    result = invoke("fit", "forecast.yaml", "--set", "evaluate.baselines=[naive, auto_ets]")
+    assert result.exit_code == 2
+    assert "evaluate.baselines must be installed here; got 'auto_ets'" in result.output
+    assert "pip install 'seqkit[baselines]'" in result.output
+
+
+def test_a_run_is_scored_where_less_is_installed_than_where_it_was_made(folder, monkeypatch):
+    """What is not there is left out and said."""
+    from seqkit.recipe.reading import read_recipe
+    from seqkit.runs.flows import flow_of
+
+    monkeypatch.setattr("seqkit.runs.flows.base.has_statsforecast", lambda: False)
+    every = "[naive, seasonal_naive, drift, auto_ets, auto_theta]"
+    recipe = read_recipe(folder / "forecast.yaml", [f"evaluate.baselines={every}"])
+    names, said = flow_of(recipe).baselines_here()
+    assert names == ["naive", "seasonal_naive", "drift"]
+    assert "AutoETS and AutoTheta" in said[0]

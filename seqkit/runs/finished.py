@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -191,7 +192,7 @@ def forecast(
         return _written(frame, output, notes, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
     # columns that do not fit go below
-    text = frame.to_string(index=False, line_width=rich_console().width)
+    text = frame.to_string(index=False, line_width=shutil.get_terminal_size().columns)
     lines = [text, *_notes(notes)]
     return Result({"forecast": rows, "notes": notes}, lines)
 

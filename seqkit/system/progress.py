@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,18 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or rich_console()
+        self._console = console
         self._live: Any = None  # the line that is rewritten: what is being done, or the bar
         self._bar: Any = None
         self._last: str | None = None  # what has not been said of the last epoch
         self._said = 0.0
+
+    @property
+    def console(self) -> Console:
+        """Where it prints; made when there is something to print: rich takes time to import."""
+        if self._console is None:
+            self._console = rich_console()
+        return self._console
 
     def __enter__(self) -> Progress:
         return self
@@ -46,7 +54,7 @@ class Progress:
 
     def doing(self, what: str) -> None:
         """Show what takes a while, on a terminal, until something else is shown."""
-        if not self._moves:
+        if (self._console is None and not sys.stdout.isatty()) or not self._moves:
             return
         self._still()
         from rich.text import Text

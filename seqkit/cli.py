@@ -5,106 +5,24 @@ TensorFlow and pandas load inside the commands that need them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-import tempfile
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from seqkit import __version__
-from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
+from seqkit.errors import DataError
 from seqkit.system.collection import collection_paused, collection_rare
+from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json
 from seqkit.system.console import open_streams, say
+from seqkit.tasks import TASKS
 
 __all__ = ["cli", "main"]
-
-USER_ERROR, FAILED = 2, 1
-MOST_CHARACTERS = 2000  # of a line of an error
-MISTAKES = (RecipeError, DataError, RunError, ExportError)
-
-
-def _bounded(line: str) -> str:
-    """Cut a line that data made long, but keep its end, which says how to correct it."""
-    return line if len(line) <= MOST_CHARACTERS else f"{line[:1000]} ... {line[-500:]}"
-
-
-class _Failure(click.ClickException):
-    """An error that is shown as its message alone, with the exit status it has."""
-
-    def __init__(self, error: BaseException, exit_code: int, as_json: bool) -> None:
-        super().__init__("\n".join(map(_bounded, str(error).splitlines())))
-        self.exit_code = exit_code  # type: ignore[misc]
-        self.error = error
-        self.as_json = as_json
-
-    def show(self, file: Any = None) -> None:
-        if self.as_json:
-            messages = list(getattr(self.error, "messages", ())) or [self.message]
-            messages = list(map(_bounded, messages))
-            _print_json({"error": type(self.error).__name__, "messages": messages})
-        elif isinstance(self.error, RecipeError):
-            # one error a line and nothing else, as compilers do it and editors read it
-            say(self.message, err=True)
-        else:
-            say(f"Error: {self.message}", err=True)
-
-
-class _Command(click.Command):
-    """A command whose errors are messages, never tracebacks, for what a user can correct."""
-
-    def invoke(self, context: click.Context) -> Any:
-        as_json = bool(context.params.get("as_json"))
-        try:
-            return super().invoke(context)
-        except MISTAKES as error:
-            raise _Failure(error, USER_ERROR, as_json) from error
-        except TrainingError as error:
-            raise _Failure(error, FAILED, as_json) from error
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
-        except Exception as error:  # the last net
-            raise _Failure(_unforeseen(error), FAILED, as_json) from error
-
-
-def _unforeseen(error: Exception) -> RuntimeError:
-    """Write the traceback of an error that was not foreseen into a log, and name the log."""
-    text = "".join(traceback.format_exception(error))
-    runs = sys.modules.get("seqkit.runs.folder")
-    folder = None if runs is None else runs.RunFolder.current
-    try:
-        if folder is not None and folder.path.is_dir():
-            folder.log(text)
-            path = str(folder.path / "log.txt")
-        else:
-            handle, path = tempfile.mkstemp(prefix="seqkit-", suffix=".log")
-            with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-        where = f"The traceback is in {path}."
-    except OSError as failed:
-        where = f"The traceback could not be kept: {failed}."
-    first = " ".join(str(error).split())
-    shown = first if len(first) <= 200 else first[:200] + "..."
-    return RuntimeError(
-        f"seqkit stopped at something it did not foresee, {type(error).__name__}: {shown}. {where}"
-    )
-
-
-class _Group(click.Group):
-    command_class = _Command
-
-
-def _print_json(document: Any, indent: int | None = None) -> None:
-    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except UnicodeEncodeError:
-        text = json.dumps(document, indent=indent, allow_nan=False)
-    say(text)
 
 
 def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -142,6 +60,10 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "data": click.option(
         "--data", "data", metavar="FILE", help="Use this file (or glob) instead of the recipe's."
     ),
+    "target": click.option("--target", help="Column to learn."),
+    "time": click.option("--time", help="Column of time stamps."),
+    "series_id": click.option("--series-id", help="Column that names the series."),
+    "task": click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn."),
     "raw_text": click.option(
         "--raw-text",
         is_flag=True,
@@ -159,7 +81,7 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seqkit")
 def cli() -> None:
     """Recurrent sequence models from a short recipe.
@@ -169,8 +91,20 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(
+    examples=(
+        "seqkit fit recipe.yaml",
+        "seqkit fit recipe.yaml --dry-run",
+        "seqkit fit recipe.yaml --epochs 5 --set model.units=32",
+        "seqkit fit recipe.yaml --data other.csv --name other",
+        "seqkit fit --resume RUN",
+    )
+)
 @click.argument("recipe", type=click.Path(path_type=Path), required=False)
+@click.option("--epochs", type=click.IntRange(1), help="Short for --set train.epochs=N.")
+@click.option(
+    "--data", metavar="FILE", help="Short for --set data.path=FILE; a file, or a glob in quotes."
+)
 @_options("set", "out", "name", "seed", "quiet", "json")
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a broken-off run."
@@ -180,6 +114,8 @@ def cli() -> None:
 )
 def fit(
     recipe: Path | None,
+    epochs: int | None,
+    data: str | None,
     overrides: tuple[str, ...],
     out: Path,
     name: str | None,
@@ -192,38 +128,34 @@ def fit(
     """Train the model of RECIPE, evaluate it and save it in a new run folder."""
     if (recipe is None) == (resume is None):
         raise click.UsageError("Give a recipe, or --resume RUN, and not both.")
+    if data is not None:  # in place of what the recipe reads
+        overrides = (*overrides, "data.dataset=null", f"data.path={json.dumps(data)}")
+    if epochs is not None:
+        overrides = (*overrides, f"train.epochs={epochs}")
     if resume is not None and (overrides or name or seed is not None or dry_run):
         raise click.UsageError("--resume goes on as the run began: it takes no other setting.")
-    experiment = _experiment()
-    if resume is not None:
-        result = experiment.resume(resume, show=_show(quiet, as_json))
-    else:
+    resolved = None
+    if recipe is not None:  # before anything heavy: errors of a recipe come at once
         from seqkit.recipe.reading import read_recipe
 
-        assert recipe is not None  # for the type checker: said above
         resolved = read_recipe(recipe, overrides=overrides, seed=seed)
-        if dry_run:
-            plan = experiment.dry_run(resolved)
-            if as_json:
-                _print_json(plan.document)
-            elif not quiet:
-                say(plan.text)
-            return
-        result = experiment.run(
-            resolved,
-            out=out,
-            name=name,
-            command=" ".join(["seqkit", *sys.argv[1:]]),
-            show=_show(quiet, as_json),
-        )
+    with _working(quiet, as_json) as (experiment, show):
+        if resolved is None:
+            result = experiment.resume(resume, show=show)
+        elif dry_run:
+            result = experiment.dry_run(resolved)
+        else:
+            command = " ".join(["seqkit", *sys.argv[1:]])
+            result = experiment.run(resolved, out=out, name=name, command=command, show=show)
     _print_result(result, quiet, as_json)
 
 
-@cli.command()
+@cli.command(examples=("seqkit check recipe.yaml", "seqkit check recipe.yaml --data --describe"))
 @RECIPE
 @_options("set", "seed", "json")
 @click.option("--show", is_flag=True, help="Print every setting and where its value came from.")
 @click.option("--data", "with_data", is_flag=True, help="Read the data as well.")
+@click.option("--describe", is_flag=True, help="Say what is in the data, and what looks wrong.")
 def check(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -231,6 +163,7 @@ def check(
     as_json: bool,
     show: bool,
     with_data: bool,
+    describe: bool,
 ) -> None:
     """Check RECIPE and report all its errors together; trains nothing."""
     from seqkit.recipe.reading import read_recipe
@@ -246,34 +179,75 @@ def check(
         sizes = check_data(resolved)
         document["data"] = sizes
         lines += [f"{name}: {value}" for name, value in sizes.items()]
+    if describe:
+        from seqkit.runs.describing import describe_recipe
+
+        found = describe_recipe(resolved)
+        document["description"] = found.document
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
+    if describe:
+        found.print()
     say("\n".join([*lines, f"{recipe}: no errors"]))
 
 
-@cli.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--target", help="Column to learn.")
+@cli.command(
+    examples=(
+        "seqkit init sales.csv",
+        "seqkit init sales.csv --target sales --horizon 6 -o short.yaml",
+        "seqkit init airline -o airline.yaml",
+    )
+)
+@click.argument("data", metavar="DATA")
+@_options("target", "time", "series_id", "task")
+@click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
+@click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     default=Path("recipe.yaml"),
     show_default=True,
-    help="Recipe to write; must not exist.",
+    help="Recipe to write.",
 )
+@click.option("--force", is_flag=True, help="Write over a recipe that is there.")
 @_options("quiet")
-def init(data: Path, target: str | None, output: Path, quiet: bool) -> None:
-    """Read the file DATA and write a commented recipe that runs."""
+def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
+    """Read DATA, a file or an embedded set, and write a commented recipe that runs."""
     from seqkit.recipe.init import write_recipe
 
-    text = write_recipe(data, output, target=target)
+    with _saying(quiet, f"looking at {data}"):
+        text = write_recipe(data, output, **wanted)
     if not quiet:
         say(text)
 
 
-@cli.command("list")
+@cli.command(
+    examples=(
+        "seqkit describe sales.csv",
+        "seqkit describe sales.csv --target sales -o page.html",
+    )
+)
+@click.argument("data", metavar="DATA")
+@_options("target", "time", "series_id", "task")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write: .html.")
+@_options("json")
+def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> None:
+    """Say what is in DATA, a file or an embedded set: sizes, gaps, duplicates, leaks ..."""
+    with _saying(as_json, f"reading {data}"):
+        from seqkit.data.inspect import Wanted
+        from seqkit.runs import describing
+
+        found = describing.describe(data, Wanted(**wanted))
+    if output is not None:
+        from seqkit.report.description import write_page
+
+        write_page(found.document, output)
+    _print_result(found, False, as_json)
+
+
+@cli.command("list", examples=("seqkit list", "seqkit list cells"))
 @click.argument("what", required=False)
 @_options("json")
 def list_(what: str | None, as_json: bool) -> None:
@@ -281,19 +255,19 @@ def list_(what: str | None, as_json: bool) -> None:
     from seqkit.listing import list_table, list_text
 
     if as_json:
-        _print_json(list_table(what))
+        print_json(list_table(what))
     else:
         say(list_text(what))
 
 
-@cli.command()
+@cli.command(examples=("seqkit schema -o recipe.schema.json",))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write.")
 def schema(output: Path | None) -> None:
     """Print the JSON schema of recipes, for editors."""
     from seqkit.recipe.schema import json_schema
 
     if output is None:
-        _print_json(json_schema(), indent=2)
+        print_json(json_schema(), indent=2)
         return
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
     try:
@@ -302,15 +276,22 @@ def schema(output: Path | None) -> None:
         raise DataError(f"{output}: cannot be written: {error.strerror or error}.") from error
 
 
-@cli.command()
+@cli.command(examples=("seqkit evaluate RUN", "seqkit evaluate RUN --data other.csv"))
 @RUN
 @_options("data", "quiet", "json")
 def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
     """Score a run on its test part, or on --data, beside the baselines."""
-    _print_result(_experiment().evaluate(run, data), quiet, as_json)
+    with _working(quiet, as_json) as (experiment, _):
+        result = experiment.evaluate(run, data)
+    _print_result(result, quiet, as_json)
 
 
-@cli.command()
+@cli.command(
+    examples=(
+        "seqkit predict RUN other.csv -o answers.csv",
+        "seqkit predict RUN other.csv -o answers.parquet --proba",
+    )
+)
 @RUN
 @click.argument("data")
 @_options("output", "raw_text", "quiet", "json")
@@ -319,11 +300,17 @@ def predict(
     run: Path, data: str, output: Path, raw_text: bool, quiet: bool, as_json: bool, proba: bool
 ) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
-    result = _experiment().predict(run, data, output, proba=proba, raw_text=raw_text)
+    with _working(quiet, as_json) as (experiment, _):
+        result = experiment.predict(run, data, output, proba=proba, raw_text=raw_text)
     _print_result(result, quiet, as_json)
 
 
-@cli.command()
+@cli.command(
+    examples=(
+        "seqkit forecast RUN",
+        "seqkit forecast RUN --data other.csv --interval 0.8 -o forecast.csv",
+    )
+)
 @RUN
 @_options("data", "quiet", "json")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast; default: as trained.")
@@ -350,19 +337,20 @@ def forecast(
     raw_text: bool,
 ) -> None:
     """Forecast what comes after the end of every series."""
-    result = _experiment().forecast(
-        run,
-        data,
-        horizon=horizon,
-        future=future,
-        interval=interval,
-        output=output,
-        raw_text=raw_text,
-    )
+    with _working(quiet, as_json) as (experiment, _):
+        result = experiment.forecast(
+            run,
+            data,
+            horizon=horizon,
+            future=future,
+            interval=interval,
+            output=output,
+            raw_text=raw_text,
+        )
     _print_result(result, quiet, as_json)
 
 
-@cli.command()
+@cli.command(examples=("seqkit export RUN --format keras -o model.keras",))
 @RUN
 @click.option("--format", "format", required=True, help="A format of: seqkit list exports.")
 @click.option(
@@ -375,7 +363,50 @@ def forecast(
 @_options("quiet", "json")
 def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> None:
     """Write the model of RUN in a format that runs elsewhere."""
-    _print_result(_experiment().export(run, format, output), quiet, as_json)
+    with _working(quiet, as_json) as (experiment, _):
+        result = experiment.export(run, format, output)
+    _print_result(result, quiet, as_json)
+
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_SEQKIT_COMPLETE"  # where click looks for what a shell asks
+
+
+@cli.command(
+    examples=(
+        "seqkit completion bash >> ~/.bashrc",
+        "seqkit completion zsh >> ~/.zshrc",
+        "seqkit completion fish > ~/.config/fish/completions/seqkit.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and files of seqkit."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # for the type checker: these three click knows
+    if shell == "bash":  # click's own asks bash for its version, and needs one there
+        say(kind.source_template % kind(cli, {}, "seqkit", VARIABLE).source_vars())
+    else:
+        say(kind(cli, {}, "seqkit", VARIABLE).source())
+
+
+@contextlib.contextmanager
+def _working(quiet: bool, as_json: bool) -> Iterator[tuple[Any, Any]]:
+    """Give the module that does the work, and what shows it; says that it loads."""
+    with _saying(quiet or as_json, "loading seqkit") as show:
+        yield _experiment(), show
+
+
+@contextlib.contextmanager
+def _saying(quiet: bool, what: str) -> Iterator[Any]:
+    """Give what shows progress, or None, after it has shown what is being done."""
+    show = _show(quiet, False)
+    with show or contextlib.nullcontext():
+        if show:
+            show.doing(what)
+        yield show
 
 
 def _experiment() -> Any:
@@ -405,7 +436,7 @@ def _show(quiet: bool, as_json: bool) -> Any:
 def _print_result(result: Any, quiet: bool, as_json: bool) -> None:
     """Print what a command returns: `result` has a ``document`` and can ``print`` itself."""
     if as_json:
-        _print_json(result.document)
+        print_json(result.document)
     elif not quiet:
         result.print()
 
@@ -423,7 +454,7 @@ def main() -> None:
     status = 0
     try:
         with collection_rare():
-            cli(standalone_mode=False)
+            cli(standalone_mode=False, prog_name="seqkit", complete_var=VARIABLE)
     except click.Abort:
         say("Aborted.", err=True)
         status = 130

@@ -5,6 +5,7 @@ Each row of :data:`LISTS` says how to read one table; nothing is imported before
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from seqkit.errors import RecipeError, explain, suggest
 
 __all__ = ["LISTS", "Listing", "list_table", "list_text"]
 
-WIDTH = 96  # characters of a line
+WIDEST = 96  # columns of text: longer lines are hard to read
 
 Table = list[dict[str, Any]]
 
@@ -192,8 +193,13 @@ def list_text(what: str | None = None) -> str:
     return "\n".join(lines)
 
 
+def _width() -> int:
+    """Return the columns of the terminal, of 80 where there is none."""
+    return min(WIDEST, max(shutil.get_terminal_size().columns, 40))
+
+
 def _wrapped(start: str, text: str, indent: int) -> list[str]:
     return textwrap.wrap(
-        str(text), WIDTH, initial_indent=start, subsequent_indent=" " * indent,
+        str(text), _width(), initial_indent=start, subsequent_indent=" " * indent,
         break_long_words=False, break_on_hyphens=False,
     ) or [start.rstrip()]  # fmt: skip

@@ -7,8 +7,14 @@ Everything that depends on the task reads :data:`TASKS`; nothing branches on a t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "Task", "has_statsforecast"]
+
+
+def has_statsforecast() -> bool:
+    """Tell whether the statistical forecasts of statsforecast can be had; imports nothing."""
+    return find_spec("statsforecast") is not None
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Task:
         The ones shown when a recipe names none; the first decides a comparison.
     baselines : tuple of str
         What the model is always shown beside.
+    fitted_baselines : tuple of str
+        What it is shown beside where statsforecast is installed: a model of its own a history.
     trained_output : str or None
         Layer whose output the loss sees; ``None`` means the model's own output.
     more_baselines : tuple of str
@@ -51,6 +59,7 @@ class Task:
     default_metrics: tuple[str, ...]
     baselines: tuple[str, ...]
     trained_output: str | None = None
+    fitted_baselines: tuple[str, ...] = ()
     more_baselines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,6 +68,16 @@ class Task:
             raise ValueError(f"task {self.name!r}: default metrics {unknown} are not its metrics")
         if self.loss not in self.losses:
             raise ValueError(f"task {self.name!r}: loss {self.loss!r} is not one of its losses")
+
+    @property
+    def all_baselines(self) -> tuple[str, ...]:
+        """All that a recipe may name."""
+        return (*self.baselines, *self.fitted_baselines, *self.more_baselines)
+
+    @property
+    def default_baselines(self) -> tuple[str, ...]:
+        """What the model is shown beside when a recipe names none, with what is installed here."""
+        return (*self.baselines, *(self.fitted_baselines if has_statsforecast() else ()))
 
 
 TASKS: dict[str, Task] = {
@@ -96,7 +115,7 @@ TASKS: dict[str, Task] = {
             losses=("mse", "mae", "huber"),
             metrics=("mae", "rmse", "mse", "median_absolute_error", "r2"),
             default_metrics=("mae", "rmse", "r2"),
-            baselines=("mean",),
+            baselines=("mean", "nearest_neighbour"),
             trained_output="standardized",
         ),
         Task(
@@ -122,7 +141,8 @@ TASKS: dict[str, Task] = {
             ),
             default_metrics=("mae", "rmse", "smape", "mase", "rmsse"),
             baselines=("naive", "seasonal_naive", "drift"),
-            more_baselines=("naive2", "auto_ets", "auto_theta"),
+            fitted_baselines=("auto_ets", "auto_theta"),
+            more_baselines=("naive2",),
         ),
     )
 }

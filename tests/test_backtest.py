@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 
@@ -327,3 +328,40 @@ def test_few_windows_are_pooled_and_said_or_refused():
     assert any("measure the coverage" in note for note in alone.notes)
     with pytest.raises(ValueError, match="between 0 and 1"):
         split_conformal(errors, errors, level=80)
+
+
+def test_where_histories_are_many_statistics_are_fitted_to_a_sample(monkeypatch):
+    """The model is scored on the same windows, and only there is it compared with them."""
+    from seqkit.evaluation import backtest as module
+    from seqkit.evaluation.baselines import BASELINES
+
+    row = dataclasses.replace(BASELINES["drift"], name="auto_ets", extra="baselines")
+    monkeypatch.setitem(BASELINES, "auto_ets", row)
+    monkeypatch.setattr("seqkit.evaluation.baselines.has_statsforecast", lambda: True)
+    monkeypatch.setattr(module, "MOST_FITTED", 200)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(12), 30),
+            "ds": np.tile(np.arange(30), 12),
+            "y": rng.normal(size=360).cumsum(),
+        }
+    )
+    result = backtest(SeasonalNaive(), frame, windows=2)
+    part = result.evaluate(["mae"], ["naive", "auto_ets"])
+    sample = part["sample"]
+    assert list(part["baselines"]) == ["naive"]
+    assert list(sample["baselines"]) == ["naive", "auto_ets"]
+    drawn = result._sample()
+    assert sample["n"] == {
+        "series": int((drawn >= 0).any(axis=1).sum()),
+        "forecasts": int((drawn >= 0).sum()),
+        "values": 3 * int((drawn >= 0).sum()),
+    }
+    assert (drawn[drawn >= 0] + 1).sum() <= 200
+    errors = np.abs(result.truth - result.prediction.values)[drawn >= 0]
+    assert sample["model"]["mae"] == pytest.approx(errors.mean())
+    monkeypatch.setattr(module, "MOST_FITTED", 10_000)
+    part = result.evaluate(["mae"], ["naive", "auto_ets"])
+    assert "sample" not in part
+    assert list(part["baselines"]) == ["naive", "auto_ets"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -166,6 +168,38 @@ def test_statsforecast_rows(name):
     assert (np.diff(prediction.quantiles, axis=-1) > 0).all()
 
 
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta"])
+def test_what_cannot_be_fitted_is_naive_and_said(name):
+    pytest.importorskip("statsforecast", reason="an extra, [baselines]; .ci/run installs it")
+    constant, short = np.full(30, 7.0), np.asarray([1.0, 2.0, 4.0])
+    problem = ForecastProblem([constant, short], 3, 1)
+    predictions, notes = run_baselines("forecasting", problem, [name])
+    np.testing.assert_allclose(predictions[name].values[:, 0, :, 0], [[7.0] * 3, [4.0] * 3])
+    assert "1 histories could not be fitted" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta"])
+def test_a_long_history_is_seen_from_its_end(name, monkeypatch):
+    pytest.importorskip("statsforecast", reason="an extra, [baselines]; .ci/run installs it")
+    monkeypatch.setattr("seqkit.evaluation.forecast_baselines.MOST_HISTORY", 50)
+    series = np.random.default_rng(0).normal(size=120).cumsum()
+    whole, end = (
+        run_baselines("forecasting", ForecastProblem([part], 4, 1), [name])[0][name].values
+        for part in (series, series[-50:])
+    )
+    np.testing.assert_array_equal(whole, end)
+
+
+def test_statsforecast_is_imported_by_its_baselines_alone():
+    code = (
+        "import sys, numpy as np; from seqkit import SequenceForecaster\n"
+        "from seqkit.evaluation.baselines import BASELINES\n"
+        "SequenceForecaster(context_length=8, horizon=2, units=2, epochs=1).fit(np.arange(30.0))\n"
+        "assert 'statsforecast' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # --- labelled series ------------------------------------------------------------------------------
 
 
@@ -202,6 +236,15 @@ def test_nearest_neighbour_is_the_brute_force_one():
     np.testing.assert_array_equal(
         predictions["nearest_neighbour"].labels, y[distance.argmin(axis=1)]
     )
+
+
+def test_nearest_neighbour_of_a_regression_gives_the_neighbours_numbers():
+    generator = np.random.default_rng(0)
+    X, asked = generator.normal(size=(30, 12, 1)), generator.normal(size=(20, 12, 1))
+    nearest = ((X[None] - asked[:, None]) ** 2).sum(axis=(2, 3)).argmin(axis=1)
+    for y in (generator.normal(size=30), generator.normal(size=(30, 2))):
+        predictions, _ = run_baselines("regression", SeriesProblem(X, y, asked))
+        np.testing.assert_array_equal(predictions["nearest_neighbour"].values, y[nearest])
 
 
 def test_unequal_lengths_are_resampled_and_said():
@@ -246,6 +289,6 @@ def test_the_table_is_whole(monkeypatch):
         find_baselines("forecasting", ["naiv"])
     with pytest.raises(ValueError, match="a baseline of regression"):
         find_baselines("regression", ["majority"])
-    monkeypatch.setattr("seqkit.evaluation.baselines.find_spec", lambda name: None)
+    monkeypatch.setattr("seqkit.evaluation.baselines.has_statsforecast", lambda: False)
     with pytest.raises(ImportError, match=r"seqkit\[baselines\]"):
         find_baselines("forecasting", ["auto_ets"])

@@ -10,10 +10,11 @@ from conftest import some
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqkit.data.embedded import DATASETS
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 from seqkit.errors import DataError, RecipeError
-from seqkit.recipe.init import _test_part, write_recipe
+from seqkit.recipe.init import ALWAYS, _test_part, write_recipe
 from seqkit.recipe.reading import read_recipe
 
 
@@ -50,7 +51,7 @@ def wide(n_series: int = 40, n: int = 300) -> pd.DataFrame:
     return frame.assign(wear=rng.normal(size=n_series))
 
 
-def written(frame: pd.DataFrame, folder: Path, name: str = "data.csv", **arguments: str):
+def written(frame: pd.DataFrame, folder: Path, name: str = "data.csv", **arguments: object):
     """Write a data file and its recipe; return the recipe, resolved, and what was said."""
     file = folder / name
     if name.endswith(".parquet"):
@@ -65,9 +66,8 @@ def test_one_monthly_series(tmp_path):
     resolved, said = written(months(), tmp_path)
     recipe = resolved.recipe
     assert recipe.task == "forecasting"
-    assert (recipe.data.time, recipe.data.target, recipe.data.frequency) == (
-        "month", "sales", "MS",
-    )  # fmt: skip
+    assert (recipe.data.time, recipe.data.target) == ("month", "sales")
+    assert "# frequency: MS" in (tmp_path / "recipe.yaml").read_text()
     assert recipe.evaluate.season == 12
     assert (recipe.forecast.context_length, recipe.forecast.horizon) == (36, 12)
     assert "1 series of 144 steps" in said
@@ -77,7 +77,7 @@ def test_one_monthly_series(tmp_path):
 def test_many_hourly_series(tmp_path):
     recipe = written(meters(), tmp_path, "data.parquet", target="load")[0].recipe
     assert (recipe.data.series_id, recipe.evaluate.season) == ("meter", 24)
-    assert (recipe.forecast.context_length, recipe.forecast.horizon) == (168, 24)
+    assert (recipe.forecast.context_length, recipe.forecast.horizon) == (168, 48)
     assert "# past_covariates: [wind]" in (tmp_path / "recipe.yaml").read_text()
 
 
@@ -85,7 +85,8 @@ def test_labelled_series_in_the_long_layout(tmp_path):
     recipe = written(trials(), tmp_path, target="label")[0].recipe
     assert recipe.task == "classification"
     assert (recipe.data.layout, recipe.data.series_id) == ("long", "trial")
-    assert recipe.data.features == ["ax", "ay"]
+    assert recipe.data.features is None  # the toolkit takes the same
+    assert "# features: [ax, ay]" in (tmp_path / "recipe.yaml").read_text()
     assert recipe.data.split.method == "stratified"
 
 
@@ -103,6 +104,18 @@ def test_nothing_is_set_that_the_file_does_not_tell(frame, target, tmp_path):
     own = {path for path, origin in resolved.origins.items() if origin != "default"}
     assert "data.path" in own
     assert not [path for path in own if path.startswith(("model.", "train."))]
+    file = tmp_path / "recipe.yaml"
+    lines = file.read_text().splitlines()
+    for number, line in enumerate(lines):
+        key = line.strip().partition(":")[0]
+        if not line.startswith("  ") or key.startswith("#") or key in ALWAYS:
+            continue
+        file.write_text("\n".join(lines[:number] + lines[number + 1 :]))
+        try:
+            without = read_recipe(file).dump()
+        except RecipeError:
+            continue  # it cannot be missing
+        assert without != resolved.dump(), line
 
 
 def test_rare_class_is_weighted(tmp_path):
@@ -151,7 +164,7 @@ def test_every_line_is_short_and_every_guess_has_its_reason(tmp_path):
     written(meters(), tmp_path, target="load")
     lines = (tmp_path / "recipe.yaml").read_text().splitlines()
     assert max(map(len, lines)) <= 110
-    guesses = ("task", "time", "frequency", "series_id", "target", "season", "horizon")
+    guesses = ("task", "time", "# frequency", "series_id", "target", "season", "horizon")
     for guess in some(guesses):
         (line,) = [text for text in lines if text.strip().startswith(f"{guess}:")]
         assert "  # " in line, guess
@@ -184,19 +197,121 @@ def test_file_that_does_not_tell_what_to_learn(tmp_path):
         written(wide().drop(columns="wear"), tmp_path)
 
 
+def stamped(frequency: str, *lengths: int, season: int = 1) -> pd.DataFrame:
+    """Series of these lengths that end together, as a long table."""
+    rng = np.random.default_rng(0)
+    end = pd.date_range("1990-01-01", periods=max(lengths), freq=frequency)
+    parts = []
+    for i, n in enumerate(lengths):
+        t = np.arange(n)
+        y = 50 + t / 5 + 9 * np.sin(2 * np.pi * t / max(season, 5)) + rng.normal(size=n)
+        parts.append(pd.DataFrame({"shop": f"s{i}", "when": end[-n:], "sales": y}))
+    frame = pd.concat(parts)
+    return frame if len(lengths) > 1 else frame.drop(columns="shop")
+
+
+def trended(n_series: int = 30, n: int = 25) -> pd.DataFrame:
+    """A long table of series with a number each, their slope."""
+    rng = np.random.default_rng(0)
+    slope = rng.normal(size=n_series)
+    return pd.DataFrame({
+        "engine": np.repeat(np.arange(n_series), n),
+        "cycle": np.tile(np.arange(n), n_series),
+        "heat": (slope[:, None] * np.arange(n) + rng.normal(size=(n_series, n))).ravel(),
+        "wear": np.repeat(slope, n),
+    })  # fmt: skip
+
+
+FILES = {
+    "yearly": (stamped("YS", 40), None),
+    "yearly, short": (stamped("YE", 14), None),
+    "yearly, several": (stamped("YS", 30, 24, 11, 8, 40), None),
+    "quarterly": (stamped("QS", 60, season=4), None),
+    "quarterly, several": (stamped("QE", 40, 70, 9, 17, season=4), None),
+    "monthly": (months(), "sales"),
+    "monthly, three years": (stamped("MS", 36, season=12), None),
+    "monthly, one too short": (stamped("MS", 90, 70, 13, season=12), None),
+    "weekly": (stamped("W", 60, season=52), None),
+    "weekly, years": (stamped("W", 230, season=52), None),
+    "daily": (stamped("D", 200, 90, 41, season=7), None),
+    "business days": (stamped("B", 120, season=5), None),
+    "hourly": (meters(2, 400), "load"),
+    "quarters of an hour": (stamped("15min", 400, season=96), None),
+    "no stamps": (pd.DataFrame({"load": np.sin(np.arange(90.0))}), None),
+    "classification, long": (trials(), "label"),
+    "classification, wide": (wide().assign(wear=["a", "b"] * 20), "wear"),
+    "classification, six series": (trials(6), "label"),
+    "regression, wide": (wide(40, 40), "wear"),
+    "regression, long": (trended(), "wear"),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("frame", "target"),
-    [(months(), "sales"), (meters(2, 200), "load"), (trials(), "label"), (wide(), "wear")],
-    ids=["one series", "many series", "classification", "regression"],
-)
-def test_written_recipe_runs(frame, target, tmp_path):
+@pytest.mark.parametrize("name", FILES)
+def test_every_recipe_that_is_written_runs(name, tmp_path):
     from seqkit.runs import experiment
 
+    frame, target = FILES[name]
     written(frame, tmp_path, target=target)
-    resolved = read_recipe(tmp_path / "recipe.yaml", ["train.epochs=1", "model.units=8"])
+    resolved = read_recipe(
+        tmp_path / "recipe.yaml", ["train.epochs=1", "model.units=4", "model.patch=2"]
+    )
     result = experiment.run(resolved, out=tmp_path / "runs")
     assert result.document["status"] == "complete"
+    assert result.scores["verdict"] is not None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_recipe_that_is_written_is_of_its_task_and_can_be_planned(name, tmp_path):
+    from seqkit.runs import experiment
+
+    frame, target = FILES[name]
+    resolved, _ = written(frame, tmp_path, target=target)
+    task = name.split(",")[0]
+    assert resolved.recipe.task == (task if "ion" in task else "forecasting")
+    assert experiment.dry_run(resolved).document["parameters"] > 0
+
+
+def test_the_shortest_series_is_named_and_decides_nothing(tmp_path):
+    resolved, said = written(stamped("MS", 90, 70, 13, season=12), tmp_path)
+    recipe = resolved.recipe
+    assert (recipe.forecast.horizon, recipe.evaluate.season) == (12, 12)
+    assert "1 of 3 series have 24 steps or fewer" in said
+
+
+def test_options_win_over_guesses(tmp_path):
+    resolved, _ = written(months(), tmp_path, season=6, horizon=18)
+    recipe = resolved.recipe
+    assert (recipe.evaluate.season, recipe.forecast.horizon) == (6, 18)
+    assert recipe.forecast.context_length == 18
+    text = (tmp_path / "recipe.yaml").read_text()
+    with pytest.raises(RecipeError, match="--horizon must be below half of the longest series"):
+        written(months(), tmp_path, horizon=72, force=True)
+    with pytest.raises(RecipeError, match="--season must be absent unless the task is forecasting"):
+        written(trials(), tmp_path, target="label", season=7, force=True)
+    assert (tmp_path / "recipe.yaml").read_text() == text
+    written(months(), tmp_path, season=12, force=True)
+    assert (tmp_path / "recipe.yaml").read_text() != text
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_an_embedded_set_by_its_name(name, tmp_path):
+    from seqkit.runs import experiment
+
+    said = write_recipe(name, tmp_path / "recipe.yaml")
+    resolved = read_recipe(tmp_path / "recipe.yaml")
+    assert resolved.recipe.data.dataset == name
+    assert resolved.recipe.task == DATASETS[name].task
+    assert said.startswith(f"{name}: {DATASETS[name].task}")
+    assert experiment.dry_run(resolved).document["parameters"] > 0
+
+
+def test_a_file_of_the_name_of_an_embedded_set_is_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    months(60).to_csv("airline.csv", index=False)
+    (tmp_path / "airline.csv").rename("airline")
+    with pytest.raises(DataError):  # by its ending
+        write_recipe("airline", tmp_path / "recipe.yaml")
 
 
 @pytest.mark.parametrize(
@@ -211,3 +326,14 @@ def test_recipe_for_a_real_data_set(name, data_folder, tmp_path):
     assert recipe.task == name.split("/")[0]
     if "TRAIN" in name:
         assert recipe.data.test_path == str(data_folder / name.replace("TRAIN", "TEST"))
+
+
+def test_gaps_of_any_series_are_filled_and_said(tmp_path):
+    """The longest series is whole, another is not."""
+    from seqkit.runs import experiment
+
+    frame = stamped("D", 200, 150, season=7).reset_index(drop=True).drop(index=[250, 251, 270])
+    resolved, _ = written(frame, tmp_path)
+    assert resolved.recipe.data.missing == "interpolate"
+    assert "3 time stamps are absent" in (tmp_path / "recipe.yaml").read_text()
+    assert experiment.dry_run(resolved).document["parameters"] > 0

@@ -3,12 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqkit.data.inspect import inspect_data
+from seqkit.data.frequencies import habit_of
+from seqkit.data.inspect import Wanted, inspect_data
 from seqkit.data.readers import read_sequences
-from seqkit.data.sizes import guess_sizes
 from seqkit.errors import DataError
 
 
@@ -77,7 +75,7 @@ def test_the_task_follows_from_the_target(tmp_path, column, task):
         (pd.date_range("2020-01-01", periods=200, freq="h"), "h", 24),
         (pd.date_range("2020-01-01", periods=200, freq="D"), "D", 7),
         (pd.date_range("2020-01-01", periods=200, freq="D").delete([5, 9]), "D", 7),
-        (pd.date_range("2020-01-01", periods=200, freq="15min"), "15min", 4),
+        (pd.date_range("2020-01-01", periods=400, freq="15min"), "15min", 96),
         (pd.date_range("2020-01-05", periods=300, freq="W"), "W-SUN", 52),
     ],
 )
@@ -87,22 +85,40 @@ def test_frequency_and_season_of_a_series_to_forecast(tmp_path, stamps, frequenc
     assert (data.task, data.time, data.target) == ("forecasting", "when", "load")
     assert (data.frequency, data.season) == (frequency, season)
     assert data.features == ("wind",)
-    assert (data.context_length, data.horizon) == (2 * season, season)
+    habit = habit_of(frequency)
+    assert (data.context_length, data.horizon) == (
+        min(habit.context, len(stamps) - 2 * data.horizon),
+        habit.horizon,
+    )
 
 
-@given(
-    frequency=st.sampled_from(["YS", "QS", "MS", "W-SUN", "D", "B", "h", "15min", None]),
-    shortest=st.integers(2, 500),
-    more=st.integers(0, 500),
-)
-def test_context_holds_two_seasons_and_every_series_trains(frequency, shortest, more):
-    reasons: dict[str, str] = {}
-    season, horizon, context = guess_sizes(frequency, shortest, shortest + more, reasons)
-    assert context >= 2 * season
-    assert context >= 2 * horizon
-    assert 1 <= horizon <= max(shortest // 3, 1)  # what is left has a horizon and more
-    assert season == 1 or shortest + more >= 3 * season
-    assert set(reasons) == {"season", "horizon"}
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_what_the_user_says_wins(tmp_path, task):
+    column = np.repeat(np.arange(12) % 3, 15)
+    file = write(tmp_path, gait(goal=column))
+    data = inspect_data(file, wanted=Wanted("goal", task=task))
+    assert data.task == task
+    assert "was asked for" in data.reasons["task"]
+    assert (data.n_classes is None) == (task == "regression")
+
+
+def test_columns_of_time_and_series_that_the_user_names(tmp_path):
+    stamps = pd.date_range("2020-01-01", periods=30, freq="D")
+    frame = pd.DataFrame(
+        {
+            "date": np.repeat(stamps[:1], 60),
+            "paid": [*stamps, *stamps],
+            "shop": np.repeat(["a", "b"], 30),
+            "sum": np.arange(60.0),
+        }
+    )
+    file = write(tmp_path, frame)
+    data = inspect_data(file, wanted=Wanted("sum", time="paid", series_id="shop"))
+    assert (data.time, data.series_id, data.n_series, data.frequency) == ("paid", "shop", 2, "D")
+    with pytest.raises(DataError, match="did you mean 'paid'"):
+        inspect_data(file, wanted=Wanted(time="payd"))
+    with pytest.raises(DataError, match="the column of time must be a column of dates"):
+        inspect_data(file, wanted=Wanted(time="shop"))
 
 
 def test_many_series_to_forecast(tmp_path):

@@ -47,6 +47,15 @@ class Interrupting:
     def begin(self, epochs):
         pass
 
+    def doing(self, what):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
     def say(self, line):
         pass
 

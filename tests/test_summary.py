@@ -11,7 +11,8 @@ from rich.console import Console
 
 from seqkit.evaluation.baselines import BASELINES, ForecastProblem, SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import METRICS, Predictions
-from seqkit.evaluation.summary import best_of, number, score_model, score_table, summarize
+from seqkit.evaluation.summary import best_of, score_model, score_table, summarize
+from seqkit.evaluation.verdict import number
 from seqkit.tasks import TASKS
 
 
@@ -19,7 +20,7 @@ from seqkit.tasks import TASKS
 def test_every_name_of_a_task_is_a_row(task):
     row = TASKS[task]
     assert all(task in METRICS[name].tasks for name in some(row.metrics))
-    assert all(task in BASELINES[name].tasks for name in some(row.baselines))
+    assert all(task in BASELINES[name].tasks for name in some(row.all_baselines))
 
 
 def rendered(table, width=80):
@@ -116,3 +117,27 @@ def test_the_best_is_bold_and_ties_share_it():
 )
 def test_numbers_have_four_digits(value, shown):
     assert number(value) == shown
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 80])
+def test_a_narrow_terminal_shows_the_model_and_the_best_and_says_so(width):
+    truth = np.zeros((3, 2, 4))
+    errors = {"naive": 123.456, "seasonal_naive": 0.5, "drift": 12.5, "auto_ets": 1.0}
+    part = score_model(
+        "forecasting",
+        truth,
+        Predictions(values=truth + 7.0),
+        metrics=["mae", "rmse"],
+        baselines={who: Predictions(values=truth + e) for who, e in errors.items()},
+    )
+    summary = summarize("forecasting", {"test": part})
+    text = rendered(score_table(summary, width=width), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "7.000" in text
+    flat = " ".join(text.split())
+    for title, error in (("naive", 123.5), ("drift", 12.50), ("AutoETS", 1.0)):
+        shown = f"{error:#.4g}" in text
+        assert shown or title in flat.split("narrow for:")[1]
+    if width >= 45:
+        assert "0.5000" in text  # the best baseline goes last
+    assert ("narrow" in text) == (width < 60)

@@ -72,7 +72,13 @@ class GuessedRoles:
         return self.candidates[0] if self.candidates else None
 
 
-def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]) -> GuessedRoles:
+def guess_roles(
+    frame: pd.DataFrame,
+    target: str | None,
+    reasons: dict[str, str],
+    given_time: str | None = None,
+    given_series: str | None = None,
+) -> GuessedRoles:
     """Guess which column of a table is which; the rules are those of `inspect.inspect_data`.
 
     Parameters
@@ -82,11 +88,14 @@ def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
         As the user named it.
     reasons : dict of str to str
         Receives why, by role.
+    given_time, given_series : str or None
+        Columns of time and of series, as the user named them.
     """
     import pandas as pd
 
     numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    time, dated = _find_time(frame, target, reasons)
+    seen = frame if given_time is None else frame[[given_time]]
+    time, dated = _find_time(seen, target, reasons)
     layout = _find_layout(frame, numeric, time, target, reasons)
     if layout == "wide":
         time, dated = None, False
@@ -94,6 +103,9 @@ def guess_roles(frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
         candidates = _row_names(frame, numeric, target, reasons)
     else:
         candidates = _series_columns(frame, time, target, reasons)
+    if given_series is not None:
+        candidates = (given_series,)
+        reasons["series_id"] = "as given"
     series_id = candidates[0] if candidates else None
     if target is None:
         target = _find_target(frame, layout, numeric, {time, series_id}, reasons)

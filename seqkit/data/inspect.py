@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.guesses import guess_roles
+from seqkit.data.frequencies import count_absent, sizes_for
+from seqkit.data.guesses import GuessedRoles, guess_roles
 from seqkit.data.readers import find_files, read_sequences, reader_of
-from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
-from seqkit.data.tables import read_table
+from seqkit.data.sizes import find_test_file, guess_frequency
+from seqkit.data.stamps import yyyymmdd
+from seqkit.data.tables import read_table, stamps_of_rows
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DataSummary", "inspect_data"]
+__all__ = ["DataSummary", "Wanted", "inspect_data"]
 
 MANY_CLASSES = 20
 
@@ -91,7 +93,36 @@ class DataSummary:
     notes: tuple[str, ...] = ()
 
 
-def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says of a file, each in place of a guess.
+
+    Attributes
+    ----------
+    target, time, series_id : str or None
+        Columns.
+    task : {"classification", "regression", "forecasting"} or None
+    season, horizon : int or None
+        Of forecasting, in time steps.
+    """
+
+    target: str | None = None
+    time: str | None = None
+    series_id: str | None = None
+    task: str | None = None
+    season: int | None = None
+    horizon: int | None = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that are named, by role."""
+        roles = ("target", "time", "series_id")
+        return {role: name for role in roles if (name := getattr(self, role)) is not None}
+
+
+def inspect_data(
+    path: str | Path, target: str | None = None, wanted: Wanted | None = None
+) -> DataSummary:
     r"""Read a file and guess what it is for.
 
     Rules, in this order:
@@ -109,8 +140,8 @@ def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
       are labels: one a series is classification; no task learns several in a series. Other
       numbers: one a series is regression, several in a series forecasting.
-    - horizon and context: one season ahead from two seasons; without a season 12 steps or a fifth
-      of the shortest series, from twice as many.
+    - season, horizon and context: what is usual for the frequency, as far as the median series
+      allows it (:mod:`seqkit.data.frequencies`).
 
     Parameters
     ----------
@@ -118,6 +149,8 @@ def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
         One file, or a pattern of which the first is read.
     target : str, optional
         Column to predict.
+    wanted : Wanted, optional
+        More than the target, in place of guesses.
 
     Raises
     ------
@@ -134,22 +167,23 @@ def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
     >>> summary.task, summary.time, summary.frequency, summary.target, summary.season
     ('forecasting', 'date', 'D', 'load', 7)
     """
+    wanted = Wanted(target) if wanted is None else wanted
     file = find_files(path)[0]
     reader = reader_of(file)
     if not reader.frame:
-        return _inspect_series(str(path), file, target)
+        return _inspect_series(str(path), file, wanted)
     frame = read_table(file)
-    if target is not None and target not in frame.columns:
-        shown = ", ".join(frame.columns[:12])
-        expected = f"a column of the file ({shown})"
-        raise DataError(
-            explain(str(file), "target", expected, target, suggest(target, frame.columns))
-        )
-    return _inspect_table(str(path), file, frame, target)
+    for role, name in wanted.columns.items():
+        if name not in frame.columns:
+            shown = ", ".join(frame.columns[:12])
+            expected = f"a column of the file ({shown})"
+            raise DataError(explain(str(file), role, expected, name, suggest(name, frame.columns)))
+    return _inspect_table(str(path), file, frame, wanted)
 
 
-def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
+def _inspect_series(path: str, file: Path, wanted: Wanted) -> DataSummary:
     """Read a format that states its own layout."""
+    target = wanted.target
     ending = reader_of(file).ending
     stated = target if ending == ".npz" else None
     sequences = read_sequences(file, target=stated, missing="interpolate")
@@ -163,6 +197,8 @@ def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
     else:
         stated_label = ending != ".npz" and sequences.y.dtype.kind == "i"  # numbers are floats
         labels, why = (True, "a label") if stated_label else _are_labels(np.asarray(sequences.y))
+        if wanted.task is not None:
+            labels, why = wanted.task == "classification", f"{wanted.task} was asked for"
         task = "classification" if labels else "regression"
         reasons["task"] = f"one target a series, and {why}"
         if labels:
@@ -196,11 +232,12 @@ def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
     )
 
 
-def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | None) -> DataSummary:
+def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -> DataSummary:
     import pandas as pd
 
     reasons: dict[str, str] = {}
-    roles = guess_roles(frame, target, reasons)
+    roles = guess_roles(frame, wanted.target, reasons, wanted.time, wanted.series_id)
+    _check_wanted(str(file), roles, wanted, reasons)
     target, time, series_id = roles.target, roles.time, roles.series_id
     codes = np.arange(len(frame))
     if roles.layout == "long":
@@ -209,7 +246,7 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
             codes = pd.factorize(frame[series_id])[0]
         else:
             reasons.setdefault("series_id", "no column tells series apart: one series")
-    task, n_classes, smallest = _find_task(frame, target, codes, reasons)
+    task, n_classes, smallest = _find_task(frame, target, codes, reasons, wanted.task)
     if roles.layout == "wide":
         lengths, n_missing = _wide_sizes(frame, roles.features)
     else:
@@ -218,10 +255,14 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
+    frequency = _find_frequency(frame, time, codes, file, reasons) if time else None
     season = horizon = context = None
+    notes = list(roles.notes)
     if task == "forecasting":
-        season, horizon, context = guess_sizes(frequency, shortest, longest, reasons)
+        sizes = sizes_for(frequency, lengths.tolist(), season=wanted.season, horizon=wanted.horizon)
+        season, horizon, context = sizes.season, sizes.horizon, sizes.context
+        reasons |= sizes.reasons
+        notes += sizes.notes
     return DataSummary(
         path=path,
         ending=reader_of(file).ending,
@@ -245,8 +286,34 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         context_length=context,
         test_path=find_test_file(file, reasons),
         reasons=reasons,
-        notes=roles.notes,
+        notes=tuple(notes),
     )
+
+
+def _find_frequency(
+    frame: pd.DataFrame, time: str, codes: np.ndarray, file: Path, reasons: dict[str, str]
+) -> str | None:
+    """Return the frequency of the longest series; note what stamps are absent in any."""
+    import pandas as pd
+
+    frequency = guess_frequency(frame, time, codes, file, reasons)
+    if frequency is not None:
+        number = pd.api.types.is_numeric_dtype(frame[time].dtype)
+        stamps = yyyymmdd(frame[time]) if number else stamps_of_rows(frame[time], file)
+        absent = count_absent(np.asarray(stamps), codes, frequency)
+        if absent:
+            reasons["missing"] = f"{absent} time stamps are absent"
+    return frequency
+
+
+def _check_wanted(where: str, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]) -> None:
+    """Raise where a table cannot be what the user says it is."""
+    if wanted.time is not None and roles.time is None:
+        expected = "a column of dates, or of numbers that ascend by the same step"
+        raise DataError(explain(where, "the column of time", expected, wanted.time))
+    if roles.layout == "wide" and wanted.task == "forecasting":
+        expected = "a row a time step, to be forecast"
+        raise DataError(explain(where, "the table", expected, reasons["layout"]))
 
 
 def _wide_sizes(frame: pd.DataFrame, features: Sequence[str]) -> tuple[np.ndarray, int]:
@@ -272,7 +339,11 @@ def _are_labels(values: np.ndarray) -> tuple[bool, str]:
 
 
 def _find_task(
-    frame: pd.DataFrame, target: str | None, codes: np.ndarray, reasons: dict[str, str]
+    frame: pd.DataFrame,
+    target: str | None,
+    codes: np.ndarray,
+    reasons: dict[str, str],
+    wanted: str | None = None,
 ) -> tuple[str | None, int | None, int | None]:
     import pandas as pd
 
@@ -293,12 +364,15 @@ def _find_task(
     constant = bool((first[codes] == marks).all()) and n_series > 1
     per_series = plain[np.unique(codes, return_index=True)[1]] if constant else plain
     labels, why = _are_labels(per_series)
+    if wanted is not None:
+        labels, why = wanted == "classification", f"{wanted} was asked for"
+        constant = constant and wanted != "forecasting"
     if constant:
         task = "classification" if labels else "regression"
         where = (
             "is the same in all rows of a series" if n_series < len(frame) else "is one a series"
         )
-    elif plain.dtype.kind == "f":
+    elif plain.dtype.kind == "f" and wanted in (None, "forecasting"):
         # A count or an on/off signal is forecast as the number it is.
         task, where, why = "forecasting", "changes within a series", "it is a number"
         labels = False

@@ -1,11 +1,10 @@
-"""Sensible sizes for a data file: frequency, season, horizon, context. Each with its reason.
+"""The frequency of a data file, and the file of its test part. Each with its reason.
 
 Used by `seqkit.data.inspect` only; a recipe states what it uses.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,7 @@ from seqkit.data.tables import stamps_of_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SEASONS", "find_test_file", "guess_frequency", "guess_sizes"]
-
-# Steps in the season that most often matters, by pandas frequency without its multiple and anchor.
-SEASONS = {"YS": 1, "YE": 1, "QS": 4, "QE": 4, "MS": 12, "ME": 12, "W": 52, "D": 7, "B": 5,
-           "h": 24, "min": 60, "s": 60}  # fmt: skip
-
-UNSEASONAL = 12
-"""Steps ahead where there is no season and the series are long enough."""
+__all__ = ["find_test_file", "guess_frequency"]
 
 
 def guess_frequency(
@@ -67,34 +59,6 @@ def guess_frequency(
     share = float((steps == common.iloc[0]).mean())
     reasons["frequency"] = f"{share:.0%} of the steps are {name}; the stamps have gaps"
     return name
-
-
-def guess_sizes(
-    frequency: str | None, shortest: int, longest: int, reasons: dict[str, str]
-) -> tuple[int, int, int]:
-    """Return season, horizon and context length in time steps.
-
-    A context is never cut below the two seasons that a model must see: a series that is shorter
-    than it is filled up.
-    """
-    match = re.match(r"(\d*)([A-Za-z]+)", frequency or "")
-    unit = match.group(2) if match else ""
-    season = SEASONS.get(unit, 1)
-    multiple = int(match.group(1) or 1) if match else 1
-    if multiple > 1:
-        season = max(season // multiple, 1)
-    reasons["season"] = f"usual for {frequency}" if season > 1 else "no season is usual for it"
-    if longest < 3 * season:
-        reasons["season"] = f"{season} is usual for {frequency}, but no series holds three of them"
-        season = 1
-    if season == 1:
-        horizon = min(UNSEASONAL, max(shortest // 5, 1))
-        reasons["horizon"] = f"{horizon} ahead of {2 * horizon} steps"
-        return season, horizon, 2 * horizon
-    horizon = min(season, max(shortest // 3, 1))
-    ahead = "one" if horizon == season else f"a third of the shortest series, {shortest} steps,"
-    reasons["horizon"] = f"two seasons of context, {ahead} ahead"
-    return season, horizon, 2 * season
 
 
 def find_test_file(file: Path, reasons: dict[str, str]) -> str | None:

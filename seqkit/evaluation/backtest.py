@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from sklearn.base import clone
 from seqkit.errors import explain
 from seqkit.estimators.forecast_reading import Reading
 from seqkit.estimators.inputs import SeriesInput, TargetInput
-from seqkit.evaluation.baselines import ForecastProblem, run_baselines
+from seqkit.evaluation.baselines import BASELINES, ForecastProblem, run_baselines
 from seqkit.evaluation.conformal import ConformalIntervals, split_conformal
+from seqkit.evaluation.forecast_baselines import MOST_HISTORY
 from seqkit.evaluation.forecast_errors import (
     Undefined,
     naive_scale,
@@ -42,6 +43,10 @@ __all__ = ["BacktestResult", "backtest", "rolling_plan"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+# Values of all histories together to which AutoETS and AutoTheta are fitted: at .8 milliseconds a
+# value for both, a quarter of a minute. Where there are more, windows are drawn at random.
+MOST_FITTED = 20_000
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,45 @@ class BacktestResult:
         level : float or None, default=0.8
             Of the conformal intervals; ``None`` leaves them out.
         """
-        names = TASKS["forecasting"].baselines if baselines is None else baselines
+        names = TASKS["forecasting"].default_baselines if baselines is None else baselines
         if metrics is not None and "owa" in metrics and "naive2" not in names:
             names = (*names, "naive2")
+        fitted = {name for name in names if name in BASELINES and BASELINES[name].extra}
+        sample = self._sample() if fitted else self.origins
+        if np.array_equal(sample, self.origins):
+            part = self._scored(names, metrics)
+        else:
+            part = self._scored([name for name in names if name not in fitted], metrics)
+            drawn = self._part(sample)._scored(names, metrics)
+            part["notes"] += [f"sample: {note}" for note in drawn["notes"]]
+            drawn["n"] = {
+                "series": drawn["n"]["series"],
+                "forecasts": int((sample >= 0).sum()),
+                "values": drawn["n"]["values"],
+            }
+            part["sample"] = drawn | {"notes": []}
+        part |= {
+            "windows": self.truth.shape[1],
+            "step": self.step,
+            "refit": self.refit,
+        }
+        if level is not None:
+            try:
+                intervals = self.conformal(level)
+            except Undefined as reason:
+                part["notes"].append(f"conformal intervals: {reason}")
+            else:
+                part["notes"] += [f"conformal intervals: {note}" for note in intervals.notes]
+                part["conformal"] = {
+                    "level": level,
+                    "coverage": intervals.coverage,
+                    "mean_width": intervals.mean_width,
+                    "n_calibration": intervals.n_calibration,
+                    "n_measured": intervals.n_measured,
+                }
+        return part
+
+    def _scored(self, names: Sequence[str], metrics: Sequence[str] | None) -> dict[str, Any]:
         predictions, notes = self.baselines(names)
         part = score_model(
             "forecasting",
@@ -136,26 +177,52 @@ class BacktestResult:
             ids=self.data.ids,
         )
         part["notes"] = [*notes, *part["notes"]]
-        part |= {
-            "windows": self.truth.shape[1],
-            "step": self.step,
-            "refit": self.refit,
-        }
-        if level is not None:
-            try:
-                fitted = self.conformal(level)
-            except Undefined as reason:
-                part["notes"].append(f"conformal intervals: {reason}")
-            else:
-                part["notes"] += [f"conformal intervals: {note}" for note in fitted.notes]
-                part["conformal"] = {
-                    "level": level,
-                    "coverage": fitted.coverage,
-                    "mean_width": fitted.mean_width,
-                    "n_calibration": fitted.n_calibration,
-                    "n_measured": fitted.n_measured,
-                }
         return part
+
+    def _sample(self) -> Ints:
+        """Return the origins of windows drawn at random, whose histories are few enough to fit."""
+        cost = np.minimum(self.origins + 1, MOST_HISTORY) * self.truth.shape[-1]
+        cells = np.random.default_rng(0).permutation(np.flatnonzero(self.origins >= 0))
+        enough = max(int(np.searchsorted(np.cumsum(cost.flat[cells]), MOST_FITTED, "right")), 1)
+        sample = np.full_like(self.origins, -1)
+        kept = cells[:enough]
+        sample.flat[kept] = self.origins.flat[kept]
+        return sample
+
+    def _part(self, origins: Ints) -> BacktestResult:
+        """Return this result with the windows that have an origin, and their series, alone."""
+        kept = np.flatnonzero((origins >= 0).any(axis=1))
+        there = origins[kept] >= 0
+        data: Any = _Sample(
+            [self.data.values[i] for i in kept], tuple(self.data.ids[i] for i in kept)
+        )
+        return replace(
+            self,
+            truth=np.where(there[..., None, None], self.truth[kept], np.nan),
+            prediction=_of_series(self.prediction, kept),
+            origins=origins[kept],
+            data=data,
+        )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Some of the series of a backtest, for scores alone."""
+
+    values: list[Floats]
+    ids: tuple[Any, ...]
+
+
+def _of_series(prediction: Predictions, kept: Ints) -> Predictions:
+    def some(block: Any) -> Any:
+        return None if block is None else np.asarray(block)[kept]
+
+    return replace(
+        prediction,
+        values=some(prediction.values),
+        quantiles=some(prediction.quantiles),
+        samples=some(prediction.samples),
+    )
 
 
 def rolling_plan(

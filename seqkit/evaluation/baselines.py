@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from seqkit.evaluation.forecast_baselines import (
     statsforecast,
 )
 from seqkit.evaluation.metrics import Predictions
+from seqkit.tasks import has_statsforecast
 
 __all__ = [
     "BASELINES",
@@ -87,7 +87,8 @@ class Baseline:
         ``problem -> (Predictions, notes)``; a note says what had to be done to predict.
     source : str
     extra : str or None
-        Extra of the package that has to be installed for it.
+        Extra of the package that has to be installed for it; it fits a model to every history, so
+        that of many histories a sample is enough.
     """
 
     name: str
@@ -206,10 +207,12 @@ def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
         steps -= mean
         steps /= deviation
     # Brute force goes through scikit-learn's chunked distances: memory stays that of the data.
-    from sklearn.neighbors import KNeighborsClassifier  # a third of a second, which few need
+    from sklearn.neighbors import NearestNeighbors  # a third of a second, which few need
 
-    model = KNeighborsClassifier(1, algorithm="brute").fit(known, y_train)
-    return Predictions(labels=model.predict(rows)), notes
+    model = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known)
+    answers = y_train[model.kneighbors(rows, return_distance=False)[:, 0]]
+    numbers = answers if answers.dtype.kind in "fiu" else None
+    return Predictions(labels=answers, values=numbers), notes  # each task takes its own
 
 
 def _mean(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
@@ -226,11 +229,11 @@ BASELINES: dict[str, Baseline] = {
         Baseline("majority", "majority class", _CLASSES, _majority,
                  "the most frequent class of the training part, with the classes' shares as "
                  "probabilities", "scikit-learn: sklearn.dummy.DummyClassifier(strategy='prior')"),
-        Baseline("nearest_neighbour", "1-nearest neighbour", ("classification",),
+        Baseline("nearest_neighbour", "1-nearest neighbour", ("classification", "regression"),
                  _nearest_neighbour,
-                 "the class of the nearest training series: Euclidean distance, features "
+                 "the class or number of the nearest training series: Euclidean distance, features "
                  "standardised, unequal lengths resampled linearly to the median one",
-                 "Dau et al. (2018), UCR archive; sklearn.neighbors.KNeighborsClassifier"),
+                 "Dau et al. (2018), UCR archive; sklearn.neighbors.NearestNeighbors"),
         Baseline("mean", "mean", ("regression",), _mean, "the mean of the training part",
                  "scikit-learn: sklearn.dummy.DummyRegressor"),
         Baseline("naive", "naive", ("forecasting",), each_window(naive),
@@ -275,7 +278,7 @@ def find_baselines(task: str, names: Sequence[str] | None = None) -> dict[str, B
             hint = suggest(name, of_task)
             expected = f"one of {list(of_task)}"
             raise ValueError(explain("baselines", f"a baseline of {task}", expected, name, hint))
-        if of_task[name].extra and find_spec("statsforecast") is None:
+        if of_task[name].extra and not has_statsforecast():
             raise ImportError(
                 f"the baseline {name!r} needs statsforecast: "
                 f"pip install 'seqkit[{of_task[name].extra}]'"

@@ -8,6 +8,7 @@ Spiliotis, Assimakopoulos (2020), "The M4 Competition", section 2 and the organi
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -34,6 +35,16 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 _ONE_DEVIATION = 68
+
+# Last values of a history that statsforecast sees. A model of it takes half a millisecond a value,
+# and smoothing has forgotten what was 40 seasons of 24 ago.
+MOST_HISTORY = 1000
+# Longest season that AutoETS knows; a longer one it leaves out (as R's ets).
+LONGEST_ETS_SEASON = 24
+
+
+class _Unfitted(Exception):
+    """A history to which no model can be fitted."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +193,8 @@ def each_window(
         horizon, season = problem.horizon, problem.season
         blocks, notes = [], []
         short = empty = 0
+        unfitted: list[str] = []
+        nothing = np.full(horizon, np.nan)
         for i, series in enumerate(problem.history):
             values = np.asarray(series, dtype=np.float64)
             columns = values[:, None] if values.ndim == 1 else values
@@ -189,16 +202,29 @@ def each_window(
             for end in ends:
                 for column in columns[: int(end) + 1].T:
                     past = filled(column[_first_known(column) :])
+                    if not len(past):  # of a window that is not there nothing is to be said
+                        empty += end >= 0
+                        blocks.append((nothing, nothing))
+                        continue
                     short += len(past) < season
-                    empty += not len(past)
-                    nothing = np.full(horizon, np.nan)
-                    blocks.append(one(past, horizon, season) if len(past) else (nothing, nothing))
+                    try:
+                        blocks.append(one(past, horizon, season))
+                    except _Unfitted as reason:
+                        unfitted.append(str(reason))
+                        blocks.append(naive(past, horizon, season))
         n_windows = len(ends)
         shape = (len(problem.history), n_windows, columns.shape[1], horizon)
         point = np.stack([block[0] for block in blocks]).reshape(shape).swapaxes(2, 3)
         spread = np.stack([block[1] for block in blocks]).reshape(shape).swapaxes(2, 3)
         if short and one is seasonal_naive:
             notes.append(f"seasonal_naive: {short} histories shorter than a season; naive there")
+        if unfitted:
+            notes.append(
+                f"{one.__name__}: {len(unfitted)} histories could not be fitted ({unfitted[0]}); "
+                "naive there"
+            )
+        if one.__name__ == "AutoETS" and season > LONGEST_ETS_SEASON:
+            notes.append(f"AutoETS: knows no season above {LONGEST_ETS_SEASON} steps: none here")
         if empty:
             notes.append(f"{one.__name__}: {empty} histories hold no known value")
         quantiles = None
@@ -223,10 +249,16 @@ def statsforecast(
     def one(past: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
         from statsforecast import models
 
+        past = past[-MOST_HISTORY:]
         # A season of which the history holds less than two cannot be fitted.
         length = season if len(past) >= 2 * season else 1
         fitted = getattr(models, model)(season_length=length)
-        forecast = fitted.forecast(y=past, h=horizon, level=[_ONE_DEVIATION])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a constant history, and of a long season
+                forecast = fitted.forecast(y=past, h=horizon, level=[_ONE_DEVIATION])
+        except Exception as error:  # of too short a history each model raises another
+            raise _Unfitted(str(error) or type(error).__name__) from error
         high = forecast[f"hi-{_ONE_DEVIATION}"]
         return forecast["mean"], (high - forecast["mean"]) / NormalDist().inv_cdf(
             0.5 + _ONE_DEVIATION / 200

@@ -10,11 +10,14 @@
                         "confusion": {"labels": [...], "counts": [[...], ...]}}},
      "n": {"test": {"series": 1, "windows": 4, "values": 96}},
      "notes": ["test: mase of model: the history is constant, or no longer than a season"],
+     "verdict": {... whether the model beats its baselines, see seqkit.evaluation.verdict ...},
      "backtest": {... as a part, with "n", "windows", "step", "refit", "conformal" ...}}
 
 There are no clock times in it, so equal runs have equal files: those are in ``run.json``.
 ``by_step`` and ``by_series`` are of forecasts, ``confusion`` of classes, ``backtest`` is there only
-where one was run. A score that does not exist is null and has its reason among the notes.
+where one was run, ``sample`` where statistical baselines were fitted to some windows only: it has
+the model's own scores on them. A score that does not exist is null and has its reason among the
+notes.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from seqkit.evaluation.metrics import (
     find_metrics,
     metric_value,
 )
+from seqkit.evaluation.verdict import judge, number
 from seqkit.tasks import TASKS
 
 __all__ = [
@@ -45,7 +49,6 @@ __all__ = [
     "best_of",
     "counted",
     "heading",
-    "number",
     "score_model",
     "score_rows",
     "score_table",
@@ -54,6 +57,8 @@ __all__ = [
 
 # A list of scores a series in metrics.json: more would make it the largest file of a run.
 MOST_SERIES = 1000
+# Spread of a regression's answers, as a share of that of the truth, below which they are one.
+COLLAPSED = 0.01
 _QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 
 
@@ -158,10 +163,27 @@ def _evaluate_series(
                 scores[who][name] = None
                 reasons.add(who, name, reason)
     part: dict[str, Any] = {"scores": scores, "n": n, "notes": reasons.notes()}
+    if collapsed := _collapsed(y_true, predictions["model"]):
+        part["collapsed"] = collapsed
     labels = predictions["model"].labels
     if labels is not None and y_true.ndim == 1:
         part["confusion"] = confusion_table(y_true, labels, classes)
     return part
+
+
+def _collapsed(y_true: Any, prediction: Predictions) -> str | None:
+    """Return the answer of a model that has one only, though there is more than one to be had."""
+    if y_true.ndim != 1 or len(np.unique(y_true)) < 2:
+        return None
+    if prediction.labels is not None:
+        answers = np.unique(prediction.labels)
+        return f"{answers[0]} for every series" if len(answers) == 1 else None
+    if prediction.values is None:
+        return None
+    values = np.asarray(prediction.values, dtype=np.float64)
+    if np.std(values) < COLLAPSED * np.std(y_true):
+        return f"about {number(float(np.mean(values)))} for every series"
+    return None
 
 
 def _concatenated(parts: Any) -> Any:
@@ -276,6 +298,8 @@ def summarize(
     *,
     backtest: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    history: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, Any]:
     """Put the scores of all parts together, as ``metrics.json`` holds them.
 
@@ -288,6 +312,8 @@ def summarize(
         What :meth:`~seqkit.evaluation.backtest.BacktestResult.evaluate` returned.
     notes : sequence of str
         What else has to be said, for example by the baselines.
+    settings, history : mapping, optional
+        The recipe and the losses, which the verdict takes its advice from.
 
     Examples
     --------
@@ -296,7 +322,7 @@ def summarize(
     >>> summarize("regression", {"test": part})
     ... # doctest: +NORMALIZE_WHITESPACE
     {'task': 'regression', 'parts': {'test': {'model': {'mae': 0.5}, 'baselines': {}}},
-     'n': {'test': {'series': 2}}, 'notes': []}
+     'n': {'test': {'series': 2}}, 'notes': [], 'verdict': None}
     """
     said = list(dict.fromkeys(notes))
     for name, part in parts.items():
@@ -313,25 +339,8 @@ def summarize(
     if backtest is not None:
         said += [f"backtest: {note}" for note in backtest["notes"]]
         summary["backtest"] = {key: value for key, value in backtest.items() if key != "notes"}
+    summary["verdict"] = judge(summary, settings, history)
     return summary
-
-
-def number(value: float | None) -> str:
-    """Show a score with four significant digits, or a dash where none exists.
-
-    Examples
-    --------
-    >>> number(0.91336), number(1234.56), number(0.00002), number(None)
-    ('0.9134', '1235', '2e-05', '–')
-    """
-    if value is None:
-        return "–"
-    size = abs(value)
-    if size >= 1e7 or 0 < size < 1e-3:
-        return f"{value:.4g}"
-    if size >= 1000:
-        return f"{value:.0f}"
-    return f"{value:#.4g}" if value else "0"
 
 
 def best_of(metric: str, values: Mapping[str, float | None]) -> set[str]:
@@ -371,16 +380,16 @@ def counted(n: Mapping[str, int]) -> str:
     )
 
 
-def as_tables(summary: Mapping[str, Any]) -> list[Table]:
-    """Return :func:`score_table` of every part, the test part first, the backtest last."""
-    parts = sorted(summary["parts"], key=lambda part: part != "test")
+def as_tables(summary: Mapping[str, Any], width: int = 80) -> list[Table]:
+    """Return :func:`score_table` of every part: test part, sample of it, others, backtest."""
+    parts = sorted(summary["parts"], key=lambda part: (part != "test", part != "sample"))
     return [
-        score_table(summary, part)
+        score_table(summary, part, width)
         for part in (*parts, *(["backtest"] if "backtest" in summary else []))
     ]
 
 
-def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
+def score_table(summary: Mapping[str, Any], part: str = "test", width: int = 80) -> Table:
     """Show a part's scores in the terminal: the model beside its baselines, the best in bold.
 
     Parameters
@@ -389,24 +398,61 @@ def score_table(summary: Mapping[str, Any], part: str = "test") -> Table:
         What :func:`summarize` returned, or ``metrics.json``.
     part : str, default="test"
         A name among ``summary["parts"]``, or ``"backtest"``.
+    width : int, default=80
+        Of the terminal. Where not all columns fit, the best baselines are shown, and the table says
+        which are not.
     """
     scores = summary["backtest"] if part == "backtest" else summary["parts"][part]
     n = scores["n"] if part == "backtest" else summary["n"][part]
     # Metrics down and models across: more metrics than models, and 80 columns are enough.
-    table = Table(title=f"{part} ({counted(n)})", title_justify="left")
+    table = Table(title=f"{part} ({counted(n)})", title_justify="left", caption_justify="left")
     metrics, rows = score_rows(scores)
+    shown = _fitting(metrics, rows, width)
+    hidden = [_title(who) for who, _ in rows if who not in shown]
+    if hidden:
+        table.caption = f"too narrow for: {', '.join(hidden)}; the report has all"
     table.add_column("")
-    for who, _ in rows:
-        table.add_column(BASELINES[who].title if who in BASELINES else who, justify="right")
+    for who in shown:
+        table.add_column(_title(who), justify="right")
     for j, name in enumerate(metrics):
         values = {who: scores_of[j] for who, scores_of in rows}
         best = best_of(name, values)
         cells = [
-            f"[bold]{number(value)}[/bold]" if who in best else number(value)
-            for who, value in values.items()
+            f"[bold]{number(values[who])}[/bold]" if who in best else number(values[who])
+            for who in shown
         ]
         table.add_row(heading(name), *cells)
     return table
+
+
+def _title(who: str) -> str:
+    return BASELINES[who].title if who in BASELINES else who
+
+
+def _fitting(
+    metrics: Sequence[str], rows: Sequence[tuple[str, list[float | None]]], width: int
+) -> list[str]:
+    """Return the columns that fit, in their order: the model, and the baselines that do best."""
+
+    def room(who: str, values: Sequence[float | None]) -> int:
+        words = _title(who).split()  # a title may be wrapped, a number may not
+        return 3 + max(map(len, [*words, *map(number, values)]))
+
+    left = width - 4 - max((len(heading(name)) for name in metrics), default=0)
+    columns = dict(rows)
+    wins = dict.fromkeys(columns, 0)
+    for j, name in enumerate(metrics):
+        up = name in METRICS and METRICS[name].greater_is_better
+        known = [(who, of[j]) for who, of in rows if of[j] is not None]
+        for rank, (who, _) in enumerate(sorted(known, key=lambda pair: pair[1], reverse=not up)):  # type: ignore[arg-type, return-value]
+            wins[who] += rank
+    shown: set[str] = set()
+    for who in sorted(columns, key=lambda who: (who != "model", -wins[who])):
+        left -= room(who, columns[who])
+        if left < 0 and shown:
+            break
+        shown.add(who)
+    return [who for who in columns if who in shown]
 
 
 def heading(name: str) -> str:

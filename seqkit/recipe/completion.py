@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
+from seqkit.recipe.evaluate_sections import MOST_WINDOWS, TEST_SHARE
 from seqkit.recipe.rules import is_table
 from seqkit.recipe.schema import Recipe
 from seqkit.tasks import TASKS
 
-__all__ = ["complete"]
-
-TEST_FRACTION = 0.2
+__all__ = ["complete", "with_windows"]
 
 
 def complete(recipe: Recipe) -> Recipe:
@@ -25,7 +26,7 @@ def complete(recipe: Recipe) -> Recipe:
     -------
     Recipe
         One in which the metrics, the baselines, the layout, the size of the test part and the
-        step of the backtest are said.
+        step of the backtest are said, but what the data decide: the number of windows.
     """
     row = TASKS[recipe.task]
     evaluate: dict[str, Any] = {}
@@ -34,13 +35,14 @@ def complete(recipe: Recipe) -> Recipe:
     if given.evaluate.metrics is None:
         evaluate["metrics"] = list(row.default_metrics)
     if given.evaluate.baselines is None:
-        evaluate["baselines"] = list(row.baselines)
-    test: int | float | None = TEST_FRACTION
+        evaluate["baselines"] = list(row.default_baselines)
+    test: int | float | None = TEST_SHARE
     if "forecast" in type(recipe).model_fields:
         backtest, horizon = given.evaluate.backtest, given.forecast.horizon
         step = horizon if backtest.step is None else backtest.step
         evaluate["backtest"] = backtest.model_copy(update={"step": step})
-        test = horizon + (backtest.windows - 1) * step
+        # how many windows there are, and so the test part, is for the data to say
+        test = None if backtest.windows is None else horizon + (backtest.windows - 1) * step
     else:
         if given.data.layout is None and is_table(given.data.path):
             data["layout"] = "long" if given.data.series_id else "wide"
@@ -57,3 +59,59 @@ def complete(recipe: Recipe) -> Recipe:
             "evaluate": given.evaluate.model_copy(update=evaluate),
         }
     )
+
+
+def with_windows(recipe: Recipe, lengths: Sequence[int]) -> Recipe:
+    """Return a forecasting recipe with the number of windows its data allow, where it says none.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        One that is complete but for that.
+    lengths : sequence of int
+        Steps of every series.
+    """
+    given: Any = recipe
+    backtest, test = given.evaluate.backtest, given.data.split.test
+    if backtest.windows is not None:
+        return recipe
+    horizon, step = given.forecast.horizon, backtest.step
+    contexts = given.forecast.context_length
+    context = contexts if isinstance(contexts, int) else max(contexts)
+    windows = window_count(lengths, context, horizon, step, test)
+    if test is None:
+        test = horizon + (windows - 1) * step
+    split = given.data.split.model_copy(update={"test": test})
+    backtest = backtest.model_copy(update={"windows": windows})
+    return recipe.model_copy(
+        update={
+            "data": given.data.model_copy(update={"split": split}),
+            "evaluate": given.evaluate.model_copy(update={"backtest": backtest}),
+        }
+    )
+
+
+def window_count(
+    lengths: Sequence[int], context: int, horizon: int, step: int, test: int | float | None = None
+) -> int:
+    """Return how many windows a backtest has by itself.
+
+    As many as fit into the test part that is set. Where none is: into a fifth of the median series,
+    but a series that has a whole training window beside one test window keeps it. At least one, at
+    most `MOST_WINDOWS`.
+
+    Examples
+    --------
+    >>> window_count([144], 36, 12, 12), window_count([17_420], 168, 48, 48)
+    (2, 10)
+    >>> window_count([70, 300], 36, 12, 12), window_count([144], 36, 12, 1, test=24)
+    (1, 10)
+    """
+    whole = [length for length in lengths if length >= context + 2 * horizon]
+    if not whole:  # contexts are filled up, as far as a series goes
+        whole, context = [n for n in lengths if n > horizon] or list(lengths), 0
+    if test is None:
+        tail = min(int(TEST_SHARE * median(whole)), min(whole) - context - horizon)
+    else:
+        tail = int(min(whole) * test) if isinstance(test, float) else test
+    return min(max(1 + (tail - horizon) // step, 1), MOST_WINDOWS)

@@ -10,11 +10,22 @@ from seqkit.tasks import TASKS
 
 __all__ = ["Backtest", "ClassificationEvaluate", "ForecastingEvaluate", "RegressionEvaluate"]
 
+# Windows of a backtest that are not asked for. What a mean of n independent windows is off by falls
+# with the root of n: ten leave a third of what one has, twenty more than a fifth, at twice the test
+# part and twice the fits of statistical baselines.
+MOST_WINDOWS = 10
+TEST_SHARE = 0.2  # of the series, or of a series, that is held back for the scores by itself
+
 
 class Backtest(Section):
     """Rolling-origin evaluation over the test part."""
 
-    windows: Count = setting(1, "Forecast origins.")
+    windows: Count | None = setting(
+        None,
+        "Forecast origins. Default: as many as the test part holds; where that is not set, as many "
+        f"as {TEST_SHARE} of the median series holds and leave every series a whole training "
+        f"window; {MOST_WINDOWS} at most. The resolved recipe has the number.",
+    )
     step: Count | None = setting(None, "Steps between origins. Default: the horizon.", "time steps")
     refit: Switch = setting(False, "Train anew at every origin; slow.")
 
@@ -26,13 +37,12 @@ class ForecastingEvaluate(Section):
         None, f"Scores. Default: {', '.join(TASKS['forecasting'].default_metrics)}."
     )
     baselines: (
-        names(  # type: ignore[valid-type]
-            (*TASKS["forecasting"].baselines, *TASKS["forecasting"].more_baselines)
-        )
+        names(TASKS["forecasting"].all_baselines)  # type: ignore[valid-type]
         | None
     ) = setting(
         None,
-        f"Naive methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}.",
+        f"Simple methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}; "
+        f"{' and '.join(TASKS['forecasting'].fitted_baselines)} where statsforecast is installed.",
     )
     season: Count = setting(
         1, "Steps in a season, for the seasonal naive forecast and scaled errors.", "time steps"

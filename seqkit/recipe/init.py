@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
+from seqkit.data.embedded import DATASETS
 from seqkit.errors import RecipeError, explain
+from seqkit.recipe.completion import complete
 from seqkit.recipe.positions import parse, plain
-from seqkit.recipe.schema import RECIPES, recipe_errors
+from seqkit.recipe.schema import RECIPES, Recipe, recipe_errors
 from seqkit.recipe.writing import flow
 
 if TYPE_CHECKING:
-    from seqkit.data.inspect import DataSummary
+    from seqkit.data.inspect import DataSummary, Wanted
 
-__all__ = ["recipe_text", "write_recipe"]
+__all__ = ["look_at", "recipe_text", "write_recipe"]
 
 DEFAULT_TEST = 0.2
+# Facts of the file that a recipe says even where the toolkit would find them by itself.
+ALWAYS = ("version", "task", "path", "dataset", "target", "time", "series_id")
 LISTED = 30  # columns named one by one
 LONGEST_LINE = 90  # beyond it the reason goes above
 
@@ -34,18 +42,32 @@ class Line(NamedTuple):
 
 
 def write_recipe(
-    data: str | os.PathLike[str], output: str | os.PathLike[str], target: str | None = None
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    target: str | None = None,
+    *,
+    time: str | None = None,
+    series_id: str | None = None,
+    task: str | None = None,
+    season: int | None = None,
+    horizon: int | None = None,
+    force: bool = False,
 ) -> str:
     """Read a data file and write a commented recipe that runs.
 
     Parameters
     ----------
-    data : path
-        A file, or a glob of which the first is looked at.
+    data : path or str
+        A file, a glob of which the first is looked at, or the name of an embedded set.
     output : path
-        The recipe to write; it must not exist.
-    target : str, optional
-        Column to learn.
+        The recipe to write; it must not exist, unless with `force`.
+    target, time, series_id : str, optional
+        Columns: what to learn, the time stamps, the names of the series.
+    task : {"classification", "regression", "forecasting"}, optional
+    season, horizon : int, optional
+        Of forecasting, in time steps.
+    force : bool, default=False
+        Write over a recipe that is there.
 
     Returns
     -------
@@ -59,22 +81,79 @@ def write_recipe(
     seqkit.errors.RecipeError
         If `output` exists, or the file does not tell what is to be learned from it.
     """
-    from seqkit.data.inspect import inspect_data
+    from seqkit.data.inspect import Wanted
 
     output = Path(output)
-    if output.exists():
-        raise RecipeError(f"{output}: exists already and is not overwritten. Name another file.")
+    if output.exists() and not force:
+        raise RecipeError(
+            f"{output}: exists already and is not overwritten. Name another file, or --force."
+        )
     if not _is_text(str(data)):
         raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
-    look = inspect_data(os.fspath(data), target=target)
+    wanted = Wanted(target, time, series_id, task, season, horizon)
+    look = look_at(os.fspath(data), wanted)
+    _check_wanted(look, wanted)
     text = recipe_text(look, output)
     try:
-        with output.open("x", encoding="utf-8") as file:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
     found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
     return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
+
+
+def look_at(data: str, wanted: Wanted) -> DataSummary:
+    """Return what a file, or an embedded set of this name, seems to hold."""
+    from seqkit.data.inspect import inspect_data
+
+    return _embedded(data, wanted) if _is_embedded(data) else inspect_data(data, wanted=wanted)
+
+
+def _is_embedded(data: str) -> bool:
+    """Whether this is the name of an embedded set, and not that of a file."""
+    return data in DATASETS and not os.path.exists(data)
+
+
+def _embedded(name: str, wanted: Wanted) -> DataSummary:
+    """Look at an embedded set as at a file of it."""
+    from tempfile import TemporaryDirectory
+
+    import numpy as np
+
+    from seqkit.data.embedded import load
+    from seqkit.data.inspect import inspect_data
+
+    loaded = load(name)
+    with TemporaryDirectory() as folder:
+        if loaded.frame is not None:
+            file = os.path.join(folder, "frame.csv")
+            loaded.frame.to_csv(file, index=False)
+        else:
+            train = loaded.train
+            assert train is not None  # for the type checker: it is one or the other
+            file = os.path.join(folder, "series.npz")
+            lengths = train.lengths
+            X = np.full((len(train), lengths.max(), len(train.features)), np.nan)
+            X[np.arange(lengths.max()) < lengths[:, None]] = train.values
+            np.savez(file, X=X, lengths=lengths, y=np.asarray(train.y))
+        look = inspect_data(file, wanted=wanted)
+    # a labelled set has a test part of its own, which stands for one that was found
+    own = None if loaded.test is None else name
+    return replace(look, path=name, test_path=own)
+
+
+def _check_wanted(look: DataSummary, wanted: Wanted) -> None:
+    """Raise where the user asked for what is of another task, or too far ahead."""
+    if look.task != "forecasting":
+        for name in ("season", "horizon"):
+            if (given := getattr(wanted, name)) is not None:
+                expected = "absent unless the task is forecasting"
+                raise RecipeError(explain(look.path, f"--{name}", expected, given))
+    elif wanted.horizon is not None and 2 * wanted.horizon >= look.longest:
+        expected = f"below half of the longest series, {look.longest} steps"
+        hint = "As many steps are kept for the test, and more are needed to learn from."
+        raise RecipeError(explain(look.path, "--horizon", expected, wanted.horizon, hint))
 
 
 def _is_text(name: str) -> bool:
@@ -104,10 +183,12 @@ def recipe_text(look: DataSummary, output: Path) -> str:
     lines = [
         Line(0, "version", 1),
         Line(0, "task", look.task, look.reasons.get("task", "").removeprefix(f"{look.task}: ")),
-        Line(0, "seed", 0, "of everything random"),
         Line(0, "data", heading=True),
-        Line(1, "path", _relative(look.path, folder)),
     ]
+    if _is_embedded(look.path):
+        lines.append(Line(1, "dataset", look.path, "comes with seqkit"))
+    else:
+        lines.append(Line(1, "path", _relative(look.path, folder)))
     if look.task == "forecasting":
         lines += [*_forecasting_data(look), *_forecasting_rest(look)]
     else:
@@ -119,14 +200,41 @@ def recipe_text(look: DataSummary, output: Path) -> str:
         "#",
         *(f"# Note: {note}" for note in look.notes),
         *(["#"] if look.notes else []),
-        "# Guesses have their reason beside them. Every other setting has its default;",
-        f"# see them with: seqkit check --show {output.name}",
+        "# What differs from the defaults, with the reason beside it. Every setting there is:",
+        f"# seqkit check --show {output.name}",
     ]
-    text = "\n".join([*header, *_rendered(lines)]) + "\n"
+    text = "\n".join([*header, *_rendered(_needed(lines))]) + "\n"
     errors = recipe_errors(plain(parse(text, output.name)))
     if errors:  # the file has something no recipe can say, such as a column used twice
         raise RecipeError(f"{look.path}: {f.text or f.dotted + ' ' + f.expected}" for f in errors)
     return text
+
+
+def _needed(lines: list[Line]) -> list[Line]:
+    """Return the lines without those that say what the toolkit does by itself."""
+    kept = list(lines)
+    for line in lines:
+        if line.heading or line.key in ALWAYS or line.key.startswith("#"):
+            continue
+        without = [other for other in kept if other is not line]
+        with contextlib.suppress(ValidationError):  # a line that cannot be missing
+            if _completed(without) == _completed(kept):
+                kept = without
+    return [
+        line for i, line in enumerate(kept)
+        if not line.heading or any(other.depth > line.depth for other in kept[i + 1 : i + 2])
+    ]  # fmt: skip
+
+
+def _completed(lines: list[Line]) -> Recipe:
+    values = plain(parse("\n".join(map(_written, lines)), "recipe"))
+    values = {key: {} if value is None else value for key, value in values.items()}
+    return complete(RECIPES[values["task"]].model_validate(values))
+
+
+def _written(line: Line) -> str:
+    value = ":" if line.heading else f": {flow(line.value)}"
+    return "  " * line.depth + line.key + value
 
 
 def _summary(look: DataSummary) -> str:
@@ -153,8 +261,8 @@ def _relative(path: str, folder: Path) -> str:
 def _missing(look: DataSummary) -> list[Line]:
     if look.n_missing:
         return [Line(1, "missing", "interpolate", f"{look.n_missing} values are missing")]
-    if "gaps" in look.reasons.get("frequency", ""):
-        return [Line(1, "missing", "interpolate", "the time stamps have gaps")]
+    if look.task == "forecasting" and "missing" in look.reasons:
+        return [Line(1, "missing", "interpolate", look.reasons["missing"])]
     return []
 
 
@@ -163,7 +271,7 @@ def _missing(look: DataSummary) -> list[Line]:
 
 def _series_data(look: DataSummary, folder: Path) -> Iterator[Line]:
     why = look.reasons
-    if look.test_path:
+    if look.test_path and look.test_path != look.path:
         yield Line(1, "test_path", _relative(look.test_path, folder), why.get("test_path", ""))
     if look.layout:
         yield Line(1, "layout", look.layout, why.get("layout", ""))
@@ -175,7 +283,8 @@ def _series_data(look: DataSummary, folder: Path) -> Iterator[Line]:
         if look.time:
             yield Line(1, "time", look.time, why.get("time", ""))
         if len(look.features) <= LISTED:
-            yield Line(1, "features", list(look.features), "numeric columns without another role")
+            why_ = "by default: numeric columns without another role"
+            yield Line(1, "# features", list(look.features), why_)
     yield from _missing(look)
     if not look.test_path:
         yield Line(1, "split", *_test_part(look))
@@ -209,8 +318,8 @@ def _forecasting_data(look: DataSummary) -> Iterator[Line]:
     why = look.reasons
     if look.time:
         yield Line(1, "time", look.time, why.get("time", ""))
-    if look.frequency:
-        yield Line(1, "frequency", look.frequency, why.get("frequency", ""))
+    if look.frequency:  # the toolkit infers it in the same way, and says so
+        yield Line(1, "# frequency", look.frequency, f"inferred: {why.get('frequency', '')}")
     if look.series_id:
         yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
     yield Line(1, "target", look.target, why.get("target", ""))
@@ -221,38 +330,19 @@ def _forecasting_data(look: DataSummary) -> Iterator[Line]:
 
 
 def _forecasting_rest(look: DataSummary) -> Iterator[Line]:
-    season, horizon, context = _sizes(look)
+    why = look.reasons
     yield Line(0, "forecast", heading=True)
-    seasons = f"{context // season} seasons" if season > 1 and context % season == 0 else "steps"
-    yield Line(1, "context_length", context, f"{seasons} of the past that the model sees")
-    ahead = "a season" if horizon == season > 1 else "steps"
-    yield Line(1, "horizon", horizon, f"{ahead} forecast at once; set what you need")
+    yield Line(1, "context_length", look.context_length, why["context"])
+    yield Line(1, "horizon", look.horizon, why["horizon"])
     yield Line(0, "evaluate", heading=True)
-    yield Line(1, "season", season, look.reasons.get("season", "steps in a season"))
-
-
-def _sizes(look: DataSummary) -> tuple[int, int, int]:
-    """Return season, horizon and context length.
-
-    The context is as many seasons, from two to seven, as leave every series three windows.
-    """
-    season, horizon = look.season or 1, look.horizon or 1
-    context = look.context_length or horizon
-    for seasons in (7, 5, 3):
-        longer = seasons * season
-        if season > 1 and longer > context and 3 * (longer + horizon) <= look.shortest:
-            return season, horizon, longer
-    return season, horizon, context
+    yield Line(1, "season", look.season, why["season"])
 
 
 # text -----------------------------------------------------------------------------------------
 
 
 def _rendered(lines: list[Line]) -> Iterator[str]:
-    texts = [
-        "  " * line.depth + (f"{line.key}:" if line.heading else f"{line.key}: {flow(line.value)}")
-        for line in lines
-    ]
+    texts = [_written(line) for line in lines]
     width = min(max(len(text) for text, line in zip(texts, lines, strict=True) if line.why), 40)
     for text, line in zip(texts, lines, strict=True):
         if line.heading or line.key == "version":

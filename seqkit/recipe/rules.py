@@ -361,7 +361,7 @@ RULES: tuple[Rule, ...] = (
         lambda test, horizon, windows, step: (
             not isinstance(test, int)
             or test == 0
-            or test >= horizon + (windows - 1) * (step or horizon)
+            or test >= horizon + ((windows or 1) - 1) * (step or horizon)
         ),
         "at least {horizon} + ({windows} - 1) * {step}, which the backtest needs",
         "Raise it, or lower {windows}.",

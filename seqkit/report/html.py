@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 from seqkit.errors import RunError
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.metrics import METRICS
-from seqkit.evaluation.summary import best_of, counted, heading, number, score_rows
+from seqkit.evaluation.summary import best_of, counted, heading, score_rows
+from seqkit.evaluation.verdict import judge, number
 from seqkit.report.canvas import INK
 
-__all__ = ["write_report"]
+__all__ = ["rendered", "write_report"]
 
 MOST_LINES = 200
 MOST_SERIES = 10
@@ -63,19 +64,14 @@ def write_report(folder: Path) -> Path:
     RunError
         If the folder holds no ``run.json``, or a file of it is damaged.
     """
-    from jinja2 import Environment, StrictUndefined
-
     folder = Path(folder)
     record = _json(folder / "run.json")
     if record is None:
         raise RunError(f"{folder}: this is no run folder: it has no run.json.")
     summary = _json(folder / "metrics.json")
-    template = files("seqkit.report").joinpath("templates/report.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     log, left_out = _log(folder / "log.txt")
-    page = environment.from_string(template).render(
+    page = rendered(
+        "report.html",
         name=folder.name.removesuffix(".partial"),
         record=record,
         facts=_facts(record),
@@ -96,6 +92,20 @@ def write_report(folder: Path) -> Path:
     beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     beside.replace(target)
     return target
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of a template of this package, in the style that all of them have."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("seqkit.report").joinpath("templates")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = Markup(folder.joinpath("style.css").read_text("utf-8"))
+    text = folder.joinpath(template).read_text("utf-8")
+    return environment.from_string(text).render(style=style, **values)
 
 
 def _text(path: Path) -> str | None:
@@ -125,7 +135,7 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         return []
     parts = dict(summary["parts"])
     counts = dict(summary["n"])
-    order = sorted(parts, key=lambda name: name != "test")
+    order = sorted(parts, key=lambda name: (name != "test", name != "sample"))
     if "backtest" in summary:
         parts["backtest"], counts["backtest"] = summary["backtest"], summary["backtest"]["n"]
         order.append("backtest")
@@ -157,31 +167,10 @@ def _tables(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _verdict(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Say in one line whether the model beats the best baseline, by the first metric it can."""
-    if summary is None:
-        return None
-    part = summary["parts"].get("test") or summary.get("backtest")
-    if part is None:
-        return None
-    for metric, value in part["model"].items():
-        others = {
-            who: scores[metric]
-            for who, scores in part["baselines"].items()
-            if scores.get(metric) is not None
-        }
-        up = METRICS[metric].greater_is_better if metric in METRICS else None
-        if value is None or not others or up is None:
-            continue
-        rival = (max if up else min)(others, key=lambda who: others[who])
-        better = value > others[rival] if up else value < others[rival]
-        return {
-            "better": better,
-            "metric": METRICS[metric].title,
-            "value": number(value),
-            "rival": _title(rival),
-            "rival_value": number(others[rival]),
-        }
-    return None
+    """Return the verdict of a run; of one that was written before there were any, by its scores."""
+    if summary is None or "verdict" in summary:
+        return (summary or {}).get("verdict")
+    return judge(summary)
 
 
 def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:

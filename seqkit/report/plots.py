@@ -216,7 +216,7 @@ class ScoresDisplay(Display):
 
     def plot(self, ax: Axes | None = None) -> ScoresDisplay:
         """Draw the display."""
-        from seqkit.evaluation.summary import number
+        from seqkit.evaluation.verdict import number
 
         ax = axes_of(ax, self.figsize)
         names = list(reversed(self.scores))

@@ -7,6 +7,7 @@ used, so that a prediction of a run comes quickly.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -30,6 +31,7 @@ from seqkit.runs.checkpoints import CHECKPOINT, Keeper
 from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
 from seqkit.runs.flows import Parts, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
+from seqkit.system.console import say
 from seqkit.training import not_native
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ class Plan:
 
     text: str
     document: dict[str, Any]
+
+    def print(self) -> None:
+        """Print the text."""
+        say(self.text)
 
 
 def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
@@ -131,13 +137,22 @@ def run(
     (3,)
     """
     resolved = recipe if isinstance(recipe, Resolved) else read_recipe(recipe)
+    with show or contextlib.nullcontext():
+        return _run(resolved, Path(out), name, command, show)
+
+
+def _run(
+    resolved: Resolved, out: Path, name: str | None, command: str, show: Progress | None
+) -> Result:
     flow = flow_of(resolved)
+    if show:
+        show.doing("reading the data")
     parts = flow.load()
     flow.check(parts)
     given = "recipe" if resolved.path is None else str(resolved.path)
-    filled = resolved.dump()
+    filled = flow.resolved.dump()  # with what the data have decided
     folder = RunFolder.create(
-        Path(out),
+        out,
         name or Path(given).stem,
         {
             "task": resolved.recipe.task,
@@ -172,7 +187,7 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
     seqkit.errors.RunError
         If there is nothing to resume, or the data have changed since.
     """
-    with RunFolder.reopen(Path(run)) as folder:
+    with show or contextlib.nullcontext(), RunFolder.reopen(Path(run)) as folder:
         if folder.record["status"] == "complete":  # all that was missing is its name
             return _conclude(folder, json.loads((folder.path / "metrics.json").read_text("utf-8")))
         settings = folder.path / "recipe.resolved.yaml"
@@ -231,6 +246,9 @@ def _carry_out(
     _write_history(folder, estimator.history_)
     for line in flow.remarks(estimator):
         folder.log(line)
+    if show:
+        show.say(flow.ending(estimator))
+        show.doing("scoring the model beside its baselines")
     assessment = flow.assess(estimator, parts)
     assessed = time.monotonic()
     folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
@@ -238,6 +256,8 @@ def _carry_out(
     for note in assessment.document["notes"]:
         folder.log(note)
     folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
+    if show:
+        show.doing("drawing and writing the report")
     save_displays(folder.path / "plots", assessment.figures)
     for format in flow.recipe.export:
         target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"

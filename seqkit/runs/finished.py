@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +16,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
 from seqkit.runs.flows import flow_of
 from seqkit.runs.folder import open_run, read_verified
-from seqkit.system.console import rich_console, say
+from seqkit.system.console import rich_console, say, wrapped
 from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 
 if TYPE_CHECKING:
@@ -57,8 +58,17 @@ class Result:
         """Print the scores beside those of the baselines, and the lines."""
         if self.scores is not None:
             from seqkit.evaluation.summary import as_tables
+            from seqkit.evaluation.verdict import sentences
 
-            rich_console().print(as_tables(self.scores)[0])
+            console = rich_console()
+            shown = 2 if "sample" in self.scores["parts"] else 1
+            for table in as_tables(self.scores, console.width)[:shown]:
+                console.print(table)
+            verdict = self.scores.get("verdict")
+            if verdict is not None:
+                say(wrapped(" ".join(sentences(verdict)), console.width))
+                for advice in verdict["try"]:
+                    say(wrapped(f"try {advice}", console.width, "  "))
         for line in self.lines:
             say(line)
 
@@ -181,7 +191,9 @@ def forecast(
     if output is not None:
         return _written(frame, output, notes, raw_text)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    lines = [frame.to_string(index=False), *_notes(notes)]
+    # columns that do not fit go below
+    text = frame.to_string(index=False, line_width=shutil.get_terminal_size().columns)
+    lines = [text, *_notes(notes)]
     return Result({"forecast": rows, "notes": notes}, lines)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TolerantStream", "open_streams", "rich_console", "say"]
+__all__ = ["TolerantStream", "open_streams", "rich_console", "say", "wrapped"]
 
 ERRORS = "seqkit.plain"
 PLAIN = str.maketrans(
@@ -100,6 +100,16 @@ def say(text: str, err: bool = False) -> None:
     if stream is not None:
         stream.write(f"{text}\n")
         stream.flush()
+
+
+def wrapped(text: str, width: int, indent: str = "") -> str:
+    """Return a text in lines of a width; a word that is longer stays whole, as a path must."""
+    import textwrap
+
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=indent + "  " * bool(indent),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def rich_console() -> Console:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqkit.errors import DataError, RecipeError, RunError
+from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
 from seqkit.network.series import stack_units
-from seqkit.tasks import TASKS
+from seqkit.tasks import TASKS, has_statsforecast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from seqkit.recipe.reading import Resolved
 
 __all__ = ["Assessment", "Flow", "Parts", "captured", "refused", "shown_path"]
+
+INSTALL = "pip install 'seqkit[baselines]'"
 
 
 @dataclass
@@ -94,15 +96,50 @@ class Flow:
         """Return the unfitted estimator of the recipe."""
         return estimator_class(self.task.name)(**self.recipe.parameters())
 
+    def check_baselines(self) -> None:
+        """Raise where the recipe names a baseline that cannot be had here."""
+        for name in self.recipe.evaluate.baselines:
+            if name in self.task.fitted_baselines and not has_statsforecast():
+                raise DataError(
+                    explain(f"{self.resolved.path}", "evaluate.baselines", "installed here", name,
+                            f"It needs statsforecast: {INSTALL}")
+                )  # fmt: skip
+
+    def baselines_here(self) -> tuple[list[str], list[str]]:
+        """Return the baselines that can be had here, and what has to be said of the others.
+
+        A run may be opened where less is installed than where it was made.
+        """
+        names, fitted = self.recipe.evaluate.baselines, self.task.fitted_baselines
+        if has_statsforecast() or not {*names} >= {*self.task.baselines} or not fitted:
+            return names, []
+        said = f"AutoETS and AutoTheta stand beside the model where statsforecast is: {INSTALL}"
+        return [name for name in names if name not in fitted], [said]
+
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted estimator, a line each."""
         native = estimator.trainer_ == "native"
         kernels = self.native_kernels() if native else self.kernels_of(estimator.model_)
         return [
-            f"best epoch {estimator.best_epoch_ + 1} of {estimator.n_iter_}",
+            self.ending(estimator),
             f"trainer: {estimator.trainer_}",
             *(f"{name}: {report}" for name, report in kernels.items()),
         ]
+
+    @staticmethod
+    def ending(estimator: Any) -> str:
+        """Return how the training ended, and which weights were kept."""
+        run, best, wanted = estimator.n_iter_, estimator.best_epoch_ + 1, estimator.epochs
+        watched = estimator.history_.get("val_loss")
+        early = f"trained {run} epochs"
+        if watched and isinstance(wanted, int) and run < wanted:
+            early = f"stopped early after {run} of {wanted} epochs"
+        if not watched or best == run:
+            return f"{early}; the last weights are kept"
+        return (
+            f"{early}; the weights of epoch {best} are kept: its validation loss "
+            f"{watched[best - 1]:.4g} was the lowest"
+        )
 
     def native_kernels(self) -> dict[str, str]:
         """Return what trains the recurrent layers of a native network, by their names."""

@@ -6,6 +6,7 @@ What scores and draws is imported where it is used, so that reading the data sta
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
+from seqkit.recipe.completion import with_windows
 from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
 
 if TYPE_CHECKING:
@@ -57,13 +59,25 @@ class ForecastFlow(Flow):
                 whole = self.estimator()._reading(frame, fitted=False)
             if estimator is not None:
                 return Parts(None, None, whole, notes, files, {}, [], paths)
-            lengths, test = whole.rows.lengths, self.recipe.data.split.test
+            lengths = whole.rows.lengths
+            notes += self._settle_windows(lengths)
+            test = self.recipe.data.split.test
             # a fraction is of each series' own length
             tail = np.floor(lengths * test) if isinstance(test, float) else test
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
         columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
         whole = whole.like(train.panel.columns)
         return Parts(train, None, whole, notes, files, columns, [], paths)
+
+    def _settle_windows(self, lengths: np.ndarray) -> list[str]:
+        """Let the data say how many windows the backtest has, where the recipe does not."""
+        recipe = with_windows(self.recipe, lengths.tolist())
+        if recipe is self.recipe:
+            return []
+        self.recipe, self.resolved = recipe, replace(self.resolved, recipe=recipe)
+        backtest = self.recipe.evaluate.backtest
+        windows = "1 window" if backtest.windows == 1 else f"{backtest.windows} windows"
+        return [f"evaluate.backtest.windows: {windows} of {self.recipe.forecast.horizon} steps"]
 
     def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
         """Return the table as it is, its name for errors, the files, and what was said."""
@@ -116,6 +130,7 @@ class ForecastFlow(Flow):
         from seqkit.evaluation.backtest import rolling_plan
 
         recipe = self.recipe.evaluate.backtest
+        self.check_baselines()
         estimator = self.estimator()
         with refused(parts.named["train"]):
             parts.checked = estimator._checked(parts.train)
@@ -164,8 +179,16 @@ class ForecastFlow(Flow):
         recipe = self.recipe.evaluate
         with refused(parts.named["test"]):
             rolled = self._rolled(estimator, parts.test, recipe.backtest.refit)
-        scores = rolled.evaluate(recipe.metrics, recipe.baselines)
-        document = summarize("forecasting", {"test": scores})
+        names, absent = self.baselines_here()
+        scores = rolled.evaluate(recipe.metrics, names)
+        sample = scores.pop("sample", None)
+        document = summarize(
+            "forecasting",
+            {"test": scores, **({} if sample is None else {"sample": sample})},
+            notes=absent,
+            settings=self.recipe.model_dump(),
+            history=estimator.history_,
+        )
         figures = {
             **_pictures(rolled),
             "horizon": HorizonErrorDisplay.from_summary(scores),

@@ -239,7 +239,13 @@ class SeriesFlow(Flow):
                 baselines=baselines,
                 classes=classes,
             )
-        document = summarize(self.task.name, scores, notes=notes)
+        document = summarize(
+            self.task.name,
+            scores,
+            notes=notes,
+            settings=self.recipe.model_dump(),
+            history=estimator.history_,
+        )
         # without a test part the validation part is all there is to show
         name, prediction = next(iter(predictions.items()))
         shown = getattr(parts, name)

@@ -132,12 +132,14 @@ SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high
 """What ``seen`` of the module ``novelty`` keeps of the training part."""
 _SIZES = ("patch", "batch_size", "epochs", "patience")
 _CHOSEN = Kind(
-    "a map of settings that may be auto, each a number",
+    "a map of settings that may be auto, each a number, or what is combined with",
     lambda value: (
         isinstance(value, dict)
         and all(
             NUMBER.holds(inner)
             if name == "validation"
+            else inner in ("none", "theta")
+            if name == "combine_with"
             else name in _SIZES and integer().holds(inner)
             for name, inner in value.items()
         )

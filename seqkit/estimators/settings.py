@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
-from seqkit.network.settings import Auto, ForecastNetwork, SeriesNetwork
+from seqkit.network.settings import Auto, Combination, ForecastNetwork, SeriesNetwork
 
 __all__ = [
     "ClassifierSettings",
@@ -81,9 +81,10 @@ class WindowSettings:
 class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSettings):
     """Settings of the forecaster."""
 
-    epochs: int = 100
+    epochs: int | Auto = "auto"
     batch_size: int = 32
     ensemble: int = 1
+    combine_with: Combination | Auto = "auto"
     series_id: str | None = None
     time: str | None = None
     target: str | Sequence[str] | None = None

@@ -63,7 +63,8 @@ class ForecastFlow(Flow):
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
         columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
         whole = whole.like(train.panel.columns)
-        return Parts(train, None, whole, notes, files, columns, [], paths)
+        epochs = {} if estimator is not None else self.estimator()._epochs_of(train.rows.lengths)
+        return Parts(train, None, whole, notes, files, columns, [], paths, epochs)
 
     def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
         """Return the table as it is, its name for errors, the files, and what was said."""

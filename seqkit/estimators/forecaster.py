@@ -98,8 +98,8 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
     epochs : a positive integer or "auto", default="auto"
-        Most passes over the training part. auto = so many that there are 4000 gradient steps, but
-        100 at most.
+        Most passes over the training part. auto = so many that there are 4000 gradient steps and 3
+        passes over all windows, but 25000 steps and 300 epochs at most.
     batch_size : a positive integer, default=32
         Series, or windows, in a gradient step.
     optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
@@ -140,8 +140,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         context length.
     combine_with : none or theta or "auto", default="auto"
         A forecast that the network's is averaged with: theta = level, trend and season of the last
-        eight seasons, smoothed. auto = theta for series of two seasons or more that are no longer
-        than 500 steps (by their median), where nothing but the target's past is given.
+        eight seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
+        seasons, or steps where a season is 1, and nothing is known but the target's past; else
+        none.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from seqkit import SequenceForecaster
 from seqkit.evaluation.baselines import ForecastProblem, run_baselines
@@ -70,8 +69,8 @@ def parts(name: str, validation: bool) -> tuple[list[np.ndarray], np.ndarray]:
     }
     if not validation:
         return by_part["train"], np.stack(by_part["test"])
-    # what is left must have a season, and a difference over one
-    spared = [y for y in by_part["train"] if len(y) - horizon > max(3, season)]
+    # what is left must be as long as the shortest training part, and have differences over a season
+    spared = [y for y in by_part["train"] if len(y) - horizon > max(6, season)]
     spared = [y for y in spared if (y[season:-horizon] != y[: -horizon - season]).any()]
     return [y[:-horizon] for y in spared], np.stack([y[-horizon:] for y in spared])
 
@@ -102,6 +101,15 @@ def network(train: list[np.ndarray], truth: np.ndarray, row: Competition, **more
     return {**found, "seconds": time.perf_counter() - begun}, model.auto_
 
 
+def setting(text: str) -> tuple[str, Any]:
+    """Return a setting that was given as name=value."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}")
@@ -113,7 +121,7 @@ def main() -> None:
     for name in options.sets:
         if name not in SETS:
             parser.error(f"unknown set {name!r}; known are {', '.join(SETS)}")
-    more = {k: yaml.safe_load(v) for k, v in (one.split("=", 1) for one in options.set)}
+    more = dict(setting(one) for one in options.set)
     out = options.out
     if out is None and not options.validation and not more:
         out = ROOT / "benchmarks" / "results" / "competitions.json"

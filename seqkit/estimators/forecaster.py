@@ -140,7 +140,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         context length.
     combine_with : none or theta or "auto", default="auto"
         A forecast that the network's is averaged with: theta = level, trend and season of the last
-        eight seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
+        ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and nothing is known but the target's past; else
         none.
     series_id : a column's name or None, default=None

@@ -42,9 +42,9 @@ __all__ = ["MOST_THETA_STEPS", "ThetaForecast", "theta_window"]
 Tensor = Any
 
 SMOOTHING = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 0.99)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (0.0, 0.5, 1.0)
 """The grid of smoothing constants, and of the share of the trend that is kept."""
-SEASONS = 8
+SEASONS = 10
 STRETCH = (0.3, 3.0)
 """Bounds of what a season is stretched by."""
 MOST_THETA_STEPS = 512
@@ -55,13 +55,13 @@ _TINY = 1e-9
 def theta_window(context_length: int, season: int) -> int:
     """Return how many steps a theta forecast beside a network is made from, where they are there.
 
-    Eight seasons, and what the network sees at least: level and trend are those of the end of the
+    Ten seasons, and what the network sees at least: level and trend are those of the end of the
     series, while each season makes the figure surer.
 
     Examples
     --------
     >>> theta_window(36, 12), theta_window(8, 1)
-    (96, 8)
+    (120, 10)
     """
     return min(max(context_length, SEASONS * season), MOST_THETA_STEPS)
 

@@ -306,7 +306,10 @@ def test_the_rule_looks_at_seasons_and_at_what_else_is_known():
     assert plain.auto_["combine_with"] == "theta"
     assert any("combine_with theta" in note for note in plain.notes_)
     calendar = SequenceForecaster(**settings, calendar=["month"]).fit(frame)
-    assert calendar.auto_["combine_with"] == "none"
+    assert calendar.auto_["combine_with"] == "theta"
+    frame = frame.assign(other=np.arange(len(frame)))
+    more = {"target": "passengers", "past_covariates": ["other"]}
+    assert SequenceForecaster(**settings, **more).fit(frame).auto_["combine_with"] == "none"
 
 
 def test_it_is_chosen_once_for_a_model_that_learns_on():

@@ -130,7 +130,7 @@ class ForecastFitting(ForecastData):
         if self._fitted.combine_with != AUTO:
             return chosen
         possible = inputs and middle_of(head, levels) is not None and 2 * season <= MOST_THETA_STEPS
-        alone = panel.values.shape[1] == panel.n_targets and not self._reader.columns.static
+        alone = not (self._reader.columns.past or self._reader.columns.future)
         combination = forecast_combination(season, panel.lengths.tolist()) if alone else "none"
         return {"combine_with": combination if possible else "none"} | chosen
 

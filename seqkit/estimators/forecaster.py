@@ -141,8 +141,8 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     combine_with : none or theta or "auto", default="auto"
         A forecast that the network's is averaged with: theta = level, trend and season of the last
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
-        seasons, or steps where a season is 1, and nothing is known but the target's past; else
-        none.
+        seasons, or steps where a season is 1, and there are no past or future covariates, which it
+        does not see; else none.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.

@@ -334,7 +334,7 @@ class ForecastingModel(ModelSection):
         "A forecast that the network's is averaged with: theta = level, trend and season of the "
         "last ten seasons, smoothed. auto = theta where the series (by their median length) hold "
         f"{auto.FEWEST_SEASONS} to {auto.MOST_SEASONS} seasons, or steps where a season is 1, and "
-        "nothing is known but the target's past; else none.",
+        "there are no past or future covariates, which it does not see; else none.",
     )
 
 

@@ -158,7 +158,7 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
     normalize : {"none", "last", "standard"}, default="standard"
         Each context window by its own statistics, undone on the output: its last value subtracted,
         or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+    departure_from : {"none", "last", "seasonal_naive", "theta"}, default="none"
         Learn the departure from this naive forecast of the same window.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit.data.frames import panel_from_arrays
-from seqkit.data.windows import WindowSource, training_panel
+from seqkit.data.windows import WindowSource, count_windows, training_panel
 from seqkit.errors import DataError
 from seqkit.training import Source
 
@@ -60,6 +60,29 @@ def test_training_windows_lie_inside_their_series():
     assert "lengths" not in inputs
     joined = np.concatenate([inputs["x"], y], 1)[:, :, 0]
     assert (np.diff(joined, axis=1) == 1).all()
+
+
+@given(
+    lengths=st.lists(st.integers(1, 25), min_size=1, max_size=6),
+    context=st.integers(1, 9),
+    horizon=st.integers(1, 5),
+)
+@settings(max_examples=50, deadline=None)
+def test_windows_are_counted_without_being_made(lengths, context, horizon):
+    panel = panel_from_arrays([np.arange(float(n)) for n in lengths])
+    made = WindowSource(panel, context, horizon).n_examples
+    assert count_windows(np.array(lengths), context, horizon) == made
+
+
+def test_a_shorter_context_is_seen_where_it_may_be():
+    """As many windows as with that context, padded to the longer one."""
+    panel = panel_from_arrays([np.arange(1.0, 8.0), np.arange(11.0, 14.0)])
+    source = WindowSource(panel, 6, 2, origins="all", shortest=3, targets=False)
+    inputs = source.take(np.arange(source.n_examples))[0]
+    assert source.n_examples == WindowSource(panel, 3, 2, origins="all").n_examples == 6
+    assert inputs["lengths"].tolist() == [3, 4, 5, 6, 6, 3]
+    assert inputs["x"][1, :, 0].tolist() == [0, 0, 1, 2, 3, 4]
+    assert inputs["x"][-1, :, 0].tolist() == [0, 0, 0, 11, 12, 13]
 
 
 def test_short_series_are_padded_on_the_left():

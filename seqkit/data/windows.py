@@ -15,9 +15,22 @@ from seqkit.errors import explain
 from seqkit.network.layers.windows import constant_ends, window_statistics
 from seqkit.network.ops import NUMPY
 
-__all__ = ["WindowSource", "training_panel"]
+__all__ = ["WindowSource", "count_windows", "training_panel"]
 
 ORIGINS = ("training", "all", "last")
+
+
+def count_windows(lengths: np.ndarray, context_length: int, horizon: int) -> int:
+    """Return how many windows series of these lengths give to train on.
+
+    Examples
+    --------
+    >>> count_windows(np.array([20, 10, 4]), context_length=8, horizon=4)
+    13
+    """
+    known = np.asarray(lengths) - horizon
+    least = np.where(known >= context_length, context_length, (known + 1) // 2)
+    return int(np.where(known > 0, known - least + 1, 0).sum())
 
 
 class WindowSource:
@@ -41,6 +54,8 @@ class WindowSource:
         Every `step`-th origin of a series, counted back from the last one.
     back : int, default=0
         With ``last``: the origin is that many steps before the end (rows ahead are appended).
+    shortest : int, default=None
+        With ``all``: the shortest context that an origin may have; default: a full one.
     normalize : {"none", "last", "standard"}, default=None
         How the model normalises windows
         (:func:`seqkit.network.layers.windows.window_statistics`). Targets of the horizon
@@ -71,6 +86,7 @@ class WindowSource:
         origins: str = "training",
         step: int = 1,
         back: int = 0,
+        shortest: int | None = None,
         normalize: str | None = None,
         offset: np.ndarray | None = None,
         scale: np.ndarray | None = None,
@@ -92,7 +108,7 @@ class WindowSource:
             half = (n - horizon + 1) // 2
             first = np.where(n >= context_length + horizon, context_length, half) - 1
         elif origins == "all":
-            first = np.full_like(n, context_length - 1)
+            first = np.full_like(n, (shortest or context_length) - 1)
         else:
             first = last = last - back
         count = np.maximum(last - first, -1) // step + 1

@@ -133,6 +133,7 @@ SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high
 _AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), integer()) | {
     "validation": NUMBER,
     "deviations": FLAG,
+    "combine_with": Kind("none or theta", lambda name: name in ("none", "theta")),
 }
 _CHOSEN = Kind(
     "a map of settings that may be auto, each of its kind",

@@ -175,6 +175,7 @@ class ForecastData(ForecastPredictions):
         owner, head = type(self).__name__, other._head[0]
         point_loss(owner, self.loss, head)
         panel = other._read(X, y)
+        other.auto_ = other._chosen_of(panel)
         if head.counts:
             check_counts(panel, owner)
         share = forecast_validation(settings["validation"], settings["patience"])

@@ -7,10 +7,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from seqkit import training
-from seqkit.auto import AUTO, chosen, forecast_patience, forecast_validation, patience_in_epochs
+from seqkit.auto import (
+    AUTO,
+    chosen,
+    forecast_combination,
+    forecast_epochs,
+    forecast_patience,
+    forecast_validation,
+    patience_in_epochs,
+)
 from seqkit.data.panel import Panel
+from seqkit.data.windows import count_windows
 from seqkit.errors import explain
 from seqkit.estimators.base import TRAIN_SETTINGS
+from seqkit.estimators.forecast_combining import check_combination, middle_of
 from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
@@ -22,6 +32,7 @@ from seqkit.estimators.forecast_preparing import (
 from seqkit.estimators.forecast_weights import weighted
 from seqkit.estimators.members import member_seed, seed_of
 from seqkit.network.architecture import Architecture
+from seqkit.network.layers.theta import MOST_THETA_STEPS
 from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
 from seqkit.network.settings import ForecastNetwork, names_of
@@ -95,13 +106,37 @@ class ForecastFitting(ForecastData):
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         self.notes_ = (*notes, *left_out)
-        self._tail_ = _tail_arrays(panel.tail(max(self._contexts)))
+        self._tail_ = _tail_arrays(panel.tail(self._window))
 
     def _read_first(self, X: Any, y: Any) -> Panel:
         """Read the series of a fit that begins anew."""
         self._forget()
         self._keep_settings()
-        return self._read(X, y)
+        panel = self._read(X, y)
+        self.auto_ = self._chosen_of(panel)
+        return panel
+
+    def _chosen_of(self, panel: Panel) -> dict[str, Any]:
+        """Return what ``combine_with`` becomes with these series; check it where it is set."""
+        head, levels, _ = self._head
+        season, inputs = self._fitted.season, self._reader.target_inputs
+        if self._fitted.combine_with == "theta":
+            check_combination(type(self).__name__, head, levels, season, inputs)
+        chosen = self._epochs_of(panel.lengths)
+        if self._fitted.combine_with != AUTO:
+            return chosen
+        possible = inputs and middle_of(head, levels) is not None and 2 * season <= MOST_THETA_STEPS
+        alone = not (self._reader.columns.past or self._reader.columns.future)
+        combination = forecast_combination(season, panel.lengths.tolist()) if alone else "none"
+        return {"combine_with": combination if possible else "none"} | chosen
+
+    def _epochs_of(self, lengths: np.ndarray) -> dict[str, int]:
+        """Return what ``epochs`` becomes with series of these lengths, where it is auto."""
+        if self.epochs != AUTO:
+            return {}
+        n_windows = count_windows(lengths, min(self._contexts), self._fitted.horizon)
+        steps = self.steps_per_epoch or min(-(-n_windows // self.batch_size), MOST_BATCHES)
+        return {"epochs": forecast_epochs(max(steps, 1), n_windows, self.batch_size)}
 
     def _read_further(self, X: Any, y: Any) -> Panel:
         """Read the series of a fit that goes on, which are of the columns of the one before."""
@@ -118,6 +153,7 @@ class ForecastFitting(ForecastData):
                         f"those of the fit that is gone on with, {before}", self._sizes(),
                         "Fit anew with warm_start=False.")
             )  # fmt: skip
+        self.auto_ = getattr(self, "auto_", {}) | self._epochs_of(panel.lengths)
         return panel
 
     def _sources(
@@ -152,10 +188,14 @@ class ForecastFitting(ForecastData):
         n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
         patience = forecast_patience(settings["patience"], n_held)
         values = {"validation": share, "patience": patience}
-        self.auto_ = {name: values[name] for name in values if settings[name] == AUTO}
-        if n_held and self.auto_:
-            notes.append(chosen(self.auto_))
+        self.auto_ |= {name: values[name] for name in values if settings[name] == AUTO}
+        # where nothing is held out there is nothing to say of stopping early
+        said = {k: v for k, v in self.auto_.items() if n_held or k not in values}
+        if said:
+            notes.append(chosen(said))
         loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
+        if loop["epochs"] == AUTO:
+            loop["epochs"] = self.auto_["epochs"]
         most = MOST_BATCHES * self.batch_size
         if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
             loop["steps_per_epoch"] = MOST_BATCHES
@@ -212,9 +252,12 @@ class ForecastFitting(ForecastData):
     def _build(self) -> Architecture:
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
-        if len(members) == 1:
+        theta = self._theta
+        if len(members) == 1 and theta is None:
             return members[0]
         whole = {"members": members, "context_lengths": contexts}
+        if theta is not None:
+            whole |= theta.settings()
         return Architecture("ensemble", whole)
 
 

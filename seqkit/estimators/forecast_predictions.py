@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from seqkit.auto import AUTO
 from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
 from seqkit.errors import DataError, explain
 from seqkit.estimators.base import BaseSequenceEstimator
+from seqkit.estimators.forecast_combining import ThetaBeside
 from seqkit.estimators.forecast_reading import (
     FRAME_SETTINGS,
     ForecastReader,
@@ -30,6 +32,7 @@ __all__ = ["ForecastPredictions"]
 class ForecastPredictions(BaseSequenceEstimator):
     """The predicting half of a forecaster; the fitting half is the subclass."""
 
+    auto_: dict[str, Any]
     _window_offset_: np.ndarray
     _window_scale_: np.ndarray
 
@@ -81,7 +84,31 @@ class ForecastPredictions(BaseSequenceEstimator):
             None if head.counts else self._normalize,
             head.name,
             *self._window_space(),
+            self._theta,
         )
+
+    @property
+    def _combination(self) -> str:
+        """What the networks' forecasts are combined with."""
+        given = self._fitted.combine_with
+        # of a model saved by an earlier version nothing was chosen
+        chosen = getattr(self, "auto_", {})
+        return str(chosen.get("combine_with", "none")) if given == AUTO else given
+
+    @property
+    def _theta(self) -> ThetaBeside | None:
+        """The theta forecast beside the networks."""
+        if self._combination == "none":
+            return None
+        head, levels, _ = self._head
+        fitted = self._fitted
+        return ThetaBeside.of(head, levels, max(self._contexts), fitted.horizon, fitted.season)
+
+    @property
+    def _window(self) -> int:
+        """Most steps of the past that a forecast sees."""
+        theta = self._theta
+        return max(self._contexts) if theta is None else theta.window
 
     def _window_space(self) -> tuple[np.ndarray, np.ndarray]:
         """Offset and scale of the targets' training part, in float64."""
@@ -264,7 +291,7 @@ class ForecastPredictions(BaseSequenceEstimator):
             panel = Panel(columns=self._reader.columns, **self._tail_)
         else:
             panel = self._reader.read(X)
-        return panel.tail(max(self._contexts))
+        return panel.tail(self._window)
 
     def _horizon(self, horizon: int | None) -> int:
         if horizon is None:
@@ -306,7 +333,7 @@ class ForecastPredictions(BaseSequenceEstimator):
         They are in the panel already; of them only the future covariates are read.
         """
         networks = self._networks
-        part = panel.until(stop, series, max(self._contexts))
+        part = panel.until(stop, series, self._window)
         future = panel.covariates(series, stop, n_steps) if panel.columns.future else None
         steps = self._steps(part, n_steps, future)
         return networks.blocks(part, n_steps, steps, self._point)[0]

@@ -12,6 +12,7 @@ from seqkit import training
 from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
+from seqkit.estimators.forecast_combining import ThetaBeside
 from seqkit.network.architecture import Architecture
 
 __all__ = ["Networks", "pooled_r2"]
@@ -39,6 +40,8 @@ class Networks:
     head : str
     offset, scale : numpy.ndarray of shape (n_targets,)
         Of the targets' training part.
+    theta : ThetaBeside or None
+        What is combined with the networks' forecasts.
     batch_size : int
     """
 
@@ -53,7 +56,13 @@ class Networks:
     head: str
     offset: Array
     scale: Array
+    theta: ThetaBeside | None = None
     batch_size: int = 1024
+
+    @property
+    def window(self) -> int:
+        """Most steps of the past that a forecast sees."""
+        return max(self.contexts) if self.theta is None else self.theta.window
 
     def _predict(self, number: int, panel: Panel, **which: Any) -> tuple[Array, WindowSource]:
         source = WindowSource(
@@ -104,12 +113,17 @@ class Networks:
         """
         shape = (len(panel.values), self.horizon, panel.n_targets, *self.parameter_shape)
         predictions = np.full((len(self.contexts), *shape), np.nan)
+        context = max(self.contexts)
         for number in range(len(self.contexts)):
             prediction, source = self._predict(number, panel, origins="all")
-            predictions[number, source.rows(np.arange(source.n_examples))[1]] = prediction
+            rows = source.rows(np.arange(source.n_examples))[1]
+            predictions[number, rows] = prediction
+            if self.contexts[number] == context:
+                full = rows
         combined: Array = (
             predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
         )
+        combined[full] = self._combined(combined[full], panel, origins="all", shortest=context)
         if panel.n_future:
             last = np.repeat(panel.offsets[1:] - 1 - self.horizon, panel.lengths)
             combined[np.arange(len(combined)) > last] = np.nan
@@ -122,7 +136,14 @@ class Networks:
             self._predict(number, ahead, origins="last", back=self.horizon)[0]
             for number in range(len(self.contexts))
         ]
-        return predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
+        combined = predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
+        return self._combined(combined, ahead, origins="last", back=self.horizon)
+
+    def _combined(self, prediction: Array, panel: Panel, **which: Any) -> Array:
+        """Return a prediction with the theta forecast of the same windows, where there is one."""
+        if self.theta is None:
+            return prediction
+        return self.theta.moved(prediction, panel, self.scale, self.batch_size, **which)
 
     def blocks(
         self, panel: Panel, n_steps: int, steps: Array, feed: Callable[[Array], Array]
@@ -148,7 +169,7 @@ class Networks:
             fed.append(feed(predictions[-1]))
             if start + self.horizon < n_steps:
                 block[:, :, : panel.n_targets] = fed[-1]
-                panel = panel.extend(block).tail(max(self.contexts))
+                panel = panel.extend(block).tail(self.window)
         return np.concatenate(predictions, 1)[:, :n_steps], np.concatenate(fed, 1)[:, :n_steps]
 
 

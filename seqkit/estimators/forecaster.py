@@ -82,7 +82,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     normalize : {"none", "last", "standard"}, default="standard"
         Each context window by its own statistics, undone on the output: its last value subtracted,
         or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive"}, default="none"
+    departure_from : {"none", "last", "seasonal_naive", "theta"}, default="none"
         Learn the departure from this naive forecast of the same window.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
@@ -95,8 +95,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
-    epochs : a positive integer, default=100
-        Most passes over the training part.
+    epochs : a positive integer or "auto", default="auto"
+        Most passes over the training part. auto = so many that there are 4000 gradient steps and 3
+        passes over all windows, but 25000 steps and 300 epochs at most.
     batch_size : a positive integer, default=32
         Series, or windows, in a gradient step.
     optimizer : str, dict or keras.optimizers.Optimizer, default="adam"
@@ -135,6 +136,11 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     ensemble : a positive integer, default=1
         Networks trained with different seeds and combined by the median; at least one for each
         context length.
+    combine_with : none or theta or "auto", default="auto"
+        A forecast that the network's is averaged with: theta = level, trend and season of the last
+        ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
+        seasons, or steps where a season is 1, and there are no past or future covariates, which it
+        does not see; else none.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
@@ -188,7 +194,12 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     """
 
     _task = "forecasting"
-    _predictions_depend_on = (*FORECAST_MODEL_SETTINGS, "context_length", "ensemble")
+    _predictions_depend_on = (
+        *FORECAST_MODEL_SETTINGS,
+        "context_length",
+        "ensemble",
+        "combine_with",
+    )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -294,6 +305,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         other = clone(self)
         settings = other._settings()
         panel = other._read(X, y)
+        other.auto_ = other._chosen_of(panel)
         share = forecast_validation(settings["validation"], settings["patience"])
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
         _, padded = window_sources(train, held, other._contexts, self.horizon)

@@ -30,10 +30,11 @@ CLASSES: dict[str, frozenset[str]] = {
         "Orthogonal", "RandomUniform", "Repeat", "Reshape", "Softmax", "Zeros",
     }),
     "seqkit": frozenset({
-        "AttentionPooling", "Bidirectional", "CellBias", "CountScale", "FoldChannels", "GatedRNN",
-        "HeadLayer", "LastSteps", "LeftPatch", "Median", "NaiveForecast", "Normalize", "Patch",
+        "AttentionPooling", "Bidirectional", "CellBias", "Combine", "CountScale", "FoldChannels",
+        "GatedRNN", "HeadLayer", "LastSteps", "LeftPatch", "Median", "NaiveForecast", "Normalize",
+        "Patch",
         "Quieten", "RecursiveDecoder", "SegmentQueries", "SequencePooling", "Standardize",
-        "ToUnits", "Unstandardize", "UnfoldChannels", "WindowStatistics",
+        "ThetaForecast", "ToUnits", "Unstandardize", "UnfoldChannels", "WindowStatistics",
     }),
     "": frozenset({"__keras_tensor__", "__slice__", "__tuple__"}),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
-from seqkit.network.settings import Auto, ForecastNetwork, SeriesNetwork
+from seqkit.network.settings import Auto, Combination, ForecastNetwork, SeriesNetwork
 
 __all__ = [
     "ClassifierLoss",
@@ -102,10 +102,11 @@ class WindowSettings:
 class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSettings):
     """Settings of the forecaster."""
 
-    epochs: int = 100
+    epochs: int | Auto = "auto"
     batch_size: int = 32
     loss: ForecasterLoss = "auto"
     ensemble: int = 1
+    combine_with: Combination | Auto = "auto"
     series_id: str | None = None
     time: str | None = None
     target: str | Sequence[str] | None = None

@@ -64,7 +64,9 @@ class Architecture:
     def key(self) -> Hashable:
         """What names the network among others."""
         if self.kind == "ensemble":
-            return self.kind, tuple(member.key for member in self.members)
+            more = {k: v for k, v in self.settings.items() if k not in ("members",)}
+            own = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in more.items())
+            return self.kind, tuple(member.key for member in self.members), own
         return self.kind, tuple(
             (name, tuple(value) if isinstance(value, list | tuple) else value)
             for name, value in sorted(self.settings.items())

@@ -13,7 +13,7 @@ from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
-from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -33,6 +33,7 @@ from seqkit.network.layers.shaping import (
     UnfoldChannels,
     UnfoldSegments,
 )
+from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.layers.windows import NaiveForecast, Normalize, WindowStatistics
 
 __all__ = ["FORMAT", "KINDS", "as_document", "frozen", "network_of", "settings_of"]
@@ -46,6 +47,7 @@ KINDS: dict[str, type[Layer]] = {
         AsSequence,
         AttentionPooling,
         Columns,
+        Combine,
         Concatenate,
         CountScale,
         Dense,
@@ -74,6 +76,7 @@ KINDS: dict[str, type[Layer]] = {
         Softmax,
         Standardize,
         Step,
+        ThetaForecast,
         ToUnits,
         UnfoldChannels,
         UnfoldSegments,

@@ -21,6 +21,7 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, patch_count
 from seqkit.network.layers.scaling import Standardize
 from seqkit.network.layers.shaping import Columns, FoldChannels, Last, RepeatRows, UnfoldChannels
+from seqkit.network.layers.theta import MOST_THETA_STEPS, ThetaForecast
 from seqkit.network.layers.windows import (
     CHANNELS,
     DEPARTURES,
@@ -58,8 +59,7 @@ def forecaster(s: ForecasterNetwork) -> Network:
         raw = graph.add("targets", Columns(0, s.n_targets), quiet)
         targets = graph.add("normalize", Normalize(), raw, center, spread, lengths)
         if s.departure_from != "none":
-            departure = NaiveForecast(s.departure_from, s.horizon, s.season)
-            naive = graph.add("naive", departure, targets, lengths)
+            naive = graph.add("naive", _naive(s), targets, lengths)
     if s.n_past + s.n_future:
         covariates = _covariates(graph, quiet, n_seen, s.scale, lengths)
 
@@ -133,6 +133,13 @@ def _checked(s: ForecasterNetwork) -> tuple[Head, int, int]:
     return head, patch, n_parameters
 
 
+def _naive(s: ForecasterNetwork) -> Layer:
+    """Return the layer that makes the forecast which the network departs from."""
+    if s.departure_from == "theta":
+        return ThetaForecast(s.horizon, s.season)
+    return NaiveForecast(s.departure_from, s.horizon, s.season)
+
+
 def _written(graph: Graph, name: str, layer: Layer, ref: str | None) -> str | None:
     """Write a layer over an input that may be left out."""
     return None if ref is None else graph.add(name, layer, ref)
@@ -197,6 +204,13 @@ def _check_departure(
                 "Say how many steps a season has, or depart from 'last'.",
             )
         )
+    if departure == "theta":
+        if season > 1 and 2 * season > context_length:
+            expected = f"at least two seasons ({2 * season} steps) with departure_from='theta'"
+            raise ValueError(explain(owner, "context_length", expected, context_length))
+        if 2 * season > MOST_THETA_STEPS:
+            expected = f"at most {MOST_THETA_STEPS // 2} with departure_from='theta'"
+            raise ValueError(explain(owner, "season", expected, season))
     if head.counts and departure != "none":
         expected = f"'none' with distribution {head.name!r}"
         raise ValueError(explain(owner, "departure_from", expected, departure))

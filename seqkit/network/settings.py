@@ -22,6 +22,7 @@ __all__ = [
     "BiasStart",
     "Channels",
     "ClassifierNetwork",
+    "Combination",
     "DecoderName",
     "Departure",
     "Distribution",
@@ -43,7 +44,8 @@ Scaling: TypeAlias = Literal["none", "standard", "minmax", "robust"]
 PoolingName: TypeAlias = Literal["last", "mean", "max", "mean_max", "attention"]
 DecoderName: TypeAlias = Literal["direct", "recursive", "segment"]
 Normalization: TypeAlias = Literal["none", "last", "standard"]
-Departure: TypeAlias = Literal["none", "last", "seasonal_naive"]
+Departure: TypeAlias = Literal["none", "last", "seasonal_naive", "theta"]
+Combination: TypeAlias = Literal["none", "theta"]
 Channels: TypeAlias = Literal["joint", "independent"]
 MatrixStart: TypeAlias = Literal[
     "glorot_uniform", "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros",

@@ -78,6 +78,7 @@ CONTEXT, HORIZON, QUANTILES = "forecast.context_length", "forecast.horizon", "fo
 DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.patch"
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
+COMBINATION = "model.combine_with"
 COUNTS = ("negative_binomial", "poisson")
 
 STACK = ("model.units", "model.cell", "model.bidirectional", PATCH, "model.dense")
@@ -254,6 +255,12 @@ RULES: tuple[Rule, ...] = (
         "A departure may be negative, a count may not; set {departure_from}: none.",
     ),
     Rule(
+        (DISTRIBUTION, COMBINATION),
+        lambda distribution, combination: distribution not in COUNTS or combination != "theta",
+        "normal or student_t when {combine_with} is theta",
+        "The mean of a count is no place to move; set {combine_with}: none.",
+    ),
+    Rule(
         (DISTRIBUTION, DECODER),
         lambda distribution, decoder: distribution not in COUNTS or decoder != "recursive",
         "normal or student_t when {decoder} is recursive",
@@ -280,6 +287,17 @@ RULES: tuple[Rule, ...] = (
         ),
         "at least {season} when {departure_from} is seasonal_naive",
         "The window must hold a whole season.",
+    ),
+    Rule(
+        (CONTEXT, SEASON, DEPARTURE),
+        lambda context, season, departure: (
+            departure != "theta"
+            or season == 1
+            or context is None
+            or min(_layers(context)) >= 2 * season
+        ),
+        "at least twice {season} when {departure_from} is theta",
+        "The window must hold two seasons.",
     ),
     # what no memory holds
     Rule(

@@ -337,6 +337,13 @@ class ForecastingModel(ModelSection):
     channels: network.Channels = setting(
         "joint", "Several targets together in one window, or each as a series of its own."
     )
+    combine_with: network.Combination | Auto = setting(
+        "auto",
+        "A forecast that the network's is averaged with: theta = level, trend and season of the "
+        "last ten seasons, smoothed. auto = theta where the series (by their median length) hold "
+        f"{auto.FEWEST_SEASONS} to {auto.MOST_SEASONS} seasons, or steps where a season is 1, and "
+        "there are no past or future covariates, which it does not see; else none.",
+    )
 
 
 # train -------------------------------------------------------------------------------------
@@ -445,6 +452,13 @@ class ClassificationTrain(SequenceTrain):
 
 class ForecastingTrain(TrainSection):
     """How the network is trained."""
+
+    epochs: Count | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Most passes over the training part. auto = so many that there are "
+        f"{auto.FORECAST_STEPS} gradient steps and {auto.FORECAST_PASSES} passes over all windows, "
+        f"but {auto.MOST_FORECAST_STEPS} steps and {auto.MOST_FORECAST_EPOCHS} epochs at most.",
+    )
 
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",

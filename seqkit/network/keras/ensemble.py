@@ -8,7 +8,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from seqkit.network.keras.window_layers import LastSteps
+from seqkit.network.keras.head_layers import Combine
+from seqkit.network.keras.window_layers import LastSteps, ThetaForecast
+from seqkit.network.layers import heads
+from seqkit.network.layers import theta as theta_layers
 
 __all__ = ["Median", "build_ensemble"]
 
@@ -24,7 +27,11 @@ class Median(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 
 def build_ensemble(
-    members: Sequence[Callable[[], keras.Model]], context_lengths: Sequence[int] | None = None
+    members: Sequence[Callable[[], keras.Model]],
+    context_lengths: Sequence[int] | None = None,
+    theta: theta_layers.ThetaForecast | None = None,
+    theta_window: int = 0,
+    combine: heads.Combine | None = None,
 ) -> keras.Model:
     """Combine networks: the median of forecasts, whose quantiles stay in order, or the mean.
 
@@ -34,6 +41,13 @@ def build_ensemble(
         Each builds a model; forecasters may differ in their context length only, others not at all.
     context_lengths : sequence of int, optional
         Of forecasters: the longest is that of the whole model; the others see the last steps of it.
+    theta : ThetaForecast, optional
+        A forecast that is combined with the median.
+    theta_window : int
+        Steps that it sees: those of the whole model, which then takes ``lengths``, since a forecast
+        needs the context of its networks only.
+    combine : Combine
+        How they are combined.
 
     Returns
     -------
@@ -45,17 +59,27 @@ def build_ensemble(
         model.name = f"member_{number + 1}"
     if context_lengths is None:
         return _mean(models)
-    longest = max(context_lengths)
+    longest = max(*context_lengths, theta_window)
     inputs = _inputs(models[0], longest)
+    if theta is not None and "lengths" not in inputs:
+        inputs["lengths"] = keras.Input((), dtype="int32", name="lengths")
     forecasts = []
     for number, (model, length) in enumerate(zip(models, context_lengths, strict=True)):
         own = dict(inputs)
         if length < longest:
             own["x"] = LastSteps(length, name=f"last_{number + 1}")(inputs["x"])
-            if "lengths" in own:
-                own["lengths"] = ops.minimum(inputs["lengths"], length)
+        own = {tensor.name: own[tensor.name] for tensor in model.inputs}
+        if "lengths" in own:
+            own["lengths"] = ops.minimum(inputs["lengths"], length)
         forecasts.append(model(own))
-    return keras.Model(inputs, Median(name="forecast")(forecasts), name="forecaster")
+    name = "forecast" if theta is None else "median"
+    forecast = Median(name=name)(forecasts)
+    if theta is not None and combine is not None:
+        targets = inputs["x"][:, :, : forecast.shape[2]]
+        other = ThetaForecast(theta.horizon, theta.season, name="theta")
+        join = Combine(combine.share, combine.middle, combine.moved, name="forecast")
+        forecast = join(forecast, other(targets, lengths=inputs["lengths"]))
+    return keras.Model(inputs, forecast, name="forecaster")
 
 
 def _inputs(model: keras.Model, longest: int | None = None) -> dict[str, Any]:

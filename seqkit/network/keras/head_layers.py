@@ -12,7 +12,7 @@ from seqkit.network.keras.described import Described
 from seqkit.network.layers import heads
 from seqkit.network.ops import keras_namespace
 
-__all__ = ["CountScale", "ForecastLoss", "HeadLayer", "ToUnits"]
+__all__ = ["Combine", "CountScale", "ForecastLoss", "HeadLayer", "ToUnits"]
 
 Tensor = Any
 
@@ -42,6 +42,20 @@ class ToUnits(Described):
 
     def call(self, prediction: Tensor, center: Tensor, spread: Tensor) -> Tensor:
         return self.compute(prediction, center, spread)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Combine(Described):
+    """A prediction moved a share of the way to another forecast ``(B, H, T)`` of its middle."""
+
+    def __init__(
+        self, share: float, middle: Sequence[float] = (), moved: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.describe(heads.Combine(share, tuple(middle), moved))
+
+    def call(self, prediction: Tensor, other: Tensor) -> Tensor:
+        return self.compute(prediction, other)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

@@ -26,6 +26,7 @@ from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Standardize, Unstandardize
 from seqkit.network.layers.shaping import FoldChannels, RepeatRows, Reshape, UnfoldChannels
+from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.layers.windows import NaiveForecast, Normalize, WindowStatistics
 
 __all__ = ["FACES", "keras_model"]
@@ -139,6 +140,9 @@ FACES: dict[type[Layer], Face] = {
     Sigmoid: lambda r, name: keras.layers.Activation("sigmoid", name=name),
     Softmax: lambda r, name: keras.layers.Softmax(name=name),
     Standardize: lambda r, name: layers.Standardize(name=name),
+    ThetaForecast: lambda r, name: _timed(
+        window_layers.ThetaForecast(r.horizon, r.season, name=name)
+    ),
     ToUnits: lambda r, name: head_layers.ToUnits(r.head, name=name),
     UnfoldChannels: lambda r, name: window_layers.UnfoldChannels(r.n_channels, name=name),
     Unstandardize: lambda r, name: layers.Unstandardize(name=name),

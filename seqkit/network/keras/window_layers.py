@@ -14,7 +14,7 @@ import keras
 
 from seqkit.errors import explain
 from seqkit.network.keras.described import Described
-from seqkit.network.layers import padding, patching, shaping, windows
+from seqkit.network.layers import padding, patching, shaping, theta, windows
 
 __all__ = [
     "FoldChannels",
@@ -23,6 +23,7 @@ __all__ = [
     "NaiveForecast",
     "Normalize",
     "Quieten",
+    "ThetaForecast",
     "UnfoldChannels",
     "WindowLayer",
     "WindowStatistics",
@@ -101,6 +102,24 @@ class Normalize(WindowLayer):
         self, targets: Tensor, center: Tensor, spread: Tensor, lengths: Tensor | None = None
     ) -> Tensor:
         return self.compute(targets, center, spread, lengths)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class ThetaForecast(WindowLayer):
+    """The theta forecast of each target of a window: ``(B, L, T) -> (B, H, T)``.
+
+    Parameters
+    ----------
+    horizon, season : int
+        In steps.
+    """
+
+    def __init__(self, horizon: int, season: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(theta.ThetaForecast(horizon, season))
+
+    def call(self, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self.compute(targets, lengths)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

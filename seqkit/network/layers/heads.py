@@ -10,7 +10,7 @@ import numpy as np
 from seqkit.network.heads import HEADS
 from seqkit.network.layers.base import Array, Layer, Saved, Shape
 
-__all__ = ["CountScale", "HeadLayer", "ToUnits"]
+__all__ = ["Combine", "CountScale", "HeadLayer", "ToUnits"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,35 @@ class CountScale(Layer):
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
         return np.concatenate([d[..., :1] * saved["level"], d[..., 1:]], -1), None, None
+
+
+@dataclass(frozen=True)
+class Combine(Layer):
+    """A prediction moved a share of the way to another forecast ``(B, H, T)`` of its middle.
+
+    A point is then their weighted mean; quantiles and distributions keep their spread.
+
+    Parameters
+    ----------
+    share : float
+        From 0, the prediction alone, to 1.
+    middle : tuple of float
+        Weights of the parameters in the prediction's middle; () of a point.
+    moved : int
+        Parameters, the first ones, that are moved.
+    """
+
+    share: float
+    middle: tuple[float, ...] = ()
+    moved: int = 1
+
+    def forward(self, ops: Any, p: Any, saved: Saved, prediction: Any, other: Any) -> Any:
+        if not self.middle:
+            return prediction + self.share * (other - prediction)
+        middle = sum(w * prediction[..., k] for k, w in enumerate(self.middle) if w)
+        shift = (self.share * (other - middle))[..., None]
+        n = self.moved
+        return ops.concatenate([prediction[..., :n] + shift, prediction[..., n:]], axis=-1)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class ForecastFlow(Flow):
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
         columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
         whole = whole.like(train.panel.columns)
-        return Parts(train, None, whole, notes, files, columns, [], paths)
+        epochs = {} if estimator is not None else self.estimator()._epochs_of(train.rows.lengths)
+        return Parts(train, None, whole, notes, files, columns, [], paths, epochs)
 
     def _settle_windows(self, lengths: np.ndarray) -> list[str]:
         """Let the data say how many windows the backtest has, where the recipe does not."""

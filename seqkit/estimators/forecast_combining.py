@@ -1,0 +1,135 @@
+"""A theta forecast beside the networks of a forecaster: which, of what, and how they are combined.
+
+Two kinds of forecast err differently: the network knows what all series have in common, the theta
+forecast goes on from level, trend and season of the one series, of which it sees more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit.data.panel import Panel
+from seqkit.data.windows import WindowSource
+from seqkit.errors import explain
+from seqkit.network.heads import Head
+from seqkit.network.layers.base import Array, Saved
+from seqkit.network.layers.heads import Combine
+from seqkit.network.layers.theta import MOST_THETA_STEPS, ThetaForecast, theta_window
+from seqkit.network.ops import NUMPY
+
+__all__ = ["ThetaBeside", "check_combination", "middle_of"]
+
+SHARE = 0.5
+"""Of the theta forecast. Weights that were fitted on validation windows, by set or by step, were no
+better on the windows after them than half and half."""
+
+
+def middle_of(head: Head, levels: Sequence[float]) -> tuple[float, ...] | None:
+    """Return the weights of a head's parameters in its middle; None where it has no middle.
+
+    Between two quantiles the median is taken to lie on the straight line.
+
+    Examples
+    --------
+    >>> from seqkit.network.heads import HEADS
+    >>> middle_of(HEADS["quantiles"], [0.1, 0.5, 0.9]), middle_of(HEADS["quantiles"], [0.9, 0.95])
+    ((0.0, 1.0, 0.0), None)
+    >>> middle_of(HEADS["normal"], []), middle_of(HEADS["poisson"], [])
+    ((1.0, 0.0), None)
+    """
+    if head.counts:
+        return None
+    if head.name == "quantiles":
+        if not levels[0] <= 0.5 <= levels[-1]:
+            return None
+        unit = np.eye(len(levels))
+        return tuple(float(np.interp(0.5, levels, row)) for row in unit)
+    return () if head.name == "point" else tuple(float(k == 0) for k in range(len(head.parameters)))
+
+
+def check_combination(
+    owner: str, head: Head, levels: Sequence[float], season: int, target_inputs: bool
+) -> None:
+    """Raise where no theta forecast can be combined with the networks'."""
+    why = None
+    if head.counts:
+        why = f"distribution {head.name!r}, whose mean is no place to move"
+    elif middle_of(head, levels) is None:
+        why = f"quantiles {list(levels)}, which are all on one side of the median"
+    elif not target_inputs:
+        why = "a target whose own past is not an input"
+    elif 2 * season > MOST_THETA_STEPS:
+        why = f"a season of {season} steps: two must be {MOST_THETA_STEPS} steps or fewer"
+    if why:
+        raise ValueError(explain(owner, "combine_with", f"'none' with {why}", "theta"))
+
+
+@dataclass(frozen=True)
+class ThetaBeside:
+    """The theta forecast of the end of every window, and how it joins the networks' prediction.
+
+    Parameters
+    ----------
+    context_length : int
+        The longest of the networks.
+    horizon, season : int
+    combine : Combine
+    """
+
+    context_length: int
+    horizon: int
+    season: int
+    combine: Combine
+
+    @classmethod
+    def of(
+        cls, head: Head, levels: Sequence[float], context_length: int, horizon: int, season: int
+    ) -> ThetaBeside:
+        """Return that of a head, combined half and half."""
+        middle = middle_of(head, levels) or ()
+        moved = len(levels) if head.name == "quantiles" else 1
+        return cls(context_length, horizon, season, Combine(SHARE, middle, moved))
+
+    @property
+    def window(self) -> int:
+        """Steps that it sees, where they are there."""
+        return theta_window(self.context_length, self.season)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what builds it beside Keras networks."""
+        return {"theta": ThetaForecast(self.horizon, self.season), "theta_window": self.window,
+                "combine": self.combine}  # fmt: skip
+
+    def moved(
+        self, prediction: Array, panel: Panel, scale: Array, batch_size: int, **which: Any
+    ) -> Array:
+        """Return a prediction in units for windows of a panel, combined with theirs.
+
+        Parameters
+        ----------
+        prediction : ndarray of shape (n_windows, horizon, n_targets[, n_parameters])
+        panel : Panel
+        scale : ndarray of shape (n_targets,)
+            Of the training part.
+        batch_size : int
+        **which
+            As :class:`~seqkit.data.windows.WindowSource` takes them.
+        """
+        source = WindowSource(
+            panel, self.window, self.horizon, targets=False, lengths=True, normalize="standard",
+            offset=np.zeros_like(scale), scale=scale, **which,
+        )  # fmt: skip
+        layer, n = ThetaForecast(self.horizon, self.season), panel.n_targets
+        prediction = prediction.copy()
+        for start in range(0, source.n_examples, batch_size):
+            index = np.arange(start, min(start + batch_size, source.n_examples))
+            inputs = source.take(index)[0]
+            center, spread = source.space(index)
+            normalized = layer.forward(NUMPY, {}, Saved(), inputs["x"][:, :, :n], inputs["lengths"])
+            theta = center + spread * normalized.astype(np.float64)
+            prediction[index] = self.combine.forward(NUMPY, {}, Saved(), prediction[index], theta)
+        return prediction

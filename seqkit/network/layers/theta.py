@@ -1,0 +1,226 @@
+"""The theta forecast of a window: level and trend smoothed, a season that grows with the level.
+
+Assimakopoulos and Nikolopoulos (2000), "The theta model", International Journal of Forecasting 16.
+Hyndman and Billah (2003), "Unmasking the Theta method", IJF 19, show that it is simple exponential
+smoothing with a drift of half the linear trend; Fiorucci et al. (2016), "Models for optimising the
+theta method", IJF 32, choose the share of the trend by its errors. Here everything is a sum over
+the steps of the window, so that it is done for all windows at once, and commutes with a change of
+units: ``theta(a y + b) = a theta(y) + b``.
+
+With ``s`` the season, ``line`` the straight line of least squares through ``z = y - s``, and a
+share ``w`` of its slope ``b`` (theta = 1 / (1 - w); a half is the classical method)::
+
+    u = z - w line                        what is smoothed
+    l[t] = sum_j (1 - a)^j u[t-j] / sum_j (1 - a)^j       its level (discounted mean)
+    forecast[h] = l[n] + w (line[n] + b h) + s[n+h]
+
+Smoothing by a discounted mean needs no first level to be estimated. All ``(a, w)`` of a grid are
+computed, and averaged with weights ``SSE^(-n/2)`` of their errors one step ahead (as Gaussian
+likelihoods): where one of them is clearly best that is a choice, where none is it is a mean.
+
+The season is the mean distance to the centred moving average at each step of the season, as the
+classical decomposition has it, and stretched where it grows with that average:
+``s[t] = f[t mod m] (1 + g (average[t] - its mean))``. With ``g = 1 / mean`` it is multiplicative,
+with 0 additive; what the window says about `g`, and about the figure `f`, is shrunk by its
+uncertainty (Miller and Williams 2003, "Shrinkage estimators of time series seasonal factors", IJF
+19), so that where there is no season none is forecast.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqkit.network.layers.base import Array, Layer, Saved, Shape
+from seqkit.network.layers.padding import valid_tail
+
+__all__ = ["MOST_THETA_STEPS", "ThetaForecast", "theta_window"]
+
+Tensor = Any
+
+SMOOTHING = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 0.99)
+SHARES = (0.0, 0.5, 1.0)
+"""The grid of smoothing constants, and of the share of the trend that is kept."""
+SEASONS = 10
+STRETCH = (0.3, 3.0)
+"""Bounds of what a season is stretched by."""
+MOST_THETA_STEPS = 512
+"""Steps, the last ones, that are smoothed: the lowest constant gives what is before 1e-11."""
+_TINY = 1e-9
+
+
+def theta_window(context_length: int, season: int) -> int:
+    """Return how many steps a theta forecast beside a network is made from, where they are there.
+
+    Ten seasons, and what the network sees at least: level and trend are those of the end of the
+    series, while each season makes the figure surer.
+
+    Examples
+    --------
+    >>> theta_window(36, 12), theta_window(8, 1)
+    (120, 10)
+    """
+    return min(max(context_length, SEASONS * season), MOST_THETA_STEPS)
+
+
+@functools.cache
+def _smoothing(n_steps: int) -> Array:
+    """Discounts of step t (row) in the sum at step k, for each constant: (L, L * G)."""
+    back = np.arange(n_steps)[None, :] - np.arange(n_steps)[:, None]
+    sums = [np.where(back >= 0, (1 - a) ** np.maximum(back, 0.0), 0.0) for a in SMOOTHING]
+    return np.stack(sums, -1).reshape(n_steps, -1).astype(np.float32)
+
+
+@functools.cache
+def _moving_average(n_steps: int, season: int) -> Array:
+    """Weights of step t (row) in the average centred at k, (L, L); 0 where it does not fit."""
+    ends = [] if season % 2 else [0.5]
+    weights = np.array([*ends, *[1.0] * (season - len(ends)), *ends]) / season
+    half = len(weights) // 2
+    found = np.zeros((n_steps, n_steps), np.float32)
+    for k in range(half, n_steps - half):
+        found[k - half : k + half + 1, k] = weights
+    return found
+
+
+@functools.cache
+def _phases(n_steps: int, season: int) -> Array:
+    """Which step of the season a step is, (L, season); the one after the window's end is 0."""
+    return np.eye(season, dtype=np.float32)[np.arange(-n_steps, 0) % season]
+
+
+@dataclass(frozen=True)
+class ThetaForecast(Layer):
+    """The theta forecast of each target of a window: ``(B, L, T) -> (B, H, T)``.
+
+    Parameters
+    ----------
+    horizon : int
+    season : int
+        Steps in a season; a window of less than two is taken to have none.
+    """
+
+    horizon: int
+    season: int = 1
+
+    def shape(self, targets: Shape, lengths: Shape | None = None) -> Shape:
+        return (self.horizon, targets[1])
+
+    def forward(self, ops: Any, p: Any, saved: Saved, targets: Tensor, lengths: Any = None) -> Any:
+        valid = valid_tail(targets, lengths, ops) if lengths is not None else None
+        center = targets[:, -1:, :]
+        y = targets - center
+        if valid is None:
+            valid = ops.ones_like(targets[:1, :, :1])
+        y = ops.where(valid > 0, y, ops.zeros_like(y))  # padding of raw windows may be NaN
+        y, valid = (ops.transpose(part, (0, 2, 1)) for part in (y, valid))
+        count = ops.sum(valid, axis=-1, keepdims=True)  # (B, 1, 1); (1, 1, 1) without lengths
+        unit = ops.sqrt(ops.sum(ops.square(y), axis=-1, keepdims=True) / count)
+        unit = ops.where(unit > 0, unit, ops.ones_like(unit))
+        y = y / unit  # (B, T, L)
+        seasonal = None
+        if self.season > 1 and 2 * self.season <= targets.shape[1]:
+            y, seasonal = self._without_season(ops, y, valid, count)
+        level = self._smoothed(ops, y, valid)  # (B, T, H)
+        if seasonal is not None:
+            figure, growth, mean = seasonal
+            ahead = ops.take(figure, np.arange(self.horizon) % self.season, axis=-1)
+            level = level + ahead * ops.clip(1.0 + growth * (level - mean), *STRETCH)
+        return center + ops.transpose(level * unit, (0, 2, 1))
+
+    def _without_season(self, ops: Any, y: Tensor, valid: Tensor, count: Tensor) -> tuple[Any, Any]:
+        """Return the series less its season, and figure, growth and mean level of the season."""
+        n_steps, m = y.shape[-1], self.season
+        average_at = _moving_average(n_steps, m)
+        half = m // 2
+        # where an average centred at a step lies within the valid steps
+        step = ops.cast(ops.arange(n_steps), valid.dtype)
+        first = n_steps - count
+        inside = ops.cast((step >= first + half) & (step < n_steps - half), valid.dtype)
+        number = ops.maximum(ops.sum(inside, axis=-1, keepdims=True), 1.0)
+        average = ops.matmul(y, _like(ops, average_at, y))
+        apart = (y - average) * inside
+        phases = _phases(n_steps, m)
+        each = ops.maximum(ops.matmul(inside, _like(ops, phases, y)), 1.0)
+        figure = ops.matmul(apart, _like(ops, phases, y)) / each  # (B, T, m)
+        figure = figure - ops.mean(figure, axis=-1, keepdims=True)
+        phase = np.arange(-n_steps, 0) % m
+        usual = ops.take(figure, phase, axis=-1) * inside
+        rest = apart - usual
+
+        # how the season grows with the level
+        mean = ops.sum(average * inside, axis=-1, keepdims=True) / number
+        moved = usual * (average - mean) * inside
+        moves = ops.sum(ops.square(moved), axis=-1, keepdims=True) + _TINY
+        growth = ops.sum(rest * moved, axis=-1, keepdims=True) / moves
+        rest = rest - growth * moved
+        noise = ops.sum(ops.square(rest), axis=-1, keepdims=True) / ops.maximum(number - m, 1.0)
+        growth = growth * _share_kept(ops, noise / moves, ops.square(growth))
+
+        # a figure of n values a step has noise / n as its variance; James and Stein: (m - 3)
+        size = ops.mean(ops.square(figure), axis=-1, keepdims=True)
+        degrees = (m - 3) / (m - 1) if m > 3 else 1.0
+        kept = _share_kept(ops, degrees * noise * m / ops.maximum(number, float(m)), size)
+        enough = ops.cast((count >= 2 * m), y.dtype)
+        figure = figure * kept * enough
+
+        # the level at the ends, where no average fits, is the nearest one
+        at_first = ops.cast(step == first + half, y.dtype)
+        level = ops.take(average, np.minimum(np.arange(n_steps), n_steps - half - 1), axis=-1)
+        begin = ops.sum(average * at_first, axis=-1, keepdims=True)
+        level = ops.where(step < first + half, begin, level)
+        season = ops.take(figure, phase, axis=-1)
+        season = season * ops.clip(1.0 + growth * (level - mean), *STRETCH)
+        return (y - season) * valid, (figure, growth, mean)
+
+    def _smoothed(self, ops: Any, y: Tensor, valid: Tensor) -> Tensor:
+        """Return level and trend going on, (B, T, H), of series (B, T, L) that have no season."""
+        n_steps = min(y.shape[-1], MOST_THETA_STEPS)
+        y, valid = y[:, :, -n_steps:], valid[:, :, -n_steps:]
+        count = ops.sum(valid, axis=-1, keepdims=True)
+        step = ops.cast(ops.arange(1 - n_steps, 1), y.dtype) * valid  # 0 at the window's end
+        middle = ops.sum(step, axis=-1, keepdims=True) / count
+        away = (step - middle) * valid
+        slope = ops.sum(away * y, axis=-1, keepdims=True)
+        slope = slope / ops.maximum(ops.sum(ops.square(away), axis=-1, keepdims=True), _TINY)
+
+        # (B, T, G, L): the levels of the series and of time itself, and their errors one step on
+        discounts = _like(ops, _smoothing(n_steps), y)
+        weight = ops.maximum(self._sums(ops, valid, discounts), _TINY)
+        levels = self._sums(ops, y, discounts) / weight
+        times = self._sums(ops, step, discounts) / weight
+        seen = (valid[:, :, :-1] * valid[:, :, 1:])[:, :, :, None]
+        e_y = (y[:, :, 1:, None] - levels[:, :, :-1]) * seen
+        e_t = (step[:, :, 1:, None] - times[:, :, :-1]) * seen
+        e_t = e_t * slope[..., None]
+        yy, yt, tt = (ops.sum(a * b, axis=2) for a, b in ((e_y, e_y), (e_y, e_t), (e_t, e_t)))
+        level, time = levels[:, :, -1], times[:, :, -1]  # (B, T, G)
+        likelihoods, ends, slopes = [], [], []
+        for share in SHARES:
+            squares = ops.maximum(yy - 2 * share * yt + share * share * tt, 0.0) + _TINY
+            likelihoods.append(-0.5 * ops.maximum(count - 1.0, 1.0) * ops.log(squares))
+            ends.append(level - share * slope * time)
+            slopes.append(ops.zeros_like(level) + share * slope)
+        weights = ops.softmax(ops.concatenate(likelihoods, axis=-1), axis=-1)
+        end = ops.sum(weights * ops.concatenate(ends, axis=-1), axis=-1, keepdims=True)
+        trend = ops.sum(weights * ops.concatenate(slopes, axis=-1), axis=-1, keepdims=True)
+        return end + trend * ops.cast(ops.arange(1, self.horizon + 1), y.dtype)
+
+    @staticmethod
+    def _sums(ops: Any, x: Tensor, discounts: Tensor) -> Tensor:
+        """Return the discounted sums of (B, T, L) at each step, (B, T, L, G)."""
+        n_steps, n = x.shape[-1], len(SMOOTHING)
+        sums = ops.matmul(x, discounts)
+        return ops.reshape(sums, (-1, x.shape[1], n_steps, n))
+
+
+def _share_kept(ops: Any, variance: Tensor, square: Tensor) -> Tensor:
+    """Return what is kept of an estimate with this variance and this square."""
+    return ops.maximum(1.0 - variance / (square + _TINY), 0.0)
+
+
+def _like(ops: Any, constant: Array, x: Tensor) -> Tensor:
+    return ops.convert_to_tensor(constant, dtype=x.dtype)

@@ -172,8 +172,18 @@ def test_parquet_keeps_text_and_named_indexes(tmp_path):
         assert pd.api.types.is_string_dtype(read["s"].dtype)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".ts", ".tsv"])
-@pytest.mark.parametrize("data", [b"a,b\n1,\0\n", "a,b\n1,2\n".encode("utf-16"), b"a,b\n\xff,1\n"])
+ODD_TEXTS = (b"a,b\n1,\0\n", "a,b\n1,2\n".encode("utf-16"), b"a,b\n\xff,1\n")
+
+
+@pytest.mark.parametrize(
+    ("ending", "data"),
+    [
+        *((ending, data) for ending in (".ts", ".tsv", ".jsonl") for data in ODD_TEXTS),
+        (".csv", ODD_TEXTS[0]),
+        (".csv", b"a,b\n\xff\x01,1\n"),
+        (".csv", b"a,b\n" + b"1,2\n" * 40_000 + b"\xff,1\n"),  # behind what is looked at
+    ],
+)
 def test_text_that_is_none(tmp_path, ending, data):
     path = tmp_path / f"a{ending}"
     path.write_bytes(data)
@@ -243,8 +253,7 @@ def test_a_file_that_vanishes_or_changes_meanwhile(tmp_path, monkeypatch):
 
     def vanishing(*args, **kwargs):
         calls.append(1)
-        if len(calls) > 1:
-            path.unlink()
+        path.unlink()
         return opened(*args, **kwargs)
 
     monkeypatch.setattr("seqkit.data.tables.open_text", vanishing)

@@ -222,8 +222,8 @@ def _guess(times: np.ndarray, step: int, zone: str | None) -> str:
             grid = Clock(alias, zone)._grid(distinct[0], distinct[-1])
             if np.isin(distinct, grid).all():
                 return alias
-    if step % day == 0 and zone is not None:
-        return f"{step // day}D"
+    if step % day == 0:
+        return f"{step // day if step > day else ''}D"
     return pd.tseries.frequencies.to_offset(pd.Timedelta(step, unit="us")).freqstr
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqkit.data.clock import Clock
+from seqkit.data.date_parts import with_stamps
 from seqkit.data.missing import check_missing
 from seqkit.data.numbers import column_numbers
 from seqkit.data.panel import Panel
@@ -38,7 +39,7 @@ def panel_from_frame(
     frame: Any,
     *,
     series_id: str | None = None,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     target: str | Sequence[str] | None = None,
     past_covariates: Sequence[str] = (),
     future_covariates: Sequence[str] = (),
@@ -57,7 +58,8 @@ def panel_from_frame(
         Rows of a series in the order of time; rows of several series may be mixed.
     series_id, time, target : str, default=None
         Columns; by default ``unique_id``, ``ds`` (or the frame's time index) and ``y`` where the
-        frame has them, the target else the only column of numbers. Several targets as a list.
+        frame has them, the target else the only column of numbers. Several targets as a list;
+        several columns of time are one stamp (:mod:`seqkit.data.date_parts`).
     past_covariates, future_covariates, static_covariates : sequence of str
         Columns known up to now; over the horizon too; one value a series (numbers or text).
     frequency : str, default=None
@@ -108,14 +110,18 @@ def panel_from_frame(
 def rows_of_frame(
     frame: Any,
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     frequency: str | None = None,
     like: ColumnRoles | None = None,
     where: str = "data",
     **roles: Any,
 ) -> Rows:
     """Read a long frame as it is; parameters and errors are those of :func:`panel_from_frame`."""
-    table = _with_index(as_pandas(frame, where), time if like is None else like.time)
+    time = time if like is None else like.time
+    table = as_pandas(frame, where)
+    if time is None or isinstance(time, str):
+        table = _with_index(table, time)
+    table, time = with_stamps(table, time, where)
     notes: list[str] = []
     if like is None:
         columns, unused = forecast_roles(table, time=time, where=where, **roles)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.guesses import guess_roles
-from seqkit.data.readers import find_files, read_sequences, reader_of
+from seqkit.data.readers import find_files, read_sequences, reader_for
 from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
-from seqkit.data.tables import read_table
+from seqkit.data.tables import Table, read_table
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ class DataSummary:
         "classification", "regression" or "forecasting"; None where there is nothing to learn.
     layout : {"long", "wide"} or None
         None for formats that have one only.
-    target, time, series_id, frequency : str or None
+    target, series_id, frequency : str or None
+    time : str, tuple of str or None
+        The column of stamps, or those that make one together.
+    sort : bool
+        Whether rows have to be brought into the order of time.
     features : tuple of str
         Numeric columns without another role (at most as many as the file has).
     text_columns : tuple of str
@@ -71,7 +75,7 @@ class DataSummary:
     task: str | None
     layout: str | None
     target: str | None
-    time: str | None
+    time: str | tuple[str, ...] | None
     series_id: str | None
     frequency: str | None
     features: tuple[str, ...]
@@ -89,6 +93,7 @@ class DataSummary:
     test_path: str | None
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sort: bool = False
 
 
 def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
@@ -135,22 +140,23 @@ def inspect_data(path: str | Path, target: str | None = None) -> DataSummary:
     ('forecasting', 'date', 'D', 'load', 7)
     """
     file = find_files(path)[0]
-    reader = reader_of(file)
+    reader = reader_for(file)
     if not reader.frame:
         return _inspect_series(str(path), file, target)
-    frame = read_table(file)
+    table = read_table(file)
+    frame = table.frame
     if target is not None and target not in frame.columns:
         shown = ", ".join(frame.columns[:12])
         expected = f"a column of the file ({shown})"
         raise DataError(
             explain(str(file), "target", expected, target, suggest(target, frame.columns))
         )
-    return _inspect_table(str(path), file, frame, target)
+    return _inspect_table(str(path), table, target)
 
 
 def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
     """Read a format that states its own layout."""
-    ending = reader_of(file).ending
+    ending = reader_for(file).ending
     stated = target if ending == ".npz" else None
     sequences = read_sequences(file, target=stated, missing="interpolate")
     reasons = {"layout": f"{ending} files have one layout"}
@@ -196,12 +202,14 @@ def _inspect_series(path: str, file: Path, target: str | None) -> DataSummary:
     )
 
 
-def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | None) -> DataSummary:
+def _inspect_table(path: str, table: Table, target: str | None) -> DataSummary:
     import pandas as pd
 
+    frame, file = table.frame, table.path
     reasons: dict[str, str] = {}
-    roles = guess_roles(frame, target, reasons)
-    target, time, series_id = roles.target, roles.time, roles.series_id
+    roles = guess_roles(frame, target, reasons, table.stamps)
+    target, series_id, stamps = roles.target, roles.series_id, roles.stamps
+    time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = np.arange(len(frame))
     if roles.layout == "long":
         codes = np.zeros(len(frame), dtype=np.int64)
@@ -218,13 +226,20 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency = guess_frequency(frame, time, codes, file, reasons) if time else None
+    frequency, sort = None, False
+    if stamps is not None:
+        frequency = guess_frequency(stamps.values, "_".join(roles.times), codes, reasons)
+        within = np.diff(codes[np.argsort(codes, kind="stable")]) == 0
+        steps = np.diff(stamps.values[np.argsort(codes, kind="stable")]).astype(np.float64)
+        sort = bool((steps[within] < 0).any())
+        if sort:
+            reasons["sort"] = "the rows are not in the order of time"
     season = horizon = context = None
     if task == "forecasting":
         season, horizon, context = guess_sizes(frequency, shortest, longest, reasons)
     return DataSummary(
         path=path,
-        ending=reader_of(file).ending,
+        ending=reader_for(file).ending,
         task=task,
         layout=roles.layout,
         target=target,
@@ -246,6 +261,7 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, target: str | Non
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=roles.notes,
+        sort=sort,
     )
 
 

@@ -14,18 +14,20 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
-from seqkit.data.files import LIMITS, reading, sized
+from seqkit.data.dialect import ReadSettings
+from seqkit.data.files import LIMITS, PACKINGS, reading, sized
 from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.missing import Missing, check_missing
 from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import column_names, read_long, read_table, read_wide
+from seqkit.data.stamps import looks_dated
+from seqkit.data.tables import Table, column_names, has_header, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 __all__ = [
     "LAYOUTS",
     "READERS",
+    "ReadSettings",
     "Reader",
     "column_names",
     "find_files",
     "read_frame",
     "read_sequences",
+    "reader_for",
     "reader_of",
 ]
 
@@ -61,7 +65,7 @@ class Reader:
     description : str
         As `seqkit list readers` shows it.
     read : dict of str to callable
-        By layout ("" for formats that have one): ``read(path, roles)`` returns a `Read`.
+        By layout ("" for formats that have one): ``read(path, roles, settings)`` returns a `Read`.
     roles : tuple of str
         Arguments of `read_sequences` that the format can use.
     frame : bool
@@ -70,53 +74,55 @@ class Reader:
 
     ending: str
     description: str
-    read: dict[str, Callable[[Path, Roles], Read]]
+    read: dict[str, Callable[[Path, Roles, ReadSettings], Read]]
     roles: tuple[str, ...]
     frame: bool = False
 
-    def layout(self, given: str | None, series_id: str | None, time: str | None) -> str:
+    def layout(self, given: str | None, series_id: str | None, time: Any) -> str:
         """Return the layout that a file of this format is read in; "" where it has one only."""
         way = given or ("long" if series_id is not None or time is not None else "wide")
         return way if way in self.read else ""
 
 
-_TABLE: dict[str, Callable[[Path, Roles], Read]] = {"long": read_long, "wide": read_wide}
+_TABLE: dict[str, Callable[[Path, Roles, ReadSettings], Read]] = {
+    "long": read_long,
+    "wide": read_wide,
+}
 _TABLE_ROLES = ("layout", "target", "features", "series_id", "time", "group")
+_TEXTS = (
+    Reader(
+        ".ts",
+        "UEA/UCR archive: header, one series a line, channels parted by ':', label last",
+        {"": lambda path, roles, settings: read_ts(path)},
+        ("features",),
+    ),
+    Reader(
+        ".tsv",
+        "UCR archive: one series a line, label first, one value a step; NaN at the end pads; "
+        "with a header a table",
+        {"": lambda path, roles, settings: read_tsv(path)},
+        ("features",),
+    ),
+    Reader(".csv", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+    Reader(".jsonl", "table, an object a line", _TABLE, _TABLE_ROLES, frame=True),
+)
 
 READERS: dict[str, Reader] = {
     row.ending: row
     for row in (
-        Reader(
-            ".ts",
-            "UEA/UCR archive: header, one series a line, channels parted by ':', label last",
-            {"": lambda path, roles: read_ts(path)},
-            ("features",),
+        *_TEXTS,
+        *(
+            replace(row, ending=row.ending + ending, description=f"the same, packed by {name}")
+            for row in _TEXTS
+            for ending, (name, _) in PACKINGS.items()
         ),
-        Reader(
-            ".ts.gz",
-            "the same, gzipped",
-            {"": lambda path, roles: read_ts(path)},
-            ("features",),
-        ),
-        Reader(
-            ".tsv",
-            "UCR archive: one series a line, label first, one value a step; NaN at the end pads",
-            {"": lambda path, roles: read_tsv(path)},
-            ("features",),
-        ),
-        Reader(
-            ".tsv.gz",
-            "the same, gzipped",
-            {"": lambda path, roles: read_tsv(path)},
-            ("features",),
-        ),
-        Reader(".csv", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
-        Reader(".csv.gz", "the same, gzipped", _TABLE, _TABLE_ROLES, frame=True),
         Reader(".parquet", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".feather", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".xlsx", "table in a sheet of Excel; needs openpyxl", _TABLE, _TABLE_ROLES, True),
         Reader(
             ".npz",
             "NumPy arrays X and y; lengths, group, id, part, features; or each with _train, _test",
-            {"": read_npz},
+            {"": lambda path, roles, settings: read_npz(path, roles)},
             ("target", "features", "series_id", "group"),
         ),
     )
@@ -140,11 +146,18 @@ def reader_of(path: str | Path) -> Reader:
     for ending in sorted(READERS, key=len, reverse=True):
         if name.endswith(ending):
             return READERS[ending]
-    suffix = "".join(Path(name).suffixes[-2:] if name.endswith(".gz") else Path(name).suffixes[-1:])
+    packed = name.endswith(tuple(PACKINGS))
+    suffix = "".join(Path(name).suffixes[-2:] if packed else Path(name).suffixes[-1:])
     known = "one of " + ", ".join(READERS)
     raise DataError(
         explain(str(path), "the file's ending", known, suffix, suggest(suffix, READERS))
     )
+
+
+def reader_for(path: Path) -> Reader:
+    """Return the reader of a file that is there: a `.tsv` with a header is a table."""
+    reader = reader_of(path)
+    return READERS[".csv"] if reader.ending.startswith(".tsv") and has_header(path) else reader
 
 
 def find_files(
@@ -245,10 +258,11 @@ def read_sequences(
     target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     series_id: str | None = None,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     group: str | None = None,
     missing: Missing = "error",
     folders: Sequence[str | Path] = (".",),
+    settings: ReadSettings | None = None,
 ) -> Sequences:
     r"""Read labelled series from one or many files.
 
@@ -265,8 +279,9 @@ def read_sequences(
         are left out with a line in the log; one that is mostly numbers is an error instead.
     series_id : str, optional
         Column that names the series a row belongs to.
-    time : str, optional
-        Column of time stamps; must ascend within each series.
+    time : str or sequence of str, optional
+        Column of time stamps, or several that make one (a date and a time of day, a year and a
+        quarter); must ascend within each series.
     group : str, optional
         Column that tells which series belong together under ``split.method: group``.
     missing : {"error", "interpolate", "indicator"}, default="error"
@@ -274,6 +289,8 @@ def read_sequences(
         estimator, which repairs it the way this says. An infinity raises always.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
+    settings : ReadSettings, optional
+        How the files are to be read, where that is not to be found out.
 
     Returns
     -------
@@ -309,13 +326,14 @@ def read_sequences(
     files = find_files(paths, folders)
     parts: list[Sequences] = []
     for path in files:
-        reader = reader_of(path)
+        reader = reader_for(path)
         for role, value in given.items():
             if value is not None and role not in reader.roles:
                 expected = f"absent for {reader.ending} files, which say it themselves"
                 raise DataError(explain(str(path), role, expected, value, "Leave it out."))
         read = reader.read[reader.layout(layout, series_id, time)]
-        sequences, locate = read(path, Roles(target, features, series_id, time, group))
+        roles = Roles(target, features, series_id, time, group)
+        sequences, locate = read(path, roles, settings or ReadSettings())
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))
         _check_values(sequences, locate, missing)
@@ -370,26 +388,33 @@ def read_frame(
     *,
     columns: Sequence[str] = (),
     labels: Sequence[str] = (),
+    time: str | Sequence[str] | None = None,
     folders: Sequence[str | Path] = (".",),
+    settings: ReadSettings | None = None,
 ) -> pd.DataFrame:
-    """Read tables for forecasting, one row a time step, as they are.
+    """Read tables for forecasting, one row a time step.
 
     Parameters
     ----------
     paths : str, Path, or a list of them
-        `.csv` (plain or gzipped) and `.parquet` files; see `find_files`. All must have the same
-        columns; their rows follow one another.
+        Tables of any format of `READERS`; see `find_files`. All must have the same columns; their
+        rows follow one another.
     columns : sequence of str, optional
         Columns that must be there.
     labels : sequence of str, optional
         Columns whose text is kept as it is spelled: "NA" may name a series.
+    time : str or sequence of str, optional
+        The column of stamps, or several that make one. Default: ``ds``, else the columns of text
+        that are dates.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
+    settings : ReadSettings, optional
+        How the files are to be read, where that is not to be found out.
 
     Returns
     -------
     pandas.DataFrame
-        Missing values are NaN.
+        Missing values are NaN; stamps that are dates are such, in UTC where they had a zone.
 
     Raises
     ------
@@ -398,22 +423,50 @@ def read_frame(
     """
     import pandas as pd
 
+    settings = settings or ReadSettings()
     frames: list[pd.DataFrame] = []
     files = find_files(paths, folders)
     for path in files:
-        reader = reader_of(path)
+        reader = reader_for(path)
         if not reader.frame:
             known = "one of " + ", ".join(r.ending for r in READERS.values() if r.frame)
             raise DataError(explain(str(path), "a file for forecasting", known, reader.ending))
-        frame = read_table(path, Roles(target=[c for c in labels if c is not None]))
+        roles = Roles(target=[c for c in labels if c is not None], time=time)
+        table = read_table(path, roles, settings)
+        frame = table.frame
         for name in columns:
-            if name not in frame.columns:
+            if name not in frame.columns and name not in roles.times:
                 shown = ", ".join(frame.columns[:12])
                 expected = f"a column of the file ({shown})"
                 hint = suggest(name, frame.columns)
                 raise DataError(explain(str(path), "column", expected, name, hint))
+        _date(table, roles)
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))
         frames.append(frame)
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    if settings.sort:
+        at = roles.time or ("ds" if "ds" in frame.columns else None)
+        if at is None:
+            raise DataError(explain(str(files[0]), "sort", "used with time", None,
+                                    "Name the column of stamps with data.time."))  # fmt: skip
+        frame = frame.sort_values(at, kind="stable", ignore_index=True)
+    return frame
+
+
+def _date(table: Table, roles: Roles) -> None:
+    """Make stamps of the column of time, or of every column of text that is dates."""
+    import pandas as pd
+
+    frame = table.frame
+    named = roles.time or ("ds" if "ds" in frame.columns else None)
+    dated = [named] if named else [
+        c for c in frame.columns if c not in roles.labels and looks_dated(frame[c])
+    ]  # fmt: skip
+    for name in dated:
+        stamps = table.stamps(name)
+        if stamps.values.dtype.kind == "M":
+            index = pd.DatetimeIndex(stamps.values)
+            zoned = index if stamps.zone is None else index.tz_localize("UTC")
+            frame[name] = zoned if stamps.zone is None else zoned.tz_convert(stamps.zone)

@@ -52,7 +52,9 @@ class Roles:
     target : str or sequence of str, optional
     features : sequence of str, optional
         Default: every numeric column left over.
-    series_id, time, group : str, optional
+    series_id, group : str, optional
+    time : str or sequence of str, optional
+        Several columns, such as a date and a time of day, are joined to one.
     """
 
     def __init__(
@@ -60,13 +62,15 @@ class Roles:
         target: str | Sequence[str] | None = None,
         features: Sequence[str] | None = None,
         series_id: str | None = None,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         group: str | None = None,
     ) -> None:
         self.targets: tuple[str, ...] = as_names(target)
         self.single_target = isinstance(target, str)
         self.features = None if features is None else tuple(features)
-        self.series_id, self.time, self.group = series_id, time, group
+        self.series_id, self.group = series_id, group
+        self.times = as_names(time)
+        self.time = "_".join(self.times) or None
 
     @property
     def labels(self) -> list[str]:
@@ -79,7 +83,7 @@ class Roles:
             *(("target", name) for name in self.targets),
             *(("features", name) for name in self.features or ()),
             ("series_id", self.series_id),
-            ("time", self.time),
+            *(("time", name) for name in self.times),
             ("group", self.group),
         ]
         taken: dict[str, str] = {}

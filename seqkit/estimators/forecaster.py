@@ -140,8 +140,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
-    time : a column's name or None, default=None
-        Column of time stamps; for forecasting, default `ds` where there is one.
+    time : a column's name, a list of different columns' names or None, default=None
+        Column of time stamps, or a list of those that make one: a date and a time of day, a year
+        and a month or quarter. For forecasting, default `ds`, or the only column of dates.
     target : a column's name, a list of different columns' names or None, default=None
         Column to forecast; a list forecasts several together. Default: `y`, or the only numeric
         column left over.

@@ -85,7 +85,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     batch_size: int = 32
     ensemble: int = 1
     series_id: str | None = None
-    time: str | None = None
+    time: str | Sequence[str] | None = None
     target: str | Sequence[str] | None = None
     past_covariates: Sequence[str] = ()
     future_covariates: Sequence[str] = ()

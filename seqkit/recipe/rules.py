@@ -19,7 +19,16 @@ from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_si
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
 
-TABLE_ENDINGS = (".csv", ".parquet", ".csv.gz")
+TABLE_ENDINGS = (
+    ".parquet",
+    ".feather",
+    ".xlsx",
+    *(
+        ending + packing
+        for ending in (".csv", ".jsonl")
+        for packing in ("", ".gz", ".bz2", ".xz", ".zip")
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         ("data.layout", PATH),
         lambda layout, path: layout is None or path is None or is_table(path),
-        "absent for a file that is neither .csv nor .parquet",
+        "absent for a file that is no table",
         "Remove it.",
     ),
     Rule(

@@ -44,6 +44,7 @@ __all__ = [
     "count",
     "distinct",
     "listing",
+    "names",
     "phrase",
     "positive",
     "setting",
@@ -125,6 +126,11 @@ def distinct(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
         raise PydanticCustomError("distinct", "Name every item once.")
     return values
+
+
+def names(allowed: tuple[str, ...]) -> Any:
+    """Return the type of a list of different names out of a table."""
+    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(distinct)]
 
 
 def _rising(values: list[float]) -> list[float]:

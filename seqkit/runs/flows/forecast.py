@@ -14,7 +14,7 @@ import numpy as np
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.novelty import seen, unlike
-from seqkit.data.readers import find_files, read_frame
+from seqkit.data.readers import ReadSettings, find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
 from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
@@ -80,7 +80,14 @@ class ForecastFlow(Flow):
             else:
                 files += find_files(data or recipe.path)
                 named = [name for role in NAMED for name in as_names(getattr(recipe, role))]
-                frame = read_frame(files, columns=named, labels=as_names(recipe.series_id))
+                labels = as_names(recipe.series_id)
+                frame = read_frame(
+                    files,
+                    columns=named,
+                    labels=labels,
+                    time=recipe.time,
+                    settings=ReadSettings.of(recipe),
+                )
         return (
             frame,
             shown_path(data or recipe.path or f"data.dataset {recipe.dataset}"),
@@ -216,7 +223,10 @@ class ForecastFlow(Flow):
         well: split-conformal, from the errors on the rolling origins of the run's own test part.
         """
         frame, where, _, _ = self._frame(data)
-        coming = None if future is None else read_frame(future)
+        recipe = self.recipe.data
+        coming = None
+        if future is not None:
+            coming = read_frame(future, time=recipe.time, settings=ReadSettings.of(recipe))
         with refused(where, future):
             series = estimator._reading(frame)
             prediction, panel = estimator._forecast(series, horizon, coming)

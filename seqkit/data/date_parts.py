@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.stamps import UNIT, is_stamped, looks_dated, read_stamps
+from seqkit.data.dates import more_regular
+from seqkit.data.stamps import (
+    UNIT,
+    Stamps,
+    is_stamped,
+    looks_dated,
+    read_stamps,
+    unread_stamps,
+)
 from seqkit.errors import DataError, explain
 
 if TYPE_CHECKING:
@@ -69,6 +77,7 @@ def joined_stamps(
 
     given: dict[str, np.ndarray] = {}
     stamps: np.ndarray | None = None
+    doubt: tuple[str, Stamps] | None = None
     seconds = np.zeros(len(frame))
     for name in names:
         column = frame[name]
@@ -81,17 +90,17 @@ def joined_stamps(
             given[part] = _numbers(column, part, where)
             continue
         read = read_stamps(column, None, day_first)
-        if stamps is not None or read.values.dtype.kind != "M" or len(read.unread) or read.clash:
+        if stamps is not None or read.values.dtype.kind != "M" or len(read.unread):
             bad = int(read.unread[0]) if len(read.unread) else 0
-            got = read.clash or column.iloc[bad]
             expected = (
                 "a date, a time of day, or a part of a stamp that its name says, of: "
                 + ", ".join(PARTS)
             )
-            hint = "Say data.day_first: true or false." if read.clash else ""
             at = f"{where}: row {bad}"
-            raise DataError(explain(at, f"time column {name!r}", expected, got, hint))
+            raise DataError(explain(at, f"time column {name!r}", expected, str(column.iloc[bad])))
         stamps = read.values
+        if read.clash:
+            doubt = name, read
     if stamps is None:
         stamps = _of_numbers(given, names, where)
     elif set(given) - set(LENGTHS):
@@ -100,7 +109,17 @@ def joined_stamps(
     for unit, length in LENGTHS.items():
         if unit in given:
             seconds += length * given[unit]
-    stamps = stamps + np.round(seconds * 1e6).astype(np.int64).astype("m8[us]")
+    behind = np.round(seconds * 1e6).astype(np.int64).astype("m8[us]")
+    stamps = stamps + behind
+    if doubt is not None:
+        name, read = doubt
+        other = read_stamps(frame[name], None, not read.form.startswith("day")).values + behind
+        chosen = more_regular(stamps, other)
+        if chosen is None:
+            error = unread_stamps(read, frame[name], lambda row: where, f"time column {name!r}")
+            assert error is not None
+            raise error
+        stamps = (stamps, other)[chosen]
     return pd.Series(stamps, index=frame.index, name="_".join(names))
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "NumberForm",
     "date_format_names",
     "is_date_text",
+    "more_regular",
     "read_numbers",
     "read_texts",
 ]
@@ -94,7 +95,7 @@ _D, _Y2, _Y4 = r"\d{1,2}", r"\d{2}", r"\d{4}"
 def _quarters(text: pd.Series) -> pd.Series:
     """Return "1990-07" for the third quarter of 1990, however it is written."""
     year = text.str.extract(r"(\d{4})", expand=False)
-    quarter = text.str.extract(r"[Qq]\s?([1-4])|([1-4])[Qq]").bfill(axis=1)[0]
+    quarter = text.str.extract(r"^([1-4])[Qq]|[Qq]\s?([1-4])").bfill(axis=1)[0]
     return year + "-" + (quarter.astype("Int64") * 3 - 2).astype(str).str.zfill(2)
 
 
@@ -335,7 +336,7 @@ def read_texts(
             break
     if not readings:
         return best
-    return _decided(readings, known, text.index.get_indexer(known.index))
+    return _decided(readings, text.index.get_indexer(known.index))
 
 
 def _check_format(date_format: str) -> None:
@@ -415,7 +416,7 @@ def _century(values: np.ndarray) -> np.ndarray:
 
 
 def _decided(
-    readings: list[tuple[DateForm, np.ndarray, str | None]], known: pd.Series, rows: np.ndarray
+    readings: list[tuple[DateForm, np.ndarray, str | None]], rows: np.ndarray
 ) -> DateReading:
     """Return the reading that makes stamps regular, or both where both are."""
     form, values, zone = readings[0]
@@ -423,20 +424,36 @@ def _decided(
     if not others:
         return DateReading(values, zone, form.name)
     other = others[0]
-    scores = [_irregular(reading[1][rows]) for reading in (readings[0], other)]
-    for one, two, reading in ((0, 1, readings[0]), (1, 0, other)):
-        if DECISIVE * scores[one] < scores[two] or (scores[one] == 0 < scores[two]):
-            return DateReading(reading[1], reading[2], reading[0].name)
-    back = [int((np.diff(r[1][rows]).astype(np.int64) < 0).sum()) for r in (readings[0], other)]
-    for one, two, reading in ((0, 1, readings[0]), (1, 0, other)):
-        if back[one] == 0 < back[two]:
-            return DateReading(reading[1], reading[2], reading[0].name)
-    shown = [", ".join(known.iloc[:3])]
+    chosen = more_regular(values[rows], other[1][rows])
+    if chosen is not None:
+        form, values, zone = (readings[0], other)[chosen]
+        return DateReading(values, zone, form.name)
+    shown = []
     for reading in (readings[0], other):
         dates = ", ".join(map(str, reading[1][rows[:3]].astype("M8[D]")))
         shown.append(f"{reading[0].name} {dates}")
-    clash = f"{shown[1]}; {shown[2]}"
-    return DateReading(values, zone, form.name, clash)
+    return DateReading(values, zone, form.name, "; ".join(shown))
+
+
+def more_regular(first: np.ndarray, second: np.ndarray) -> int | None:
+    """Return which of two readings of the same rows makes the stamps regular, None where neither.
+
+    That with far fewer irregular steps; else the one that never goes back in time, if the other
+    does.
+
+    Examples
+    --------
+    >>> days = np.array(["2024-02-01", "2024-03-01", "2025-01-01"], "M8[us]")
+    >>> more_regular(days, np.array(["2024-01-02", "2024-01-03", "2025-01-01"], "M8[us]"))
+    """
+    pair = (first, second)
+    off = [_irregular(values) for values in pair]
+    back = [int((np.diff(values).astype(np.int64) < 0).sum()) for values in pair]
+    for counts, times in ((off, DECISIVE), (back, np.inf)):
+        for one, other in ((0, 1), (1, 0)):
+            if counts[other] and (not counts[one] or times * counts[one] < counts[other]):
+                return one
+    return None
 
 
 def _irregular(values: np.ndarray) -> int:

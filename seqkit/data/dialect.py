@@ -136,7 +136,7 @@ def find_dialect(path: Path, settings: ReadSettings | None = None) -> Dialect:
     stated = re.fullmatch(r'"?sep=(.)"?', lines[0])  # as Excel writes it
     if stated:
         lines[0] = ""
-    comments = [i for i, line in enumerate(lines) if line.startswith("#")]
+    comments = {i for i, line in enumerate(lines) if line.startswith("#")}
     plain = ["" if line.startswith("#") else line for line in lines]
     with reading(path, "a table of quoted cells", ""):
         separator = settings.separator or (stated and stated[1]) or _separator(plain)
@@ -159,8 +159,9 @@ def find_dialect(path: Path, settings: ReadSettings | None = None) -> Dialect:
         decimal = settings.decimal or ("," if settings.thousands == "." else ".")
         thousands = settings.thousands or ""
     found = Dialect(
-        tuple(columns), separator, decimal, thousands, encoding, header, skip, bool(comments)
-    )
+        tuple(columns), separator, decimal, thousands, encoding, header, skip,
+        any(i > skip for i in comments),
+    )  # fmt: skip
     _say(path, found, lines[:skip], bool(stated))
     return found
 
@@ -215,15 +216,12 @@ def _separator(lines: list[str]) -> str:
         if width > 1 and share >= 0.8 and rank > best_rank:
             best, best_rank = separator, rank
     if best_rank == (False, 0.0):
-        counts = [len(line.split()) for line in lines if line.strip()]
-        if len(counts) > 2 and counts[0] > 1 and len(set(counts)) == 1 and not _dated(lines):
+        words = [line.split() for line in lines if line.strip()]
+        # a date and a time of day with a space between them are one stamp
+        stamps = all(len(row) == 2 and re.match(r"\d+:\d\d", row[1]) for row in words[1:])
+        if len(words) > 2 and not stamps and {len(row) for row in words} == {max(2, len(words[0]))}:
             return SPACES
     return best
-
-
-def _dated(lines: list[str]) -> bool:
-    """Whether the lines are one column of stamps, in which a space is no separator."""
-    return is_date_text([line for line in lines if line.strip()][1:20])
 
 
 def _rows(lines: list[str], separator: str) -> list[_Line]:
@@ -359,12 +357,12 @@ def _say(path: Path, found: Dialect, above: list[str], stated: bool) -> None:
     if not found.header:
         words.append(f"no header: columns {', '.join(found.columns[:4])}" + (
             ", ..." if len(found.columns) > 4 else ""))  # fmt: skip
-    titles = [line for line in above[stated:] if line.strip()]
+    titles = [line for line in above[stated:] if line.strip() and line[0] != "#"]
     if titles:
         text = titles[0].strip()
         many = f"{len(titles)} lines" if len(titles) > 1 else "the line"
         words.append(f"{many} above the table left out ({text[:40]!r})")
-    elif found.comments:
+    if found.comments or any(line[:1] == "#" for line in above):
         words.append("comment lines (#) left out")
     if words:
         log.info("%s: read with %s", path, "; ".join(words))

@@ -335,7 +335,10 @@ def column_as_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
     """Return a column as float64; text is an error that shows the first value that is no number."""
     numbers, odd = column_numbers(column)
     if odd is not None:
-        hint = "Encode text as numbers, or name the column under static_covariates."
+        hint = (
+            "Encode text as numbers, or name the column under static_covariates; what means "
+            "missing can be said under data.missing_values."
+        )
         what = f"column {name!r}"
         raise DataError(explain(where, what, "numbers", column.iloc[odd], hint))
     return numbers

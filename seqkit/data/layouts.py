@@ -70,7 +70,9 @@ def rows_of_columns(frame: pd.DataFrame, kept: Sequence[str], where: str) -> pd.
         if not len(known):
             raise DataError(explain(where, f"column {name!r}", "of at least one value", "none"))
         rows = frame.iloc[known[0] : known[-1] + 1]
-        parts.append(rows[list(kept)].assign(**{ID: name, TARGET: rows[name].astype(np.float64)}))
+        part = rows[list(kept)].copy()
+        part[ID], part[TARGET] = name, rows[name].astype(np.float64)
+        parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 

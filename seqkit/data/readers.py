@@ -26,7 +26,7 @@ from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.missing import Missing, check_missing
 from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.stamps import looks_dated
+from seqkit.data.stamps import is_stamped, looks_dated
 from seqkit.data.tables import Table, column_names, has_header, read_long, read_table, read_wide
 from seqkit.errors import DataError, explain, suggest
 
@@ -388,6 +388,7 @@ def read_frame(
     *,
     columns: Sequence[str] = (),
     labels: Sequence[str] = (),
+    numbers: Sequence[str] = (),
     time: str | Sequence[str] | None = None,
     folders: Sequence[str | Path] = (".",),
     settings: ReadSettings | None = None,
@@ -403,6 +404,8 @@ def read_frame(
         Columns that must be there.
     labels : sequence of str, optional
         Columns whose text is kept as it is spelled: "NA" may name a series.
+    numbers : sequence of str, optional
+        Of `columns`, those that must hold numbers.
     time : str or sequence of str, optional
         The column of stamps, or several that make one. Default: ``ds``, else the columns of text
         that are dates.
@@ -440,29 +443,32 @@ def read_frame(
                 expected = f"a column of the file ({shown})"
                 hint = suggest(name, frame.columns)
                 raise DataError(explain(str(path), "column", expected, name, hint))
-        _date(table, roles)
+        for name in numbers:
+            frame[name] = table.numbers(name, "column")
+        dated = _date(table, roles)
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))
         frames.append(frame)
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     if settings.sort:
-        at = roles.time or ("ds" if "ds" in frame.columns else None)
-        if at is None:
-            raise DataError(explain(str(files[0]), "sort", "used with time", None,
+        if len(dated) != 1:
+            raise DataError(explain(str(files[0]), "sort", "used with one column of time", dated,
                                     "Name the column of stamps with data.time."))  # fmt: skip
-        frame = frame.sort_values(at, kind="stable", ignore_index=True)
+        frame = frame.sort_values(dated[0], kind="stable", ignore_index=True)
     return frame
 
 
-def _date(table: Table, roles: Roles) -> None:
-    """Make stamps of the column of time, or of every column of text that is dates."""
+def _date(table: Table, roles: Roles) -> list[str]:
+    """Make stamps of the column of time, or of every column of text that is dates; name them."""
     import pandas as pd
 
     frame = table.frame
     named = roles.time or ("ds" if "ds" in frame.columns else None)
     dated = [named] if named else [
-        c for c in frame.columns if c not in roles.labels and looks_dated(frame[c])
+        name
+        for name in frame.columns
+        if name not in roles.labels and (is_stamped(frame[name]) or looks_dated(frame[name]))
     ]  # fmt: skip
     for name in dated:
         stamps = table.stamps(name)
@@ -470,3 +476,4 @@ def _date(table: Table, roles: Roles) -> None:
             index = pd.DatetimeIndex(stamps.values)
             zoned = index if stamps.zone is None else index.tz_localize("UTC")
             frame[name] = zoned if stamps.zone is None else zoned.tz_convert(stamps.zone)
+    return dated

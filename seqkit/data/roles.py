@@ -264,7 +264,7 @@ def forecast_roles(
     if series_id is None and DEFAULT_ID in names:
         series_id = DEFAULT_ID
     if time is None:
-        time = _time_column(table)
+        time = _time_column(table, where)
     lists = []
     for label, given in (
         ("past", past_covariates),
@@ -301,11 +301,14 @@ def forecast_roles(
     return columns, [str(name) for name in names if name not in taken]
 
 
-def _time_column(table: pd.DataFrame) -> str | None:
+def _time_column(table: pd.DataFrame, where: str) -> str | None:
     if DEFAULT_TIME in table.columns:
         return DEFAULT_TIME
     stamped = [str(name) for name in table.columns if is_stamped(table[name])]
-    return stamped[0] if len(stamped) == 1 else None
+    if len(stamped) > 1:
+        expected = "named, as there are several columns of stamps"
+        raise DataError(explain(where, "time", expected, ", ".join(stamped)))
+    return stamped[0] if stamped else None
 
 
 def _target_column(table: pd.DataFrame, taken: set[str | None], where: str) -> str:

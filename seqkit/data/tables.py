@@ -136,7 +136,7 @@ class Table:
         if error := unread_stamps(stamps, column, self.place_of, f"time {name!r}"):
             raise error
         if stamps.form not in ("", "ISO 8601"):
-            known = f"{column.iloc[0]} is {stamps.values[0].astype('M8[s]')}"
+            known = f"{column.iloc[0]} is {_shown(stamps.values)}"
             log.info("%s: time %r was read as %s: %s", self.path, name, stamps.form, known)
         return stamps
 
@@ -187,8 +187,16 @@ def read_table(
         joined = joined_stamps(frame, roles.times, str(path), settings.day_first)
         frame = frame.drop(columns=list(roles.times))
         frame.insert(0, str(roles.time), joined)
+        first = _shown(joined.to_numpy().astype("M8[us]"))
+        log.info("%s: %s make one stamp, the first %s", path, ", ".join(roles.times), first)
     _tell_of_sentinels(frame.drop(columns=[c for c in roles.labels if c in frame]), path)
     return Table(frame, path, dialect, settings)
+
+
+def _shown(values: np.ndarray) -> str:
+    """Return the first of some dates, its time of day where any of them has one."""
+    unit = "D" if (values == values.astype("M8[D]")).all() else "s"
+    return str(values[0].astype(f"M8[{unit}]"))
 
 
 def _typed(path: Path) -> Callable[[Path, ReadSettings], pd.DataFrame] | None:

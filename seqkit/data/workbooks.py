@@ -66,7 +66,7 @@ def read_workbook(path: Path, settings: ReadSettings) -> pd.DataFrame:
         raise DataError(explain(str(path), "the file", "a table", "empty sheets"))
     name, rows = next(iter(filled.items()))
     if len(filled) > 1:
-        log.warning("%s: sheet %r is read; %s are not: name one with data.sheet", path, name,
+        log.warning("%s: sheet %r is read, and not %s: name one with data.sheet", path, name,
                     ", ".join(map(repr, list(filled)[1:5])))  # fmt: skip
     return _framed(path, rows, settings)
 
@@ -98,7 +98,8 @@ def _framed(path: Path, rows: list[tuple[Any, ...]], settings: ReadSettings) -> 
     head = [text + [""] * (width - len(text)) if 2 * len(text) > width else text for text in texts]
     start, header = table_start(head, settings.header)
     if start:
-        log.info("%s: %d rows above the table left out (%r)", path, start, texts[0][0][:40])
+        many = f"{start} rows" if start > 1 else "the row"
+        log.info("%s: %s above the table left out (%r)", path, many, texts[0][0][:40])
     width = max(len(row) for row in rows[start:])
     check_columns(str(path), width)
     names = head[start][:width] if header else []

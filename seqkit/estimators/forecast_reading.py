@@ -141,6 +141,18 @@ class Reading:
             panel.columns
         )
 
+    def on_grid(self) -> Reading:
+        """The same series with a row of missing values for every stamp that was absent.
+
+        So that rows are steps, and the horizon after a row is as long for every origin.
+        """
+        panel, rows = self.panel, self.rows
+        if panel.absent is None:
+            return self
+        said = (*panel.said, *(note for note in panel.notes if "absent time stamps" in note))
+        panel = dataclasses.replace(panel, absent=None, said=said)
+        return dataclasses.replace(self, rows=rows.on_grid(), panel=panel)
+
     def like(self, columns: ColumnRoles) -> Reading:
         """The same series as a model that was fitted on these columns sees them."""
         return dataclasses.replace(

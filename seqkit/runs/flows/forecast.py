@@ -33,6 +33,7 @@ MOST_PICTURES = 3  # series whose forecast is drawn
 NAMED = (
     "series_id", "time", "target", "past_covariates", "future_covariates", "static_covariates",
 )  # fmt: skip
+VALUES = ("target", "past_covariates", "future_covariates")
 
 
 class ForecastFlow(Flow):
@@ -55,6 +56,7 @@ class ForecastFlow(Flow):
                 whole = estimator._reading(frame)
             else:
                 whole = self.estimator()._reading(frame, fitted=False)
+            whole = whole.on_grid()
             if estimator is not None:
                 return Parts(None, None, whole, notes, files, {}, [], paths)
             lengths, test = whole.rows.lengths, self.recipe.data.split.test
@@ -85,6 +87,7 @@ class ForecastFlow(Flow):
                     files,
                     columns=named,
                     labels=labels,
+                    numbers=[name for role in VALUES for name in as_names(getattr(recipe, role))],
                     time=recipe.time,
                     settings=ReadSettings.of(recipe),
                 )

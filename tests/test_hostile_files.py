@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import struct
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather as pf
 import pyarrow.parquet as pq
 import pytest
 
@@ -133,6 +135,75 @@ def test_gzip(tmp_path, ending):
     # 200 MB of one line, packed as badly as gzip can
     path.write_bytes(gzip.compress(b"a,b\n" * (ending == ".csv.gz") + b"0" * 200_000_000, 1))
     refused(path, "times its own size")
+
+
+def test_other_packings(tmp_path):
+    bomb = b"a,b\n" + b"0" * 200_000_000
+    refused(_written(tmp_path / "a.csv.bz2", bz2.compress(bomb)), "times its own size")
+    refused(_written(tmp_path / "a.csv.xz", lzma.compress(bomb, preset=0)), "times its own size")
+    refused(_written(tmp_path / "a.csv.zip", _zip({"a.csv": bomb})), "times its own size")
+    small = b"a,b\n1,2\n" * 500
+    refused(_written(tmp_path / "b.csv.xz", lzma.compress(small)[:-12]), "whole xz")
+    refused(_written(tmp_path / "b.csv.bz2", bz2.compress(small)[:-12]), "whole bzip2")
+    refused(_written(tmp_path / "b.csv.zip", _zip({"a.csv": small})[:-30]), "a zip archive")
+    refused(_written(tmp_path / "c.csv.zip", _zip({"a": small, "b": small})), "of one file")
+    refused(_written(tmp_path / "d.csv.zip", _zip({})), "of one file")
+    packed = lzma.compress(small, preset=0)
+    # one byte of the block header is the size of the dictionary, 0x24 a gigabyte; then a checksum
+    at = packed.index(b"\x21\x01") + 2
+    head = packed[12:at] + b"\x24" + packed[at + 1 : 12 + 4 * (packed[12] + 1) - 4]
+    asking = packed[:12] + head + struct.pack("<I", zlib.crc32(head)) + packed[12 + len(head) + 4 :]
+    refused(_written(tmp_path / "e.csv.xz", asking), "Memory usage limit")
+
+
+def test_feather_and_workbooks_declare_more_than_they_hold(tmp_path):
+    path = tmp_path / "a.feather"
+    pf.write_feather(pa.table({"y": np.zeros(20_000_000)}), path, compression="zstd")
+    refused(path, "times its own size", read_frame)
+    path = tmp_path / "a.xlsx"
+    pd.DataFrame({"a": [1.0], "b": [2.0]}).to_excel(path, index=False)
+    with zipfile.ZipFile(path) as store:
+        parts = {name: store.read(name) for name in store.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    rows = b"".join(
+        b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (i, i) for i in range(9, 40_000)
+    )
+    wide = {**parts, sheet: parts[sheet].replace(b"</sheetData>", rows + b"</sheetData>")}
+    refused(_written(path, _zip(wide)), "times its own size", read_frame)
+    long = {**parts, sheet: parts[sheet] + b" " * 100_000_000}
+    refused(_written(path, _zip(long)), "times its own size", read_frame)
+    laughs = b'<!DOCTYPE x [<!ENTITY a "%s">' % (b"ha" * 1000)
+    laughs += b"".join(
+        b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 50 if i else b"&a;" * 50) for i in range(6)
+    )
+    head, body = parts[sheet].split(b"<worksheet", 1)
+    body = body.replace(b"<sheetData>", b"<sheetData><row><c><v>&a5;</v></c></row>")
+    refused(
+        _written(path, _zip({**parts, sheet: head + laughs + b"]><worksheet" + body})),
+        "workbook",
+        read_frame,
+    )
+
+
+def test_lines_of_many_keys_are_no_table(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(f'{{"k{i}": 1}}' for i in range(20_000)))
+    refused(path, "times its own size|columns", read_frame)
+    path.write_text("[" * 100_000)
+    refused(path, "a JSON object in line 1", read_frame)
+
+
+def _written(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def _zip(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as store:
+        for name, data in members.items():
+            store.writestr(name, data)
+    return file.getvalue()
 
 
 def test_parquet_declares_more_than_it_holds(tmp_path):

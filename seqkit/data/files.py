@@ -79,6 +79,11 @@ LIMITS: dict[str, Limit] = {
         "characters of the name of a column, a series, a group or a class",
         "as long as a file name may be; an array of names takes the longest for each",
     ),
+    "download": Limit(
+        4 * 2**30,
+        "bytes that a URL may lead to",
+        "more than that is no table that fits into memory",
+    ),
     "dictionary": Limit(
         128 * 2**20,
         "bytes of memory that unpacking an .xz file may take",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.errors import DataError, explain
+from seqkit.data.labels import series_name
+from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["rows_of_columns", "rows_of_entries"]
+__all__ = ["labels_of_files", "rows_of_columns", "rows_of_entries"]
 
 log = logging.getLogger(__name__)
 
@@ -128,3 +131,71 @@ def rows_of_entries(
             expected, got = f"on the grid of frequency {frequency!r}", str(entry["start"])
             raise DataError(explain(at, "start", expected, got))
     return pd.concat(parts, ignore_index=True)
+
+
+def labels_of_files(
+    files: Sequence[Path], label_from: str | dict[str, str], labels: pd.DataFrame | None = None
+) -> list[str]:
+    """Return the label of each file, where files hold one series each.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    label_from : {"folder", "file"} or dict
+        The name of the folder, or of the file without its endings; ``regex``, whose first group is
+        looked for in the path; or ``file`` and ``label``, columns of `labels`.
+    labels : pandas.DataFrame, optional
+        A row a file; its names may lack folders, and endings.
+
+    Examples
+    --------
+    >>> labels_of_files([Path("walks/run/a.csv"), Path("walks/rest/b.csv")], "folder")
+    ['run', 'rest']
+    >>> labels_of_files([Path("s1_run_03.csv")], {"regex": r"_([a-z]+)_"})
+    ['run']
+    """
+    if label_from == "folder":
+        return [file.resolve().parent.name for file in files]
+    if label_from == "file":
+        return [series_name(file) for file in files]
+    assert isinstance(label_from, dict)
+    if labels is not None:
+        return [_labelled(file, label_from, labels) for file in files]
+    try:
+        pattern = re.compile(label_from["regex"])
+    except re.error as error:
+        expected = f"a regular expression ({error})"
+        raise DataError(
+            explain("data", "label_from.regex", expected, label_from["regex"])
+        ) from None
+    if not pattern.groups:
+        hint = "Put the label in parentheses, as in walk_(\\w+)_."
+        raise DataError(
+            explain("data", "label_from.regex", "with a group", label_from["regex"], hint)
+        )
+    found = []
+    for file in files:
+        match = pattern.search(file.as_posix())
+        if match is None or match[1] is None:
+            expected = f"found by label_from.regex, {label_from['regex']!r}"
+            raise DataError(explain(str(file), "the label", expected, file.as_posix()))
+        found.append(match[1])
+    return found
+
+
+def _labelled(file: Path, names: dict[str, str], labels: pd.DataFrame) -> str:
+    """Return the label that a table has of a file: by its path, its name, or without the ending."""
+    for name in (names["file"], names["label"]):
+        if name not in labels.columns:
+            expected = f"a column of {names['table']} ({', '.join(labels.columns[:12])})"
+            hint = suggest(name, labels.columns)
+            raise DataError(explain(names["table"], "label_from", expected, name, hint))
+    keys = labels[names["file"]].astype("str").str.replace("\\", "/", regex=False)
+    path = file.as_posix()
+    same = keys.map(lambda key: path == key or path.endswith(f"/{key}")).to_numpy(bool)
+    if not same.any():
+        same = (keys == series_name(file)).to_numpy()
+    if same.sum() != 1:
+        expected = f"once in column {names['file']!r} of {names['table']}"
+        raise DataError(explain(path, "the file", expected, f"{int(same.sum())} times"))
+    return str(labels[names["label"]].to_numpy()[same][0])

@@ -6,24 +6,22 @@ nor TensorFlow.
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import glob
-import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
 from seqkit.data.dialect import ReadSettings
-from seqkit.data.files import LIMITS, PACKINGS, reading, sized
+from seqkit.data.files import PACKINGS
 from seqkit.data.labels import integer_labels, series_name
+from seqkit.data.layouts import labels_of_files, rows_of_columns
 from seqkit.data.missing import Missing, check_missing
+from seqkit.data.paths import find_files
 from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.stamps import is_stamped, looks_dated
@@ -160,97 +158,6 @@ def reader_for(path: Path) -> Reader:
     return READERS[".csv"] if reader.ending.startswith(".tsv") and has_header(path) else reader
 
 
-def find_files(
-    paths: str | Path | Sequence[str | Path], folders: Sequence[str | Path] = (".",)
-) -> list[Path]:
-    """Return the files that names and patterns stand for, each once, patterns sorted by name.
-
-    Parameters
-    ----------
-    paths : str, Path, or a list of them
-        File names, or patterns with ``*``, ``?``, ``[...]`` and ``**``. A file whose name is
-        the pattern itself comes first.
-    folders : sequence of str or Path, default=(".",)
-        Where relative names are searched for; the first folder that has a match counts.
-
-    Raises
-    ------
-    DataError
-        No such file (with near names), an empty file, a folder, a pattern without a match.
-    """
-    files: dict[Path, None] = {}
-    for one in [paths] if isinstance(paths, str | Path) else paths:
-        if "\0" in str(one):
-            raise DataError(explain("data", "path", "a file name, without NUL", str(one)))
-        with reading(Path(one), "a file name", "Name the home folder in full."):
-            name = str(Path(one).expanduser())
-        candidates = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
-        pattern = any(c in name for c in "*?[")
-        for candidate in candidates:
-            if _there(candidate):
-                matches = [candidate]
-            elif pattern:
-                matches = _matching(candidate)
-            else:
-                matches = []
-            if matches:
-                break
-        else:
-            _raise_missing(name, candidates, pattern)
-        for candidate in matches:
-            if sized(candidate).st_size == 0:
-                raise DataError(
-                    explain(str(candidate), "the file", "data", "an empty file (0 bytes)")
-                )
-        files.update(dict.fromkeys(matches))
-    if not files:
-        raise DataError(explain("data", "path", "at least one file", paths))
-    return list(files)
-
-
-def _there(path: Path) -> bool:
-    """Whether there is something of that name, be it a broken link."""
-    try:
-        return path.is_symlink() or path.exists()
-    except OSError as error:  # a name too long, a folder that may not be opened
-        got = error.strerror or str(error)
-        raise DataError(explain(str(path), "path", "a file that can be opened", got)) from error
-
-
-def _matching(path: Path) -> list[Path]:
-    """Return the files a pattern stands for, sorted by name."""
-    most = LIMITS["files"].value
-    with reading(path, "a pattern of file names", ""):
-        matches = list(itertools.islice(glob.iglob(str(path), recursive=True), most + 1))
-    if len(matches) > most:
-        hint = "Use a narrower pattern."
-        raise DataError(
-            explain(
-                str(path), "the pattern", f"of at most {most:,} files", f"more than {most:,}", hint
-            )
-        )
-    return [path for path in map(Path, sorted(matches)) if not path.is_dir()]
-
-
-def _raise_missing(name: str, paths: list[Path], pattern: bool) -> NoReturn:
-    if pattern:
-        shown = " or ".join(str(path) for path in paths)
-        raise DataError(explain("data", "path", "a pattern that matches files", shown))
-    hint = ""
-    for path in paths:
-        # a hint is worth no second error
-        with contextlib.suppress(OSError):
-            names = [p.name for p in path.parent.iterdir()]
-            if near := difflib.get_close_matches(path.name, names, n=3):
-                hint = f"Did you mean {' or '.join(near)}?"
-                break
-    else:
-        missing = [str(p.parent) for p in paths if not p.parent.is_dir()]
-        hint = f"There is no folder {missing[0]}." if missing else ""
-    searched = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
-    raise DataError(explain("data", "path", "a file that exists", name + searched, hint))
-
-
 def read_sequences(
     paths: str | Path | Sequence[str | Path],
     *,
@@ -261,6 +168,7 @@ def read_sequences(
     time: str | Sequence[str] | None = None,
     group: str | None = None,
     missing: Missing = "error",
+    label_from: str | dict[str, str] | None = None,
     folders: Sequence[str | Path] = (".",),
     settings: ReadSettings | None = None,
 ) -> Sequences:
@@ -287,6 +195,9 @@ def read_sequences(
     missing : {"error", "interpolate", "indicator"}, default="error"
         "error": NaN raises here, where file and line are known. Otherwise NaN is kept for the
         estimator, which repairs it the way this says. An infinity raises always.
+    label_from : {"folder", "file"} or dict, optional
+        Every file is one series; where its label stands, see `layouts.labels_of_files`. With
+        ``table`` that table is read.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
     settings : ReadSettings, optional
@@ -324,8 +235,11 @@ def read_sequences(
         "group": group,
     }
     files = find_files(paths, folders)
+    found = None if label_from is None else _labels(files, label_from, folders)
+    if found is not None and layout is None and series_id is None:
+        given["layout"] = layout = "long"
     parts: list[Sequences] = []
-    for path in files:
+    for i, path in enumerate(files):
         reader = reader_for(path)
         for role, value in given.items():
             if value is not None and role not in reader.roles:
@@ -337,6 +251,11 @@ def read_sequences(
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))
         _check_values(sequences, locate, missing)
+        if found is not None:
+            if len(sequences) != 1 or sequences.y is not None:
+                expected = "one, without a label of its own, as label_from says"
+                raise DataError(explain(str(path), "the series", expected, len(sequences)))
+            sequences = replace(sequences, y=np.array(found[i : i + 1]))
         if len(files) > 1:
             sequences = _named_after(path, sequences)
         if parts and sequences.features != parts[0].features:
@@ -347,6 +266,18 @@ def read_sequences(
         parts.append(sequences)
     sequences = parts[0] if len(parts) == 1 else concatenate(parts)
     return replace(sequences, y=integer_labels(sequences.y))
+
+
+def _labels(
+    files: list[Path], label_from: str | dict[str, str], folders: Sequence[str | Path]
+) -> list[str]:
+    """Return the label of each file; a table of them is read."""
+    if isinstance(label_from, dict) and "table" in label_from:
+        names = {"file": "file", "label": "label", **label_from}
+        [path] = find_files(names["table"], folders)
+        table = read_table(path, Roles(target=[names["file"], names["label"]]))
+        return labels_of_files(files, names, table.frame)
+    return labels_of_files(files, label_from)
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
@@ -390,6 +321,7 @@ def read_frame(
     labels: Sequence[str] = (),
     numbers: Sequence[str] = (),
     time: str | Sequence[str] | None = None,
+    layout: str = "long",
     folders: Sequence[str | Path] = (".",),
     settings: ReadSettings | None = None,
 ) -> pd.DataFrame:
@@ -409,6 +341,8 @@ def read_frame(
     time : str or sequence of str, optional
         The column of stamps, or several that make one. Default: ``ds``, else the columns of text
         that are dates.
+    layout : {"long", "columns"}, default="long"
+        A row a step; or a column a series, which becomes a long frame: `layouts.rows_of_columns`.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
     settings : ReadSettings, optional
@@ -446,6 +380,9 @@ def read_frame(
         for name in numbers:
             frame[name] = table.numbers(name, "column")
         dated = _date(table, roles)
+        if layout == "columns":
+            kept = [*dated, *(name for name in columns if name not in (*dated, *roles.times))]
+            frame = rows_of_columns(frame, kept, str(path))
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))

@@ -18,6 +18,7 @@ from seqkit.recipe.types import (
     Column,
     Columns,
     File,
+    Files,
     Fraction,
     Label,
     OneOf,
@@ -119,10 +120,10 @@ class ForecastingSplit(Section):
 class DataSection(Section):
     """Where the data comes from and which columns mean what."""
 
-    path: File | None = setting(
+    path: Files | None = setting(
         None,
-        "File to read, by its ending, or a glob over several. Looked for beside the recipe "
-        "first, then in the working folder.",
+        "File to read, by its ending, a glob over several, a URL (needs fsspec), or a list of "
+        "them. Looked for beside the recipe first, then in the working folder.",
     )
     dataset: Annotated[str, OneOf(DATASETS)] | None = setting(
         None, "Embedded data set instead of path; `seqkit list datasets` names them."
@@ -181,10 +182,35 @@ class DataSection(Section):
     )
 
 
+class LabelTable(Section):
+    """A table of the labels of files."""
+
+    table: File = setting(..., "Table with a row a file.")
+    file: Column = setting("file", "Its column of file names, with or without folders and ending.")
+    label: Column = setting("label", "Its column of labels.")
+
+
+class LabelPattern(Section):
+    """A part of a file's path that is its label."""
+
+    regex: Annotated[str, MinLen(1), MaxLen(1000), Words("a regular expression")] = setting(
+        ..., "Its first group, found in the path, is the label, as in walk_(\\w+)_\\d+."
+    )
+
+
 class SequenceData(DataSection):
     """Where the data comes from and which columns mean what."""
 
-    test_path: File | None = setting(None, "File or glob of the test part, instead of split.test.")
+    label_from: Literal["folder", "file"] | LabelPattern | LabelTable | None = setting(
+        None,
+        "Where the label of a file stands that holds one series, instead of target: its folder's "
+        "name, its own name, {regex: ...} of its path, or {table: labels.csv, file: ..., "
+        "label: ...}.",
+    )
+
+    test_path: Files | None = setting(
+        None, "File, glob, URL or list of the test part, instead of split.test."
+    )
     layout: Literal["long", "wide"] | None = setting(
         None,
         "For tables: long has one row a time step, wide one row a series. Default: "
@@ -219,6 +245,11 @@ class ForecastingData(DataSection):
         None,
         "Column to forecast; a list forecasts several together. Default: `y`, or the only "
         "numeric column left over.",
+    )
+    layout: Literal["long", "columns"] = setting(
+        "long",
+        "long has one row a time step; columns has one column a series, named as the column is: "
+        "series_id and target are then `unique_id` and `y`.",
     )
     frequency: (
         Annotated[str, MinLen(1), MaxLen(100), Words("a pandas frequency such as h, D or MS")]

@@ -89,6 +89,7 @@ class ForecastFlow(Flow):
                     labels=labels,
                     numbers=[name for role in VALUES for name in as_names(getattr(recipe, role))],
                     time=recipe.time,
+                    layout=recipe.layout,
                     settings=ReadSettings.of(recipe),
                 )
         return (

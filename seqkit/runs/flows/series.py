@@ -167,6 +167,7 @@ class SeriesFlow(Flow):
             time=data.time,
             group=data.group,
             missing=data.missing,
+            label_from=_plain(data.label_from),
             settings=ReadSettings.of(data),
         )
 
@@ -324,6 +325,11 @@ class SeriesFlow(Flow):
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+def _plain(label_from: Any) -> Any:
+    """Return where labels stand as the reader takes it."""
+    return label_from.model_dump() if hasattr(label_from, "model_dump") else label_from
 
 
 def _check_targets(part: Any, where: str) -> None:

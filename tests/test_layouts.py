@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seqkit import SequenceForecaster
 from seqkit.data import paths
 from seqkit.data.files import LIMITS
+from seqkit.data.frames import panel_from_frame
+from seqkit.data.futures import future_steps
 from seqkit.data.inspect import inspect_data
 from seqkit.data.readers import ReadSettings, find_files, read_frame, read_sequences
 from seqkit.errors import DataError, RecipeError
+from seqkit.estimators.forecast_reading import ForecastReader
 from seqkit.recipe.reading import read_recipe
 from seqkit.runs.flows import check_data, flow_of
 
@@ -63,7 +67,7 @@ def test_labels_that_are_not_found(walks, monkeypatch):
         with pytest.raises(DataError, match=None) as caught:
             read_sequences("r*/*.csv", label_from=label_from)
         assert words in str(caught.value)
-    with pytest.raises(RecipeError, match="label_from must be absent when data.target is given"):
+    with pytest.raises(RecipeError, match=r"label_from must be absent when data\.target"):
         read_recipe({"task": "classification",
                      "data": {"path": "a.csv", "target": "y", "label_from": "folder"}})  # fmt: skip
 
@@ -150,3 +154,73 @@ def test_files_at_urls(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
     with pytest.raises(DataError, match="pip install fsspec"):
         find_files("memory://sets/other.csv")
+
+
+def weather(n=60, first="2024-01-01"):
+    rng = np.random.default_rng(0)
+    kinds = np.array(["sun", "rain", "snow"])[rng.integers(0, 3, n)]
+    effect = pd.Series(kinds).map({"sun": 5.0, "rain": 0.0, "snow": -5.0}).to_numpy()
+    stamps = pd.date_range(first, periods=n, freq="D")
+    return pd.DataFrame({"ds": stamps, "y": 20 + effect, "weather": kinds})
+
+
+def test_covariates_of_text_are_channels_of_their_categories(caplog):
+    frame = weather()
+    panel = panel_from_frame(frame, target="y", future_covariates=["weather"])
+    assert panel.columns.future == ("weather=rain", "weather=snow", "weather=sun")
+    expected = frame["weather"].to_numpy()[:, None] == np.array(["rain", "snow", "sun"])
+    np.testing.assert_array_equal(panel.values[:, 1:], expected)
+    # the next frame is read in the same way, whatever categories it has
+    coming = weather(4, "2024-03-01").assign(weather=["snow", "fog", "snow", "sun"])
+    steps = future_steps(panel, 4, coming)
+    assert steps[0, :, 1:].tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert "column 'weather' has 'fog', which training had not" in caplog.text
+    typed = frame.assign(weather=["1"] * 59 + ["sun!"])  # a mistyped number is no category
+    with pytest.raises(DataError, match=r"'weather' must be numbers; got 'sun!'"):
+        panel_from_frame(typed, target="y", future_covariates=["weather"])
+    many = frame.assign(weather=[f"k{i}" for i in range(60)])
+    with pytest.raises(DataError, match="categories of 'weather' must be at most 50; got 60"):
+        panel_from_frame(many, target="y", past_covariates=["weather"])
+
+
+def test_a_forecaster_learns_from_categories_known_ahead():
+    frame = weather(200)
+    model = SequenceForecaster(
+        context_length=4, horizon=2, units=8, epochs=60, future_covariates=["weather"],
+        target="y", random_state=0, patience=0, learning_rate=0.01, normalize="none", patch=1,
+    )  # fmt: skip
+    model.fit(frame[:160])
+    forecast = model.forecast(frame[:160], future=frame[160:162])
+    truth = frame["y"].to_numpy()[160:162]
+    assert np.abs(forecast["y"].to_numpy() - truth).max() < 2.5  # without it 5 on average
+    again = ForecastReader.from_dict(model._reader.to_dict())
+    assert again.columns.future == ("weather=rain", "weather=snow", "weather=sun")
+
+
+def test_holidays_are_known_ahead():
+    stamps = pd.date_range("2024-12-01", periods=24, freq="D")
+    frame = pd.DataFrame({"ds": stamps, "y": np.arange(24.0)})
+    panel = panel_from_frame(frame, calendar=["holiday:DE"])
+    assert panel.columns.future_channels == ("holiday:DE_today", "holiday:DE_tomorrow")
+    days = future_steps(panel, 9, None)[0, :, 1:]  # from Christmas day to New Year and after
+    today = dict(zip(panel.shown(panel.future_times(9)[0]).strftime("%m-%d"), days, strict=True))
+    assert today["12-25"].tolist() == [1, 1]
+    assert today["12-26"].tolist() == [1, 0]
+    assert today["12-31"].tolist() == [0, 1]
+    assert today["01-01"].tolist() == [1, 0]
+    with pytest.raises(DataError, match="a country, or a part of one"):
+        panel_from_frame(frame, calendar=["holiday:XX"])
+    with pytest.raises(ValueError, match="two capital letters"):
+        panel_from_frame(frame, calendar=["holiday:de"])
+
+
+@pytest.mark.parametrize("names", [(None, None), ("instance", "when")])
+def test_frames_of_sktime_name_series_and_stamps_in_their_index(names):
+    stamps = pd.date_range("2024-01-01", periods=5, freq="D")
+    index = pd.MultiIndex.from_product([["a", "b"], stamps], names=names)
+    frame = pd.DataFrame({"load": np.arange(10.0)}, index=index)
+    panel = panel_from_frame(frame)
+    assert panel.columns.series_id == (names[0] or "unique_id")
+    assert panel.columns.time == (names[1] or "ds")
+    np.testing.assert_array_equal(panel.targets(1)[:, 0], np.arange(5.0, 10))
+    assert panel_from_frame(frame, like=panel.columns).frequency == "D"

@@ -168,7 +168,9 @@ def _find_time(
                 continue
             with np.errstate(invalid="ignore"):  # of infinities
                 steps = np.diff(column.to_numpy(dtype=np.float64))
-            named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
+            named = _named(name, COUNTER_NAMES) is not None and 10 * (steps > 0).sum() > 9 * len(
+                steps
+            )
             if steps.size and (named or (index == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
                 counters[name] = read
         elif kinds.is_datetime64_any_dtype(column.dtype) or looks_dated(column):

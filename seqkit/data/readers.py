@@ -337,7 +337,7 @@ def read_frame(
     labels : sequence of str, optional
         Columns whose text is kept as it is spelled: "NA" may name a series.
     numbers : sequence of str, optional
-        Of `columns`, those that must hold numbers.
+        Of `columns`, those that must hold numbers, or categories throughout.
     time : str or sequence of str, optional
         The column of stamps, or several that make one. Default: ``ds``, else the columns of text
         that are dates.
@@ -360,6 +360,8 @@ def read_frame(
     """
     import pandas as pd
 
+    from seqkit.data.categories import is_category
+
     settings = settings or ReadSettings()
     frames: list[pd.DataFrame] = []
     files = find_files(paths, folders)
@@ -378,7 +380,8 @@ def read_frame(
                 hint = suggest(name, frame.columns)
                 raise DataError(explain(str(path), "column", expected, name, hint))
         for name in numbers:
-            frame[name] = table.numbers(name, "column")
+            if not is_category(frame[name]):
+                frame[name] = table.numbers(name, "column")
         dated = _date(table, roles)
         if layout == "columns":
             kept = [*dated, *(name for name in columns if name not in (*dated, *roles.times))]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.data.missing import check_missing
-from seqkit.data.stamps import check_calendar, is_stamped
+from seqkit.data.stamps import calendar_channels, check_calendar, is_stamped
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqkit.data.clock import Clock
 
 __all__ = [
+    "DEFAULT_ID",
     "DEFAULT_TARGET",
     "DEFAULT_TIME",
     "ColumnRoles",
@@ -211,9 +212,9 @@ class ColumnRoles:
 
     @property
     def future_channels(self) -> tuple[str, ...]:
-        """Channels known over the horizon: covariates, masks, a sine and a cosine a calendar."""
+        """Channels known over the horizon: covariates, masks, two a calendar feature."""
         masks = self.future if self.missing == "indicator" else ()
-        cycles = (f"{name}_{part}" for name in self.calendar for part in ("sin", "cos"))
+        cycles = (channel for name in self.calendar for channel in calendar_channels(name))
         return (*self.future, *(f"{name}_missing" for name in masks), *cycles)
 
     @property

@@ -6,6 +6,7 @@ an integer step. The arithmetic of regular stamps is that of :mod:`seqkit.data.c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALENDAR",
+    "HOLIDAY",
     "UNIT",
     "Stamps",
+    "calendar_channels",
     "calendar_features",
     "check_calendar",
     "check_ordered",
@@ -60,20 +63,32 @@ CALENDAR: dict[str, Cycle] = {
 }
 
 
+HOLIDAY = re.compile(r"holiday:([A-Z]{2})(?:-([A-Z0-9]{1,6}))?")
+"""A calendar feature that is no cycle: the public holidays of a country, or of a part of one."""
+
+
+def calendar_channels(name: str) -> tuple[str, str]:
+    """Return the names of the two channels of a calendar feature."""
+    parts = ("today", "tomorrow") if HOLIDAY.fullmatch(name) else ("sin", "cos")
+    return f"{name}_{parts[0]}", f"{name}_{parts[1]}"
+
+
 def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndarray:
-    """Positions in calendar cycles, each as a sine and a cosine.
+    """Positions in calendar cycles, each as a sine and a cosine; holidays as 1 on two days.
 
     Parameters
     ----------
     stamps : pandas.DatetimeIndex of length n
         In the time zone whose clock matters.
     names : sequence of str
-        Names of :data:`CALENDAR`.
+        Names of :data:`CALENDAR`, or ``holiday:DE`` for the public holidays of a country,
+        ``holiday:DE-BY`` for those of a part of it.
 
     Returns
     -------
     numpy.ndarray of shape (n, 2 * len(names)), float32
-        For every name the sine, then the cosine.
+        For every name the sine, then the cosine; of holidays whether the day is one, then whether
+        the next one is.
 
     Examples
     --------
@@ -88,6 +103,12 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
     codes, distinct = pd.factorize(stamps)
     out = np.empty((len(distinct), 2 * len(names)), np.float32)
     for column, name in enumerate(names):
+        if HOLIDAY.fullmatch(name):
+            days = pd.DatetimeIndex(distinct).tz_localize(None).to_numpy().astype("M8[D]")
+            known = _holidays(name, days)
+            out[:, 2 * column] = np.isin(days, known)
+            out[:, 2 * column + 1] = np.isin(days + 1, known)
+            continue
         cycle = CALENDAR[name]
         angle = 2 * np.pi * np.asarray(cycle.position(distinct), np.float64) / cycle.period
         out[:, 2 * column] = np.sin(angle)
@@ -95,13 +116,39 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
     return out[codes]
 
 
+def _holidays(name: str, days: np.ndarray) -> np.ndarray:
+    """Return the public holidays of the years of some days, and of the year after them."""
+    try:
+        import holidays
+    except ImportError:
+        hint = "Install it with: pip install holidays; or give the days as a future covariate."
+        raise DataError(explain("calendar", "holidays", f"installed, for {name}", None, hint)) \
+            from None  # fmt: skip
+    found = HOLIDAY.fullmatch(name)
+    assert found is not None
+    years = days.astype("M8[Y]").astype(int) + 1970
+    span = range(int(years.min()), int(years.max()) + 2) if len(years) else range(0)
+    try:
+        known = holidays.country_holidays(found[1], subdiv=found[2], years=span)
+    except NotImplementedError as error:
+        codes = holidays.list_supported_countries()
+        hint = "" if found[1] in codes else suggest(found[1], codes)
+        hint = hint or str(error).split(".")[0] + "."
+        expected = "a country, or a part of one, of the package holidays"
+        raise DataError(explain("calendar", "a feature", expected, name, hint)) from None
+    return np.array(sorted(known), "M8[D]")
+
+
 def check_calendar(names: Sequence[str], where: str = "calendar") -> tuple[str, ...]:
-    """Return the names as a tuple, or raise on one that is not in :data:`CALENDAR`."""
+    """Return the names as a tuple; raise on one that is no row of :data:`CALENDAR` or holiday."""
     names = (names,) if isinstance(names, str) else tuple(names or ())
     for name in names:
-        if name not in CALENDAR:
-            expected = "one of " + ", ".join(CALENDAR)
-            raise ValueError(explain(where, "a feature", expected, name, suggest(name, CALENDAR)))
+        if name not in CALENDAR and not HOLIDAY.fullmatch(name):
+            expected = "one of " + ", ".join(CALENDAR) + ", holiday:DE"
+            hint = suggest(name, CALENDAR)
+            if name.lower().startswith("holiday"):
+                hint = "The country has two capital letters, a part of it stands behind a hyphen."
+            raise ValueError(explain(where, "a feature", expected, name, hint))
     return names
 
 

@@ -155,8 +155,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     frequency : a pandas frequency such as h, D or MS or None, default=None
         Step between time stamps, as pandas writes it. Default: inferred, and said.
     calendar : str, default=()
-        Parts of the time stamp given to the model as sine and cosine. One of a list of names out of
-        minute, hour, weekday, day, week, month, quarter and year_day.
+        Parts of the time stamp given to the model as sine and cosine; and holiday:DE, holiday:DE-BY
+        for the public holidays of a country or a part of it, 1 on the day and on the day before
+        (needs the package holidays). One of a list of names out of minute, hour, weekday, day,
+        week, month, quarter and year_day, and holidays such as holiday:DE.
 
     Attributes
     ----------

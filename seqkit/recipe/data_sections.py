@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, Lt, MaxLen, MinLen
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from seqkit import auto
 from seqkit.data.embedded import DATASETS
@@ -26,7 +26,8 @@ from seqkit.recipe.types import (
     Switch,
     Target,
     Words,
-    names,
+    distinct,
+    listing,
     setting,
 )
 
@@ -66,6 +67,18 @@ Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 def _none(description: str) -> Any:
     """Return a field whose default is an empty list."""
     return Field(default_factory=list, description=description)
+
+
+Holiday = Annotated[
+    str,
+    StringConstraints(pattern=r"^holiday:[A-Z]{2}(-[A-Z0-9]{1,6})?$"),
+    Words("holiday: and a country's two letters"),
+]
+CalendarFeatures = Annotated[
+    list[Annotated[str, OneOf(CALENDAR)] | Holiday],
+    AfterValidator(distinct),
+    Words(f"a list of names out of {listing(CALENDAR, 'and')}, and holidays such as holiday:DE"),
+]
 
 
 class SequenceSplit(Section):
@@ -260,8 +273,10 @@ class ForecastingData(DataSection):
         "Columns known over the horizon too; asked for when forecasting."
     )
     static_covariates: Columns = _none("Columns with one value a series; text is embedded.")
-    calendar: names(CALENDAR) = _none(  # type: ignore[valid-type]
-        "Parts of the time stamp given to the model as sine and cosine."
+    calendar: CalendarFeatures = _none(
+        "Parts of the time stamp given to the model as sine and cosine; and holiday:DE, "
+        "holiday:DE-BY for the public holidays of a country or a part of it, 1 on the day and on "
+        "the day before (needs the package holidays)."
     )
     split: ForecastingSplit = Field(
         default_factory=ForecastingSplit, description="Training, validation and test parts."

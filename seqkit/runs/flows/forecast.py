@@ -110,7 +110,8 @@ class ForecastFlow(Flow):
     def _facts(self, series: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the columns that are compared, and the lengths of the series."""
         rows = series.rows
-        columns = [rows.columns.series.index(name) for name in self._compared()]
+        there = rows.columns.series  # a column of categories is there as its channels
+        columns = [there.index(name) for name in self._compared() if name in there]
         return rows.values[:, columns], rows.lengths
 
     def _unlike(self, columns: dict[str, Any], series: Any, where: str) -> list[str]:
@@ -120,7 +121,8 @@ class ForecastFlow(Flow):
         values, lengths = self._facts(series)
         # a forecast sees its context only: what is longer than the training part is no matter
         lengths = np.minimum(lengths, known["lengths"][1])
-        return unlike(known, values, lengths, self._compared(), where)
+        compared = [name for name in self._compared() if name in series.rows.columns.series]
+        return unlike(known, values, lengths, compared, where)
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""

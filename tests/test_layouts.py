@@ -6,13 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqkit import SequenceForecaster
+from seqkit import SequenceClassifier, SequenceForecaster
 from seqkit.data import paths
 from seqkit.data.files import LIMITS
 from seqkit.data.frames import panel_from_frame
 from seqkit.data.futures import future_steps
 from seqkit.data.inspect import inspect_data
-from seqkit.data.readers import ReadSettings, find_files, read_frame, read_sequences
+from seqkit.data.readers import (
+    ReadSettings,
+    find_files,
+    read_frame,
+    read_sequences,
+    sequences_of_frame,
+)
 from seqkit.errors import DataError, RecipeError
 from seqkit.estimators.forecast_reading import ForecastReader
 from seqkit.recipe.reading import read_recipe
@@ -224,3 +230,60 @@ def test_frames_of_sktime_name_series_and_stamps_in_their_index(names):
     assert panel.columns.time == (names[1] or "ds")
     np.testing.assert_array_equal(panel.targets(1)[:, 0], np.arange(5.0, 10))
     assert panel_from_frame(frame, like=panel.columns).frequency == "D"
+
+
+def labelled(n=12):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(i % 2, 0.5, (6 + i % 3, 2)) for i in range(n)]
+    long = pd.concat(
+        [
+            pd.DataFrame(a, columns=["ax", "ay"]).assign(trial=f"t{i}", step=np.arange(len(a)))
+            for i, a in enumerate(arrays)
+        ]
+    )
+    return arrays, np.array(["a", "b"])[np.arange(n) % 2], long
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_long_frames_of_labelled_series(library):
+    import polars as pl
+
+    arrays, y, long = labelled()
+    kinds = dict(zip(long["trial"].unique(), y, strict=True))
+    frame = long.assign(kind=long["trial"].map(kinds)).sample(frac=1, random_state=0)
+    frame = pl.from_pandas(frame) if library == "polars" else frame
+    roles = {"series_id": "trial", "time": "step", "target": "kind"}
+    with pytest.raises(DataError, match=r"data: row \d+: time .step. must be ascending"):
+        sequences_of_frame(frame, **roles)
+    read = sequences_of_frame(frame, **roles, settings=ReadSettings(sort=True))
+    order = [int(name[1:]) for name in read.ids]
+    assert read.y.tolist() == y[order].tolist()
+    for got, i in zip(read, order, strict=True):
+        np.testing.assert_array_equal(got, arrays[i])
+    model = SequenceClassifier(units=2, epochs=1).fit(read, read.y)
+    assert model.predict(read).shape == (12,)
+
+
+def test_frames_of_sktime_hold_whole_series():
+    arrays, y, long = labelled()
+    indexed = long.set_index(["trial", "step"])
+    nested = pd.DataFrame({c: [pd.Series(a[:, k]) for a in arrays] for k, c in enumerate("xy")})
+    model = SequenceClassifier(units=2, epochs=2, random_state=0)
+    expected = model.fit(arrays, y).predict_proba(arrays)
+    for frame in (indexed, nested):
+        np.testing.assert_array_equal(model.fit(frame, y).predict_proba(frame), expected)
+        assert model.n_features_in_ == 2
+    with pytest.raises(DataError, match="ascending in each series"):
+        model.fit(indexed.iloc[::-1], y)
+
+
+def test_a_forecaster_takes_entries_of_gluonts():
+    entries = [
+        {"start": "2024-01-01", "target": (10 + np.sin(np.arange(40))).tolist(), "item_id": name}
+        for name in ("a", "b")
+    ]
+    model = SequenceForecaster(context_length=6, horizon=3, units=2, epochs=1, frequency="D")
+    forecast = model.fit(entries).forecast()
+    assert forecast["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert forecast["ds"].iloc[0] == pd.Timestamp("2024-02-10")
+    assert len(model.forecast(entries[:1])) == 3

@@ -25,7 +25,15 @@ from seqkit.data.paths import find_files
 from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.stamps import is_stamped, looks_dated
-from seqkit.data.tables import Table, column_names, has_header, read_long, read_table, read_wide
+from seqkit.data.tables import (
+    Table,
+    column_names,
+    has_header,
+    long_series,
+    read_long,
+    read_table,
+    read_wide,
+)
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ __all__ = [
     "read_sequences",
     "reader_for",
     "reader_of",
+    "sequences_of_frame",
 ]
 
 log = logging.getLogger(__name__)
@@ -265,6 +274,52 @@ def read_sequences(
             )
         parts.append(sequences)
     sequences = parts[0] if len(parts) == 1 else concatenate(parts)
+    return replace(sequences, y=integer_labels(sequences.y))
+
+
+def sequences_of_frame(
+    frame: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    series_id: str | None = None,
+    time: str | Sequence[str] | None = None,
+    group: str | None = None,
+    missing: Missing = "error",
+    settings: ReadSettings | None = None,
+) -> Sequences:
+    """Return the labelled series of a long frame: one row a time step, as :func:`read_sequences`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or any eager frame that narwhals knows (polars, pyarrow)
+    target, features, series_id, time, group, missing, settings
+        As :func:`read_sequences` takes them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"trial": [1, 1, 2], "t": [0, 1, 0], "x": [5, 6, 7]})
+    >>> frame["kind"] = ["a", "a", "b"]
+    >>> walks = sequences_of_frame(frame, series_id="trial", time="t", target="kind")
+    >>> walks.lengths.tolist(), walks.y.tolist()
+    ([2, 1], ['a', 'b'])
+    """
+    from seqkit.data.date_parts import with_stamps
+    from seqkit.data.frames import as_pandas
+
+    check_missing(missing, "data")
+    table = as_pandas(frame, "data").reset_index(drop=True)
+    table, time = with_stamps(table, time, "data")
+    table.columns = [str(name) for name in table.columns]
+    roles = Roles(target, features, series_id, time, group)
+    roles.check(list(table.columns), "data")
+    if not len(table):
+        raise DataError(explain("data", "the number of rows", "at least 1", 0))
+    sequences, locate = long_series(
+        Table(table, Path("data"), None, settings or ReadSettings()), roles
+    )
+    _check_values(sequences, locate, missing)
     return replace(sequences, y=integer_labels(sequences.y))
 
 

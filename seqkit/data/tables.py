@@ -32,7 +32,15 @@ from seqkit.errors import DataError, explain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "column_names", "read_long", "read_table", "read_wide"]
+__all__ = [
+    "Table",
+    "column_names",
+    "has_header",
+    "long_series",
+    "read_long",
+    "read_table",
+    "read_wide",
+]
 
 log = logging.getLogger(__name__)
 
@@ -376,11 +384,15 @@ def read_long(path: Path, roles: Roles, settings: ReadSettings | None = None) ->
     roles : Roles
     settings : ReadSettings, optional
     """
+    return long_series(read_table(path, roles, settings), roles)
+
+
+def long_series(table: Table, roles: Roles) -> Read:
+    """Return the series of a table with one row a time step; see :func:`read_long`."""
     # long: the rows are brought into one order, which every column and every error shares
     import pandas as pd
 
-    table = read_table(path, roles, settings)
-    frame = table.frame
+    frame, path = table.frame, table.path
     if roles.series_id is None:
         codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([series_name(path)])
     else:

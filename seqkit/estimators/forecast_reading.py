@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seqkit.data.frames import rows_of_arrays, rows_of_frame
+from seqkit.data.layouts import rows_of_entries
 from seqkit.data.panel import Panel
 from seqkit.data.roles import ColumnRoles, as_names
 from seqkit.data.rows import Rows
@@ -81,6 +82,7 @@ class ForecastReader:
         if isinstance(X, Reading):
             return X
         if not self.arrays:
+            X = _rows_of(X, None if self.columns.clock is None else self.columns.clock.frequency)
             if not is_frame(X):
                 raise DataError(
                     explain("X", "data", "a long data frame, as in fit", type(X).__name__)
@@ -213,6 +215,7 @@ def read_series(
     **frame_settings: Any,
 ) -> Reading:
     """Read series that no forecaster has been fitted on; parameters are those of a forecaster."""
+    X = _rows_of(X, frame_settings["frequency"])
     if is_frame(X) and y is None:
         rows = rows_of_frame(
             X,
@@ -277,6 +280,12 @@ def _read_arrays(
         owner, rows.columns, True, n_features, targets, future, target_inputs, flat
     )
     return Reading(reader, rows, rows.panel(), names)
+
+
+def _rows_of(X: Any, frequency: str | None) -> Any:
+    """Return GluonTS's entries, dicts of ``start`` and ``target``, as a long frame."""
+    several = isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict)
+    return rows_of_entries(X, "X", frequency) if several else X
 
 
 def is_frame(X: Any) -> bool:

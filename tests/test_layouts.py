@@ -185,7 +185,7 @@ def test_covariates_of_text_are_channels_of_their_categories(caplog):
     with pytest.raises(DataError, match=r"'weather' must be numbers; got 'sun!'"):
         panel_from_frame(typed, target="y", future_covariates=["weather"])
     many = frame.assign(weather=[f"k{i}" for i in range(60)])
-    with pytest.raises(DataError, match="categories of 'weather' must be at most 50; got 60"):
+    with pytest.raises(DataError, match="categories of 'weather' must be from 2 to 50; got 60"):
         panel_from_frame(many, target="y", past_covariates=["weather"])
 
 

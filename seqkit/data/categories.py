@@ -63,10 +63,11 @@ def learned_categories(
             found.append(name)
             continue
         values = sorted(map(str, table[name].dropna().unique()))
-        if len(values) > MOST:
-            hint = "Group them, or encode the column as numbers."
+        if not 1 < len(values) <= MOST:
+            hint = "Leave the column out." if len(values) < 2 else "Group them, or encode the " \
+                   "column as numbers."  # fmt: skip
             what = f"the number of categories of {name!r}"
-            raise DataError(explain(where, what, f"at most {MOST}", len(values), hint))
+            raise DataError(explain(where, what, f"from 2 to {MOST}", len(values), hint))
         found += [f"{name}={value}" for value in values]
     return known_categories(table, found, where), tuple(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import struct
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather as pf
 import pyarrow.parquet as pq
 import pytest
 
@@ -135,6 +137,75 @@ def test_gzip(tmp_path, ending):
     refused(path, "times its own size")
 
 
+def test_other_packings(tmp_path):
+    bomb = b"a,b\n" + b"0" * 200_000_000
+    refused(_written(tmp_path / "a.csv.bz2", bz2.compress(bomb)), "times its own size")
+    refused(_written(tmp_path / "a.csv.xz", lzma.compress(bomb, preset=0)), "times its own size")
+    refused(_written(tmp_path / "a.csv.zip", _zip({"a.csv": bomb})), "times its own size")
+    small = b"a,b\n1,2\n" * 500
+    refused(_written(tmp_path / "b.csv.xz", lzma.compress(small)[:-12]), "whole xz")
+    refused(_written(tmp_path / "b.csv.bz2", bz2.compress(small)[:-12]), "whole bzip2")
+    refused(_written(tmp_path / "b.csv.zip", _zip({"a.csv": small})[:-30]), "a zip archive")
+    refused(_written(tmp_path / "c.csv.zip", _zip({"a": small, "b": small})), "of one file")
+    refused(_written(tmp_path / "d.csv.zip", _zip({})), "of one file")
+    packed = lzma.compress(small, preset=0)
+    # one byte of the block header is the size of the dictionary, 0x24 a gigabyte; then a checksum
+    at = packed.index(b"\x21\x01") + 2
+    head = packed[12:at] + b"\x24" + packed[at + 1 : 12 + 4 * (packed[12] + 1) - 4]
+    asking = packed[:12] + head + struct.pack("<I", zlib.crc32(head)) + packed[12 + len(head) + 4 :]
+    refused(_written(tmp_path / "e.csv.xz", asking), "Memory usage limit")
+
+
+def test_feather_and_workbooks_declare_more_than_they_hold(tmp_path):
+    path = tmp_path / "a.feather"
+    pf.write_feather(pa.table({"y": np.zeros(20_000_000)}), path, compression="zstd")
+    refused(path, "times its own size", read_frame)
+    path = tmp_path / "a.xlsx"
+    pd.DataFrame({"a": [1.0], "b": [2.0]}).to_excel(path, index=False)
+    with zipfile.ZipFile(path) as store:
+        parts = {name: store.read(name) for name in store.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    rows = b"".join(
+        b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (i, i) for i in range(9, 40_000)
+    )
+    wide = {**parts, sheet: parts[sheet].replace(b"</sheetData>", rows + b"</sheetData>")}
+    refused(_written(path, _zip(wide)), "times its own size", read_frame)
+    long = {**parts, sheet: parts[sheet] + b" " * 100_000_000}
+    refused(_written(path, _zip(long)), "times its own size", read_frame)
+    laughs = b'<!DOCTYPE x [<!ENTITY a "%s">' % (b"ha" * 1000)
+    laughs += b"".join(
+        b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 50 if i else b"&a;" * 50) for i in range(6)
+    )
+    head, body = parts[sheet].split(b"<worksheet", 1)
+    body = body.replace(b"<sheetData>", b"<sheetData><row><c><v>&a5;</v></c></row>")
+    refused(
+        _written(path, _zip({**parts, sheet: head + laughs + b"]><worksheet" + body})),
+        "workbook",
+        read_frame,
+    )
+
+
+def test_lines_of_many_keys_are_no_table(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(f'{{"k{i}": 1}}' for i in range(20_000)))
+    refused(path, "times its own size|columns", read_frame)
+    path.write_text("[" * 100_000)
+    refused(path, "a JSON object in line 1", read_frame)
+
+
+def _written(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def _zip(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as store:
+        for name, data in members.items():
+            store.writestr(name, data)
+    return file.getvalue()
+
+
 def test_parquet_declares_more_than_it_holds(tmp_path):
     path = tmp_path / "a.parquet"
     rows = 20_000_000  # a kilobyte each hundred thousand: runs of one value
@@ -172,8 +243,18 @@ def test_parquet_keeps_text_and_named_indexes(tmp_path):
         assert pd.api.types.is_string_dtype(read["s"].dtype)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".ts", ".tsv"])
-@pytest.mark.parametrize("data", [b"a,b\n1,\0\n", "a,b\n1,2\n".encode("utf-16"), b"a,b\n\xff,1\n"])
+ODD_TEXTS = (b"a,b\n1,\0\n", "a,b\n1,2\n".encode("utf-16"), b"a,b\n\xff,1\n")
+
+
+@pytest.mark.parametrize(
+    ("ending", "data"),
+    [
+        *((ending, data) for ending in (".ts", ".tsv", ".jsonl") for data in ODD_TEXTS),
+        (".csv", ODD_TEXTS[0]),
+        (".csv", b"a,b\n\xff\x01,1\n"),
+        (".csv", b"a,b\n" + b"1,2\n" * 40_000 + b"\xff,1\n"),  # behind what is looked at
+    ],
+)
 def test_text_that_is_none(tmp_path, ending, data):
     path = tmp_path / f"a{ending}"
     path.write_bytes(data)
@@ -243,8 +324,7 @@ def test_a_file_that_vanishes_or_changes_meanwhile(tmp_path, monkeypatch):
 
     def vanishing(*args, **kwargs):
         calls.append(1)
-        if len(calls) > 1:
-            path.unlink()
+        path.unlink()
         return opened(*args, **kwargs)
 
     monkeypatch.setattr("seqkit.data.tables.open_text", vanishing)

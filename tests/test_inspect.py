@@ -160,9 +160,9 @@ def test_archives_state_themselves_and_find_their_test_part(tmp_path):
     assert data.notes
 
 
-def test_parts_of_a_stamp_are_noticed(data_folder):
+def test_parts_of_a_stamp_are_joined(data_folder):
     data = inspect_data(data_folder / "forecasting" / "pollution.csv", target="pm2.5")
-    assert "year, month, day, hour seem to be one time stamp" in " ".join(data.notes)
+    assert (data.time, data.frequency) == (("year", "month", "day", "hour"), "h")
     assert data.n_missing == 2067
     assert data.text_columns == ("cbwd",)
 

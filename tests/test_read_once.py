@@ -36,8 +36,7 @@ def counted(monkeypatch):
         monkeypatch.setattr(owner, name, counting)
 
     count(Rows, "panel", "panels")
-    count(stamps, "read_stamps", "stamps")
-    count(tables, "read_stamps", "stamps")
+    count(stamps, "read_texts", "stamps")
     count(sequences, "fill_missing", "padded")
     count(training, "predict", "predictions")
     count(tables, "_read_csv", "files")

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, some
 
 from seqkit.cells import ALIASES, CELLS
+from seqkit.recipe.data_sections import CALENDAR
 from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reference import update
 from seqkit.recipe.rules import RULES
@@ -23,7 +24,7 @@ from seqkit.recipe.schema import (
     recipe_errors,
     validate_parameters,
 )
-from seqkit.recipe.sections import CALENDAR, EXPORT_FORMATS
+from seqkit.recipe.sections import EXPORT_FORMATS
 from seqkit.recipe.types import Count, Switch, allowed_names, phrase
 from seqkit.tasks import TASKS
 

@@ -7,12 +7,15 @@ file before an array is made. No format that is read here can carry code: pickle
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LIMITS",
+    "PACKINGS",
     "Limit",
     "check_columns",
     "check_names",
@@ -74,6 +78,16 @@ LIMITS: dict[str, Limit] = {
         255,
         "characters of the name of a column, a series, a group or a class",
         "as long as a file name may be; an array of names takes the longest for each",
+    ),
+    "download": Limit(
+        4 * 2**30,
+        "bytes that a URL may lead to",
+        "more than that is no table that fits into memory",
+    ),
+    "dictionary": Limit(
+        128 * 2**20,
+        "bytes of memory that unpacking an .xz file may take",
+        "xz -9 asks for 64 MiB, a header for whatever it likes",
     ),
     "header": Limit(
         10_000,
@@ -201,22 +215,78 @@ def check_names(names: Iterable[Any], where: str, what: str) -> None:
             raise DataError(explain(where, what, f"of at most {most} characters", name))
 
 
-class _Watched(io.RawIOBase):
-    """The bytes of a text file: counted as they are unpacked, and none of them zero."""
+def _unzipped(path: Path) -> Any:
+    """Open the one file of a zip archive."""
+    store = zipfile.ZipFile(path)
+    members = [m for m in store.infolist() if not m.is_dir() and "__MACOSX" not in m.filename]
+    if len(members) != 1:
+        shown = ", ".join(repr(m.filename) for m in members[:5]) or "none"
+        hint = "Unpack it, and name the files that are meant."
+        raise DataError(
+            explain(str(path), "the archive", "of one file", f"{len(members)} ({shown})", hint)
+        )
+    if members[0].flag_bits & 1:
+        raise DataError(explain(str(path), "the archive", "open", "an encrypted one", "Unpack it."))
+    return store.open(members[0])
 
-    def __init__(self, path: Path, file: Any, packed: int) -> None:
+
+class _Lzma(io.RawIOBase):
+    """The bytes of an ``.xz`` file, its dictionary bounded: the header may ask for 4 GB."""
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._unpacker = path.open("rb"), self._fresh()
+
+    def _fresh(self) -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(memlimit=LIMITS["dictionary"].value)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        given = b""
+        while True:
+            if self._unpacker.eof:  # files may follow one another in one
+                given = self._unpacker.unused_data.lstrip(b"\0") or self._file.read(2**16)
+                if not given.lstrip(b"\0"):
+                    return b""
+                self._unpacker = self._fresh()
+            elif self._unpacker.needs_input:
+                given = self._file.read(2**16)
+                if not given:
+                    raise EOFError("the compressed file ended before its end-of-stream marker")
+            if block := self._unpacker.decompress(given, size):
+                return block
+            given = b""
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+PACKINGS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    ".gz": ("gzip", gzip.open),
+    ".bz2": ("bzip2", bz2.open),
+    ".xz": ("xz", _Lzma),
+    ".zip": ("a zip archive", _unzipped),
+}
+"""How text files may be compressed: by ending, what that is called, and how it is opened."""
+
+
+class _Watched(io.RawIOBase):
+    """The bytes of a file: counted as they are unpacked, and, of text, none of them zero."""
+
+    def __init__(self, path: Path, file: Any, packed: int, binary: bool) -> None:
         self._path, self._file, self._packed, self._count = path, file, packed, 0
-        self._free = memory()
+        self._free, self._binary = memory(), binary
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        with reading(
-            self._path, "whole gzip" if self._path.suffix.lower() == ".gz" else "readable"
-        ):
+        packing = PACKINGS.get(self._path.suffix.lower())
+        with reading(self._path, f"whole {packing[0]}" if packing else "readable"):
             block = self._file.read(memoryview(buffer).nbytes)
-        if b"\0" in block:
+        if b"\0" in block and not self._binary:
             expected, hint = "text in UTF-8", "Save it as UTF-8; UTF-16 and binary files are none."
             raise DataError(explain(str(self._path), "the file", expected, "NUL bytes", hint))
         self._count += len(block)
@@ -229,24 +299,32 @@ class _Watched(io.RawIOBase):
         super().close()
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a text file, plain or gzipped, as bytes that keep to `LIMITS`.
+def open_bytes(path: Path, binary: bool = False) -> IO[bytes]:
+    """Open a text file, plain or compressed, as bytes that keep to `LIMITS`.
+
+    Parameters
+    ----------
+    path : Path
+    binary : bool, default=False
+        Whether there may be NUL bytes, as in UTF-16.
 
     Raises
     ------
     DataError
-        Here, or while it is read: a damaged gzip file, NUL bytes, more than may be unpacked.
+        Here, or while it is read: a damaged compressed file, NUL bytes, more than may be unpacked.
     """
     packed = sized(path).st_size
-    with reading(path, "a file that can be opened"):
-        file: Any = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115
-    if path.suffix.lower() != ".gz":
+    packing = PACKINGS.get(path.suffix.lower())
+    with reading(path, "a file that can be opened" if packing is None else f"whole {packing[0]}"):
+        file: Any = path.open("rb") if packing is None else packing[1](path)
+    if packing is None:
         check_unpacked(path, packed, packed)
-    return io.BufferedReader(_Watched(path, file, packed), 2**18)
+    return io.BufferedReader(_Watched(path, file, packed, binary), 2**18)
 
 
-def open_text(path: Path, newline: str | None = None) -> IO[str]:
-    """Open a text file as `open_bytes` does; bytes that are no UTF-8 become lone surrogates."""
-    return io.TextIOWrapper(
-        open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=newline
-    )
+def open_text(path: Path, newline: str | None = None, encoding: str = "utf-8-sig") -> IO[str]:
+    """Open a text file as `open_bytes` does; bytes of another encoding become lone surrogates."""
+    wide = encoding.startswith(("utf-16", "utf-32"))
+    file = open_bytes(path, binary=wide)
+    errors = "replace" if wide else "surrogateescape"
+    return io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=newline)

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqkit.data.categories import known_categories, learned_categories
 from seqkit.data.clock import Clock
+from seqkit.data.date_parts import with_stamps
 from seqkit.data.missing import check_missing
 from seqkit.data.numbers import column_numbers
 from seqkit.data.panel import Panel
 from seqkit.data.roles import (
+    DEFAULT_ID,
     DEFAULT_TARGET,
     DEFAULT_TIME,
     ColumnRoles,
@@ -38,7 +41,7 @@ def panel_from_frame(
     frame: Any,
     *,
     series_id: str | None = None,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     target: str | Sequence[str] | None = None,
     past_covariates: Sequence[str] = (),
     future_covariates: Sequence[str] = (),
@@ -57,9 +60,11 @@ def panel_from_frame(
         Rows of a series in the order of time; rows of several series may be mixed.
     series_id, time, target : str, default=None
         Columns; by default ``unique_id``, ``ds`` (or the frame's time index) and ``y`` where the
-        frame has them, the target else the only column of numbers. Several targets as a list.
+        frame has them, the target else the only column of numbers. Several targets as a list;
+        several columns of time are one stamp (:mod:`seqkit.data.date_parts`).
     past_covariates, future_covariates, static_covariates : sequence of str
-        Columns known up to now; over the horizon too; one value a series (numbers or text).
+        Columns known up to now; over the horizon too; one value a series (numbers or text). Text
+        that changes over time becomes a channel of 0 and 1 a category.
     frequency : str, default=None
         Pandas alias; by default inferred and said in the panel's notes.
     calendar : sequence of str
@@ -108,21 +113,34 @@ def panel_from_frame(
 def rows_of_frame(
     frame: Any,
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     frequency: str | None = None,
     like: ColumnRoles | None = None,
     where: str = "data",
     **roles: Any,
 ) -> Rows:
     """Read a long frame as it is; parameters and errors are those of :func:`panel_from_frame`."""
-    table = _with_index(as_pandas(frame, where), time if like is None else like.time)
+    table = as_pandas(frame, where)
+    if like is None and table.index.nlevels == 2 and None not in table.index.names:
+        # sktime's panels: the first level names the series, the second the stamps
+        first, second = map(str, table.index.names)
+        if roles.get("series_id") is None and time is None:
+            roles["series_id"], time = first, second
+    time = time if like is None else like.time
+    if time is None or isinstance(time, str):
+        table = _with_index(table, time)
+    table, time = with_stamps(table, time, where)
     notes: list[str] = []
     if like is None:
         columns, unused = forecast_roles(table, time=time, where=where, **roles)
         if unused:
             notes.append(f"columns not used: {', '.join(unused)}")
+        table, past = learned_categories(table, columns.past, where)
+        table, future = learned_categories(table, columns.future, where)
+        columns = dataclasses.replace(columns, past=past, future=future)
     else:
         columns = like
+        table = known_categories(table, (*columns.past, *columns.future), where)
         frequency = None if like.clock is None else like.clock.frequency
     check_present(columns.named, table, where)
     if not len(table):
@@ -300,6 +318,11 @@ def as_pandas(frame: Any, where: str) -> pd.DataFrame:
 def _with_index(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
     """Return a frame with what its index holds, names or stamps, as columns."""
     index: Any = frame.index
+    if index.nlevels == 2 and None in index.names:  # sktime's panels may have no names
+        names = [
+            name or role for name, role in zip(index.names, (DEFAULT_ID, DEFAULT_TIME), strict=True)
+        ]
+        return frame.rename_axis(index=names).reset_index()
     names = [name for name in index.names if name is not None]
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)) and time not in frame.columns:
         if time is None and DEFAULT_TIME in frame.columns:
@@ -330,7 +353,10 @@ def column_as_numbers(column: pd.Series, name: str, where: str) -> np.ndarray:
     """Return a column as float64; text is an error that shows the first value that is no number."""
     numbers, odd = column_numbers(column)
     if odd is not None:
-        hint = "Encode text as numbers, or name the column under static_covariates."
+        hint = (
+            "Encode text as numbers, or name the column under static_covariates; what means "
+            "missing can be said under data.missing_values."
+        )
         what = f"column {name!r}"
         raise DataError(explain(where, what, "numbers", column.iloc[odd], hint))
     return numbers

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqkit.data.categories import known_categories
+from seqkit.data.date_parts import with_stamps
 from seqkit.data.frames import as_pandas, column_as_numbers
 from seqkit.data.panel import Panel
 from seqkit.data.roles import check_present
@@ -87,7 +89,8 @@ def _from_array(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarr
 def _from_frame(panel: Panel, horizon: int, future: Any, where: str) -> np.ndarray:
     columns = panel.columns
     names = list(columns.future)
-    future = as_pandas(future, where)
+    future, _ = with_stamps(as_pandas(future, where), columns.time, where)
+    future = known_categories(future, names, where)
     if columns.time is not None and columns.time not in future.columns:
         future = future.rename_axis(index=columns.time).reset_index()
     keys = [name for name in (columns.series_id, columns.time) if name is not None]

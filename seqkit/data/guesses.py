@@ -7,13 +7,15 @@ Used by :mod:`seqkit.data.inspect` only; what a recipe leaves open is decided in
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.stamps import read_stamps, yyyymmdd
+from seqkit.data.date_parts import joined_stamps, part_of, time_of_day
+from seqkit.data.stamps import Stamps, looks_dated, read_stamps
+from seqkit.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +49,11 @@ class GuessedRoles:
     Attributes
     ----------
     layout : {"long", "wide"}
-    target, time : str or None
+    target : str or None
+    times : tuple of str
+        The column of stamps, or those that make one together.
+    stamps : Stamps or None
+        As they were read.
     candidates : tuple of str
         Columns that could name the series, the best first.
     features, text : tuple of str
@@ -59,7 +65,8 @@ class GuessedRoles:
 
     layout: str
     target: str | None
-    time: str | None
+    times: tuple[str, ...]
+    stamps: Stamps | None
     candidates: tuple[str, ...]
     features: tuple[str, ...]
     text: tuple[str, ...]
@@ -76,6 +83,7 @@ def guess_roles(
     frame: pd.DataFrame,
     target: str | None,
     reasons: dict[str, str],
+    fail: Callable[[str], Any],
     given_time: str | None = None,
     given_series: str | None = None,
 ) -> GuessedRoles:
@@ -88,6 +96,8 @@ def guess_roles(
         As the user named it.
     reasons : dict of str to str
         Receives why, by role.
+    fail : callable
+        Raises of a column, by name, why it cannot be read as stamps.
     given_time, given_series : str or None
         Columns of time and of series, as the user named them.
     """
@@ -95,34 +105,46 @@ def guess_roles(
 
     numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c].dtype)]
     seen = frame if given_time is None else frame[[given_time]]
-    time, dated = _find_time(seen, target, reasons)
+    times, stamps = _find_time(seen, target, reasons)
+    notes = []
+    if not times:
+        for name in seen.columns:
+            if name != target and looks_dated(seen[name]):
+                fail(name)
+    elif stamps is not None and stamps.clash:
+        notes.append(f"{times[0]!r} is {stamps.clash}. Say which with data.day_first.")
+    series = frame
+    if len(times) > 1:
+        series = frame.drop(columns=list(times)).assign(**{"_".join(times): _values(stamps)})
+    time = "_".join(times) or None
     layout = _find_layout(frame, numeric, time, target, reasons)
     if layout == "wide":
-        time, dated = None, False
+        times, time, stamps = (), None, None
         reasons["time"] = "in the wide layout the columns are the steps"
         candidates = _row_names(frame, numeric, target, reasons)
     else:
-        candidates = _series_columns(frame, time, target, reasons)
+        candidates = _series_columns(series, time, target, reasons)
     if given_series is not None:
         candidates = (given_series,)
         reasons["series_id"] = "as given"
     series_id = candidates[0] if candidates else None
     if target is None:
-        target = _find_target(frame, layout, numeric, {time, series_id}, reasons)
+        target = _find_target(frame, layout, numeric, {*times, series_id}, reasons)
     else:
         reasons["target"] = "as given"
-    taken = {time, series_id, target}
+    taken = {*times, series_id, target}
     features = tuple(c for c in numeric if c not in taken)
     text = tuple(c for c in frame.columns if c not in taken and c not in numeric)
-    notes = []
     if text:
         notes.append("Columns that are no numbers are left out: " + ", ".join(text) + ".")
-    parts = [c for c in ("year", "month", "day", "hour") if c in numeric]
-    if not dated and len(parts) >= 3:
-        notes.append(f"{', '.join(parts)} seem to be one time stamp in parts: join them first.")
     return GuessedRoles(
-        layout, target, time, candidates, features, text, tuple(numeric), tuple(notes)
+        layout, target, times, stamps, candidates, features, text, tuple(numeric), tuple(notes)
     )
+
+
+def _values(stamps: Stamps | None) -> np.ndarray:
+    assert stamps is not None
+    return stamps.values
 
 
 def _named(column: str, names: Sequence[str]) -> int | None:
@@ -136,38 +158,78 @@ def _named(column: str, names: Sequence[str]) -> int | None:
 
 def _find_time(
     frame: pd.DataFrame, target: str | None, reasons: dict[str, str]
-) -> tuple[str | None, bool]:
-    """Return the column of time stamps and whether it holds dates."""
+) -> tuple[tuple[str, ...], Stamps | None]:
+    """Return the column of stamps, or those that make one, and how they were read."""
     import pandas as pd
 
     kinds = pd.api.types
-    dates, counters = [], []
+    dates: dict[str, Stamps] = {}
+    counters: dict[str, Stamps] = {}
     for index, name in enumerate(frame.columns):
         column = frame[name]
         if name == target or column.isna().any() or kinds.is_bool_dtype(column.dtype):
             continue
-        if kinds.is_datetime64_any_dtype(column.dtype):
-            dates.append(name)
-        elif kinds.is_numeric_dtype(column.dtype):
-            if _named(name, TIME_NAMES) is not None and yyyymmdd(column) is not None:
-                dates.append(name)
+        if kinds.is_numeric_dtype(column.dtype):
+            read = read_stamps(column)
+            if read.form and _named(name, TIME_NAMES) is not None:
+                dates[name] = read
                 continue
             with np.errstate(invalid="ignore"):  # of infinities
                 steps = np.diff(column.to_numpy(dtype=np.float64))
-            named = _named(name, COUNTER_NAMES) is not None and (steps > 0).mean() > 0.9
+            named = _named(name, COUNTER_NAMES) is not None and 10 * (steps > 0).sum() > 9 * len(
+                steps
+            )
             if steps.size and (named or (index == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
-                counters.append(name)
-        elif not len(read_stamps(column).unread):
-            dates.append(name)
-    for names, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
-        if names:
+                counters[name] = read
+        elif kinds.is_datetime64_any_dtype(column.dtype) or looks_dated(column):
+            read = read_stamps(column)
+            if not len(read.unread):
+                dates[name] = read
+    if several := _parts(frame, target, dates, reasons):
+        return several
+    for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
+        if found:
             last = len(TIME_NAMES)
-            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in names]
-            best = names[int(np.argmin(ranks))]
-            reasons["time"] = f"{best!r} {why}"
-            return best, names is dates
+            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in found]
+            best = list(found)[int(np.argmin(ranks))]
+            form = f", {found[best].form}" if found[best].form not in ("", "ISO 8601") else ""
+            reasons["time"] = f"{best!r} {why}{form}"
+            return (best,), found[best]
     reasons["time"] = "no column holds dates or counts steps"
-    return None, False
+    return (), None
+
+
+def _parts(
+    frame: pd.DataFrame, target: str | None, dates: dict[str, Stamps], reasons: dict[str, str]
+) -> tuple[tuple[str, ...], Stamps] | None:
+    """Return the columns that make a stamp together: a date and a time of day, or its parts."""
+    whole = [name for name in dates if part_of(name) != "year"]
+    clocks = [c for c in frame.columns if c != target and time_of_day(frame[c]) is not None]
+    if whole and clocks:
+        names: tuple[str, ...] = (whole[0], clocks[0])
+    elif whole:
+        return None
+    else:
+        known: dict[str, str] = {}
+        for name in frame.columns:
+            if name != target and (part := part_of(name)) and not frame[name].isna().any():
+                known.setdefault(part, name)
+        if "year" not in known or not {"month", "quarter", "week"} & set(known):
+            return None
+        order = ["year", "week"]
+        if "month" in known:
+            order = ["year", "month"]
+            if "day" in known:
+                order += ["day", "hour", "minute", "second"]
+        elif "quarter" in known:
+            order = ["year", "quarter"]
+        names = tuple(known[part] for part in order if part in known)
+    try:
+        values = joined_stamps(frame, names, "data").to_numpy()
+    except DataError:
+        return None
+    reasons["time"] = f"{', '.join(names)} make one stamp"
+    return names, Stamps(values, None, np.empty(0, np.int64))
 
 
 def _find_layout(

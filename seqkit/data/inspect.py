@@ -15,10 +15,10 @@ import numpy as np
 
 from seqkit.data.frequencies import count_absent, sizes_for
 from seqkit.data.guesses import GuessedRoles, guess_roles
-from seqkit.data.readers import find_files, read_sequences, reader_of
+from seqkit.data.readers import find_files, read_sequences, reader_for
 from seqkit.data.sizes import find_test_file, guess_frequency
-from seqkit.data.stamps import yyyymmdd
-from seqkit.data.tables import read_table, stamps_of_rows
+from seqkit.data.stamps import Stamps
+from seqkit.data.tables import Table, read_table
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ class DataSummary:
         "classification", "regression" or "forecasting"; None where there is nothing to learn.
     layout : {"long", "wide"} or None
         None for formats that have one only.
-    target, time, series_id, frequency : str or None
+    target, series_id, frequency : str or None
+    time : str, tuple of str or None
+        The column of stamps, or those that make one together.
+    sort : bool
+        Whether rows have to be brought into the order of time.
     features : tuple of str
         Numeric columns without another role (at most as many as the file has).
     text_columns : tuple of str
@@ -73,7 +77,7 @@ class DataSummary:
     task: str | None
     layout: str | None
     target: str | None
-    time: str | None
+    time: str | tuple[str, ...] | None
     series_id: str | None
     frequency: str | None
     features: tuple[str, ...]
@@ -91,6 +95,7 @@ class DataSummary:
     test_path: str | None
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sort: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,22 +174,23 @@ def inspect_data(
     """
     wanted = Wanted(target) if wanted is None else wanted
     file = find_files(path)[0]
-    reader = reader_of(file)
+    reader = reader_for(file)
     if not reader.frame:
         return _inspect_series(str(path), file, wanted)
-    frame = read_table(file)
+    table = read_table(file)
     for role, name in wanted.columns.items():
-        if name not in frame.columns:
-            shown = ", ".join(frame.columns[:12])
+        if name not in table.frame.columns:
+            shown = ", ".join(table.frame.columns[:12])
             expected = f"a column of the file ({shown})"
-            raise DataError(explain(str(file), role, expected, name, suggest(name, frame.columns)))
-    return _inspect_table(str(path), file, frame, wanted)
+            hint = suggest(name, table.frame.columns)
+            raise DataError(explain(str(file), role, expected, name, hint))
+    return _inspect_table(str(path), table, wanted)
 
 
 def _inspect_series(path: str, file: Path, wanted: Wanted) -> DataSummary:
     """Read a format that states its own layout."""
     target = wanted.target
-    ending = reader_of(file).ending
+    ending = reader_for(file).ending
     stated = target if ending == ".npz" else None
     sequences = read_sequences(file, target=stated, missing="interpolate")
     reasons = {"layout": f"{ending} files have one layout"}
@@ -232,13 +238,15 @@ def _inspect_series(path: str, file: Path, wanted: Wanted) -> DataSummary:
     )
 
 
-def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -> DataSummary:
+def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
     import pandas as pd
 
+    frame, file = table.frame, table.path
     reasons: dict[str, str] = {}
-    roles = guess_roles(frame, wanted.target, reasons, wanted.time, wanted.series_id)
+    roles = guess_roles(frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id)
     _check_wanted(str(file), roles, wanted, reasons)
-    target, time, series_id = roles.target, roles.time, roles.series_id
+    target, series_id, stamps = roles.target, roles.series_id, roles.stamps
+    time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = np.arange(len(frame))
     if roles.layout == "long":
         codes = np.zeros(len(frame), dtype=np.int64)
@@ -255,7 +263,14 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency = _find_frequency(frame, time, codes, file, reasons) if time else None
+    frequency, sort = None, False
+    if stamps is not None:
+        frequency = _find_frequency(stamps, roles.times, codes, reasons)
+        within = np.diff(codes[np.argsort(codes, kind="stable")]) == 0
+        steps = np.diff(stamps.values[np.argsort(codes, kind="stable")]).astype(np.float64)
+        sort = bool((steps[within] < 0).any())
+        if sort:
+            reasons["sort"] = "the rows are not in the order of time"
     season = horizon = context = None
     notes = list(roles.notes)
     if task == "forecasting":
@@ -265,7 +280,7 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -
         notes += sizes.notes
     return DataSummary(
         path=path,
-        ending=reader_of(file).ending,
+        ending=reader_for(file).ending,
         task=task,
         layout=roles.layout,
         target=target,
@@ -287,28 +302,23 @@ def _inspect_table(path: str, file: Path, frame: pd.DataFrame, wanted: Wanted) -
         test_path=find_test_file(file, reasons),
         reasons=reasons,
         notes=tuple(notes),
+        sort=sort,
     )
 
 
 def _find_frequency(
-    frame: pd.DataFrame, time: str, codes: np.ndarray, file: Path, reasons: dict[str, str]
+    stamps: Stamps, times: Sequence[str], codes: np.ndarray, reasons: dict[str, str]
 ) -> str | None:
     """Return the frequency of the longest series; note what stamps are absent in any."""
-    import pandas as pd
-
-    frequency = guess_frequency(frame, time, codes, file, reasons)
-    if frequency is not None:
-        number = pd.api.types.is_numeric_dtype(frame[time].dtype)
-        stamps = yyyymmdd(frame[time]) if number else stamps_of_rows(frame[time], file)
-        absent = count_absent(np.asarray(stamps), codes, frequency)
-        if absent:
-            reasons["missing"] = f"{absent} time stamps are absent"
+    frequency = guess_frequency(stamps.values, "_".join(times), codes, reasons)
+    if frequency is not None and (absent := count_absent(stamps.values, codes, frequency)):
+        reasons["missing"] = f"{absent} time stamps are absent"
     return frequency
 
 
 def _check_wanted(where: str, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]) -> None:
     """Raise where a table cannot be what the user says it is."""
-    if wanted.time is not None and roles.time is None:
+    if wanted.time is not None and not roles.times:
         expected = "a column of dates, or of numbers that ascend by the same step"
         raise DataError(explain(where, "the column of time", expected, wanted.time))
     if roles.layout == "wide" and wanted.task == "forecasting":

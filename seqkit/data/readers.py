@@ -6,26 +6,34 @@ nor TensorFlow.
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import glob
-import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqkit.data.archive import Read, read_ts, read_tsv
 from seqkit.data.arrays import read_npz
-from seqkit.data.files import LIMITS, reading, sized
+from seqkit.data.dialect import ReadSettings
+from seqkit.data.files import PACKINGS
 from seqkit.data.labels import integer_labels, series_name
+from seqkit.data.layouts import labels_of_files, rows_of_columns
 from seqkit.data.missing import Missing, check_missing
+from seqkit.data.paths import find_files
 from seqkit.data.roles import Roles
 from seqkit.data.sequences import Sequences, concatenate
-from seqkit.data.tables import column_names, read_long, read_table, read_wide
+from seqkit.data.stamps import is_stamped, looks_dated
+from seqkit.data.tables import (
+    Table,
+    column_names,
+    has_header,
+    long_series,
+    read_long,
+    read_table,
+    read_wide,
+)
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -34,12 +42,15 @@ if TYPE_CHECKING:
 __all__ = [
     "LAYOUTS",
     "READERS",
+    "ReadSettings",
     "Reader",
     "column_names",
     "find_files",
     "read_frame",
     "read_sequences",
+    "reader_for",
     "reader_of",
+    "sequences_of_frame",
 ]
 
 log = logging.getLogger(__name__)
@@ -61,7 +72,7 @@ class Reader:
     description : str
         As `seqkit list readers` shows it.
     read : dict of str to callable
-        By layout ("" for formats that have one): ``read(path, roles)`` returns a `Read`.
+        By layout ("" for formats that have one): ``read(path, roles, settings)`` returns a `Read`.
     roles : tuple of str
         Arguments of `read_sequences` that the format can use.
     frame : bool
@@ -70,53 +81,55 @@ class Reader:
 
     ending: str
     description: str
-    read: dict[str, Callable[[Path, Roles], Read]]
+    read: dict[str, Callable[[Path, Roles, ReadSettings], Read]]
     roles: tuple[str, ...]
     frame: bool = False
 
-    def layout(self, given: str | None, series_id: str | None, time: str | None) -> str:
+    def layout(self, given: str | None, series_id: str | None, time: Any) -> str:
         """Return the layout that a file of this format is read in; "" where it has one only."""
         way = given or ("long" if series_id is not None or time is not None else "wide")
         return way if way in self.read else ""
 
 
-_TABLE: dict[str, Callable[[Path, Roles], Read]] = {"long": read_long, "wide": read_wide}
+_TABLE: dict[str, Callable[[Path, Roles, ReadSettings], Read]] = {
+    "long": read_long,
+    "wide": read_wide,
+}
 _TABLE_ROLES = ("layout", "target", "features", "series_id", "time", "group")
+_TEXTS = (
+    Reader(
+        ".ts",
+        "UEA/UCR archive: header, one series a line, channels parted by ':', label last",
+        {"": lambda path, roles, settings: read_ts(path)},
+        ("features",),
+    ),
+    Reader(
+        ".tsv",
+        "UCR archive: one series a line, label first, one value a step; NaN at the end pads; "
+        "with a header a table",
+        {"": lambda path, roles, settings: read_tsv(path)},
+        ("features",),
+    ),
+    Reader(".csv", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+    Reader(".jsonl", "table, an object a line", _TABLE, _TABLE_ROLES, frame=True),
+)
 
 READERS: dict[str, Reader] = {
     row.ending: row
     for row in (
-        Reader(
-            ".ts",
-            "UEA/UCR archive: header, one series a line, channels parted by ':', label last",
-            {"": lambda path, roles: read_ts(path)},
-            ("features",),
+        *_TEXTS,
+        *(
+            replace(row, ending=row.ending + ending, description=f"the same, packed by {name}")
+            for row in _TEXTS
+            for ending, (name, _) in PACKINGS.items()
         ),
-        Reader(
-            ".ts.gz",
-            "the same, gzipped",
-            {"": lambda path, roles: read_ts(path)},
-            ("features",),
-        ),
-        Reader(
-            ".tsv",
-            "UCR archive: one series a line, label first, one value a step; NaN at the end pads",
-            {"": lambda path, roles: read_tsv(path)},
-            ("features",),
-        ),
-        Reader(
-            ".tsv.gz",
-            "the same, gzipped",
-            {"": lambda path, roles: read_tsv(path)},
-            ("features",),
-        ),
-        Reader(".csv", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
-        Reader(".csv.gz", "the same, gzipped", _TABLE, _TABLE_ROLES, frame=True),
         Reader(".parquet", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".feather", "table, long or wide", _TABLE, _TABLE_ROLES, frame=True),
+        Reader(".xlsx", "table in a sheet of Excel; needs openpyxl", _TABLE, _TABLE_ROLES, True),
         Reader(
             ".npz",
             "NumPy arrays X and y; lengths, group, id, part, features; or each with _train, _test",
-            {"": read_npz},
+            {"": lambda path, roles, settings: read_npz(path, roles)},
             ("target", "features", "series_id", "group"),
         ),
     )
@@ -140,102 +153,18 @@ def reader_of(path: str | Path) -> Reader:
     for ending in sorted(READERS, key=len, reverse=True):
         if name.endswith(ending):
             return READERS[ending]
-    suffix = "".join(Path(name).suffixes[-2:] if name.endswith(".gz") else Path(name).suffixes[-1:])
+    packed = name.endswith(tuple(PACKINGS))
+    suffix = "".join(Path(name).suffixes[-2:] if packed else Path(name).suffixes[-1:])
     known = "one of " + ", ".join(READERS)
     raise DataError(
         explain(str(path), "the file's ending", known, suffix, suggest(suffix, READERS))
     )
 
 
-def find_files(
-    paths: str | Path | Sequence[str | Path], folders: Sequence[str | Path] = (".",)
-) -> list[Path]:
-    """Return the files that names and patterns stand for, each once, patterns sorted by name.
-
-    Parameters
-    ----------
-    paths : str, Path, or a list of them
-        File names, or patterns with ``*``, ``?``, ``[...]`` and ``**``. A file whose name is
-        the pattern itself comes first.
-    folders : sequence of str or Path, default=(".",)
-        Where relative names are searched for; the first folder that has a match counts.
-
-    Raises
-    ------
-    DataError
-        No such file (with near names), an empty file, a folder, a pattern without a match.
-    """
-    files: dict[Path, None] = {}
-    for one in [paths] if isinstance(paths, str | Path) else paths:
-        if "\0" in str(one):
-            raise DataError(explain("data", "path", "a file name, without NUL", str(one)))
-        with reading(Path(one), "a file name", "Name the home folder in full."):
-            name = str(Path(one).expanduser())
-        candidates = [Path(name)] if Path(name).is_absolute() else [Path(f) / name for f in folders]
-        pattern = any(c in name for c in "*?[")
-        for candidate in candidates:
-            if _there(candidate):
-                matches = [candidate]
-            elif pattern:
-                matches = _matching(candidate)
-            else:
-                matches = []
-            if matches:
-                break
-        else:
-            _raise_missing(name, candidates, pattern)
-        for candidate in matches:
-            if sized(candidate).st_size == 0:
-                raise DataError(
-                    explain(str(candidate), "the file", "data", "an empty file (0 bytes)")
-                )
-        files.update(dict.fromkeys(matches))
-    if not files:
-        raise DataError(explain("data", "path", "at least one file", paths))
-    return list(files)
-
-
-def _there(path: Path) -> bool:
-    """Whether there is something of that name, be it a broken link."""
-    try:
-        return path.is_symlink() or path.exists()
-    except OSError as error:  # a name too long, a folder that may not be opened
-        got = error.strerror or str(error)
-        raise DataError(explain(str(path), "path", "a file that can be opened", got)) from error
-
-
-def _matching(path: Path) -> list[Path]:
-    """Return the files a pattern stands for, sorted by name."""
-    most = LIMITS["files"].value
-    with reading(path, "a pattern of file names", ""):
-        matches = list(itertools.islice(glob.iglob(str(path), recursive=True), most + 1))
-    if len(matches) > most:
-        hint = "Use a narrower pattern."
-        raise DataError(
-            explain(
-                str(path), "the pattern", f"of at most {most:,} files", f"more than {most:,}", hint
-            )
-        )
-    return [path for path in map(Path, sorted(matches)) if not path.is_dir()]
-
-
-def _raise_missing(name: str, paths: list[Path], pattern: bool) -> NoReturn:
-    if pattern:
-        shown = " or ".join(str(path) for path in paths)
-        raise DataError(explain("data", "path", "a pattern that matches files", shown))
-    hint = ""
-    for path in paths:
-        # a hint is worth no second error
-        with contextlib.suppress(OSError):
-            names = [p.name for p in path.parent.iterdir()]
-            if near := difflib.get_close_matches(path.name, names, n=3):
-                hint = f"Did you mean {' or '.join(near)}?"
-                break
-    else:
-        missing = [str(p.parent) for p in paths if not p.parent.is_dir()]
-        hint = f"There is no folder {missing[0]}." if missing else ""
-    searched = "" if Path(name).is_absolute() else f" (from {Path.cwd()})"
-    raise DataError(explain("data", "path", "a file that exists", name + searched, hint))
+def reader_for(path: Path) -> Reader:
+    """Return the reader of a file that is there: a `.tsv` with a header is a table."""
+    reader = reader_of(path)
+    return READERS[".csv"] if reader.ending.startswith(".tsv") and has_header(path) else reader
 
 
 def read_sequences(
@@ -245,10 +174,12 @@ def read_sequences(
     target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     series_id: str | None = None,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     group: str | None = None,
     missing: Missing = "error",
+    label_from: str | dict[str, str] | None = None,
     folders: Sequence[str | Path] = (".",),
+    settings: ReadSettings | None = None,
 ) -> Sequences:
     r"""Read labelled series from one or many files.
 
@@ -265,15 +196,21 @@ def read_sequences(
         are left out with a line in the log; one that is mostly numbers is an error instead.
     series_id : str, optional
         Column that names the series a row belongs to.
-    time : str, optional
-        Column of time stamps; must ascend within each series.
+    time : str or sequence of str, optional
+        Column of time stamps, or several that make one (a date and a time of day, a year and a
+        quarter); must ascend within each series.
     group : str, optional
         Column that tells which series belong together under ``split.method: group``.
     missing : {"error", "interpolate", "indicator"}, default="error"
         "error": NaN raises here, where file and line are known. Otherwise NaN is kept for the
         estimator, which repairs it the way this says. An infinity raises always.
+    label_from : {"folder", "file"} or dict, optional
+        Every file is one series; where its label stands, see `layouts.labels_of_files`. With
+        ``table`` that table is read.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
+    settings : ReadSettings, optional
+        How the files are to be read, where that is not to be found out.
 
     Returns
     -------
@@ -307,18 +244,27 @@ def read_sequences(
         "group": group,
     }
     files = find_files(paths, folders)
+    found = None if label_from is None else _labels(files, label_from, folders)
+    if found is not None and layout is None and series_id is None:
+        given["layout"] = layout = "long"
     parts: list[Sequences] = []
-    for path in files:
-        reader = reader_of(path)
+    for i, path in enumerate(files):
+        reader = reader_for(path)
         for role, value in given.items():
             if value is not None and role not in reader.roles:
                 expected = f"absent for {reader.ending} files, which say it themselves"
                 raise DataError(explain(str(path), role, expected, value, "Leave it out."))
         read = reader.read[reader.layout(layout, series_id, time)]
-        sequences, locate = read(path, Roles(target, features, series_id, time, group))
+        roles = Roles(target, features, series_id, time, group)
+        sequences, locate = read(path, roles, settings or ReadSettings())
         if features is not None and sequences.features != ("value",):
             sequences = sequences.select(features, str(path))
         _check_values(sequences, locate, missing)
+        if found is not None:
+            if len(sequences) != 1 or sequences.y is not None:
+                expected = "one, without a label of its own, as label_from says"
+                raise DataError(explain(str(path), "the series", expected, len(sequences)))
+            sequences = replace(sequences, y=np.array(found[i : i + 1]))
         if len(files) > 1:
             sequences = _named_after(path, sequences)
         if parts and sequences.features != parts[0].features:
@@ -329,6 +275,64 @@ def read_sequences(
         parts.append(sequences)
     sequences = parts[0] if len(parts) == 1 else concatenate(parts)
     return replace(sequences, y=integer_labels(sequences.y))
+
+
+def sequences_of_frame(
+    frame: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    series_id: str | None = None,
+    time: str | Sequence[str] | None = None,
+    group: str | None = None,
+    missing: Missing = "error",
+    settings: ReadSettings | None = None,
+) -> Sequences:
+    """Return the labelled series of a long frame: one row a time step, as :func:`read_sequences`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or any eager frame that narwhals knows (polars, pyarrow)
+    target, features, series_id, time, group, missing, settings
+        As :func:`read_sequences` takes them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"trial": [1, 1, 2], "t": [0, 1, 0], "x": [5, 6, 7]})
+    >>> frame["kind"] = ["a", "a", "b"]
+    >>> walks = sequences_of_frame(frame, series_id="trial", time="t", target="kind")
+    >>> walks.lengths.tolist(), walks.y.tolist()
+    ([2, 1], ['a', 'b'])
+    """
+    from seqkit.data.date_parts import with_stamps
+    from seqkit.data.frames import as_pandas
+
+    check_missing(missing, "data")
+    table = as_pandas(frame, "data").reset_index(drop=True)
+    table, time = with_stamps(table, time, "data")
+    table.columns = [str(name) for name in table.columns]
+    roles = Roles(target, features, series_id, time, group)
+    roles.check(list(table.columns), "data")
+    if not len(table):
+        raise DataError(explain("data", "the number of rows", "at least 1", 0))
+    sequences, locate = long_series(
+        Table(table, Path("data"), None, settings or ReadSettings()), roles
+    )
+    _check_values(sequences, locate, missing)
+    return replace(sequences, y=integer_labels(sequences.y))
+
+
+def _labels(
+    files: list[Path], label_from: str | dict[str, str], folders: Sequence[str | Path]
+) -> list[str]:
+    """Return the label of each file; a table of them is read."""
+    if isinstance(label_from, dict) and "table" in label_from:
+        names = {"file": "file", "label": "label", **label_from}
+        [path] = find_files(names["table"], folders)
+        table = read_table(path, Roles(target=[names["file"], names["label"]]))
+        return labels_of_files(files, names, table.frame)
+    return labels_of_files(files, label_from)
 
 
 def _named_after(path: Path, sequences: Sequences) -> Sequences:
@@ -370,26 +374,39 @@ def read_frame(
     *,
     columns: Sequence[str] = (),
     labels: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    time: str | Sequence[str] | None = None,
+    layout: str = "long",
     folders: Sequence[str | Path] = (".",),
+    settings: ReadSettings | None = None,
 ) -> pd.DataFrame:
-    """Read tables for forecasting, one row a time step, as they are.
+    """Read tables for forecasting, one row a time step.
 
     Parameters
     ----------
     paths : str, Path, or a list of them
-        `.csv` (plain or gzipped) and `.parquet` files; see `find_files`. All must have the same
-        columns; their rows follow one another.
+        Tables of any format of `READERS`; see `find_files`. All must have the same columns; their
+        rows follow one another.
     columns : sequence of str, optional
         Columns that must be there.
     labels : sequence of str, optional
         Columns whose text is kept as it is spelled: "NA" may name a series.
+    numbers : sequence of str, optional
+        Of `columns`, those that must hold numbers, or categories throughout.
+    time : str or sequence of str, optional
+        The column of stamps, or several that make one. Default: ``ds``, else the columns of text
+        that are dates.
+    layout : {"long", "columns"}, default="long"
+        A row a step; or a column a series, which becomes a long frame: `layouts.rows_of_columns`.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
+    settings : ReadSettings, optional
+        How the files are to be read, where that is not to be found out.
 
     Returns
     -------
     pandas.DataFrame
-        Missing values are NaN.
+        Missing values are NaN; stamps that are dates are such, in UTC where they had a zone.
 
     Raises
     ------
@@ -398,22 +415,60 @@ def read_frame(
     """
     import pandas as pd
 
+    from seqkit.data.categories import is_category
+
+    settings = settings or ReadSettings()
     frames: list[pd.DataFrame] = []
     files = find_files(paths, folders)
     for path in files:
-        reader = reader_of(path)
+        reader = reader_for(path)
         if not reader.frame:
             known = "one of " + ", ".join(r.ending for r in READERS.values() if r.frame)
             raise DataError(explain(str(path), "a file for forecasting", known, reader.ending))
-        frame = read_table(path, Roles(target=[c for c in labels if c is not None]))
+        roles = Roles(target=[c for c in labels if c is not None], time=time)
+        table = read_table(path, roles, settings)
+        frame = table.frame
         for name in columns:
-            if name not in frame.columns:
+            if name not in frame.columns and name not in roles.times:
                 shown = ", ".join(frame.columns[:12])
                 expected = f"a column of the file ({shown})"
                 hint = suggest(name, frame.columns)
                 raise DataError(explain(str(path), "column", expected, name, hint))
+        for name in numbers:
+            if not is_category(frame[name]):
+                frame[name] = table.numbers(name, "column")
+        dated = _date(table, roles)
+        if layout == "columns":
+            kept = [*dated, *(name for name in columns if name not in (*dated, *roles.times))]
+            frame = rows_of_columns(frame, kept, str(path))
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))
         frames.append(frame)
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    if settings.sort:
+        if len(dated) != 1:
+            raise DataError(explain(str(files[0]), "sort", "used with one column of time", dated,
+                                    "Name the column of stamps with data.time."))  # fmt: skip
+        frame = frame.sort_values(dated[0], kind="stable", ignore_index=True)
+    return frame
+
+
+def _date(table: Table, roles: Roles) -> list[str]:
+    """Make stamps of the column of time, or of every column of text that is dates; name them."""
+    import pandas as pd
+
+    frame = table.frame
+    named = roles.time or ("ds" if "ds" in frame.columns else None)
+    dated = [named] if named else [
+        name
+        for name in frame.columns
+        if name not in roles.labels and (is_stamped(frame[name]) or looks_dated(frame[name]))
+    ]  # fmt: skip
+    for name in dated:
+        stamps = table.stamps(name)
+        if stamps.values.dtype.kind == "M":
+            index = pd.DatetimeIndex(stamps.values)
+            zoned = index if stamps.zone is None else index.tz_localize("UTC")
+            frame[name] = zoned if stamps.zone is None else zoned.tz_convert(stamps.zone)
+    return dated

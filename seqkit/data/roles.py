@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.data.missing import check_missing
-from seqkit.data.stamps import check_calendar, is_stamped
+from seqkit.data.stamps import calendar_channels, check_calendar, is_stamped
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqkit.data.clock import Clock
 
 __all__ = [
+    "DEFAULT_ID",
     "DEFAULT_TARGET",
     "DEFAULT_TIME",
     "ColumnRoles",
@@ -52,7 +53,9 @@ class Roles:
     target : str or sequence of str, optional
     features : sequence of str, optional
         Default: every numeric column left over.
-    series_id, time, group : str, optional
+    series_id, group : str, optional
+    time : str or sequence of str, optional
+        Several columns, such as a date and a time of day, are joined to one.
     """
 
     def __init__(
@@ -60,13 +63,15 @@ class Roles:
         target: str | Sequence[str] | None = None,
         features: Sequence[str] | None = None,
         series_id: str | None = None,
-        time: str | None = None,
+        time: str | Sequence[str] | None = None,
         group: str | None = None,
     ) -> None:
         self.targets: tuple[str, ...] = as_names(target)
         self.single_target = isinstance(target, str)
         self.features = None if features is None else tuple(features)
-        self.series_id, self.time, self.group = series_id, time, group
+        self.series_id, self.group = series_id, group
+        self.times = as_names(time)
+        self.time = "_".join(self.times) or None
 
     @property
     def labels(self) -> list[str]:
@@ -79,7 +84,7 @@ class Roles:
             *(("target", name) for name in self.targets),
             *(("features", name) for name in self.features or ()),
             ("series_id", self.series_id),
-            ("time", self.time),
+            *(("time", name) for name in self.times),
             ("group", self.group),
         ]
         taken: dict[str, str] = {}
@@ -207,9 +212,9 @@ class ColumnRoles:
 
     @property
     def future_channels(self) -> tuple[str, ...]:
-        """Channels known over the horizon: covariates, masks, a sine and a cosine a calendar."""
+        """Channels known over the horizon: covariates, masks, two a calendar feature."""
         masks = self.future if self.missing == "indicator" else ()
-        cycles = (f"{name}_{part}" for name in self.calendar for part in ("sin", "cos"))
+        cycles = (channel for name in self.calendar for channel in calendar_channels(name))
         return (*self.future, *(f"{name}_missing" for name in masks), *cycles)
 
     @property
@@ -260,7 +265,7 @@ def forecast_roles(
     if series_id is None and DEFAULT_ID in names:
         series_id = DEFAULT_ID
     if time is None:
-        time = _time_column(table)
+        time = _time_column(table, where)
     lists = []
     for label, given in (
         ("past", past_covariates),
@@ -297,11 +302,14 @@ def forecast_roles(
     return columns, [str(name) for name in names if name not in taken]
 
 
-def _time_column(table: pd.DataFrame) -> str | None:
+def _time_column(table: pd.DataFrame, where: str) -> str | None:
     if DEFAULT_TIME in table.columns:
         return DEFAULT_TIME
     stamped = [str(name) for name in table.columns if is_stamped(table[name])]
-    return stamped[0] if len(stamped) == 1 else None
+    if len(stamped) > 1:
+        expected = "named, as there are several columns of stamps"
+        raise DataError(explain(where, "time", expected, ", ".join(stamped)))
+    return stamped[0] if stamped else None
 
 
 def _target_column(table: pd.DataFrame, taken: set[str | None], where: str) -> str:

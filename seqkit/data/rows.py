@@ -83,6 +83,30 @@ class Rows:
             static_codes=None if self.static_codes is None else self.static_codes[kept],
         )
 
+    def _regular(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Stamps, offsets and places of the rows on the grid of the clock, None if they are all."""
+        columns = self.columns
+        if self.times is None:
+            return None
+        assert columns.clock is not None
+        return regular(
+            self.times, self.offsets, self.ids, columns.clock, columns.missing, self.where
+        )
+
+    def _spread(self, n_rows: int, given: np.ndarray) -> np.ndarray:
+        values = np.full((n_rows, self.values.shape[1]), np.nan)
+        values[given] = self.values
+        return values
+
+    def on_grid(self) -> Rows:
+        """Return the rows with one of missing values for every stamp that is absent."""
+        whole = self._regular()
+        if whole is None:
+            return self
+        times, offsets, given = whole
+        values = self._spread(len(times), given)
+        return replace(self, values=values, offsets=offsets, times=times)
+
     def panel(self) -> Panel:
         """Bring the rows to a regular grid, fill what is missing, add masks and calendar.
 
@@ -94,15 +118,12 @@ class Rows:
         columns, ids = self.columns, self.ids
         values, offsets, times = self.values, self.offsets, self.times
         absent = None
-        if times is not None:
-            assert columns.clock is not None
-            whole = regular(times, offsets, ids, columns.clock, columns.missing, self.where)
-            if whole is not None:
-                times, offsets, given = whole
-                values = np.full((len(times), values.shape[1]), np.nan)
-                values[given] = self.values
-                absent = np.ones(len(times), bool)
-                absent[given] = False
+        whole = self._regular()
+        if whole is not None:
+            times, offsets, given = whole
+            values = self._spread(len(times), given)
+            absent = np.ones(len(times), bool)
+            absent[given] = False
         gaps = np.isnan(values)
         large = ~(np.abs(values) <= LARGEST) & ~gaps
         if large.any():

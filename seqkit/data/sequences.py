@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from seqkit.data.missing import Missing, fill_missing
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["Padded", "Sequences", "as_padded", "concatenate"]
+__all__ = ["Padded", "Sequences", "as_padded", "concatenate", "is_panel"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +250,8 @@ def as_padded(
         - 3-D array (n_series, n_timesteps, n_features);
         - list, tuple or 1-D object array of arrays (n_timesteps_i, n_features) or (n_timesteps_i,);
         - pandas, polars or other data frame (through narwhals): a row a series, a column a step;
+        - data frames as sktime has them: rows indexed by series and time, a column a feature; or a
+          row a series whose cells are series;
         - `Sequences`, what a reader gives;
         - `Padded`, what this function has returned: nothing is done again.
     where : str, default="X"
@@ -294,6 +296,7 @@ def as_padded(
         feature_names = X.features if feature_names is None else feature_names
         ids = X.ids if ids is None else ids
         X = X.X
+    X = _unpacked(X, where)
     whole = _as_array(X, where)
     if whole is not None:
         rows, lengths = whole.reshape(-1, whole.shape[-1]), np.full(len(whole), whole.shape[1])
@@ -317,6 +320,38 @@ def as_padded(
     values = np.zeros((len(lengths), longest, rows.shape[1]), dtype=rows.dtype)
     values[np.arange(longest) < lengths[:, None]] = rows
     return Padded(values, lengths.astype(np.int32))
+
+
+def is_panel(X: Any) -> bool:
+    """Whether X is a frame of pandas that holds whole series, as sktime has them.
+
+    Rows are indexed by series and time, or cells are series.
+    """
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")) or not X.size:
+        return False
+    cell = X.iloc[0, 0]
+    return X.index.nlevels == 2 or (np.ndim(cell) == 1 and not isinstance(cell, str))
+
+
+def _unpacked(X: Any, where: str) -> Any:
+    """Return the series of such a frame as a list of arrays; anything else as it is."""
+    if not is_panel(X):
+        return X
+    if X.index.nlevels != 2:
+        try:
+            return [
+                np.column_stack([np.asarray(cell, np.float64) for cell in row])
+                for row in X.itertuples(index=False, name=None)
+            ]
+        except ValueError as error:
+            raise DataError(explain(where, "cells", "series of numbers", str(error))) from error
+    series = []
+    for name, rows in X.groupby(level=0, sort=False):
+        if not rows.index.get_level_values(1).is_monotonic_increasing:
+            hint = "Sort the frame by its index."
+            raise DataError(explain(where, "time", "ascending in each series", name, hint))
+        series.append(rows.to_numpy(dtype=np.float64, na_value=np.nan))
+    return series
 
 
 def _as_array(X: Any, where: str) -> NDArray[Any] | None:

@@ -6,13 +6,14 @@ an integer step. The arithmetic of regular stamps is that of :mod:`seqkit.data.c
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from seqkit.data.dates import is_date_text, read_numbers, read_texts
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALENDAR",
+    "HOLIDAY",
     "UNIT",
     "Stamps",
+    "calendar_channels",
     "calendar_features",
     "check_calendar",
     "check_ordered",
     "is_stamped",
+    "looks_dated",
     "parse_stamps",
     "read_stamps",
-    "yyyymmdd",
+    "unread_stamps",
 ]
 
 UNIT = "datetime64[us]"
@@ -59,20 +63,32 @@ CALENDAR: dict[str, Cycle] = {
 }
 
 
+HOLIDAY = re.compile(r"holiday:([A-Z]{2})(?:-([A-Z0-9]{1,6}))?")
+"""A calendar feature that is no cycle: the public holidays of a country, or of a part of one."""
+
+
+def calendar_channels(name: str) -> tuple[str, str]:
+    """Return the names of the two channels of a calendar feature."""
+    parts = ("today", "tomorrow") if HOLIDAY.fullmatch(name) else ("sin", "cos")
+    return f"{name}_{parts[0]}", f"{name}_{parts[1]}"
+
+
 def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndarray:
-    """Positions in calendar cycles, each as a sine and a cosine.
+    """Positions in calendar cycles, each as a sine and a cosine; holidays as 1 on two days.
 
     Parameters
     ----------
     stamps : pandas.DatetimeIndex of length n
         In the time zone whose clock matters.
     names : sequence of str
-        Names of :data:`CALENDAR`.
+        Names of :data:`CALENDAR`, or ``holiday:DE`` for the public holidays of a country,
+        ``holiday:DE-BY`` for those of a part of it.
 
     Returns
     -------
     numpy.ndarray of shape (n, 2 * len(names)), float32
-        For every name the sine, then the cosine.
+        For every name the sine, then the cosine; of holidays whether the day is one, then whether
+        the next one is.
 
     Examples
     --------
@@ -87,6 +103,12 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
     codes, distinct = pd.factorize(stamps)
     out = np.empty((len(distinct), 2 * len(names)), np.float32)
     for column, name in enumerate(names):
+        if HOLIDAY.fullmatch(name):
+            days = pd.DatetimeIndex(distinct).tz_localize(None).to_numpy().astype("M8[D]")
+            known = _holidays(name, days)
+            out[:, 2 * column] = np.isin(days, known)
+            out[:, 2 * column + 1] = np.isin(days + 1, known)
+            continue
         cycle = CALENDAR[name]
         angle = 2 * np.pi * np.asarray(cycle.position(distinct), np.float64) / cycle.period
         out[:, 2 * column] = np.sin(angle)
@@ -94,13 +116,39 @@ def calendar_features(stamps: pd.DatetimeIndex, names: Sequence[str]) -> np.ndar
     return out[codes]
 
 
+def _holidays(name: str, days: np.ndarray) -> np.ndarray:
+    """Return the public holidays of the years of some days, and of the year after them."""
+    try:
+        import holidays
+    except ImportError:
+        hint = "Install it with: pip install holidays; or give the days as a future covariate."
+        raise DataError(explain("calendar", "holidays", f"installed, for {name}", None, hint)) \
+            from None  # fmt: skip
+    found = HOLIDAY.fullmatch(name)
+    assert found is not None
+    years = days.astype("M8[Y]").astype(int) + 1970
+    span = range(int(years.min()), int(years.max()) + 2) if len(years) else range(0)
+    try:
+        known = holidays.country_holidays(found[1], subdiv=found[2], years=span)
+    except NotImplementedError as error:
+        codes = holidays.list_supported_countries()
+        hint = "" if found[1] in codes else suggest(found[1], codes)
+        hint = hint or str(error).split(".")[0] + "."
+        expected = "a country, or a part of one, of the package holidays"
+        raise DataError(explain("calendar", "a feature", expected, name, hint)) from None
+    return np.array(sorted(known), "M8[D]")
+
+
 def check_calendar(names: Sequence[str], where: str = "calendar") -> tuple[str, ...]:
-    """Return the names as a tuple, or raise on one that is not in :data:`CALENDAR`."""
+    """Return the names as a tuple; raise on one that is no row of :data:`CALENDAR` or holiday."""
     names = (names,) if isinstance(names, str) else tuple(names or ())
     for name in names:
-        if name not in CALENDAR:
-            expected = "one of " + ", ".join(CALENDAR)
-            raise ValueError(explain(where, "a feature", expected, name, suggest(name, CALENDAR)))
+        if name not in CALENDAR and not HOLIDAY.fullmatch(name):
+            expected = "one of " + ", ".join(CALENDAR) + ", holiday:DE"
+            hint = suggest(name, CALENDAR)
+            if name.lower().startswith("holiday"):
+                hint = "The country has two capital letters, a part of it stands behind a hyphen."
+            raise ValueError(explain(where, "a feature", expected, name, hint))
     return names
 
 
@@ -117,11 +165,18 @@ class Stamps(NamedTuple):
     zone : str or None
     unread : ndarray of int
         Rows that hold no stamp.
+    form : str
+        How the dates are written; "" for stamps that came as such, for steps, and where nothing
+        fits.
+    clash : str
+        Both readings, where a column fits two equally well.
     """
 
     values: np.ndarray
     zone: str | None
     unread: np.ndarray
+    form: str = ""
+    clash: str = ""
 
 
 def is_stamped(column: pd.Series) -> bool:
@@ -133,84 +188,129 @@ def is_stamped(column: pd.Series) -> bool:
     )
 
 
-def yyyymmdd(column: pd.Series) -> np.ndarray | None:
-    """Return the dates that a column of whole numbers spells (20240131), or None if it spells none.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> yyyymmdd(pd.Series([20240131, 20240201])).astype("M8[D]").tolist()[0].day
-    31
-    >>> yyyymmdd(pd.Series([1, 2])) is None
-    True
-    """
+def looks_dated(column: pd.Series) -> bool:
+    """Whether a column of text looks like dates, in a form that is read here or in another."""
     import pandas as pd
 
-    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    # what nanoseconds hold, and older versions of pandas know no other dates
-    if not len(numbers) or not ((numbers >= 16770101) & (numbers <= 22621231)).all():
-        return None
-    if (numbers != np.floor(numbers)).any():
-        return None
-    text = pd.Series(numbers.astype(np.int64).astype(str))
-    dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce")
-    return None if dates.isna().any() else dates.to_numpy().astype(UNIT)
+    if is_stamped(column) or not (
+        pd.api.types.is_string_dtype(column.dtype) or column.dtype == object
+    ):
+        return False
+    return is_date_text(column.dropna().head(50).tolist())
 
 
-def read_stamps(column: Any) -> Stamps:
+def read_stamps(
+    column: Any, date_format: str | None = None, day_first: bool | None = None
+) -> Stamps:
     """Read a column of stamps; every reader and every estimator reads them here.
 
     Parameters
     ----------
     column : pandas.Series or index
-        Stamps with or without a zone, periods (stamped by their start), text that reads as
-        dates in one format, dates written as the integers yyyymmdd, or numbers.
+        Stamps with or without a zone, periods (stamped by their start), text in one form of
+        :data:`seqkit.data.dates.FORMS`, numbers that are dates by
+        :data:`seqkit.data.dates.NUMBER_FORMS`, or other numbers: steps.
+    date_format : str, optional
+        A ``strptime`` format, or the name of a row of `NUMBER_FORMS`: no other form is tried.
+    day_first : bool, optional
+        Decides where day and month could be exchanged.
     """
     import pandas as pd
 
     kinds = pd.api.types
+    name = str(getattr(column, "name", None) or "")
     column = pd.Series(column).reset_index(drop=True)
     if isinstance(column.dtype, pd.PeriodDtype):
         column = pd.Series(pd.PeriodIndex(column).to_timestamp(how="start"))
     if kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(column.dtype):
-        unread = np.flatnonzero(column.isna().to_numpy())
-        dates = (
-            yyyymmdd(column) if kinds.is_integer_dtype(column.dtype) and not len(unread) else None
-        )
-        if dates is not None:
-            return Stamps(dates, None, unread)
-        whole = kinds.is_integer_dtype(column.dtype) and not len(unread)
-        kind, fill = (np.int64, 0) if whole else (np.float64, np.nan)
-        return Stamps(column.to_numpy(dtype=kind, na_value=fill), None, unread)
+        return _numbered(column, name, date_format)
+    form = clash = ""
     if not kinds.is_datetime64_any_dtype(column.dtype):
-        column = _parsed(column)
+        kind = kinds.infer_dtype(column, skipna=True)
+        if kind not in ("date", "datetime", "datetime64"):
+            return _written(column, name, date_format, day_first)
+        zoned = any(getattr(cell, "tzinfo", None) is not None for cell in column.head(1000))
+        column = pd.to_datetime(column, errors="coerce", utc=zoned)
     unread = np.flatnonzero(column.isna().to_numpy())
     index = pd.DatetimeIndex(column)
     zone = None if index.tz is None else str(index.tz)
     if zone is not None:
         index = index.tz_convert("UTC").tz_localize(None)
-    return Stamps(index.to_numpy().astype(UNIT), zone, unread)
+    return Stamps(index.to_numpy().astype(UNIT), zone, unread, form, clash)
 
 
-def _parsed(column: pd.Series) -> pd.Series:
-    """Parse text; what is no date, or of another format than the first, becomes NaT."""
+def _numbered(column: pd.Series, name: str, date_format: str | None) -> Stamps:
+    """Read numbers: dates where they are, else steps."""
     import pandas as pd
 
-    kind = pd.api.types.infer_dtype(column, skipna=True)
-    if kind not in ("string", "date", "datetime", "datetime64"):
-        column = column.astype(str).where(column.notna(), None)  # a number is no count of seconds
-    first = column.first_valid_index()
-    tail = "" if first is None else str(column[first])[10:]
-    with warnings.catch_warnings():
-        # Without one format for all, each cell would be guessed alone: 1/2 and 13/2 differ.
-        warnings.filterwarnings("error", "Could not infer format")
-        warnings.filterwarnings("ignore", "Parsing dates")
-        try:
-            # an offset such as +02:00 or Z; several may be mixed
-            zoned = tail.endswith("Z") or "+" in tail or "-" in tail
-            return pd.to_datetime(column, errors="coerce", utc=zoned)
-        except UserWarning:
-            return pd.Series(pd.NaT, index=column.index)
+    empty = column.isna().to_numpy()
+    unread = np.flatnonzero(empty)
+    if date_format is not None and "%" in date_format:
+        whole = column.astype("Int64").astype("str") if not (column.dropna() % 1).any() else column
+        return _written(whole.where(~empty, None), name, date_format, None)
+    if not len(unread):
+        numbers = column.to_numpy(dtype=np.float64)
+        if np.isfinite(numbers).all():
+            read = read_numbers(numbers, name, date_format)
+            if read.form:
+                return Stamps(read.values, None, unread, read.form)
+    if date_format is not None:
+        return Stamps(np.full(len(column), np.datetime64("NaT"), UNIT), None,
+                      np.arange(len(column)), date_format)  # fmt: skip
+    whole_type = pd.api.types.is_integer_dtype(column.dtype) and not len(unread)
+    kind, fill = (np.int64, 0) if whole_type else (np.float64, np.nan)
+    return Stamps(column.to_numpy(dtype=kind, na_value=fill), None, unread)
+
+
+def _written(
+    column: pd.Series, name: str, date_format: str | None, day_first: bool | None
+) -> Stamps:
+    """Read text, in which digits alone are a number."""
+    import pandas as pd
+
+    if date_format is None or "%" not in date_format:
+        known = column.dropna()
+        digits = bool(len(known)) and str(known.iloc[0]).strip().replace(".", "", 1).isdecimal()
+        numbers = pd.to_numeric(known.astype(object), errors="coerce") if digits else None
+        if numbers is not None and not numbers.isna().any():
+            read = read_numbers(numbers.to_numpy(dtype=np.float64), name or "date", date_format)
+            if read.form:
+                values = np.full(len(column), np.datetime64("NaT"), UNIT)
+                values[column.notna().to_numpy()] = read.values
+                return Stamps(values, None, np.flatnonzero(np.isnat(values)), read.form)
+    values, zone, form, clash = read_texts(column, date_format, day_first)
+    return Stamps(values, zone, np.flatnonzero(np.isnat(values)), form, clash)
+
+
+def unread_stamps(
+    stamps: Stamps, column: Any, place_of: Callable[[int], str], what: str
+) -> DataError | None:
+    """Return the error of a column that is not all stamps, or is stamps in two ways; None if fine.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        As :func:`read_stamps` read `column`.
+    column : pandas.Series or index
+    place_of : callable
+        Says where a row stands.
+    what : str
+        What the column is called.
+    """
+    if stamps.clash:
+        hint = "Say which with data.day_first: true or false (in Python: pandas.to_datetime)."
+        shown = str(column.iloc[0] if hasattr(column, "iloc") else column[0])
+        got = f"{shown}, ... which is {stamps.clash}"
+        place = place_of(0)
+        return DataError(f"{place}: {what} must be of one reading; got {got}. {hint}")
+    if not len(stamps.unread):
+        return None
+    row = int(stamps.unread[0])
+    got = column.iloc[row] if hasattr(column, "iloc") else column[row]
+    others = f" (the rows before are {stamps.form})" if stamps.form and row else ""
+    expected = f"a time stamp {FORMAT}{others}, such as 2024-01-31 12:00"
+    hint = "Correct the cell, or say how the dates are written with data.date_format, as %d.%m.%Y."
+    return DataError(explain(place_of(row), what, expected, str(got), hint))
 
 
 def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | None]:
@@ -234,19 +334,17 @@ def parse_stamps(column: Any, name: str = "time") -> tuple[np.ndarray, str | Non
     DataError
         Names the first row without a stamp.
     """
-    values, zone, unread = read_stamps(column)
-    if values.dtype.kind == "f" and not _is_whole(column):
+    stamps = read_stamps(column)
+    if stamps.values.dtype.kind == "f" and not _is_whole(column):
         got = column.iloc[0] if len(column) else None
         raise DataError(
             explain(f"column {name!r}", "time", "time stamps, dates as text or integer steps", got,
                     "Name another column with `time`, or round it to integers.")
         )  # fmt: skip
-    if len(unread):
-        row = int(unread[0])
-        got = column.iloc[row] if hasattr(column, "iloc") else column[row]
-        where = f"column {name!r}, row {row}"
-        raise DataError(explain(where, "a time stamp", f"a date or a time, {FORMAT}", got))
-    return values, zone
+    error = unread_stamps(stamps, column, lambda row: f"column {name!r}, row {row}", "a time stamp")
+    if error is not None:
+        raise error
+    return stamps.values, stamps.zone
 
 
 def _is_whole(column: Any) -> bool:
@@ -269,7 +367,7 @@ def check_ordered(times: np.ndarray, offsets: np.ndarray, ids: np.ndarray, where
         "Keep one row for each stamp; if these are several series, name their column with "
         "series_id."
         if same
-        else "Sort the rows by time first."
+        else "Sort the rows by time first; data.sort: true does it."
     )
     expected = "a time stamp used once" if same else "later than the one before"
     at = f"{where}, series {ids[series]!s}, step {row - offsets[series]}"

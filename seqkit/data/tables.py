@@ -1,35 +1,42 @@
-"""Series in `.csv` and `.parquet` files, wide (a row a series) or long (a row a step)."""
+"""Series in tables, wide (a row a series) or long (a row a step): one :class:`Table` for each."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import logging
+import re
 import reprlib
 import warnings
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqkit.data.archive import Read, check_utf8
-from seqkit.data.files import check_columns, check_names, open_bytes, open_text, reading
+from seqkit.data.date_parts import joined_stamps
+from seqkit.data.dialect import SPACES, Dialect, ReadSettings, find_dialect
+from seqkit.data.files import PACKINGS, check_columns, check_names, open_bytes, open_text
 from seqkit.data.labels import series_name
-from seqkit.data.numbers import column_numbers
-from seqkit.data.parquet import read_parquet
+from seqkit.data.numbers import NUMBER, column_numbers, plain_numbers, sentinel_of
+from seqkit.data.parquet import read_feather, read_parquet
 from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
-from seqkit.data.stamps import FORMAT, read_stamps
+from seqkit.data.stamps import Stamps, read_stamps, unread_stamps
+from seqkit.data.workbooks import read_json_lines, read_workbook
 from seqkit.errors import DataError, explain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "as_numbers",
+    "Table",
     "column_names",
-    "place_of",
+    "has_header",
+    "long_series",
     "read_long",
     "read_table",
     "read_wide",
@@ -41,70 +48,215 @@ log = logging.getLogger(__name__)
 MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
                 "None", "<NA>"]  # fmt: skip
 
+# Formats that state their own types, by ending; all others are text.
+TYPED: dict[str, Callable[[Path, ReadSettings], pd.DataFrame]] = {
+    ".parquet": lambda path, settings: read_parquet(path),
+    ".feather": lambda path, settings: read_feather(path),
+    ".xlsx": read_workbook,
+    ".jsonl": read_json_lines,
+}
 
-def read_table(path: Path, roles: Roles | None = None) -> pd.DataFrame:
-    """Read a `.csv` (plain or gzipped) or `.parquet` file.
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was read, and where its cells stand in the file.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+    path : Path
+    dialect : Dialect or None
+        None for formats without lines.
+    settings : ReadSettings
+    """
+
+    frame: pd.DataFrame
+    path: Path
+    dialect: Dialect | None
+    settings: ReadSettings
+
+    def place_of(self, row: int) -> str:
+        """Return "FILE:LINE" of a data row (from 0) of a text file, else "FILE: row ROW".
+
+        The lines are counted only now that an error needs one: quoted cells may hold line breaks
+        and blank lines are no rows.
+        """
+        at = self.dialect
+        if at is None or at.separator == SPACES:
+            return f"{self.path}: row {row}"
+        # the error that asks for the line must not be lost where the file has changed meanwhile
+        with (
+            contextlib.suppress(OSError, ValueError, csv.Error),
+            open_text(self.path, "", _codec(at)) as file,
+        ):
+            for _ in range(at.skip):
+                next(file)
+            kept = (line if not (at.comments and line[:1] == "#") else "\n" for line in file)
+            reader = csv.reader(kept, delimiter=at.separator)
+            lines = (reader.line_num for c in reader if len(c) > 1 or "".join(c).strip())
+            for count, number in enumerate(lines):
+                if count == row + at.header:
+                    return f"{self.path}:{number + at.skip}"
+        return f"{self.path}: row {row}"
+
+    def numbers(self, name: str, role: str = "feature") -> np.ndarray:
+        """Return a column as float64, or raise an error that names the first that is no number."""
+        column = self.frame[name]
+        numbers, odd = column_numbers(column)
+        if odd is not None:
+            hint = "Leave the column out of the features, correct the cell, or name what it says " \
+                   "under data.missing_values."  # fmt: skip
+            where, what = self.place_of(odd), f"{role} {name!r}"
+            raise DataError(explain(where, what, "a number in every row", column.iloc[odd], hint))
+        return numbers
+
+    def labels(self, name: str, role: str) -> np.ndarray:
+        """Return a column of labels as a plain array: integers, floats, booleans or text."""
+        import pandas as pd
+
+        column = self.frame[name]
+        what = f"{role} {name!r}"
+        empty = np.flatnonzero(column.isna().to_numpy())
+        if empty.size:
+            where = self.place_of(int(empty[0]))
+            raise DataError(explain(where, what, "present in every row", "nothing"))
+        if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+            array = column.to_numpy()
+            plain = array if array.dtype.kind in "biuf" else np.array(array.tolist())
+            if plain.dtype.kind == "f" and not np.isfinite(plain).all():
+                row = int(np.flatnonzero(~np.isfinite(plain))[0])
+                raise DataError(explain(self.place_of(row), what, "finite", plain[row].item()))
+            return plain
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return column.to_numpy()
+        return np.array(column.astype(str).tolist())
+
+    def stamps(self, name: str) -> Stamps:
+        """Return time stamps: numbers, or datetime64 with zones turned to UTC.
+
+        Raises
+        ------
+        DataError
+            Names the line of the first cell that is no stamp, or both readings where there are two.
+        """
+        settings, column = self.settings, self.frame[name]
+        stamps = read_stamps(column, settings.date_format, settings.day_first)
+        if error := unread_stamps(stamps, column, self.place_of, f"time {name!r}"):
+            raise error
+        if stamps.form not in ("", "ISO 8601"):
+            known = f"{column.iloc[0]} is {_shown(stamps.values)}"
+            log.info("%s: time %r was read as %s: %s", self.path, name, stamps.form, known)
+        return stamps
+
+
+def read_table(
+    path: Path, roles: Roles | None = None, settings: ReadSettings | None = None
+) -> Table:
+    """Read a table of any format; those of text may be compressed.
 
     Parameters
     ----------
     path : Path
     roles : Roles, optional
-        Columns of labels are read as they are spelled: "None" and "NA" can be labels.
-
-    Returns
-    -------
-    pandas.DataFrame
+        Columns of labels are read as they are spelled: "None" and "NA" can be labels. Several
+        columns of `time` become one, named ``roles.time``.
+    settings : ReadSettings, optional
 
     Raises
     ------
     DataError
-        A damaged file, no header, a column name twice, no rows, lines of unequal length.
+        A damaged file, a column name twice, no rows, lines of unequal length.
     """
-    roles = roles or Roles()
-    if is_parquet(path):
-        frame = read_parquet(path)
-        columns = list(frame.columns)
-    else:
-        columns = _header(path)
+    roles, settings = roles or Roles(), settings or ReadSettings()
+    load = _typed(path)
+    dialect = None if load else find_dialect(path, settings)
+    frame = load(path, settings) if load else None
+    columns = list(dialect.columns if frame is None else frame.columns)  # type: ignore[union-attr]
     check_columns(str(path), len(columns))
     check_names(columns, str(path), "the name of a column")
     if len(set(columns)) < len(columns):
         name = next(one for one, count in Counter(columns).items() if count > 1)
         raise DataError(explain(str(path), "every column name", "used once", name))
+    for one in columns:
+        check_utf8(one, str(path))
     roles.check(columns, str(path))
-    if not is_parquet(path):
-        frame = _read_csv(path, columns, roles)
+    if frame is None:
+        assert dialect is not None
+        frame = _read_csv(path, dialect, roles, settings)
+        _clean(frame, path, dialect, roles)
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
+    if settings.missing_values:
+        for name in frame.columns.difference([*roles.labels, *roles.times]):
+            frame[name] = frame[name].mask(frame[name].isin(list(settings.missing_values)))
     for name in roles.labels:
         check_names(frame[name].unique(), str(path), f"every cell of {name!r}")
-    return frame
+    if len(roles.times) > 1:
+        joined = joined_stamps(frame, roles.times, str(path), settings.day_first)
+        frame = frame.drop(columns=list(roles.times))
+        frame.insert(0, str(roles.time), joined)
+        first = _shown(joined.to_numpy().astype("M8[us]"))
+        log.info("%s: %s make one stamp, the first %s", path, ", ".join(roles.times), first)
+    _tell_of_sentinels(frame.drop(columns=[c for c in roles.labels if c in frame]), path)
+    return Table(frame, path, dialect, settings)
 
 
-def column_names(path: Path) -> list[str]:
+def _shown(values: np.ndarray) -> str:
+    """Return the first of some dates, its time of day where any of them has one."""
+    unit = "D" if (values == values.astype("M8[D]")).all() else "s"
+    return str(values[0].astype(f"M8[{unit}]"))
+
+
+def _typed(path: Path) -> Callable[[Path, ReadSettings], pd.DataFrame] | None:
+    """Return what reads a format that states its own types; None for text."""
+    name = path.name.lower()
+    packed = name.removesuffix(path.suffix.lower()) if path.suffix.lower() in PACKINGS else name
+    return next((load for ending, load in TYPED.items() if packed.endswith(ending)), None)
+
+
+def column_names(path: Path, settings: ReadSettings | None = None) -> list[str]:
     """Return the names of the columns of a table."""
-    return list(read_parquet(path).columns) if is_parquet(path) else _header(path)
+    settings = settings or ReadSettings()
+    load = _typed(path)
+    return list(load(path, settings).columns if load else find_dialect(path, settings).columns)
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file is parquet, by its ending."""
-    return path.suffix.lower() == ".parquet"
+def has_header(path: Path) -> bool:
+    """Whether the first line of a `.tsv` names columns, and is no series of the UCR archive."""
+    with open_text(path) as file:
+        line = next((text for text in file if text.strip()), "")
+    cells = [cell.strip() for cell in line.rstrip("\r\n").split("\t")][1:]
+    return any(cell and cell != "?" and not NUMBER.fullmatch(cell) and not re.fullmatch(
+        r"[+-]?(nan|inf(inity)?)", cell, re.IGNORECASE) for cell in cells)  # fmt: skip
 
 
-def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
+def _codec(dialect: Dialect) -> str:
+    return "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
+
+
+def _read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings) -> pd.DataFrame:
     import pandas as pd
 
     # From pandas 3.1 on the default is exact and the argument deprecated.
     exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-    missing = {c: [""] if c in roles.labels else MISSING_TEXT for c in columns}
+    columns, encoding = list(dialect.columns), _codec(dialect)
+    others = [*MISSING_TEXT, *map(str, settings.missing_values)]
+    missing = {c: [""] if c in roles.labels else others for c in columns}
     try:
-        with open_bytes(path) as file, warnings.catch_warnings():
+        with (
+            open_bytes(path, binary=encoding.startswith(("utf-16", "utf-32"))) as file,
+            warnings.catch_warnings(),
+        ):
             # A longer first row would lose its last cells with a mere warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             read: pd.DataFrame = pd.read_csv(
                 file,
-                encoding="utf-8-sig",
-                header=0,
+                sep=dialect.separator,
+                decimal=dialect.decimal,
+                encoding=encoding,
+                header=0 if dialect.header else None,
+                skiprows=dialect.skip,
+                comment="#" if dialect.comments else None,
                 names=columns,
                 index_col=False,
                 keep_default_na=False,
@@ -117,10 +269,12 @@ def _read_csv(path: Path, columns: list[str], roles: Roles) -> pd.DataFrame:
         raise
     except Exception as error:  # a parser has no fixed list of what it raises
         text = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        hint = "Quote cells that hold the separator."
         if isinstance(error, pd.errors.ParserWarning):
             text = "more cells in the first row"
-        hint = "Quote cells that hold the separator."
-        expected = f"{len(columns)} cells of UTF-8 text in every line"
+        elif isinstance(error, UnicodeDecodeError):
+            hint = "Save the file as UTF-8, or name its encoding with data.encoding: cp1252."
+        expected = f"{len(columns)} cells of {dialect.encoding.upper()} text in every line"
         raise DataError(explain(str(path), "the table", expected, text, hint)) from error
 
 
@@ -128,87 +282,36 @@ def _version(module: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in module.__version__.split(".")[:2])
 
 
-def _header(path: Path) -> list[str]:
-    """Return the column names of a csv file, and refuse one that has none."""
-    csv.field_size_limit(2**31 - 1)
-    with open_text(path, newline="") as file, reading(path, "a table of quoted cells and commas"):
-        rows = csv.reader(file)
-        cells = next((row for row in rows if len(row) > 1 or "".join(row).strip()), None)
-        number = rows.line_num
-    if cells is None:
-        raise DataError(explain(str(path), "the file", "a table", "blank lines"))
-    check_utf8(",".join(cells), f"{path}:{number}")
-    cells = [cell.strip() for cell in cells]
-    if len(cells) == 1:
-        for name, separator in (("semicolons", ";"), ("tabs", "\t")):
-            if separator in cells[0]:
-                hint = "Write it with commas and decimal points."
-                raise DataError(explain(str(path), "cells", "parted by commas", name, hint))
-    numbers = [_is_number(cell) for cell in cells]
-    if all(numbers) and not all(cell.lstrip("+").isdigit() for cell in cells):
-        hint = "Put the names of the columns in the first line."
-        where = f"{path}:{number}"
-        raise DataError(explain(where, "the line", "column names", ",".join(cells), hint))
-    return [cell or f"column_{i}" for i, cell in enumerate(cells)]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def place_of(path: Path, row: int) -> str:
-    """Return "FILE:LINE" of a data row (from 0) of a csv file, or "FILE: row ROW" of parquet.
-
-    The lines are counted only now that an error needs one: quoted cells may hold line breaks and
-    blank lines are no rows.
-    """
-    if is_parquet(path):
-        return f"{path}: row {row}"
-    # the error that asks for the line must not be lost where the file has changed meanwhile
-    with contextlib.suppress(OSError, ValueError, csv.Error), open_text(path, newline="") as file:
-        reader = csv.reader(file)
-        lines = (reader.line_num for cells in reader if len(cells) > 1 or "".join(cells).strip())
-        for count, number in enumerate(lines):
-            if count == row + 1:  # the header is line 0
-                return f"{path}:{number}"
-    return f"{path}: row {row}"
-
-
-def as_numbers(column: pd.Series, path: Path, role: str = "feature") -> np.ndarray:
-    """Return a column as float64, or raise an error that names the first cell that is no number."""
-    numbers, odd = column_numbers(column)
-    if odd is not None:
-        hint = "Leave the column out of the features, or correct the cell."
-        where, what = place_of(path, odd), f"{role} {column.name!r}"
-        raise DataError(explain(where, what, "a number in every row", column.iloc[odd], hint))
-    return numbers
-
-
-def _labels(column: pd.Series, path: Path, role: str) -> np.ndarray:
-    """Return a column of labels as a plain array: integers, floats, booleans or text."""
+def _clean(frame: pd.DataFrame, path: Path, dialect: Dialect, roles: Roles) -> None:
+    """Make numbers of text such as ``1.234,5 €`` and ``12 %``, where a column is made of them."""
     import pandas as pd
 
-    empty = np.flatnonzero(column.isna().to_numpy())
-    if empty.size:
-        where = place_of(path, int(empty[0]))
-        raise DataError(
-            explain(where, f"{role} {column.name!r}", "present in every row", "nothing")
-        )
-    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
-        array = column.to_numpy()
-        plain = array if array.dtype.kind in "biuf" else np.array(array.tolist())
-        if plain.dtype.kind == "f" and not np.isfinite(plain).all():
-            row = int(np.flatnonzero(~np.isfinite(plain))[0])
-            where = place_of(path, row)
-            raise DataError(explain(where, f"{role} {column.name!r}", "finite", plain[row].item()))
-        return plain
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return column.to_numpy()
-    return np.array(column.astype(str).tolist())
+    signs: dict[str, list[str]] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_string_dtype(column.dtype) and name not in (
+            *roles.labels, *roles.times
+        ):  # fmt: skip
+            some = [str(cell).strip() for cell in column.dropna().head(50)]
+            if 2 * sum(bool(NUMBER.fullmatch(cell)) for cell in some) > len(some):
+                frame[name], sign = plain_numbers(
+                    column, dialect.decimal, dialect.thousands, str(path)
+                )
+                if sign:
+                    signs.setdefault(sign, []).append(name)
+    for sign, names in signs.items():
+        log.info("%s: %s was taken off the numbers of %s", path, sign, ", ".join(names))
+
+
+def _tell_of_sentinels(frame: pd.DataFrame, path: Path) -> None:
+    """Point out a number such as -999 that stands far from all others."""
+    for name, column in frame.select_dtypes("number").items():
+        if found := sentinel_of(column.to_numpy(dtype=np.float64, na_value=np.nan)):
+            log.warning(
+                "%s: column %r holds %g in %d of %d rows, far from all its other values; if that "
+                "means missing, say data.missing_values: [%g]",
+                path, name, found[0], found[1], len(column), found[0],
+            )  # fmt: skip
 
 
 def _targets(columns: list[np.ndarray], roles: Roles) -> np.ndarray | None:
@@ -217,7 +320,7 @@ def _targets(columns: list[np.ndarray], roles: Roles) -> np.ndarray | None:
     return columns[0] if roles.single_target else np.stack(columns, axis=1)
 
 
-def read_wide(path: Path, roles: Roles) -> Read:
+def read_wide(path: Path, roles: Roles, settings: ReadSettings | None = None) -> Read:
     """Read a table with one row a series: the columns, in the order of the file, are the steps.
 
     Empty cells (NaN) at the end of a row are padding: that series is shorter.
@@ -227,31 +330,34 @@ def read_wide(path: Path, roles: Roles) -> Read:
     path : Path
     roles : Roles
         `time` has no meaning here and must be None.
+    settings : ReadSettings, optional
     """
     import pandas as pd
 
-    frame = read_table(path, roles)
     if roles.time is not None:
         hint = "Set layout: long if a row is a time step, or leave time out."
         raise DataError(explain(str(path), "time", "absent in the wide layout", roles.time, hint))
-    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
-    values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
+    table = read_table(path, roles, settings)
+    columns = feature_columns(
+        table.frame, roles, str(path), lambda column: table.numbers(str(column.name))
+    )
+    values = np.stack([table.numbers(name) for name in columns], axis=1)
     known = ~np.isnan(values)
     if not known.any(axis=1).all():
         row = int(np.flatnonzero(~known.any(axis=1))[0])
-        where = place_of(path, row)
+        where = table.place_of(row)
         raise DataError(explain(where, "the series", "of at least one value", "none"))
     lengths = values.shape[1] - np.argmax(known[:, ::-1], axis=1)
     inside = np.arange(values.shape[1]) < lengths[:, None]
 
     def labels(name: str | None, role: str) -> np.ndarray | None:
-        return None if name is None else _labels(frame[name], path, role)
+        return None if name is None else table.labels(name, role)
 
     ids = labels(roles.series_id, "series_id")
     if ids is not None and len(set(ids.tolist())) < len(ids):
         row = int(np.flatnonzero(pd.Series(ids).duplicated())[0])
         hint = "Set layout: long if a row is a time step."
-        where = place_of(path, row)
+        where = table.place_of(row)
         raise DataError(
             explain(where, "series_id", "different in every row", ids[row].item(), hint)
         )
@@ -259,43 +365,52 @@ def read_wide(path: Path, roles: Roles) -> Read:
         values[inside][:, None],
         np.concatenate([[0], np.cumsum(lengths)]),
         ("value",),
-        y=_targets([_labels(frame[name], path, "target") for name in roles.targets], roles),
+        y=_targets([table.labels(name, "target") for name in roles.targets], roles),
         ids=ids,
         groups=labels(roles.group, "group"),
     )
-    return Read(sequences, lambda i, step: f"{place_of(path, i)}, column {columns[step]!r}")
+    return Read(sequences, lambda i, step: f"{table.place_of(i)}, column {columns[step]!r}")
 
 
-def read_long(path: Path, roles: Roles) -> Read:
+def read_long(path: Path, roles: Roles, settings: ReadSettings | None = None) -> Read:
     """Read a table with one row a time step.
 
     Rows of one series need not be neighbours; their order in the file is the order of the steps,
-    and `time`, where named, must ascend within each series. Without `series_id` the file is one
-    series, named as the file is.
+    and `time`, where named, must ascend within each series, or is sorted where the settings say so.
+    Without `series_id` the file is one series, named as the file is.
 
     Parameters
     ----------
     path : Path
     roles : Roles
+    settings : ReadSettings, optional
     """
+    return long_series(read_table(path, roles, settings), roles)
+
+
+def long_series(table: Table, roles: Roles) -> Read:
+    """Return the series of a table with one row a time step; see :func:`read_long`."""
+    # long: the rows are brought into one order, which every column and every error shares
     import pandas as pd
 
-    frame = read_table(path, roles)
+    frame, path = table.frame, table.path
     if roles.series_id is None:
         codes, ids = np.zeros(len(frame), dtype=np.int64), np.array([series_name(path)])
     else:
-        names = _labels(frame[roles.series_id], path, "series_id")
+        names = table.labels(roles.series_id, "series_id")
         codes, ids = pd.factorize(names)
+    times = None if roles.time is None else table.stamps(roles.time).values
     order = np.argsort(codes, kind="stable")  # rows of the file, series after series
+    if times is not None and table.settings.sort:
+        order = np.lexsort((times, codes))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))])
     starts = np.repeat(offsets[:-1], np.diff(offsets))  # (n_rows,)
 
     def locate(at: int) -> str:
-        return place_of(path, int(order[at]))
+        return table.place_of(int(order[at]))
 
-    times = None
-    if roles.time is not None:
-        times = stamps_of_rows(frame[roles.time], path)[order]
+    if times is not None:
+        times = times[order]
         later = times[1:] > times[:-1]
         later[offsets[1:-1] - 1] = True  # between two series
         if not later.all():
@@ -304,13 +419,17 @@ def read_long(path: Path, roles: Roles) -> Read:
             what = "the same time stamp twice" if twice else "an earlier one than the row before"
             got = f"{frame[roles.time].iloc[order[at]]} ({what})"
             expected = f"ascending within series {ids[codes[order[at]]].item()!r}"
-            hint = "Drop one of them, or name series_id." if twice else "Sort the file by time."
+            hint = (
+                "Drop one of them, or name series_id."
+                if twice
+                else "Sort the file by time, or set data.sort: true."
+            )
             raise DataError(explain(locate(at), f"time {roles.time!r}", expected, got, hint))
 
     def constant(name: str | None, role: str) -> np.ndarray | None:
         if name is None:
             return None
-        column = _labels(frame[name], path, role)[order]
+        column = table.labels(name, role)[order]
         differs = column != column[starts]
         if differs.any():
             at = int(np.argmax(differs))
@@ -321,8 +440,10 @@ def read_long(path: Path, roles: Roles) -> Read:
 
     targets = [constant(name, "target") for name in roles.targets]
     groups = constant(roles.group, "group")
-    columns = feature_columns(frame, roles, str(path), lambda column: as_numbers(column, path))
-    values = np.stack([as_numbers(frame[name], path) for name in columns], axis=1)
+    columns = feature_columns(
+        frame, roles, str(path), lambda column: table.numbers(str(column.name))
+    )
+    values = np.stack([table.numbers(name) for name in columns], axis=1)
     sequences = Sequences(
         values[order],
         offsets,
@@ -345,20 +466,3 @@ def _not_constant(where: str, role: str, name: str, series: Any, values: Any) ->
         f"{where}: {role} {name!r} must be the same in every row of series {series!r}; "
         f"got {now} after {before}. {hint}"
     )
-
-
-def stamps_of_rows(column: pd.Series, path: Path) -> np.ndarray:
-    """Return time stamps as numbers or as datetime64, zones turned to UTC.
-
-    Raises
-    ------
-    DataError
-        Names the line of the first cell that is no stamp.
-    """
-    stamps = read_stamps(column)
-    if len(stamps.unread):
-        row = int(stamps.unread[0])
-        expected = f"a time stamp {FORMAT}, such as 2024-01-31 12:00"
-        got = str(column.iloc[row])
-        raise DataError(explain(place_of(path, row), f"time {column.name!r}", expected, got))
-    return stamps.values

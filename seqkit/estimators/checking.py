@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from seqkit.auto import AUTO, Sample, choose, shared_course
 from seqkit.data.label_split import hold_out_by_labels
-from seqkit.data.sequences import Padded, as_padded
+from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size
@@ -227,6 +227,8 @@ def _is_table(X: Any) -> bool:
     if isinstance(X, (list, tuple)):
         sizes = {len(row) if hasattr(row, "__len__") else -1 for row in X}
         return len(sizes) <= 1 and all(np.ndim(row) < 2 for row in X)
+    if isinstance(X, Sequences) or is_panel(X):
+        return False
     if getattr(X, "ndim", 2) == 1:
         return getattr(X, "dtype", None) != np.dtype(object) or not all(np.ndim(row) for row in X)
     return getattr(X, "ndim", 2) != 3

@@ -114,7 +114,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         class; else 0.
     validation : a fraction from 0 to below 1 or "auto", default="auto"
         Fraction of the training series held back for early stopping. 0 = none; auto = 0.15 if that
-        is 50 series or more and 2 of every class, or if patience is set; else 0.
+        is 250 series or more and 2 of every class, or if patience is set; else 0.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.data.stamps import CALENDAR
+from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.errors import explain
 
 __all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
@@ -306,7 +306,11 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
     columns = reader.columns
     return [
         ("_reader_", "of a known treatment of what is missing", columns.missing in _MISSING),
-        ("_reader_", "with known features of the calendar", set(columns.calendar) <= set(CALENDAR)),
+        (
+            "_reader_",
+            "with known features of the calendar",
+            all(name in CALENDAR or HOLIDAY.fullmatch(name) for name in columns.calendar),
+        ),
         ("_reader_", "with targets", bool(columns.targets)),
         (
             "_reader_",

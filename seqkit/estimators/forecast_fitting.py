@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from seqkit import training
 from seqkit.auto import (
     AUTO,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seqkit.data.frames import rows_of_arrays, rows_of_frame
+from seqkit.data.layouts import rows_of_entries
 from seqkit.data.panel import Panel
 from seqkit.data.roles import ColumnRoles, as_names
 from seqkit.data.rows import Rows
@@ -81,6 +82,7 @@ class ForecastReader:
         if isinstance(X, Reading):
             return X
         if not self.arrays:
+            X = _rows_of(X, None if self.columns.clock is None else self.columns.clock.frequency)
             if not is_frame(X):
                 raise DataError(
                     explain("X", "data", "a long data frame, as in fit", type(X).__name__)
@@ -140,6 +142,18 @@ class Reading:
         return dataclasses.replace(self, rows=self.rows.until(stop), panel=panel).like(
             panel.columns
         )
+
+    def on_grid(self) -> Reading:
+        """The same series with a row of missing values for every stamp that was absent.
+
+        So that rows are steps, and the horizon after a row is as long for every origin.
+        """
+        panel, rows = self.panel, self.rows
+        if panel.absent is None:
+            return self
+        said = (*panel.said, *(note for note in panel.notes if "absent time stamps" in note))
+        panel = dataclasses.replace(panel, absent=None, said=said)
+        return dataclasses.replace(self, rows=rows.on_grid(), panel=panel)
 
     def like(self, columns: ColumnRoles) -> Reading:
         """The same series as a model that was fitted on these columns sees them."""
@@ -202,6 +216,7 @@ def read_series(
     **frame_settings: Any,
 ) -> Reading:
     """Read series that no forecaster has been fitted on; parameters are those of a forecaster."""
+    X = _rows_of(X, frame_settings["frequency"])
     if is_frame(X) and y is None:
         rows = rows_of_frame(
             X,
@@ -266,6 +281,12 @@ def _read_arrays(
         owner, rows.columns, True, n_features, targets, future, target_inputs, flat
     )
     return Reading(reader, rows, rows.panel(), names)
+
+
+def _rows_of(X: Any, frequency: str | None) -> Any:
+    """Return GluonTS's entries, dicts of ``start`` and ``target``, as a long frame."""
+    several = isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], dict)
+    return rows_of_entries(X, "X", frequency) if several else X
 
 
 def is_frame(X: Any) -> bool:

@@ -144,8 +144,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
-    time : a column's name or None, default=None
-        Column of time stamps; for forecasting, default `ds` where there is one.
+    time : a column's name, a list of different columns' names or None, default=None
+        Column of time stamps, or a list of those that make one: a date and a time of day, a year
+        and a month or quarter. For forecasting, default `ds`, or the only column of dates.
     target : a column's name, a list of different columns' names or None, default=None
         Column to forecast; a list forecasts several together. Default: `y`, or the only numeric
         column left over.
@@ -158,8 +159,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     frequency : a pandas frequency such as h, D or MS or None, default=None
         Step between time stamps, as pandas writes it. Default: inferred, and said.
     calendar : str, default=()
-        Parts of the time stamp given to the model as sine and cosine. One of a list of names out of
-        minute, hour, weekday, day, week, month, quarter and year_day.
+        Parts of the time stamp given to the model as sine and cosine; and holiday:DE, holiday:DE-BY
+        for the public holidays of a country or a part of it, 1 on the day and on the day before
+        (needs the package holidays). One of a list of names out of minute, hour, weekday, day,
+        week, month, quarter and year_day, and holidays such as holiday:DE.
 
     Attributes
     ----------

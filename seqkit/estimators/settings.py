@@ -108,7 +108,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"
     series_id: str | None = None
-    time: str | None = None
+    time: str | Sequence[str] | None = None
     target: str | Sequence[str] | None = None
     past_covariates: Sequence[str] = ()
     future_covariates: Sequence[str] = ()

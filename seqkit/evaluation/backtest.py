@@ -265,7 +265,7 @@ def rolling_plan(
             )
         )
     if isinstance(series, RollingPanel):
-        series.windows(origins, steps)  # raises where a step to be forecast is absent
+        series.windows(origins)  # raises where nothing had been observed at an origin
     return series, origins, steps, stride
 
 

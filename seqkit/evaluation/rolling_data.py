@@ -92,24 +92,20 @@ class RollingPanel:
         """Fit on the rows of every series up to its origin."""
         return forecaster.fit(self.reading.until(origins + 1))
 
-    def windows(self, origins: Ints, horizon: int) -> tuple[Ints, Ints, Ints]:
+    def windows(self, origins: Ints) -> tuple[Ints, Ints, Ints]:
         """Return series and window of every origin, and the step of the panel after it.
 
         Raises
         ------
         DataError
-            If a step of a horizon was absent: the rows after an origin are no forecast of it.
+            If an origin comes before all of its series had been observed once.
         """
         series, window = np.nonzero(origins >= 0)
-        last = origins[series, window]
-        first = self.reading.steps(series, last)
-        if (self.reading.steps(series, last + horizon) - first != horizon).any():
-            raise _absent(self.reading.rows.columns.time)
-        return series, window, first + 1
+        return series, window, self.reading.steps(series, origins[series, window]) + 1
 
     def forecast(self, forecaster: Any, origins: Ints, horizon: int) -> Predictions:
         """Forecast every series after its origins; NaN for series too short to have one."""
-        series, window, stop = self.windows(origins, horizon)
+        series, window, stop = self.windows(origins)
         prediction = forecaster._forecast_within(self.reading.panel, series, stop, horizon)
         levels = _levels_of(forecaster)
 
@@ -378,6 +374,7 @@ def _is_own(forecaster: Any) -> bool:
 
 
 def _read(reading: Any) -> RollingPanel:
+    reading = reading.on_grid()
     return RollingPanel(reading, reading.rows.targets())
 
 

@@ -45,10 +45,11 @@ def complete(recipe: Recipe) -> Recipe:
         test = None if backtest.windows is None else horizon + (backtest.windows - 1) * step
     else:
         if given.data.layout is None and is_table(given.data.path):
-            data["layout"] = "long" if given.data.series_id else "wide"
+            whole = given.data.series_id or given.data.label_from
+            data["layout"] = "long" if whole else "wide"
         if given.data.test_path or given.data.dataset:
             test = 0.0
-        elif str(given.data.path).endswith(".npz"):
+        elif _first(given.data.path).endswith(".npz"):
             test = None  # the file may name its own test part; otherwise the split's default holds
     if given.data.split.test is None:
         data["split"] = given.data.split.model_copy(update={"test": test})
@@ -115,3 +116,7 @@ def window_count(
     else:
         tail = int(min(whole) * test) if isinstance(test, float) else test
     return min(max(1 + (tail - horizon) // step, 1), MOST_WINDOWS)
+
+
+def _first(path: str | list[str] | None) -> str:
+    return path[0] if isinstance(path, list) else str(path)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from seqkit.recipe.sections import Section, names, setting
-from seqkit.recipe.types import Count, Switch
+from seqkit.recipe.types import Count, Section, Switch, names, setting
 from seqkit.tasks import TASKS
 
 __all__ = ["Backtest", "ClassificationEvaluate", "ForecastingEvaluate", "RegressionEvaluate"]

@@ -266,6 +266,14 @@ def _missing(look: DataSummary) -> list[Line]:
     return []
 
 
+def _time(look: DataSummary) -> Iterator[Line]:
+    if look.time:
+        time = look.time if isinstance(look.time, str) else list(look.time)
+        yield Line(1, "time", time, look.reasons.get("time", ""))
+    if look.sort:
+        yield Line(1, "sort", True, look.reasons.get("sort", ""))
+
+
 # series ---------------------------------------------------------------------------------------
 
 
@@ -280,8 +288,7 @@ def _series_data(look: DataSummary, folder: Path) -> Iterator[Line]:
     if look.layout and look.series_id:
         yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
     if look.layout == "long":
-        if look.time:
-            yield Line(1, "time", look.time, why.get("time", ""))
+        yield from _time(look)
         if len(look.features) <= LISTED:
             why_ = "by default: numeric columns without another role"
             yield Line(1, "# features", list(look.features), why_)
@@ -316,8 +323,7 @@ def _series_rest(look: DataSummary) -> Iterator[Line]:
 
 def _forecasting_data(look: DataSummary) -> Iterator[Line]:
     why = look.reasons
-    if look.time:
-        yield Line(1, "time", look.time, why.get("time", ""))
+    yield from _time(look)
     if look.frequency:  # the toolkit infers it in the same way, and says so
         yield Line(1, "# frequency", look.frequency, f"inferred: {why.get('frequency', '')}")
     if look.series_id:

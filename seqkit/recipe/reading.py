@@ -152,8 +152,10 @@ def read_recipe(
         ]
         raise _refusal(written, len(found) - len(written))
     for key in ("path", "test_path"):
-        if isinstance(values["data"].get(key), str):
-            values["data"][key] = _find(values["data"][key], tree.value["data"].value[key].position)
+        if given := values["data"].get(key):
+            at = tree.value["data"].value[key].position
+            several = isinstance(given, list)
+            values["data"][key] = [_find(one, at) for one in given] if several else _find(given, at)
     recipe = complete(RECIPES[values["task"]].model_validate(values))
     _must_fit(recipe, layers[0].position)
     origins = {
@@ -424,8 +426,10 @@ def _origin(position: Position) -> str:
 def _find(text: str, position: Position) -> str:
     """Return the absolute path of a data file: beside the recipe, else in the working folder.
 
-    One given on the command line is looked for in the working folder only.
+    One given on the command line is looked for in the working folder only; a URL stays what it is.
     """
+    if "://" in text:
+        return text
     folder = os.path.dirname(position.source) if position.line else ""
     beside = os.path.abspath(os.path.join(folder, os.path.expanduser(text)))
     working = os.path.abspath(os.path.expanduser(text))

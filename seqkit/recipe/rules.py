@@ -20,7 +20,16 @@ from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_si
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
 
-TABLE_ENDINGS = (".csv", ".parquet", ".csv.gz")
+TABLE_ENDINGS = (
+    ".parquet",
+    ".feather",
+    ".xlsx",
+    *(
+        ending + packing
+        for ending in (".csv", ".jsonl")
+        for packing in ("", ".gz", ".bz2", ".xz", ".zip")
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -46,14 +55,15 @@ class Rule:
     figure: Callable[..., str] | None = None
 
 
-def is_table(path: str | None) -> bool:
-    """Return whether a file of this name holds a table with named columns.
+def is_table(path: str | list[str] | None) -> bool:
+    """Return whether a file of this name, or the first of several, holds a table of named columns.
 
     Examples
     --------
     >>> is_table("data/load.csv.gz"), is_table("GunPoint_TRAIN.ts")
     (True, False)
     """
+    path = path[0] if isinstance(path, list) else path
     return path is not None and PurePath(path).name.lower().endswith(TABLE_ENDINGS)
 
 
@@ -151,21 +161,33 @@ RULES: tuple[Rule, ...] = (
         "Set {time}.",
     ),
     Rule(
-        ("data.target", PATH, "data.features"),
-        lambda target, path, features: target is not None or not is_table(path),
+        ("data.target", PATH, "data.label_from"),
+        lambda target, path, label: target is not None or label is not None or not is_table(path),
         "a column's name when {path} is a table",
         "Name the column to learn.",
     ),
     Rule(
-        ("data.layout", PATH),
-        lambda layout, path: layout is None or path is None or is_table(path),
-        "absent for a file that is neither .csv nor .parquet",
+        ("data.label_from", "data.target"),
+        lambda label, target: label is None or target is None,
+        "absent when {target} is given",
+        "Keep one of the two.",
+    ),
+    Rule(
+        ("data.layout", "data.target", "data.past_covariates"),
+        lambda layout, target, past: layout != "columns" or target is None,
+        "long when {target} is given",
+        "In the layout columns every column of numbers is a series to forecast.",
+    ),
+    Rule(
+        ("data.layout", PATH, "data.features"),
+        lambda layout, path, features: layout is None or path is None or is_table(path),
+        "absent for a file that is no table",
         "Remove it.",
     ),
     Rule(
-        ("data.series_id", "data.layout", PATH),
-        lambda series_id, layout, path: (
-            series_id is not None or layout != "long" or not is_table(path)
+        ("data.series_id", "data.layout", PATH, "data.label_from"),
+        lambda series_id, layout, path, label: (
+            series_id is not None or label is not None or layout != "long" or not is_table(path)
         ),
         "a column's name in the long layout",
         "Name the column that tells the series apart.",

@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
 from seqkit.errors import explain, shown, suggest
+from seqkit.recipe import data_sections as read
 from seqkit.recipe import evaluate_sections as judged
 from seqkit.recipe import sections as s
 from seqkit.recipe.field_errors import FieldError, rule_errors, section_errors, value_errors, whole
@@ -37,6 +38,7 @@ from seqkit.recipe.types import (
     Words,
     count,
     listing,
+    names,
     phrase,
 )
 from seqkit.tasks import TASKS
@@ -78,11 +80,11 @@ class Recipe(s.Section):
         None,
         "Recipe to start from, relative to this one; maps are merged, lists and values replaced.",
     )
-    data: s.DataSection
+    data: read.DataSection
     model: s.ModelSection
     train: s.TrainSection
     evaluate: s.Section
-    export: s.names(s.EXPORT_FORMATS) = Field(  # type: ignore[valid-type]
+    export: names(s.EXPORT_FORMATS) = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Formats the trained model is exported to, into the run folder's export/.",
     )
@@ -101,6 +103,8 @@ class Recipe(s.Section):
             for key in path.split("."):
                 value = getattr(value, key)
             found[name] = value
+        if isinstance(found.get("time"), list):  # the reader makes one column of several
+            found["time"] = "_".join(found["time"])
         return {**found, "random_state": self.seed}
 
 
@@ -119,7 +123,7 @@ class ClassificationRecipe(Recipe):
     """One class for a whole series."""
 
     task: Literal["classification"] = s.setting(..., "What is learned.")
-    data: s.ClassificationData = Field(description=DATA)
+    data: read.ClassificationData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.ClassificationTrain = _section(s.ClassificationTrain, TRAIN)
     evaluate: judged.ClassificationEvaluate = _section(judged.ClassificationEvaluate, EVALUATE)
@@ -129,7 +133,7 @@ class RegressionRecipe(Recipe):
     """One number, or several, for a whole series."""
 
     task: Literal["regression"] = s.setting(..., "What is learned.")
-    data: s.SequenceData = Field(description=DATA)
+    data: read.SequenceData = Field(description=DATA)
     model: s.SequenceModel = _section(s.SequenceModel, MODEL)
     train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
     evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
@@ -139,7 +143,7 @@ class ForecastingRecipe(Recipe):
     """The next steps of one series or of many."""
 
     task: Literal["forecasting"] = s.setting(..., "What is learned.")
-    data: s.ForecastingData = Field(description=DATA)
+    data: read.ForecastingData = Field(description=DATA)
     model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
     train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
     forecast: s.ForecastSection = Field(description=FORECAST)

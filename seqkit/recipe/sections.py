@@ -9,23 +9,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, Field
+from annotated_types import Interval, MaxLen, MinLen
+from pydantic import Field
 
 from seqkit import auto
 from seqkit.cells import ALIASES, CELLS
-from seqkit.data.embedded import DATASETS
 from seqkit.network import settings as network
 from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
     LAYERS,
     MILLION,
     NAMES,
-    Column,
-    Columns,
     Count,
-    File,
-    Fraction,
     Label,
     OneOf,
     Positive,
@@ -33,11 +28,9 @@ from seqkit.recipe.types import (
     Rate,
     Section,
     Switch,
-    Target,
     Widths,
     Words,
     count,
-    distinct,
     positive,
     setting,
 )
@@ -45,193 +38,22 @@ from seqkit.tasks import TASKS
 
 __all__ = [
     "EXPORT_FORMATS",
-    "ClassificationData",
     "ClassificationTrain",
     "ForecastSection",
-    "ForecastingData",
     "ForecastingModel",
-    "ForecastingSplit",
     "ForecastingTrain",
     "RegressionTrain",
     "Section",
-    "SequenceData",
     "SequenceModel",
-    "SequenceSplit",
-    "names",
     "setting",
 ]
 
 EXPORT_FORMATS = ("keras", "saved_model")
-CALENDAR = (
-    "minute",
-    "hour",
-    "weekday",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year_day",
-)
-
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
-Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
-TAIL_WORDS = Words("a number of time steps or a fraction below 1")
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
-Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
-
-
-def names(allowed: tuple[str, ...]) -> Any:
-    """Return the type of a list of different names out of a table."""
-    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(distinct)]
-
-
-def _none(description: str) -> Any:
-    """Return a field whose default is an empty list."""
-    return Field(default_factory=list, description=description)
-
-
-# data --------------------------------------------------------------------------------------
-
-
-class SequenceSplit(Section):
-    """How the series are divided into training, validation and test parts."""
-
-    method: Annotated[str, OneOf(("random", "group", "time"))] = setting(
-        "random",
-        "How series are assigned: at random, whole groups together, or the latest ones last.",
-    )
-    validation: Fraction | Auto = setting(
-        "auto",
-        "Fraction of the training series held back for early stopping. 0 = none; auto = "
-        f"{auto.SHARE} if that is {auto.FEWEST_HELD} series or more and "
-        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0.",
-    )
-    test: Fraction | None = setting(
-        None,
-        "Fraction of the series held back for the scores. Default: 0.2, or none where the test "
-        "part is given: by test_path, by the embedded set or by the file itself.",
-    )
-
-
-class ClassificationSplit(SequenceSplit):
-    """How the series are divided into training, validation and test parts."""
-
-    method: Annotated[str, OneOf(("stratified", "random", "group", "time"))] = setting(
-        "stratified",
-        "How series are assigned: every class in the same proportion, at random, whole groups "
-        "together, or the latest ones last.",
-    )
-
-
-class ForecastingSplit(Section):
-    """How much of the end of every series is kept for validation and test."""
-
-    method: Literal["time"] = setting(
-        "time", "Forecasting splits in time: the end of every series is the test part."
-    )
-    validation: Annotated[Tail | Auto, Words(f"{TAIL_WORDS.phrase} or auto")] = setting(
-        "auto",
-        "End of every series, before a test part, held back for early stopping: a number of time "
-        f"steps, or a fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, "
-        "else 0, since the end of a series is missed in training.",
-    )
-    test: Annotated[Tail, TAIL_WORDS] | None = setting(
-        None,
-        "Tail of every series held back for the scores, as validation. Default: what the "
-        "backtest needs.",
-    )
-
-
-class DataSection(Section):
-    """Where the data comes from and which columns mean what."""
-
-    path: File | None = setting(
-        None,
-        "File to read, by its ending, or a glob over several. Looked for beside the recipe "
-        "first, then in the working folder.",
-    )
-    dataset: Annotated[str, OneOf(DATASETS)] | None = setting(
-        None, "Embedded data set instead of path; `seqkit list datasets` names them."
-    )
-    target: Target | None = setting(
-        None,
-        "Column to learn; a list learns several together. Files that carry their own labels "
-        "(.ts, .tsv) need none.",
-    )
-    series_id: Column | None = setting(
-        None,
-        "Column that tells which series a row belongs to; for forecasting, default "
-        "`unique_id` where there is one.",
-    )
-    time: Column | None = setting(
-        None, "Column of time stamps; for forecasting, default `ds` where there is one."
-    )
-    missing: Missing = setting(
-        "error",
-        "What becomes of missing values: an error, linear interpolation within the series, or "
-        "the last value and one more feature a channel that marks the gap.",
-    )
-
-
-class SequenceData(DataSection):
-    """Where the data comes from and which columns mean what."""
-
-    test_path: File | None = setting(None, "File or glob of the test part, instead of split.test.")
-    layout: Literal["long", "wide"] | None = setting(
-        None,
-        "For .csv and .parquet: long has one row a time step, wide one row a series. Default: "
-        "long with series_id, wide without.",
-    )
-    features: Annotated[Columns, MinLen(1)] | None = setting(
-        None, "Columns of values. Default: every numeric column left over."
-    )
-    group: Column | None = setting(
-        None, "Column whose values stay together in one part; for split.method: group."
-    )
-    split: SequenceSplit = Field(
-        default_factory=SequenceSplit, description="Training, validation and test parts."
-    )
-
-
-class ClassificationData(SequenceData):
-    """Where the data comes from and which columns mean what."""
-
-    target: Column | None = setting(
-        None, "Column of the class label. Files that carry their own labels (.ts, .tsv) need none."
-    )
-    split: ClassificationSplit = Field(
-        default_factory=ClassificationSplit, description="Training, validation and test parts."
-    )
-
-
-class ForecastingData(DataSection):
-    """Where the data comes from and which columns mean what."""
-
-    target: Target | None = setting(
-        None,
-        "Column to forecast; a list forecasts several together. Default: `y`, or the only "
-        "numeric column left over.",
-    )
-    frequency: (
-        Annotated[str, MinLen(1), MaxLen(100), Words("a pandas frequency such as h, D or MS")]
-        | None
-    ) = setting(None, "Step between time stamps, as pandas writes it. Default: inferred, and said.")
-    past_covariates: Columns = _none("Columns known up to now only.")
-    future_covariates: Columns = _none(
-        "Columns known over the horizon too; asked for when forecasting."
-    )
-    static_covariates: Columns = _none("Columns with one value a series; text is embedded.")
-    calendar: names(CALENDAR) = _none(  # type: ignore[valid-type]
-        "Parts of the time stamp given to the model as sine and cosine."
-    )
-    split: ForecastingSplit = Field(
-        default_factory=ForecastingSplit, description="Training, validation and test parts."
-    )
-
-
 # model -------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Columns",
     "Count",
     "File",
+    "Files",
     "Fraction",
     "Label",
     "Number",
@@ -44,6 +45,7 @@ __all__ = [
     "count",
     "distinct",
     "listing",
+    "names",
     "phrase",
     "positive",
     "setting",
@@ -123,6 +125,10 @@ Rate = Annotated[float, Ge(0), Lt(1), Words("a number from 0 to below 1")]
 Probability = Annotated[float, Gt(0), Lt(1), Words("a number between 0 and 1")]
 Column = Annotated[str, MinLen(1), MaxLen(LETTERS), Words("a column's name")]
 File = Annotated[str, MinLen(1), MaxLen(LETTERS), Words("a file or a glob")]
+Files = Annotated[
+    File | Annotated[list[File], MinLen(1), MaxLen(NAMES)],
+    Words("a file, a glob, a URL, or a list of them"),
+]
 
 
 def distinct(values: list[Any]) -> list[Any]:
@@ -130,6 +136,11 @@ def distinct(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
         raise PydanticCustomError("distinct", "Name every item once.")
     return values
+
+
+def names(allowed: tuple[str, ...]) -> Any:
+    """Return the type of a list of different names out of a table."""
+    return Annotated[list[Annotated[str, OneOf(allowed)]], AfterValidator(distinct)]
 
 
 def _rising(values: list[float]) -> list[float]:

@@ -7,9 +7,11 @@ valid result or a `DataError` that names the file: no other error, no warning of
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import logging
+import lzma
 import resource
 import struct
 import time
@@ -358,21 +360,67 @@ def damaged_parquet(rng, frame):
             return data
 
 
+def damaged_feather(rng, frame):
+    file = io.BytesIO()
+    frame.to_feather(file, compression=str(rng.choice(["zstd", "lz4", "uncompressed"])))
+    data = file.getvalue()
+    return change_bytes(rng, data) if rng.random() < 0.8 else data
+
+
+def damaged_workbook(rng, frame):
+    """A workbook with a change in the XML of one of its parts, or in the archive around them."""
+    file, again = io.BytesIO(), io.BytesIO()
+    frame.to_excel(file, index=False)
+    if rng.random() < 0.3:
+        return change_bytes(rng, file.getvalue())
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as new:
+        names = old.namelist()
+        hit = str(rng.choice(names)) if rng.random() < 0.5 else "xl/worksheets/sheet1.xml"
+        for name in names:
+            data = old.read(name)
+            new.writestr(name, change_bytes(rng, data) if name == hit else data)
+    return again.getvalue()
+
+
+def damaged_lines(rng, frame):
+    text = frame.to_json(orient="records", lines=True, date_format="iso")
+    return damaged_text(rng, text)
+
+
+def packed(rng, data, ending):
+    """Text in an archive: whole, or damaged."""
+    if ending == ".gz":
+        return damaged_gzip(rng, data)
+    if ending == ".zip":
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as store:
+            for name in ("a.csv", "b.csv")[: int(rng.choice([1, 1, 1, 2]))]:
+                store.writestr(name, data)
+        whole = file.getvalue()
+    else:
+        whole = {".bz2": bz2, ".xz": lzma}[ending].compress(data)
+    return change_bytes(rng, whole) if rng.random() < 0.7 else whole
+
+
 def made(rng, ending):
     """A changed file's bytes, and what a recipe would say of it."""
     if ending == ".npz":
         return damaged_npz(rng, npz_arrays(rng)), "arrays"
-    if ending == ".parquet":
+    framed = {".parquet": damaged_parquet, ".feather": damaged_feather, ".xlsx": damaged_workbook}
+    if ending in framed:
         layout = str(rng.choice(list(FRAMES)))
-        return damaged_parquet(rng, FRAMES[layout](rng)), layout
-    if ending.startswith(".csv"):
+        return framed[ending](rng, FRAMES[layout](rng)), layout
+    base, packing = (f".{part}" for part in (f"{ending[1:]}.".split(".")[:2]))
+    if base in (".csv", ".jsonl"):
         layout = str(rng.choice(list(FRAMES)))
-        text = FRAMES[layout](rng).to_csv(index=False)
+        frame = FRAMES[layout](rng)
+        data = damaged_lines(rng, frame) if base == ".jsonl" else damaged_text(
+            rng, frame.to_csv(index=False, sep=str(rng.choice([",", ",", ";", "\t"])))
+        )  # fmt: skip
     else:
         layout = "series"
-        text = ts_text(rng) if ending.startswith(".ts") and "v" not in ending else tsv_text(rng)
-    data = damaged_text(rng, text)
-    return (damaged_gzip(rng, data) if ending.endswith(".gz") else data), layout
+        data = damaged_text(rng, ts_text(rng) if base == ".ts" else tsv_text(rng))
+    return (packed(rng, data, packing) if packing != "." else data), layout
 
 
 ROLES = {

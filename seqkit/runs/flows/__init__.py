@@ -35,4 +35,5 @@ def check_data(resolved: Resolved) -> dict[str, Any]:
     flow = flow_of(resolved)
     parts = flow.load()
     flow.check(parts)
-    return {**flow.describe(parts), **({"notes": parts.unlike} if parts.unlike else {})}
+    said = {"said": parts.notes, "notes": parts.unlike}
+    return {**flow.describe(parts), **{name: notes for name, notes in said.items() if notes}}

@@ -15,7 +15,7 @@ import numpy as np
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.novelty import seen, unlike
-from seqkit.data.readers import find_files, read_frame
+from seqkit.data.readers import ReadSettings, find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
 from seqkit.recipe.completion import with_windows
@@ -35,6 +35,7 @@ MOST_PICTURES = 3  # series whose forecast is drawn
 NAMED = (
     "series_id", "time", "target", "past_covariates", "future_covariates", "static_covariates",
 )  # fmt: skip
+VALUES = ("target", "past_covariates", "future_covariates")
 
 
 class ForecastFlow(Flow):
@@ -57,6 +58,7 @@ class ForecastFlow(Flow):
                 whole = estimator._reading(frame)
             else:
                 whole = self.estimator()._reading(frame, fitted=False)
+            whole = whole.on_grid()
             if estimator is not None:
                 return Parts(None, None, whole, notes, files, {}, [], paths)
             lengths = whole.rows.lengths
@@ -95,7 +97,16 @@ class ForecastFlow(Flow):
             else:
                 files += find_files(data or recipe.path)
                 named = [name for role in NAMED for name in as_names(getattr(recipe, role))]
-                frame = read_frame(files, columns=named, labels=as_names(recipe.series_id))
+                labels = as_names(recipe.series_id)
+                frame = read_frame(
+                    files,
+                    columns=named,
+                    labels=labels,
+                    numbers=[name for role in VALUES for name in as_names(getattr(recipe, role))],
+                    time=recipe.time,
+                    layout=recipe.layout,
+                    settings=ReadSettings.of(recipe),
+                )
         return (
             frame,
             shown_path(data or recipe.path or f"data.dataset {recipe.dataset}"),
@@ -114,7 +125,8 @@ class ForecastFlow(Flow):
     def _facts(self, series: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the columns that are compared, and the lengths of the series."""
         rows = series.rows
-        columns = [rows.columns.series.index(name) for name in self._compared()]
+        there = rows.columns.series  # a column of categories is there as its channels
+        columns = [there.index(name) for name in self._compared() if name in there]
         return rows.values[:, columns], rows.lengths
 
     def _unlike(self, columns: dict[str, Any], series: Any, where: str) -> list[str]:
@@ -124,7 +136,8 @@ class ForecastFlow(Flow):
         values, lengths = self._facts(series)
         # a forecast sees its context only: what is longer than the training part is no matter
         lengths = np.minimum(lengths, known["lengths"][1])
-        return unlike(known, values, lengths, self._compared(), where)
+        compared = [name for name in self._compared() if name in series.rows.columns.series]
+        return unlike(known, values, lengths, compared, where)
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
@@ -241,7 +254,10 @@ class ForecastFlow(Flow):
         well: split-conformal, from the errors on the rolling origins of the run's own test part.
         """
         frame, where, _, _ = self._frame(data)
-        coming = None if future is None else read_frame(future)
+        recipe = self.recipe.data
+        coming = None
+        if future is not None:
+            coming = read_frame(future, time=recipe.time, settings=ReadSettings.of(recipe))
         with refused(where, future):
             series = estimator._reading(frame)
             prediction, panel = estimator._forecast(series, horizon, coming)

@@ -17,7 +17,13 @@ from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
-from seqkit.data.readers import column_names, find_files, read_sequences, reader_of
+from seqkit.data.readers import (
+    ReadSettings,
+    column_names,
+    find_files,
+    read_sequences,
+    reader_for,
+)
 from seqkit.data.roles import as_names
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.splits import check_classes, check_same_labels, split
@@ -165,6 +171,8 @@ class SeriesFlow(Flow):
             time=data.time,
             group=data.group,
             missing=data.missing,
+            label_from=_plain(data.label_from),
+            settings=ReadSettings.of(data),
         )
 
     def describe(self, parts: Parts) -> dict[str, Any]:
@@ -299,8 +307,9 @@ class SeriesFlow(Flow):
         if proba and self.task.target != "label":
             raise DataError(f"--proba: {self.task.name} has no class probabilities.")
         files = find_files(data)
-        reader = reader_of(files[0])
+        reader = reader_for(files[0])
         recipe = self.recipe.data
+        settings = ReadSettings.of(recipe)
         given = {
             "layout": recipe.layout,
             "features": columns["features"],
@@ -309,11 +318,11 @@ class SeriesFlow(Flow):
         }
         if reader.layout(recipe.layout, recipe.series_id, recipe.time) == "wide":
             # the columns are the steps; a target among them must be known for what it is
-            there = set.intersection(*(set(column_names(path)) for path in files))
+            there = set.intersection(*(set(column_names(path, settings)) for path in files))
             given["features"] = recipe.features
             given["target"] = [name for name in as_names(recipe.target) if name in there] or None
         readable = {name: value for name, value in given.items() if name in reader.roles}
-        sequences = read_sequences(files, missing=recipe.missing, **readable)
+        sequences = read_sequences(files, missing=recipe.missing, settings=settings, **readable)
         with refused(data):
             padded = as_padded(sequences, missing=recipe.missing, dtype=None)
             prediction = self._predictions(estimator, padded)
@@ -327,6 +336,11 @@ class SeriesFlow(Flow):
             f"{self.resolved.path}: seqkit forecast needs a forecasting run; this is "
             f"{self.task.name}. Use seqkit predict."
         )
+
+
+def _plain(label_from: Any) -> Any:
+    """Return where labels stand as the reader takes it."""
+    return label_from.model_dump() if hasattr(label_from, "model_dump") else label_from
 
 
 def _check_targets(part: Any, where: str) -> None:

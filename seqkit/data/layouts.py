@@ -1,0 +1,201 @@
+"""Tables of other shapes, made long: a column a series, and GluonTS's entries."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqkit.data.labels import series_name
+from seqkit.errors import DataError, explain, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["labels_of_files", "rows_of_columns", "rows_of_entries"]
+
+log = logging.getLogger(__name__)
+
+# The names Nixtla's libraries use, which forecasting takes by default.
+ID, TIME, TARGET = "unique_id", "ds", "y"
+
+
+def rows_of_columns(frame: pd.DataFrame, kept: Sequence[str], where: str) -> pd.DataFrame:
+    """Return a long frame of one that has a column a series.
+
+    A series reaches from the first to the last value of its column: what is empty before and after
+    is no part of it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    kept : sequence of str
+        Columns that all series share: stamps and covariates.
+    where : str
+        What an error begins with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns kept, `unique_id` and `y`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> wide = pd.DataFrame({"ds": [1, 2], "north": [3.0, 4.0], "south": [None, 5.0]})
+    >>> rows_of_columns(wide, ["ds"], "x.csv")["unique_id"].tolist()
+    ['north', 'north', 'south']
+    """
+    import pandas as pd
+
+    for name in (ID, TARGET):
+        if name in frame.columns:
+            expected = f"without a column {name!r}, which holds what the columns become"
+            raise DataError(explain(where, "a table of a column a series", expected, name))
+    series = [
+        name
+        for name in frame.columns
+        if name not in kept and pd.api.types.is_numeric_dtype(frame[name].dtype)
+    ]
+    others = [name for name in frame.columns if name not in {*kept, *series}]
+    if not series:
+        expected = "at least one column of numbers besides time and covariates"
+        raise DataError(explain(where, "the table", expected, list(frame.columns)[:12]))
+    if others:
+        log.warning("%s: columns that are no numbers are no series: %s", where, ", ".join(others))
+    parts = []
+    for name in series:
+        known = np.flatnonzero(frame[name].notna().to_numpy())
+        if not len(known):
+            raise DataError(explain(where, f"column {name!r}", "of at least one value", "none"))
+        rows = frame.iloc[known[0] : known[-1] + 1]
+        part = rows[list(kept)].copy()
+        part[ID], part[TARGET] = name, rows[name].astype(np.float64)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def rows_of_entries(
+    entries: Sequence[dict[str, Any]], where: str, frequency: str | None
+) -> pd.DataFrame:
+    """Return a long frame of GluonTS's entries: ``start``, ``target``, and what goes with them.
+
+    Parameters
+    ----------
+    entries : sequence of dict
+        Each with ``target``, a list of numbers, and ``start``; and where there are such,
+        ``item_id``, ``feat_static_cat``, ``feat_static_real`` and ``feat_dynamic_real``.
+    where : str
+        What an error begins with.
+    frequency : str or None
+        Pandas alias of the step: entries do not say it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``unique_id``, ``ds``, ``y``, ``static_cat_0`` ..., ``static_real_0`` ...,
+        ``dynamic_real_0`` ...
+
+    Examples
+    --------
+    >>> entries = [{"start": "2024-01-01", "target": [1, 2], "item_id": "a"}]
+    >>> rows_of_entries(entries, "x.jsonl", "D")["ds"].dt.day.tolist()
+    [1, 2]
+    """
+    import pandas as pd
+
+    if frequency is None:
+        hint = "Name the step, as in `frequency: h`: GluonTS's entries have a start only."
+        raise DataError(explain(where, "frequency", "known", None, hint))
+    parts = []
+    for i, entry in enumerate(entries):
+        at = f"{where}, entry {i}"
+        try:
+            target = np.array(entry["target"], np.float64)
+            stamps = pd.date_range(str(entry["start"]), periods=len(target), freq=frequency)
+            columns: dict[str, Any] = {ID: entry.get("item_id", i), TIME: stamps, TARGET: target}
+            for key in ("static_cat", "static_real"):
+                for k, value in enumerate(entry.get(f"feat_{key}") or ()):
+                    columns[f"{key}_{k}"] = str(value) if key == "static_cat" else float(value)
+            for k, values in enumerate(entry.get("feat_dynamic_real") or ()):
+                columns[f"dynamic_real_{k}"] = np.array(values, np.float64)[: len(target)]
+            parts.append(pd.DataFrame(columns))
+        except (KeyError, TypeError, ValueError) as error:
+            expected = "a start and a target of numbers"
+            raise DataError(explain(at, "the entry", expected, str(error))) from error
+        if len(stamps) and stamps[0] != pd.Timestamp(str(entry["start"])):
+            expected, got = f"on the grid of frequency {frequency!r}", str(entry["start"])
+            raise DataError(explain(at, "start", expected, got))
+    return pd.concat(parts, ignore_index=True)
+
+
+def labels_of_files(
+    files: Sequence[Path], label_from: str | dict[str, str], labels: pd.DataFrame | None = None
+) -> list[str]:
+    """Return the label of each file, where files hold one series each.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    label_from : {"folder", "file"} or dict
+        The name of the folder, or of the file without its endings; ``regex``, whose first group is
+        looked for in the path; or ``file`` and ``label``, columns of `labels`.
+    labels : pandas.DataFrame, optional
+        A row a file; its names may lack folders, and endings.
+
+    Examples
+    --------
+    >>> labels_of_files([Path("walks/run/a.csv"), Path("walks/rest/b.csv")], "folder")
+    ['run', 'rest']
+    >>> labels_of_files([Path("s1_run_03.csv")], {"regex": r"_([a-z]+)_"})
+    ['run']
+    """
+    if label_from == "folder":
+        return [file.resolve().parent.name for file in files]
+    if label_from == "file":
+        return [series_name(file) for file in files]
+    assert isinstance(label_from, dict)
+    if labels is not None:
+        return [_labelled(file, label_from, labels) for file in files]
+    try:
+        pattern = re.compile(label_from["regex"])
+    except re.error as error:
+        expected = f"a regular expression ({error})"
+        raise DataError(
+            explain("data", "label_from.regex", expected, label_from["regex"])
+        ) from None
+    if not pattern.groups:
+        hint = "Put the label in parentheses, as in walk_(\\w+)_."
+        raise DataError(
+            explain("data", "label_from.regex", "with a group", label_from["regex"], hint)
+        )
+    found = []
+    for file in files:
+        match = pattern.search(file.as_posix())
+        if match is None or match[1] is None:
+            expected = f"found by label_from.regex, {label_from['regex']!r}"
+            raise DataError(explain(str(file), "the label", expected, file.as_posix()))
+        found.append(match[1])
+    return found
+
+
+def _labelled(file: Path, names: dict[str, str], labels: pd.DataFrame) -> str:
+    """Return the label that a table has of a file: by its path, its name, or without the ending."""
+    for name in (names["file"], names["label"]):
+        if name not in labels.columns:
+            expected = f"a column of {names['table']} ({', '.join(labels.columns[:12])})"
+            hint = suggest(name, labels.columns)
+            raise DataError(explain(names["table"], "label_from", expected, name, hint))
+    keys = labels[names["file"]].astype("str").str.replace("\\", "/", regex=False)
+    path = file.as_posix()
+    same = keys.map(lambda key: path == key or path.endswith(f"/{key}")).to_numpy(bool)
+    if not same.any():
+        same = (keys == series_name(file)).to_numpy()
+    if same.sum() != 1:
+        expected = f"once in column {names['file']!r} of {names['table']}"
+        raise DataError(explain(path, "the file", expected, f"{int(same.sum())} times"))
+    return str(labels[names["label"]].to_numpy()[same][0])

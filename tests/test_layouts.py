@@ -1,0 +1,289 @@
+"""Tables and folders of other shapes: a column a series, a folder a class, entries, URLs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqkit import SequenceClassifier, SequenceForecaster
+from seqkit.data import paths
+from seqkit.data.files import LIMITS
+from seqkit.data.frames import panel_from_frame
+from seqkit.data.futures import future_steps
+from seqkit.data.inspect import inspect_data
+from seqkit.data.readers import (
+    ReadSettings,
+    find_files,
+    read_frame,
+    read_sequences,
+    sequences_of_frame,
+)
+from seqkit.errors import DataError, RecipeError
+from seqkit.estimators.forecast_reading import ForecastReader
+from seqkit.recipe.reading import read_recipe
+from seqkit.runs.flows import check_data, flow_of
+
+
+@pytest.fixture
+def walks(tmp_path):
+    """Write a folder a class, a file a series."""
+    rng = np.random.default_rng(0)
+    for kind in ("rest", "run"):
+        (tmp_path / kind).mkdir()
+        for i in range(6):
+            table = pd.DataFrame(rng.normal(size=(8 + i, 2)), columns=["ax", "ay"])
+            table.to_csv(tmp_path / kind / f"s{i}_{kind}.csv", index=False)
+    return tmp_path
+
+
+LABELS = ["rest"] * 6 + ["run"] * 6
+
+
+@pytest.mark.parametrize(
+    "label_from", ["folder", {"regex": r"s\d_(\w+)\."}, {"table": "labels.csv", "label": "kind"}]
+)
+def test_labels_of_files(walks, label_from, monkeypatch):
+    monkeypatch.chdir(walks)
+    names = sorted(p.name for p in walks.glob("*/*.csv"))
+    kinds = [name.split("_")[1].removesuffix(".csv") for name in names]
+    pd.DataFrame({"file": names, "kind": kinds}).to_csv("labels.csv", index=False)
+    read = read_sequences("r*/*.csv", label_from=label_from)
+    assert read.y.tolist() == LABELS
+    assert read.lengths.tolist() == [*range(8, 14)] * 2
+    assert read.ids.tolist()[:2] == ["s0_rest", "s1_rest"]
+    settings = {
+        "task": "classification",
+        "data": {"path": str(walks / "r*" / "*.csv"), "label_from": label_from},
+        "model": {"units": 2},
+    }
+    assert check_data(read_recipe(settings))["classes"] == "rest (5), run (5)"
+
+
+def test_labels_that_are_not_found(walks, monkeypatch):
+    monkeypatch.chdir(walks)
+    pd.DataFrame({"file": ["s0_rest"], "label": ["rest"]}).to_csv("labels.csv", index=False)
+    for label_from, words in (
+        ({"regex": r"walk_(\w+)"}, "s0_rest.csv: the label must be found by label_from.regex"),
+        ({"regex": r"s\d"}, "with a group"),
+        ({"regex": r"s("}, "a regular expression"),
+        ({"table": "labels.csv"}, "s1_rest.csv: the file must be once in column 'file'"),
+        ({"table": "labels.csv", "label": "lable"}, "did you mean 'label'"),
+    ):
+        with pytest.raises(DataError, match=None) as caught:
+            read_sequences("r*/*.csv", label_from=label_from)
+        assert words in str(caught.value)
+    with pytest.raises(RecipeError, match=r"label_from must be absent when data\.target"):
+        read_recipe({"task": "classification",
+                     "data": {"path": "a.csv", "target": "y", "label_from": "folder"}})  # fmt: skip
+
+
+def columns(n=40):
+    stamps = pd.date_range("2024-01-01", periods=n, freq="D")
+    wave = np.sin(np.arange(n))
+    frame = pd.DataFrame({"date": stamps, "north": 5 + wave, "south": 7 - wave, "mild": wave > 0})
+    frame.loc[:3, "south"] = np.nan  # begins later
+    frame.loc[n - 2 :, "north"] = np.nan  # ends earlier
+    return frame
+
+
+def test_a_column_a_series(tmp_path):
+    frame = columns().assign(mild=lambda f: f["mild"].astype(float))
+    frame.to_csv(tmp_path / "regions.csv", index=False)
+    long = read_frame(tmp_path / "regions.csv", columns=["mild"], layout="columns")
+    assert list(long.columns) == ["date", "mild", "unique_id", "y"]
+    assert long.groupby("unique_id").size().to_dict() == {"north": 38, "south": 36}
+    south = long[long["unique_id"] == "south"]
+    np.testing.assert_array_equal(south["y"], frame["south"].dropna())
+    assert south["date"].iloc[0] == pd.Timestamp("2024-01-05")
+    settings = {
+        "task": "forecasting",
+        "data": {"path": str(tmp_path / "regions.csv"), "layout": "columns",
+                 "future_covariates": ["mild"], "split": {"test": 4}},
+        "forecast": {"context_length": 6, "horizon": 2},
+    }  # fmt: skip
+    rows = flow_of(read_recipe(settings)).load().test.rows
+    assert rows.ids.tolist() == ["north", "south"]
+    assert rows.columns.targets == ("y",)
+    with pytest.raises(RecipeError, match=r"data.layout must be long when data.target is given"):
+        read_recipe({**settings, "data": {**settings["data"], "target": "north"}})
+
+
+def test_entries_of_gluonts(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text(
+        '{"start": "2024-01-01", "target": [1, 2, null], "item_id": "a", "feat_static_cat": [3],'
+        ' "feat_dynamic_real": [[5, 6, 7]]}\n'
+        '{"start": "2024-02-01", "target": [4], "item_id": "b", "feat_static_cat": [1],'
+        ' "feat_dynamic_real": [[8]]}\n'
+    )
+    frame = read_frame(path, settings=ReadSettings(frequency="MS"))
+    assert frame["unique_id"].tolist() == ["a", "a", "a", "b"]
+    assert frame["ds"].dt.month.tolist() == [1, 2, 3, 2]
+    assert frame["static_cat_0"].tolist() == ["3", "3", "3", "1"]
+    assert frame["dynamic_real_0"].tolist() == [5, 6, 7, 8]
+    assert frame["y"].isna().tolist() == [False, False, True, False]
+    with pytest.raises(DataError, match="frequency must be known"):
+        read_frame(path)
+    path.write_text('{"start": "2024-01-15", "target": [1, 2]}\n')
+    with pytest.raises(DataError, match="start must be on the grid of frequency 'MS'"):
+        read_frame(path, settings=ReadSettings(frequency="MS"))
+
+
+def test_a_list_of_paths(tmp_path):
+    for i in range(3):
+        columns(6 + i)[["date", "mild"]].assign(y=1.0 * i).to_csv(tmp_path / f"p{i}.csv")
+    read = read_recipe({"task": "forecasting", "data": {
+        "path": [str(tmp_path / "p0.csv"), str(tmp_path / "p[12].csv")], "target": "y",
+        "time": "date"}, "forecast": {"context_length": 2, "horizon": 1}})  # fmt: skip
+    assert len(read.recipe.data.path) == 2
+    assert len(read_frame(read.recipe.data.path)) == 6 + 7 + 8
+
+
+def test_files_at_urls(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    paths.fetched.cache_clear()
+    store = fsspec.filesystem("memory")
+    store.pipe("/sets/load.csv", b"date;y\n2024-01-01;1,5\n2024-01-02;2,5\n")
+    [path] = find_files("memory://sets/load.csv")
+    assert path.name == "load.csv"
+    assert read_frame("memory://sets/load.csv")["y"].tolist() == [1.5, 2.5]
+    assert inspect_data("memory://sets/load.csv").target == "y"
+    with pytest.raises(DataError, match="a file that can be had"):
+        find_files("memory://sets/nothing.csv")
+    monkeypatch.setitem(LIMITS, "download", LIMITS["download"]._replace(value=20))
+    store.pipe("/sets/large.csv", b"date,y\n" * 20)
+    with pytest.raises(DataError, match="at most 20 bytes"):
+        find_files("memory://sets/large.csv")
+    assert not list((tmp_path / "cache").rglob("tmp*"))
+    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    with pytest.raises(DataError, match="pip install fsspec"):
+        find_files("memory://sets/other.csv")
+
+
+def weather(n=60, first="2024-01-01"):
+    rng = np.random.default_rng(0)
+    kinds = np.array(["sun", "rain", "snow"])[rng.integers(0, 3, n)]
+    effect = pd.Series(kinds).map({"sun": 5.0, "rain": 0.0, "snow": -5.0}).to_numpy()
+    stamps = pd.date_range(first, periods=n, freq="D")
+    return pd.DataFrame({"ds": stamps, "y": 20 + effect, "weather": kinds})
+
+
+def test_covariates_of_text_are_channels_of_their_categories(caplog):
+    frame = weather()
+    panel = panel_from_frame(frame, target="y", future_covariates=["weather"])
+    assert panel.columns.future == ("weather=rain", "weather=snow", "weather=sun")
+    expected = frame["weather"].to_numpy()[:, None] == np.array(["rain", "snow", "sun"])
+    np.testing.assert_array_equal(panel.values[:, 1:], expected)
+    # the next frame is read in the same way, whatever categories it has
+    coming = weather(4, "2024-03-01").assign(weather=["snow", "fog", "snow", "sun"])
+    steps = future_steps(panel, 4, coming)
+    assert steps[0, :, 1:].tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert "column 'weather' has 'fog', which training had not" in caplog.text
+    typed = frame.assign(weather=["1"] * 59 + ["sun!"])  # a mistyped number is no category
+    with pytest.raises(DataError, match=r"'weather' must be numbers; got 'sun!'"):
+        panel_from_frame(typed, target="y", future_covariates=["weather"])
+    many = frame.assign(weather=[f"k{i}" for i in range(60)])
+    with pytest.raises(DataError, match="categories of 'weather' must be from 2 to 50; got 60"):
+        panel_from_frame(many, target="y", past_covariates=["weather"])
+
+
+def test_a_forecaster_learns_from_categories_known_ahead():
+    frame = weather(200)
+    model = SequenceForecaster(
+        context_length=4, horizon=2, units=8, epochs=60, future_covariates=["weather"],
+        target="y", random_state=0, patience=0, learning_rate=0.01, normalize="none", patch=1,
+    )  # fmt: skip
+    model.fit(frame[:160])
+    forecast = model.forecast(frame[:160], future=frame[160:162])
+    truth = frame["y"].to_numpy()[160:162]
+    assert np.abs(forecast["y"].to_numpy() - truth).max() < 2.5  # without it 5 on average
+    again = ForecastReader.from_dict(model._reader.to_dict())
+    assert again.columns.future == ("weather=rain", "weather=snow", "weather=sun")
+
+
+def test_holidays_are_known_ahead():
+    stamps = pd.date_range("2024-12-01", periods=24, freq="D")
+    frame = pd.DataFrame({"ds": stamps, "y": np.arange(24.0)})
+    panel = panel_from_frame(frame, calendar=["holiday:DE"])
+    assert panel.columns.future_channels == ("holiday:DE_today", "holiday:DE_tomorrow")
+    days = future_steps(panel, 9, None)[0, :, 1:]  # from Christmas day to New Year and after
+    today = dict(zip(panel.shown(panel.future_times(9)[0]).strftime("%m-%d"), days, strict=True))
+    assert today["12-25"].tolist() == [1, 1]
+    assert today["12-26"].tolist() == [1, 0]
+    assert today["12-31"].tolist() == [0, 1]
+    assert today["01-01"].tolist() == [1, 0]
+    with pytest.raises(DataError, match="a country, or a part of one"):
+        panel_from_frame(frame, calendar=["holiday:XX"])
+    with pytest.raises(ValueError, match="two capital letters"):
+        panel_from_frame(frame, calendar=["holiday:de"])
+
+
+@pytest.mark.parametrize("names", [(None, None), ("instance", "when")])
+def test_frames_of_sktime_name_series_and_stamps_in_their_index(names):
+    stamps = pd.date_range("2024-01-01", periods=5, freq="D")
+    index = pd.MultiIndex.from_product([["a", "b"], stamps], names=names)
+    frame = pd.DataFrame({"load": np.arange(10.0)}, index=index)
+    panel = panel_from_frame(frame)
+    assert panel.columns.series_id == (names[0] or "unique_id")
+    assert panel.columns.time == (names[1] or "ds")
+    np.testing.assert_array_equal(panel.targets(1)[:, 0], np.arange(5.0, 10))
+    assert panel_from_frame(frame, like=panel.columns).frequency == "D"
+
+
+def labelled(n=12):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(i % 2, 0.5, (6 + i % 3, 2)) for i in range(n)]
+    long = pd.concat(
+        [
+            pd.DataFrame(a, columns=["ax", "ay"]).assign(trial=f"t{i}", step=np.arange(len(a)))
+            for i, a in enumerate(arrays)
+        ]
+    )
+    return arrays, np.array(["a", "b"])[np.arange(n) % 2], long
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_long_frames_of_labelled_series(library):
+    import polars as pl
+
+    arrays, y, long = labelled()
+    kinds = dict(zip(long["trial"].unique(), y, strict=True))
+    frame = long.assign(kind=long["trial"].map(kinds)).sample(frac=1, random_state=0)
+    frame = pl.from_pandas(frame) if library == "polars" else frame
+    roles = {"series_id": "trial", "time": "step", "target": "kind"}
+    with pytest.raises(DataError, match=r"data: row \d+: time .step. must be ascending"):
+        sequences_of_frame(frame, **roles)
+    read = sequences_of_frame(frame, **roles, settings=ReadSettings(sort=True))
+    order = [int(name[1:]) for name in read.ids]
+    assert read.y.tolist() == y[order].tolist()
+    for got, i in zip(read, order, strict=True):
+        np.testing.assert_array_equal(got, arrays[i])
+    model = SequenceClassifier(units=2, epochs=1).fit(read, read.y)
+    assert model.predict(read).shape == (12,)
+
+
+def test_frames_of_sktime_hold_whole_series():
+    arrays, y, long = labelled()
+    indexed = long.set_index(["trial", "step"])
+    nested = pd.DataFrame({c: [pd.Series(a[:, k]) for a in arrays] for k, c in enumerate("xy")})
+    model = SequenceClassifier(units=2, epochs=2, random_state=0)
+    expected = model.fit(arrays, y).predict_proba(arrays)
+    for frame in (indexed, nested):
+        np.testing.assert_array_equal(model.fit(frame, y).predict_proba(frame), expected)
+        assert model.n_features_in_ == 2
+    with pytest.raises(DataError, match="ascending in each series"):
+        model.fit(indexed.iloc[::-1], y)
+
+
+def test_a_forecaster_takes_entries_of_gluonts():
+    entries = [
+        {"start": "2024-01-01", "target": (10 + np.sin(np.arange(40))).tolist(), "item_id": name}
+        for name in ("a", "b")
+    ]
+    model = SequenceForecaster(context_length=6, horizon=3, units=2, epochs=1, frequency="D")
+    forecast = model.fit(entries).forecast()
+    assert forecast["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert forecast["ds"].iloc[0] == pd.Timestamp("2024-02-10")
+    assert len(model.forecast(entries[:1])) == 3

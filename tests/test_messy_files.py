@@ -1,0 +1,118 @@
+"""Files as people have them: read as they are meant, or refused with what mends them.
+
+``python tests/test_messy_files.py`` writes the table of ``docs/data.md`` anew.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from messy import CASES, Case, shown
+
+from seqkit.data.inspect import inspect_data
+from seqkit.errors import DataError, RecipeError
+from seqkit.recipe.reading import read_recipe
+from seqkit.runs.flows import flow_of
+
+GUIDE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+TABLE = re.compile(r"(?<=<!-- messy files -->\n).*?(?=<!-- end of messy files -->)", re.DOTALL)
+
+
+def recipe(path: Path, **data) -> dict:
+    data = {"target": "y", **data}
+    return {
+        "task": "forecasting",
+        "data": {"path": str(path), "split": {"test": 4, "validation": 0}, **data},
+        "model": {"units": 4, "patch": 1},
+        "train": {"epochs": 1, "patience": 0},
+        "forecast": {"context_length": 3, "horizon": 2},
+        "evaluate": {"season": 1, "baselines": ["naive"]},
+    }
+
+
+def read(case: Case, folder: Path):
+    """Return the rows that a fit reads of a file, and what is said of it; or the error."""
+    path = folder / case.name
+    path.write_bytes(case.write())
+    try:
+        flow = flow_of(read_recipe(recipe(path, **case.data)))
+        parts = flow.load()
+        flow.check(parts)
+    except (DataError, RecipeError) as error:
+        return None, shown(str(error), folder)
+    return parts.test.rows, shown("; ".join(parts.notes), folder)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_messy_file_is_read_as_it_is_meant_or_says_what_to_do(case, tmp_path):
+    rows, said = read(case, tmp_path)
+    print(said)
+    if case.refused:
+        assert rows is None, "it was read"
+        missing = [words for words in case.refused if words not in said]
+        assert not missing, said
+        return
+    assert rows is not None, said
+    for words in case.said:
+        assert words in said
+    given = ~np.isnan(rows.values[:, 0])
+    if case.data.get("missing") != "interpolate":
+        assert given.all()
+    expected = np.asarray(case.values)
+    known = ~np.isnan(expected)
+    np.testing.assert_array_equal(rows.values[given, 0], expected[known])
+    assert case.stamps is not None
+    times = case.stamps.to_numpy().astype("M8[us]")
+    np.testing.assert_array_equal(rows.times[given], times[known])
+
+
+SAID = {"date_format", "day_first", "decimal", "missing_values", "missing", "frequency"}
+PLAIN = [case for case in CASES if not case.refused and not SAID & set(case.data)]
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=lambda case: case.name)
+def test_what_inspection_finds_is_what_a_fit_reads(case, tmp_path):
+    path = tmp_path / case.name
+    path.write_bytes(case.write())
+    found = inspect_data(path, target=case.data.get("target", "y"))
+    assert (found.task, found.layout) == ("forecasting", "long")
+    time = list(found.time) if isinstance(found.time, tuple) else found.time
+    data = {"time": time, "target": found.target, "sort": found.sort}
+    if found.frequency is not None:
+        data["frequency"] = found.frequency
+    with_guesses, _ = read(
+        Case(case.name, "", case.write, data=data),
+        tmp_path,
+    )
+    as_meant, _ = read(case, tmp_path)
+    np.testing.assert_array_equal(with_guesses.values, as_meant.values)
+    np.testing.assert_array_equal(with_guesses.times, as_meant.times)
+
+
+@cache
+def written() -> str:
+    """Return the table of the guide."""
+    rows = ["", "| file | what it is | |", "|---|---|---|"]
+    with tempfile.TemporaryDirectory() as name:
+        for case in CASES:
+            result, said = read(case, Path(name))
+            outcome = f"{'read' if result is not None else 'refused'}{': ' if said else ''}{said}"
+            rows.append(f"| `{case.name}` | {case.what} | {outcome} |")
+    return "\n".join([*rows, "", ""])
+
+
+def test_the_guide_has_the_table_as_it_is():
+    [table] = TABLE.findall(GUIDE.read_text(encoding="utf-8"))
+    assert table == written(), "write it anew: python tests/test_messy_files.py"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    page = GUIDE.read_text(encoding="utf-8")
+    GUIDE.write_text(TABLE.sub(lambda _: written(), page), encoding="utf-8")

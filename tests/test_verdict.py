@@ -73,6 +73,18 @@ def test_windows_that_overlap_count_as_what_they_cover():
     assert "2 forecasts that do not overlap" in verdict["few"]
 
 
+@pytest.mark.parametrize(("scatter", "chance"), [(2.0, True), (0.05, False)])
+def test_a_difference_that_series_scatter_by_may_be_chance(scatter, chance):
+    """The same mean difference, of series that agree about it, and of series that do not."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 1, 4))
+    gain = rng.normal(size=(40, 1, 1))
+    gain = 0.1 + scatter * (gain - gain.mean())
+    verdict = forecast(truth, truth + 10.0 - gain, naive=truth + 10.0)
+    assert verdict["better"]
+    assert (verdict["few"] is not None and "may be chance" in verdict["few"]) == chance
+
+
 def test_few_series_and_small_differences_are_hints():
     assert "few" in labelled(FEW_SERIES - 1, 40, 20)["few"]
     assert labelled(1000, 900, 700)["few"] is None

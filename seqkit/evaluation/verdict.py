@@ -356,6 +356,7 @@ def _duel(part: Mapping[str, Any], n: Mapping[str, int], name: str) -> dict[str,
             "key": rival,
             "margin": ahead / size if size else ahead,
             "raw": (value, others[rival]) if metric == "accuracy" else None,
+            "by": metric,
         }
     return None
 
@@ -364,7 +365,7 @@ def _rests_on(
     part: Mapping[str, Any], n: Mapping[str, int], verdict: dict[str, Any]
 ) -> dict[str, str | None]:
     """Say on how much a comparison rests, and whether that is little."""
-    raw = verdict.pop("raw")
+    raw, metric = verdict.pop("raw"), verdict.pop("by")
     if "values" not in n:
         series = n["series"]
         few = None
@@ -393,7 +394,22 @@ def _rests_on(
     if apart < FEW_FORECASTS:
         one = "one forecast" if apart == 1 else f"{apart} forecasts that do not overlap"
         few = f"That is few: {one}; below {FEW_FORECASTS} a score is a hint."
+    else:
+        few = _by_chance(part, metric, verdict["key"])
     return {"rests_on": f"It rests on {values:,} values: {what}.", "few": few}
+
+
+def _by_chance(part: Mapping[str, Any], metric: str, rival: str) -> str | None:
+    """Say whether the difference is within what the series scatter by: twice its standard error."""
+    by_series = part.get("by_series", {"model": {}})
+    if metric not in by_series["model"]:
+        return None
+    pairs = (by_series["model"][metric], by_series["baselines"][rival][metric])
+    apart = np.subtract(*(np.asarray(scores, dtype=np.float64) for scores in pairs))
+    apart = apart[np.isfinite(apart)]
+    if len(apart) < FEW_FORECASTS or abs(apart.mean()) > 2 * apart.std(ddof=1) / len(apart) ** 0.5:
+        return None
+    return f"Over {len(apart)} series, which differ, so small a difference may be chance."
 
 
 def sentences(verdict: Mapping[str, Any]) -> list[str]:

@@ -239,7 +239,7 @@ def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> No
         from seqkit.data.inspect import Wanted
         from seqkit.runs import describing
 
-        found = describing.describe(data, Wanted(**wanted))
+        found = describing.describe_data(data, Wanted(**wanted))
     if output is not None:
         from seqkit.report.description import write_page
 

@@ -164,7 +164,7 @@ def test_few_series_are_all_trained_on():
 
 
 def test_many_series_spare_some_to_stop_by():
-    X, y = two_classes(400, 4)
+    X, y = two_classes(1700, 4)
     for estimator in (SequenceClassifier(**SMALL), SequenceRegressor(**SMALL)):
         model = estimator.fit(X, y)
         assert (model.auto_["validation"], model.auto_["patience"]) == (0.15, 10)

@@ -135,6 +135,7 @@ def test_a_builder_asks_for_the_number_of_steps():
 @given(
     most=st.integers(1, 30), time=st.integers(1, 12), n=st.integers(1, 5), seed=st.integers(0, 99)
 )
+@settings(deadline=None)
 def test_a_moved_series_is_itself_a_little_earlier_or_later(most, time, n, seed):
     x = np.random.default_rng(seed).normal(size=(n, time, 2))
     lengths = np.random.default_rng(seed).integers(1, time + 1, n)

@@ -266,11 +266,7 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
     frequency, sort = None, False
     if stamps is not None:
         frequency = _find_frequency(stamps, roles.times, codes, reasons)
-        within = np.diff(codes[np.argsort(codes, kind="stable")]) == 0
-        steps = np.diff(stamps.values[np.argsort(codes, kind="stable")]).astype(np.float64)
-        sort = bool((steps[within] < 0).any())
-        if sort:
-            reasons["sort"] = "the rows are not in the order of time"
+        sort = _is_unsorted(stamps, codes, reasons)
     season = horizon = context = None
     notes = list(roles.notes)
     if task == "forecasting":
@@ -314,6 +310,17 @@ def _find_frequency(
     if frequency is not None and (absent := count_absent(stamps.values, codes, frequency)):
         reasons["missing"] = f"{absent} time stamps are absent"
     return frequency
+
+
+def _is_unsorted(stamps: Stamps, codes: np.ndarray, reasons: dict[str, str]) -> bool:
+    """Return whether a stamp is before that of the row above it in its series, and say so."""
+    order = np.argsort(codes, kind="stable")
+    within = np.diff(codes[order]) == 0
+    steps = np.diff(stamps.values[order]).astype(np.float64)
+    unsorted = bool((steps[within] < 0).any())
+    if unsorted:
+        reasons["sort"] = "the rows are not in the order of time"
+    return unsorted
 
 
 def _check_wanted(where: str, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seqkit.data.inspect import DataSummary, Wanted
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Description", "describe", "describe_recipe"]
+__all__ = ["Description", "describe_data", "describe_recipe"]
 
 NAMED = 5  # series that are named in a finding
 OF_TRAINING = ("auto:", "evaluate.")  # notes that say nothing of the data
@@ -62,7 +62,7 @@ class Description:
         print_description(self.document)
 
 
-def describe(data: str, wanted: Wanted) -> Description:
+def describe_data(data: str, wanted: Wanted) -> Description:
     """Describe a file, or an embedded set by its name.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.data.guesses import guess_roles
+from seqkit.data.guesses import GuessedRoles, guess_roles
 from seqkit.data.readers import find_files, read_sequences, reader_for
 from seqkit.data.sizes import find_test_file, guess_frequency, guess_sizes
 from seqkit.data.tables import Table, read_table
@@ -208,7 +208,7 @@ def _inspect_table(path: str, table: Table, target: str | None) -> DataSummary:
     frame, file = table.frame, table.path
     reasons: dict[str, str] = {}
     roles = guess_roles(frame, target, reasons, table.stamps)
-    target, series_id, stamps = roles.target, roles.series_id, roles.stamps
+    target, series_id = roles.target, roles.series_id
     time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = np.arange(len(frame))
     if roles.layout == "long":
@@ -226,14 +226,7 @@ def _inspect_table(path: str, table: Table, target: str | None) -> DataSummary:
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency, sort = None, False
-    if stamps is not None:
-        frequency = guess_frequency(stamps.values, "_".join(roles.times), codes, reasons)
-        within = np.diff(codes[np.argsort(codes, kind="stable")]) == 0
-        steps = np.diff(stamps.values[np.argsort(codes, kind="stable")]).astype(np.float64)
-        sort = bool((steps[within] < 0).any())
-        if sort:
-            reasons["sort"] = "the rows are not in the order of time"
+    frequency, sort = _order(roles, codes, reasons)
     season = horizon = context = None
     if task == "forecasting":
         season, horizon, context = guess_sizes(frequency, shortest, longest, reasons)
@@ -263,6 +256,23 @@ def _inspect_table(path: str, table: Table, target: str | None) -> DataSummary:
         notes=roles.notes,
         sort=sort,
     )
+
+
+def _order(
+    roles: GuessedRoles, codes: np.ndarray, reasons: dict[str, str]
+) -> tuple[str | None, bool]:
+    """Return the frequency of the stamps, and whether rows have to be sorted by them."""
+    stamps, frequency = roles.stamps, None
+    if stamps is None:
+        return None, False
+    if not stamps.clash:  # else it depends on which reading is meant
+        frequency = guess_frequency(stamps.values, "_".join(roles.times), codes, reasons)
+    order = np.argsort(codes, kind="stable")
+    steps = np.diff(stamps.values[order]).astype(np.float64)
+    sort = bool((steps[np.diff(codes[order]) == 0] < 0).any())
+    if sort:
+        reasons["sort"] = "the rows are not in the order of time"
+    return frequency, sort
 
 
 def _wide_sizes(frame: pd.DataFrame, features: Sequence[str]) -> tuple[np.ndarray, int]:

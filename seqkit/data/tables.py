@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from seqkit.data.numbers import NUMBER, column_numbers, plain_numbers, sentinel_
 from seqkit.data.parquet import read_feather, read_parquet
 from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
-from seqkit.data.stamps import Stamps, read_stamps, unread_stamps
+from seqkit.data.stamps import Stamps, on_clock, read_stamps, unread_stamps
 from seqkit.data.workbooks import read_json_lines, read_workbook
 from seqkit.errors import DataError, explain
 
@@ -131,8 +131,15 @@ class Table:
             return column.to_numpy()
         return np.array(column.astype(str).tolist())
 
-    def stamps(self, name: str) -> Stamps:
+    def stamps(self, name: str, series: np.ndarray | None = None) -> Stamps:
         """Return time stamps: numbers, or datetime64 with zones turned to UTC.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+        series : numpy.ndarray of int, optional
+            Which series a row belongs to.
 
         Raises
         ------
@@ -141,8 +148,18 @@ class Table:
         """
         settings, column = self.settings, self.frame[name]
         stamps = read_stamps(column, settings.date_format, settings.day_first)
-        if error := unread_stamps(stamps, column, self.place_of, f"time {name!r}"):
+        what = f"time {name!r}"
+        if error := unread_stamps(stamps, column, self.place_of, what):
             raise error
+        if settings.time_zone is not None:
+            stamps = on_clock(stamps, settings.time_zone, series)
+            if len(stamps.unread):
+                row = int(stamps.unread[0])
+                expected = f"an hour that there is on the clock of {settings.time_zone}"
+                hint = "The clock is set forward there; are the stamps of another zone?"
+                raise DataError(
+                    explain(self.place_of(row), what, expected, str(column.iloc[row]), hint)
+                )
         if stamps.form not in ("", "ISO 8601"):
             known = f"{column.iloc[0]} is {_shown(stamps.values)}"
             log.info("%s: time %r was read as %s: %s", self.path, name, stamps.form, known)
@@ -239,23 +256,19 @@ def _read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings
 
     # From pandas 3.1 on the default is exact and the argument deprecated.
     exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-    columns, encoding = list(dialect.columns), _codec(dialect)
+    columns = list(dialect.columns)
     others = [*MISSING_TEXT, *map(str, settings.missing_values)]
     missing = {c: [""] if c in roles.labels else others for c in columns}
     try:
-        with (
-            open_bytes(path, binary=encoding.startswith(("utf-16", "utf-32"))) as file,
-            warnings.catch_warnings(),
-        ):
+        with _below(path, dialect) as file, warnings.catch_warnings():
             # A longer first row would lose its last cells with a mere warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 file,
                 sep=dialect.separator,
                 decimal=dialect.decimal,
-                encoding=encoding,
+                encoding=_codec(dialect),
                 header=0 if dialect.header else None,
-                skiprows=dialect.skip,
                 comment="#" if dialect.comments else None,
                 names=columns,
                 index_col=False,
@@ -275,6 +288,18 @@ def _read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings
             hint = "Save the file as UTF-8, or name its encoding with data.encoding: cp1252."
         expected = f"{len(columns)} cells of {dialect.encoding.upper()} text in every line"
         raise DataError(explain(str(path), "the table", expected, text, hint)) from error
+
+
+def _below(path: Path, dialect: Dialect) -> IO[Any]:
+    """Open a text file where its table begins."""
+    encoding = _codec(dialect)
+    if not dialect.skip:
+        return open_bytes(path, binary=encoding.startswith(("utf-16", "utf-32")))
+    # pandas counts the lines it skips in a way of its own where they end in carriage returns
+    file = open_text(path, encoding=encoding)
+    for _ in range(dialect.skip):
+        next(file)
+    return file
 
 
 def _version(module: Any) -> tuple[int, ...]:
@@ -398,7 +423,7 @@ def long_series(table: Table, roles: Roles) -> Read:
     else:
         names = table.labels(roles.series_id, "series_id")
         codes, ids = pd.factorize(names)
-    times = None if roles.time is None else table.stamps(roles.time).values
+    times = None if roles.time is None else table.stamps(roles.time, codes).values
     order = np.argsort(codes, kind="stable")  # rows of the file, series after series
     if times is not None and table.settings.sort:
         order = np.lexsort((times, codes))

@@ -238,7 +238,7 @@ CASES = (
          refused=("longer_line.csv", "2 cells", "line 10")),
     # missing values
     Case("sentinel.csv", "-999 for missing", text(ISO, SENTINEL), DAYS, SENTINEL,
-         said=("-999 in 3 of 60 rows", "data.missing_values: [-999]")),
+         said=("-999 stands in 3 of 60 rows", "data.missing_values: [-999]")),
     Case("sentinel_said.csv", "the same, with `data.missing_values: [-999]`", text(ISO, SENTINEL),
          DAYS, GAPPED, {"missing_values": [-999], "missing": "interpolate"}),
     Case("dashes.csv", "`-` for missing",

@@ -7,21 +7,26 @@ import csv
 import logging
 import re
 import reprlib
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqkit.data.archive import Read, check_utf8
 from seqkit.data.date_parts import joined_stamps
+from seqkit.data.delimited import clean, codec, read_csv
 from seqkit.data.dialect import SPACES, Dialect, ReadSettings, find_dialect
-from seqkit.data.files import PACKINGS, check_columns, check_names, open_bytes, open_text
+from seqkit.data.files import PACKINGS, check_columns, check_names, open_text
 from seqkit.data.labels import series_name
-from seqkit.data.numbers import NUMBER, column_numbers, plain_numbers, sentinel_of
+from seqkit.data.numbers import (
+    NUMBER,
+    SENTINELS,
+    column_numbers,
+    sentinel_of,
+)
 from seqkit.data.parquet import read_feather, read_parquet
 from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
@@ -43,10 +48,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-# What pandas takes for missing, and the "?" of the archives.
-MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
-                "None", "<NA>"]  # fmt: skip
 
 # Formats that state their own types, by ending; all others are text.
 TYPED: dict[str, Callable[[Path, ReadSettings], pd.DataFrame]] = {
@@ -87,7 +88,7 @@ class Table:
         # the error that asks for the line must not be lost where the file has changed meanwhile
         with (
             contextlib.suppress(OSError, ValueError, csv.Error),
-            open_text(self.path, "", _codec(at)) as file,
+            open_text(self.path, "", codec(at)) as file,
         ):
             for _ in range(at.skip):
                 next(file)
@@ -199,8 +200,8 @@ def read_table(
     roles.check(columns, str(path))
     if frame is None:
         assert dialect is not None
-        frame = _read_csv(path, dialect, roles, settings)
-        _clean(frame, path, dialect, roles)
+        frame = read_csv(path, dialect, roles, settings)
+        clean(frame, path, dialect, roles)
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
     if settings.missing_values:
@@ -247,95 +248,25 @@ def has_header(path: Path) -> bool:
         r"[+-]?(nan|inf(inity)?)", cell, re.IGNORECASE) for cell in cells)  # fmt: skip
 
 
-def _codec(dialect: Dialect) -> str:
-    return "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
-
-
-def _read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings) -> pd.DataFrame:
-    import pandas as pd
-
-    # From pandas 3.1 on the default is exact and the argument deprecated.
-    exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-    columns = list(dialect.columns)
-    others = [*MISSING_TEXT, *map(str, settings.missing_values)]
-    missing = {c: [""] if c in roles.labels else others for c in columns}
-    try:
-        with _below(path, dialect) as file, warnings.catch_warnings():
-            # A longer first row would lose its last cells with a mere warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                file,
-                sep=dialect.separator,
-                decimal=dialect.decimal,
-                encoding=_codec(dialect),
-                header=0 if dialect.header else None,
-                comment="#" if dialect.comments else None,
-                names=columns,
-                index_col=False,
-                keep_default_na=False,
-                low_memory=False,
-                na_values=missing,
-                **exact,
-            )
-    except DataError:
-        raise
-    except Exception as error:  # a parser has no fixed list of what it raises
-        text = str(error).replace("Error tokenizing data. C error: ", "").strip()
-        hint = "Quote cells that hold the separator."
-        if isinstance(error, pd.errors.ParserWarning):
-            text = "more cells in the first row"
-        elif isinstance(error, UnicodeDecodeError):
-            hint = "Save the file as UTF-8, or name its encoding with data.encoding: cp1252."
-        expected = f"{len(columns)} cells of {dialect.encoding.upper()} text in every line"
-        raise DataError(explain(str(path), "the table", expected, text, hint)) from error
-
-
-def _below(path: Path, dialect: Dialect) -> IO[Any]:
-    """Open a text file where its table begins."""
-    encoding = _codec(dialect)
-    if not dialect.skip:
-        return open_bytes(path, binary=encoding.startswith(("utf-16", "utf-32")))
-    # pandas counts the lines it skips in a way of its own where they end in carriage returns
-    file = open_text(path, encoding=encoding)
-    for _ in range(dialect.skip):
-        next(file)
-    return file
-
-
-def _version(module: Any) -> tuple[int, ...]:
-    return tuple(int(part) for part in module.__version__.split(".")[:2])
-
-
-def _clean(frame: pd.DataFrame, path: Path, dialect: Dialect, roles: Roles) -> None:
-    """Make numbers of text such as ``1.234,5 €`` and ``12 %``, where a column is made of them."""
-    import pandas as pd
-
-    signs: dict[str, list[str]] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if pd.api.types.is_string_dtype(column.dtype) and name not in (
-            *roles.labels, *roles.times
-        ):  # fmt: skip
-            some = [str(cell).strip() for cell in column.dropna().head(50)]
-            if 2 * sum(bool(NUMBER.fullmatch(cell)) for cell in some) > len(some):
-                frame[name], sign = plain_numbers(
-                    column, dialect.decimal, dialect.thousands, str(path)
-                )
-                if sign:
-                    signs.setdefault(sign, []).append(name)
-    for sign, names in signs.items():
-        log.info("%s: %s was taken off the numbers of %s", path, sign, ", ".join(names))
-
-
 def _tell_of_sentinels(frame: pd.DataFrame, path: Path) -> None:
-    """Point out a number such as -999 that stands far from all others."""
-    for name, column in frame.select_dtypes("number").items():
-        if found := sentinel_of(column.to_numpy(dtype=np.float64, na_value=np.nan)):
-            log.warning(
-                "%s: column %r holds %g in %d of %d rows, far from all its other values; if that "
-                "means missing, say data.missing_values: [%g]",
-                path, name, found[0], found[1], len(column), found[0],
-            )  # fmt: skip
+    """Point out numbers such as -999 that stand far from all others of their column."""
+    numbers = frame.select_dtypes("number")
+    if numbers.empty:
+        return
+    ends = numbers.min().isin(SENTINELS) | numbers.max().isin(SENTINELS)
+    found: dict[float, list[tuple[str, int]]] = {}
+    for name in numbers.columns[ends.to_numpy()]:
+        seen = sentinel_of(numbers[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        if seen is not None:
+            found.setdefault(seen[0], []).append((str(name), seen[1]))
+    for value, columns in found.items():
+        names = ", ".join(repr(name) for name, _ in columns[:5])
+        more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+        log.warning(
+            "%s: column %s%s: %g stands in %d of %d rows, far from all other values; if that means "
+            "missing, say data.missing_values: [%g]",
+            path, names, more, value, max(count for _, count in columns), len(frame), value,
+        )  # fmt: skip
 
 
 def _targets(columns: list[np.ndarray], roles: Roles) -> np.ndarray | None:

@@ -33,9 +33,9 @@ AUTO = "auto"
 
 # early stopping
 FEWEST_HELD = 50
-"""Validation series, or windows, below which early stopping is off. An accuracy of .85 measured on 50
-series has a standard error of .05, about what epochs near the best one differ by; on 5 series it has
-one of .16, and the best epoch is a matter of luck."""
+"""Validation series, or windows, below which early stopping is off. An accuracy of .85 measured on
+50 series has a standard error of .05, about what epochs near the best one differ by; on 5 series it
+has one of .16, and the best epoch is a matter of luck."""
 FEWEST_SPARED = 250
 """The same where they would have to be taken from the training series, which miss them: with 250 of
 those, 0.15 held out and training stopped by them cost .085 of accuracy in the mean of six sets."""

@@ -159,6 +159,8 @@ FRAME = pd.DataFrame({"date": DAYS, "y": Y})
 SENTINEL = np.where(np.isin(np.arange(N), (7, 8, 31)), -999, Y)
 GAPPED = np.where(SENTINEL == -999, np.nan, Y)
 TWO = pd.DataFrame({"date": ISO, "north": Y, "south": Y + 1})
+CLOCK = pd.date_range("2024-10-26 12:00", periods=N, freq="h", tz="Europe/Berlin")
+NAIVE = pd.date_range("2024-03-30 12:00", periods=N, freq="h")
 BUSINESS = business_days()
 UNIX = (HOURS - pd.Timestamp("1970-01-01")) // pd.Timedelta(seconds=1)
 SERIAL = (DAYS - pd.Timestamp("1899-12-30")).days
@@ -236,7 +238,7 @@ CASES = (
          refused=("longer_line.csv", "2 cells", "line 10")),
     # missing values
     Case("sentinel.csv", "-999 for missing", text(ISO, SENTINEL), DAYS, SENTINEL,
-         said=("-999 in 3 of 60 rows", "data.missing_values: [-999]")),
+         said=("-999 stands in 3 of 60 rows", "data.missing_values: [-999]")),
     Case("sentinel_said.csv", "the same, with `data.missing_values: [-999]`", text(ISO, SENTINEL),
          DAYS, GAPPED, {"missing_values": [-999], "missing": "interpolate"}),
     Case("dashes.csv", "`-` for missing",
@@ -298,6 +300,14 @@ CASES = (
     Case("zoned.csv", "hours with an offset: they become UTC",
          text([f"{s:%Y-%m-%dT%H:%M}+01:00" for s in HOURS + pd.Timedelta(hours=1)]), HOURS),
     Case("utc.csv", "hours with a Z", dated("%Y-%m-%dT%H:%M:%SZ", HOURS), HOURS),
+    Case("clock.csv", "hours of a clock that is set back, with `data.time_zone: Europe/Berlin`",
+         dated("%Y-%m-%d %H:%M", CLOCK), CLOCK.tz_convert(None),
+         data={"time_zone": "Europe/Berlin"}),
+    Case("clock_bare.csv", "the same without it", dated("%Y-%m-%d %H:%M", CLOCK),
+         refused=("clock_bare.csv", "used once", "data.time_zone")),
+    Case("clock_forward.csv", "an hour that there is not on that clock",
+         dated("%Y-%m-%d %H:%M", NAIVE), data={"time_zone": "Europe/Berlin"},
+         refused=("clock_forward.csv:16", "Europe/Berlin", "2024-03-31 02:00")),
     Case("own_format.csv", "`data.date_format: '%Y|%d|%m'`", dated("%Y|%d|%m", DAYS), DAYS,
          data={"time": "date", "date_format": "%Y|%d|%m"}),
     Case("strange.csv", "dates that no form fits", text([f"{s:%Y %B %d}." for s in DAYS]),

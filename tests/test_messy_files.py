@@ -72,7 +72,8 @@ def test_a_messy_file_is_read_as_it_is_meant_or_says_what_to_do(case, tmp_path):
     np.testing.assert_array_equal(rows.times[given], times[known])
 
 
-SAID = {"date_format", "day_first", "decimal", "missing_values", "missing", "frequency"}
+SAID = {"date_format", "day_first", "decimal", "missing_values", "missing", "frequency",
+        "time_zone"}  # fmt: skip
 PLAIN = [case for case in CASES if not case.refused and not SAID & set(case.data)]
 
 

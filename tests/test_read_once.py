@@ -39,7 +39,7 @@ def counted(monkeypatch):
     count(stamps, "read_texts", "stamps")
     count(sequences, "fill_missing", "padded")
     count(training, "predict", "predictions")
-    count(tables, "_read_csv", "files")
+    count(tables, "read_csv", "files")
     count(SequenceClassifier, "_encode_target", "targets")
     count(forecast_data, "hold_out", "divisions")
     return counts

@@ -53,6 +53,8 @@ class ReadSettings:
         A ``strptime`` format of the time stamps, or a row of `dates.NUMBER_FORMS`.
     day_first : bool, optional
         Whether 01/02/2024 is the first of February.
+    time_zone : str, optional
+        Whose clock stamps without an offset are of, as ``Europe/Berlin``.
     sort : bool
         Bring rows into the order of time.
     frequency : str, optional
@@ -68,6 +70,7 @@ class ReadSettings:
     missing_values: Sequence[Any] = ()
     date_format: str | None = None
     day_first: bool | None = None
+    time_zone: str | None = None
     sort: bool = False
     frequency: str | None = None
 

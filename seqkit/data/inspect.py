@@ -17,7 +17,6 @@ from seqkit.data.frequencies import count_absent, sizes_for
 from seqkit.data.guesses import GuessedRoles, guess_roles
 from seqkit.data.readers import find_files, read_sequences, reader_for
 from seqkit.data.sizes import find_test_file, guess_frequency
-from seqkit.data.stamps import Stamps
 from seqkit.data.tables import Table, read_table
 from seqkit.errors import DataError, explain, suggest
 
@@ -245,7 +244,7 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
     reasons: dict[str, str] = {}
     roles = guess_roles(frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id)
     _check_wanted(str(file), roles, wanted, reasons)
-    target, series_id, stamps = roles.target, roles.series_id, roles.stamps
+    target, series_id = roles.target, roles.series_id
     time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = np.arange(len(frame))
     if roles.layout == "long":
@@ -263,10 +262,7 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
-    frequency, sort = None, False
-    if stamps is not None:
-        frequency = _find_frequency(stamps, roles.times, codes, reasons)
-        sort = _is_unsorted(stamps, codes, reasons)
+    frequency, sort = _order(roles, codes, reasons)
     season = horizon = context = None
     notes = list(roles.notes)
     if task == "forecasting":
@@ -302,25 +298,23 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
     )
 
 
-def _find_frequency(
-    stamps: Stamps, times: Sequence[str], codes: np.ndarray, reasons: dict[str, str]
-) -> str | None:
-    """Return the frequency of the longest series; note what stamps are absent in any."""
-    frequency = guess_frequency(stamps.values, "_".join(times), codes, reasons)
+def _order(
+    roles: GuessedRoles, codes: np.ndarray, reasons: dict[str, str]
+) -> tuple[str | None, bool]:
+    """Return the frequency of the stamps, and whether rows have to be sorted by them."""
+    stamps, frequency = roles.stamps, None
+    if stamps is None:
+        return None, False
+    if not stamps.clash:  # else it depends on which reading is meant
+        frequency = guess_frequency(stamps.values, "_".join(roles.times), codes, reasons)
     if frequency is not None and (absent := count_absent(stamps.values, codes, frequency)):
         reasons["missing"] = f"{absent} time stamps are absent"
-    return frequency
-
-
-def _is_unsorted(stamps: Stamps, codes: np.ndarray, reasons: dict[str, str]) -> bool:
-    """Return whether a stamp is before that of the row above it in its series, and say so."""
     order = np.argsort(codes, kind="stable")
-    within = np.diff(codes[order]) == 0
     steps = np.diff(stamps.values[order]).astype(np.float64)
-    unsorted = bool((steps[within] < 0).any())
-    if unsorted:
+    sort = bool((steps[np.diff(codes[order]) == 0] < 0).any())
+    if sort:
         reasons["sort"] = "the rows are not in the order of time"
-    return unsorted
+    return frequency, sort
 
 
 def _check_wanted(where: str, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]) -> None:

@@ -13,7 +13,14 @@ from seqkit.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NUMBER", "column_numbers", "number_style", "plain_numbers", "sentinel_of"]
+__all__ = [
+    "NUMBER",
+    "SENTINELS",
+    "column_numbers",
+    "number_style",
+    "plain_numbers",
+    "sentinel_of",
+]
 
 _GROUPS = r"\d{1,3}(?:[.,' \u00a0\u202f\u2019]\d{3})+"
 _DIGITS = rf"(?:{_GROUPS}|\d+|)(?:[.,]\d*)?"

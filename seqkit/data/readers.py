@@ -465,8 +465,11 @@ def _date(table: Table, roles: Roles) -> list[str]:
         for name in frame.columns
         if name not in roles.labels and (is_stamped(frame[name]) or looks_dated(frame[name]))
     ]  # fmt: skip
+    codes = None
+    if roles.labels and table.settings.time_zone is not None:
+        codes = frame.groupby(roles.labels, sort=False, dropna=False).ngroup().to_numpy()
     for name in dated:
-        stamps = table.stamps(name)
+        stamps = table.stamps(name, codes)
         if stamps.values.dtype.kind == "M":
             index = pd.DatetimeIndex(stamps.values)
             zoned = index if stamps.zone is None else index.tz_localize("UTC")

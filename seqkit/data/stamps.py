@@ -30,6 +30,7 @@ __all__ = [
     "check_ordered",
     "is_stamped",
     "looks_dated",
+    "on_clock",
     "parse_stamps",
     "read_stamps",
     "unread_stamps",
@@ -282,6 +283,48 @@ def _written(
     return Stamps(values, zone, np.flatnonzero(np.isnat(values)), form, clash)
 
 
+def on_clock(stamps: Stamps, zone: str, series: np.ndarray | None = None) -> Stamps:
+    """Return stamps that are of the clock of a zone in UTC.
+
+    An hour that comes twice, when the clock is set back, is first the one of summer and then the
+    one of winter; an hour that there is not, when it is set forward, is unread. Stamps that have
+    an offset are shown on the clock.
+
+    Parameters
+    ----------
+    stamps : Stamps
+    zone : str
+        As ``Europe/Berlin``.
+    series : numpy.ndarray of int of shape (n_rows,), optional
+        Which series a row belongs to.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> night = pd.Series(["2024-10-27 02:00", "2024-10-27 02:00"])
+    >>> on_clock(read_stamps(night), "Europe/Berlin").values.astype("M8[h]").astype(str).tolist()
+    ['2024-10-27T00', '2024-10-27T01']
+    """
+    import pandas as pd
+
+    if stamps.values.dtype.kind != "M":
+        expected = "used with dates, not with steps"
+        raise DataError(explain("data", "time_zone", expected, zone))
+    if stamps.zone is not None:
+        return stamps._replace(zone=zone)
+    groups = np.zeros(len(stamps.values), np.int64) if series is None else series
+    again = pd.DataFrame({"at": stamps.values, "of": groups}).duplicated().to_numpy()
+    try:
+        index = pd.DatetimeIndex(stamps.values).tz_localize(
+            zone, ambiguous=~again, nonexistent="NaT"
+        )
+    except KeyError:  # what zoneinfo raises of a name that it does not know
+        expected = "a time zone of the IANA database, such as Europe/Berlin"
+        raise DataError(explain("data", "time_zone", expected, zone)) from None
+    values = index.tz_convert("UTC").tz_localize(None).to_numpy().astype(UNIT)
+    return stamps._replace(values=values, zone=zone, unread=np.flatnonzero(np.isnat(values)))
+
+
 def unread_stamps(
     stamps: Stamps, column: Any, place_of: Callable[[int], str], what: str
 ) -> DataError | None:
@@ -365,7 +408,7 @@ def check_ordered(times: np.ndarray, offsets: np.ndarray, ids: np.ndarray, where
     same = times[row] == times[row - 1]
     hint = (
         "Keep one row for each stamp; if these are several series, name their column with "
-        "series_id."
+        "series_id; if a clock was set back, name its zone with data.time_zone."
         if same
         else "Sort the rows by time first; data.sort: true does it."
     )

@@ -7,7 +7,6 @@ import csv
 import logging
 import re
 import reprlib
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +17,20 @@ import numpy as np
 
 from seqkit.data.archive import Read, check_utf8
 from seqkit.data.date_parts import joined_stamps
+from seqkit.data.delimited import clean, codec, read_csv
 from seqkit.data.dialect import SPACES, Dialect, ReadSettings, find_dialect
-from seqkit.data.files import PACKINGS, check_columns, check_names, open_bytes, open_text
+from seqkit.data.files import PACKINGS, check_columns, check_names, open_text
 from seqkit.data.labels import series_name
-from seqkit.data.numbers import NUMBER, column_numbers, plain_numbers, sentinel_of
+from seqkit.data.numbers import (
+    NUMBER,
+    SENTINELS,
+    column_numbers,
+    sentinel_of,
+)
 from seqkit.data.parquet import read_feather, read_parquet
 from seqkit.data.roles import Roles, feature_columns
 from seqkit.data.sequences import Sequences
-from seqkit.data.stamps import Stamps, read_stamps, unread_stamps
+from seqkit.data.stamps import Stamps, on_clock, read_stamps, unread_stamps
 from seqkit.data.workbooks import read_json_lines, read_workbook
 from seqkit.errors import DataError, explain
 
@@ -43,10 +48,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-# What pandas takes for missing, and the "?" of the archives.
-MISSING_TEXT = ["", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "NULL", "null",
-                "None", "<NA>"]  # fmt: skip
 
 # Formats that state their own types, by ending; all others are text.
 TYPED: dict[str, Callable[[Path, ReadSettings], pd.DataFrame]] = {
@@ -87,7 +88,7 @@ class Table:
         # the error that asks for the line must not be lost where the file has changed meanwhile
         with (
             contextlib.suppress(OSError, ValueError, csv.Error),
-            open_text(self.path, "", _codec(at)) as file,
+            open_text(self.path, "", codec(at)) as file,
         ):
             for _ in range(at.skip):
                 next(file)
@@ -131,8 +132,15 @@ class Table:
             return column.to_numpy()
         return np.array(column.astype(str).tolist())
 
-    def stamps(self, name: str) -> Stamps:
+    def stamps(self, name: str, series: np.ndarray | None = None) -> Stamps:
         """Return time stamps: numbers, or datetime64 with zones turned to UTC.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+        series : numpy.ndarray of int, optional
+            Which series a row belongs to.
 
         Raises
         ------
@@ -141,8 +149,18 @@ class Table:
         """
         settings, column = self.settings, self.frame[name]
         stamps = read_stamps(column, settings.date_format, settings.day_first)
-        if error := unread_stamps(stamps, column, self.place_of, f"time {name!r}"):
+        what = f"time {name!r}"
+        if error := unread_stamps(stamps, column, self.place_of, what):
             raise error
+        if settings.time_zone is not None:
+            stamps = on_clock(stamps, settings.time_zone, series)
+            if len(stamps.unread):
+                row = int(stamps.unread[0])
+                expected = f"an hour that there is on the clock of {settings.time_zone}"
+                hint = "The clock is set forward there; are the stamps of another zone?"
+                raise DataError(
+                    explain(self.place_of(row), what, expected, str(column.iloc[row]), hint)
+                )
         if stamps.form not in ("", "ISO 8601"):
             known = f"{column.iloc[0]} is {_shown(stamps.values)}"
             log.info("%s: time %r was read as %s: %s", self.path, name, stamps.form, known)
@@ -182,8 +200,8 @@ def read_table(
     roles.check(columns, str(path))
     if frame is None:
         assert dialect is not None
-        frame = _read_csv(path, dialect, roles, settings)
-        _clean(frame, path, dialect, roles)
+        frame = read_csv(path, dialect, roles, settings)
+        clean(frame, path, dialect, roles)
     if not len(frame):
         raise DataError(explain(str(path), "the number of rows", "at least 1", 0))
     if settings.missing_values:
@@ -230,88 +248,25 @@ def has_header(path: Path) -> bool:
         r"[+-]?(nan|inf(inity)?)", cell, re.IGNORECASE) for cell in cells)  # fmt: skip
 
 
-def _codec(dialect: Dialect) -> str:
-    return "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
-
-
-def _read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings) -> pd.DataFrame:
-    import pandas as pd
-
-    # From pandas 3.1 on the default is exact and the argument deprecated.
-    exact: dict[str, Any] = {} if _version(pd) >= (3, 1) else {"float_precision": "round_trip"}
-    columns, encoding = list(dialect.columns), _codec(dialect)
-    others = [*MISSING_TEXT, *map(str, settings.missing_values)]
-    missing = {c: [""] if c in roles.labels else others for c in columns}
-    try:
-        with (
-            open_bytes(path, binary=encoding.startswith(("utf-16", "utf-32"))) as file,
-            warnings.catch_warnings(),
-        ):
-            # A longer first row would lose its last cells with a mere warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            read: pd.DataFrame = pd.read_csv(
-                file,
-                sep=dialect.separator,
-                decimal=dialect.decimal,
-                encoding=encoding,
-                header=0 if dialect.header else None,
-                skiprows=dialect.skip,
-                comment="#" if dialect.comments else None,
-                names=columns,
-                index_col=False,
-                keep_default_na=False,
-                low_memory=False,
-                na_values=missing,
-                **exact,
-            )
-            return read
-    except DataError:
-        raise
-    except Exception as error:  # a parser has no fixed list of what it raises
-        text = str(error).replace("Error tokenizing data. C error: ", "").strip()
-        hint = "Quote cells that hold the separator."
-        if isinstance(error, pd.errors.ParserWarning):
-            text = "more cells in the first row"
-        elif isinstance(error, UnicodeDecodeError):
-            hint = "Save the file as UTF-8, or name its encoding with data.encoding: cp1252."
-        expected = f"{len(columns)} cells of {dialect.encoding.upper()} text in every line"
-        raise DataError(explain(str(path), "the table", expected, text, hint)) from error
-
-
-def _version(module: Any) -> tuple[int, ...]:
-    return tuple(int(part) for part in module.__version__.split(".")[:2])
-
-
-def _clean(frame: pd.DataFrame, path: Path, dialect: Dialect, roles: Roles) -> None:
-    """Make numbers of text such as ``1.234,5 €`` and ``12 %``, where a column is made of them."""
-    import pandas as pd
-
-    signs: dict[str, list[str]] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if pd.api.types.is_string_dtype(column.dtype) and name not in (
-            *roles.labels, *roles.times
-        ):  # fmt: skip
-            some = [str(cell).strip() for cell in column.dropna().head(50)]
-            if 2 * sum(bool(NUMBER.fullmatch(cell)) for cell in some) > len(some):
-                frame[name], sign = plain_numbers(
-                    column, dialect.decimal, dialect.thousands, str(path)
-                )
-                if sign:
-                    signs.setdefault(sign, []).append(name)
-    for sign, names in signs.items():
-        log.info("%s: %s was taken off the numbers of %s", path, sign, ", ".join(names))
-
-
 def _tell_of_sentinels(frame: pd.DataFrame, path: Path) -> None:
-    """Point out a number such as -999 that stands far from all others."""
-    for name, column in frame.select_dtypes("number").items():
-        if found := sentinel_of(column.to_numpy(dtype=np.float64, na_value=np.nan)):
-            log.warning(
-                "%s: column %r holds %g in %d of %d rows, far from all its other values; if that "
-                "means missing, say data.missing_values: [%g]",
-                path, name, found[0], found[1], len(column), found[0],
-            )  # fmt: skip
+    """Point out numbers such as -999 that stand far from all others of their column."""
+    numbers = frame.select_dtypes("number")
+    if numbers.empty:
+        return
+    ends = numbers.min().isin(SENTINELS) | numbers.max().isin(SENTINELS)
+    found: dict[float, list[tuple[str, int]]] = {}
+    for name in numbers.columns[ends.to_numpy()]:
+        seen = sentinel_of(numbers[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        if seen is not None:
+            found.setdefault(seen[0], []).append((str(name), seen[1]))
+    for value, columns in found.items():
+        names = ", ".join(repr(name) for name, _ in columns[:5])
+        more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+        log.warning(
+            "%s: column %s%s: %g stands in %d of %d rows, far from all other values; if that means "
+            "missing, say data.missing_values: [%g]",
+            path, names, more, value, max(count for _, count in columns), len(frame), value,
+        )  # fmt: skip
 
 
 def _targets(columns: list[np.ndarray], roles: Roles) -> np.ndarray | None:
@@ -399,7 +354,7 @@ def long_series(table: Table, roles: Roles) -> Read:
     else:
         names = table.labels(roles.series_id, "series_id")
         codes, ids = pd.factorize(names)
-    times = None if roles.time is None else table.stamps(roles.time).values
+    times = None if roles.time is None else table.stamps(roles.time, codes).values
     order = np.argsort(codes, kind="stable")  # rows of the file, series after series
     if times is not None and table.settings.sort:
         order = np.lexsort((times, codes))

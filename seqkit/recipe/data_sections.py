@@ -184,6 +184,11 @@ class DataSection(Section):
     day_first: Switch | None = setting(
         None, "Whether 01/02/2024 is the first of February. Default: what makes stamps regular."
     )
+    time_zone: Text | None = setting(
+        None,
+        "Whose clock stamps without an offset are of, as Europe/Berlin: hours stay regular when "
+        "it changes. Default: taken as they stand.",
+    )
     sort: Switch = setting(False, "Bring rows into the order of time; else they must be in it.")
     missing_values: Annotated[list[Label], MaxLen(100)] = _none(
         "Values that stand for missing ones besides empty cells and NA, such as -999."

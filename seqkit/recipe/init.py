@@ -270,6 +270,8 @@ def _time(look: DataSummary) -> Iterator[Line]:
     if look.time:
         time = look.time if isinstance(look.time, str) else list(look.time)
         yield Line(1, "time", time, look.reasons.get("time", ""))
+    if any("data.day_first" in note for note in look.notes):
+        yield Line(1, "# day_first", True, "or false: both are regular; say which")
     if look.sort:
         yield Line(1, "sort", True, look.reasons.get("sort", ""))
 

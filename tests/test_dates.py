@@ -1,0 +1,153 @@
+"""Dates and tables come back from whatever form they are written in."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import some
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from seqkit.data.dates import FORMS, NUMBER_FORMS, more_regular, read_numbers, read_texts
+from seqkit.data.dialect import ReadSettings, find_dialect
+from seqkit.data.stamps import read_stamps
+from seqkit.data.tables import read_table
+from seqkit.errors import DataError
+
+FREQUENCIES = ("D", "h", "15min", "MS", "ME", "QS", "YS", "W-MON", "B", "7D")
+WRITTEN = [form for form in FORMS if form.rewrite is None or "%b" in form.form or "%B" in form.form]
+
+
+def us(stamps):
+    return pd.DatetimeIndex(stamps).to_numpy().astype("M8[us]")
+
+
+@pytest.mark.parametrize("form", some(FORMS), ids=lambda form: form.example)
+def test_every_form_reads_its_example(form):
+    read = read_texts(pd.Series([form.example]), day_first=form.first != "month")
+    assert not np.isnat(read.values).any()
+    years = read.values.astype("M8[Y]").astype(int) + 1970
+    assert years[0] in (1990, 2004, 2018, 2019, 2024)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(WRITTEN),
+    frequency=st.sampled_from(FREQUENCIES),
+    start=st.datetimes(pd.Timestamp("1971-01-01"), pd.Timestamp("2030-01-01")),
+    n=st.integers(3, 60),
+    clock=st.sampled_from(["", " %H:%M", " %H:%M:%S", " %I:%M %p"]),
+    seed=st.integers(0, 9),
+)
+def test_what_is_written_is_read_or_shown_to_be_in_doubt(form, frequency, start, n, clock, seed):
+    """A column of one form is read as it was meant, or both readings of it are regular."""
+    stamps = pd.date_range(pd.Timestamp(start).floor("D"), periods=n, freq=frequency)
+    pattern = "%Y-%m-%d" if form.form == "ISO8601" else form.form
+    clock = clock if "%d" in pattern else ""
+    text = pd.Series(stamps.strftime(pattern + clock)).sample(frac=1, random_state=seed)
+    meant = us(pd.to_datetime(text, format=pattern + clock))
+    assume("%y" not in pattern or (np.ptp(meant.astype("M8[Y]").astype(int)) < 30))
+    read = read_texts(text)
+    if read.clash:
+        assert form.first
+        other = us(pd.to_datetime(text, format=_exchanged(pattern) + clock))
+        assert more_regular(meant, other) is None
+    else:
+        np.testing.assert_array_equal(read.values, meant)
+
+
+def _exchanged(pattern):
+    return pattern.translate(str.maketrans("dm", "md"))
+
+
+@given(st.integers(1, 12), st.integers(3, 400))
+def test_days_beyond_the_twelfth_leave_no_doubt(month, n):
+    stamps = pd.date_range(f"2023-{month:02}-01", periods=n + 12, freq="D")
+    read = read_texts(pd.Series(stamps.strftime("%d/%m/%Y")))
+    assert (read.form, read.clash) == ("day first", "")
+
+
+@pytest.mark.parametrize("form", some(NUMBER_FORMS), ids=lambda form: form.name)
+def test_numbers_that_are_dates(form):
+    stamps = us(pd.date_range("1995-03-01", periods=9, freq="YS" if form.name == "year" else "MS"))
+    days = (stamps - np.datetime64("1899-12-30", "us")) / np.timedelta64(1, "D")
+    text = pd.DatetimeIndex(stamps).strftime
+    patterns = {"yyyymmdd": "%Y%m%d", "yyyymm": "%Y%m", "yyyymmddhh": "%Y%m%d%H",
+                "yyyymmddhhmm": "%Y%m%d%H%M", "year": "%Y"}  # fmt: skip
+    units = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1, "nanoseconds": 1e-3}
+    if form.name in patterns:
+        numbers = text(patterns[form.name]).astype(float).to_numpy()
+    elif form.name == "excel":
+        numbers = days
+    else:
+        numbers = stamps.astype(np.int64) / units[form.name.removeprefix("unix_")]
+    read = read_numbers(numbers, "date")
+    assert read.form == form.name
+    np.testing.assert_array_equal(read.values, stamps)
+    counter = read_stamps(pd.Series(np.arange(1949, 1990), name="step"))
+    assert (counter.form, counter.values.dtype.kind) == ("", "i")
+
+
+def test_two_digits_of_a_year_are_of_one_century():
+    for first, last in (("1949-01-01", 1949), ("1961-01-01", 1961), ("1995-01-01", 1995),
+                        ("2012-01-01", 2012)):  # fmt: skip
+        stamps = pd.date_range(first, periods=144, freq="MS")
+        read = read_texts(pd.Series(stamps.strftime("%b-%y")))
+        np.testing.assert_array_equal(read.values, us(stamps), str(last))
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 2)).filter(lambda x: x == 0 or abs(x) > 0.01)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(st.tuples(numbers, numbers), min_size=6, max_size=30),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    marks=st.sampled_from([(".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " ")]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+    above=st.sampled_from([[], ["Sales"], ["Sales of 2024", "", "Source: till"], ["# made"], [""]]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_a_table_comes_back_from_any_dialect(
+    tmp_path, rows, separator, marks, encoding, above, end
+):
+    decimal, thousands = marks
+
+    def written(value):
+        whole = f"{value:,.2f}".replace(",", "~").replace(".", decimal)
+        return whole.replace("~", thousands)
+
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    writer.writerow(["date", "größe", "b"])
+    stamps = pd.date_range("2024-01-01", periods=len(rows)).strftime("%Y-%m-%d")
+    for stamp, row in zip(stamps, rows, strict=True):
+        writer.writerow([stamp, *map(written, row)])
+    text = "\n".join([*above, file.getvalue()]).replace("\n", end)
+    path = tmp_path / "x.csv"
+    path.write_bytes(text.encode(encoding))
+    frame = read_table(path).frame
+    assert list(frame.columns) == ["date", "größe", "b"]
+    np.testing.assert_array_equal(frame[["größe", "b"]].to_numpy(float), np.array(rows))
+    assert frame["date"].tolist() == stamps.tolist()
+
+
+def test_what_is_said_overrules_what_is_found(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes("a;b\n1,5;2\n2,5;3\n".encode("cp1252"))
+    found = find_dialect(path)
+    assert (found.separator, found.decimal, found.header) == (";", ",", True)
+    said = ReadSettings(separator=",", decimal=".", header=False, encoding="latin-1")
+    found = find_dialect(path, said)
+    assert (found.separator, found.decimal, found.header) == (",", ".", False)
+    assert found.encoding == "latin-1"
+    with pytest.raises(DataError, match="encoding"):
+        find_dialect(path, ReadSettings(encoding="utf-99"))

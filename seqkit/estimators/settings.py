@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
-from seqkit.network.settings import Auto, Combination, ForecastNetwork, SeriesNetwork
+from seqkit.network.settings import (
+    Auto,
+    Combination,
+    ForecastNetwork,
+    SeriesNetwork,
+    Transform,
+)
 
 __all__ = [
     "ClassifierSettings",
@@ -85,6 +91,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     batch_size: int = 32
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"
+    transform: Transform = "none"
     series_id: str | None = None
     time: str | None = None
     target: str | Sequence[str] | None = None

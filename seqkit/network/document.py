@@ -18,7 +18,7 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.layers.scaling import Exponential, Logarithm, Standardize, Unstandardize
 from seqkit.network.layers.shaping import (
     AsSequence,
     Columns,
@@ -53,11 +53,13 @@ KINDS: dict[str, type[Layer]] = {
         Dense,
         Dropout,
         Embedding,
+        Exponential,
         FoldChannels,
         FoldSteps,
         HeadLayer,
         Last,
         LeftPatch,
+        Logarithm,
         MaskPadding,
         NaiveForecast,
         Normalize,

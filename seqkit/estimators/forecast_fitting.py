@@ -205,6 +205,8 @@ class ForecastFitting(ForecastData):
         patience = forecast_patience(settings["patience"], n_held)
         values = {"validation": share, "patience": patience}
         self.auto_ |= {name: values[name] for name in values if settings[name] == AUTO}
+        if settings["epochs"] != AUTO:  # a pass over further series is one epoch
+            self.auto_.pop("epochs", None)
         # where nothing is held out there is nothing to say of stopping early
         said = {k: v for k, v in self.auto_.items() if n_held or k not in values}
         if said:

@@ -65,6 +65,16 @@ def test_what_is_auto_follows_what_is_set(settings, chosen, watched):
     assert [name in said[0] for name in chosen] == [watched] * len(chosen)
 
 
+def test_there_are_as_many_epochs_as_make_enough_gradient_steps():
+    settings = {k: v for k, v in TINY.items() if k != "epochs"} | {"batch_size": 64}
+    model = SequenceForecaster(**settings).fit(wave(200))
+    steps = -(-(200 - settings["context_length"] - settings["horizon"] + 1) // 64)
+    assert model.n_iter_ == model.auto_["epochs"] == min(round(4000 / steps), 300)
+    further = SequenceForecaster(**settings).partial_fit(wave(200))
+    assert further.n_iter_ == 1
+    assert "epochs" not in further.auto_
+
+
 def test_patience_and_no_validation_contradict_only_without_a_part_to_watch():
     model = SequenceForecaster(**TINY, validation=0, patience=2)
     with pytest.raises(ValueError, match="patience must be 0 when validation is 0"):

@@ -58,7 +58,7 @@ def read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings)
         with _below(path, dialect) as file, warnings.catch_warnings():
             # A longer first row would lose its last cells with a mere warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            read: pd.DataFrame = pd.read_csv(
                 file,
                 sep=dialect.separator,
                 decimal=dialect.decimal,
@@ -72,6 +72,7 @@ def read_csv(path: Path, dialect: Dialect, roles: Roles, settings: ReadSettings)
                 na_values=missing,
                 **exact,
             )
+            return read
     except DataError:
         raise
     except Exception as error:  # a parser has no fixed list of what it raises

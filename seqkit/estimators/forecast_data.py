@@ -180,6 +180,8 @@ class ForecastData(ForecastPredictions):
             check_counts(panel, owner)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts = other._divided(panel, X, sample_weight, validation_data, share)
+        for part in parts[:2]:
+            other._seen(part)
         return Checked(other, panel, parts)
 
     # --- predictions ---------------------------------------------------------------------------

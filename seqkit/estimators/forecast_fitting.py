@@ -26,9 +26,11 @@ from seqkit.estimators.forecast_combining import check_combination, middle_of
 from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
+    check_transform,
     point_loss,
     scaling_statistics,
     tell_of_window_precision,
+    transformed,
     window_sources,
 )
 from seqkit.estimators.forecast_weights import weighted
@@ -82,6 +84,7 @@ class ForecastFitting(ForecastData):
         loss = point_loss(type(self).__name__, self.loss, head)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
+        parts, held_parts = self._seen(parts), self._seen(held_parts)
         constants = scaling_statistics(parts[0], self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
@@ -122,6 +125,8 @@ class ForecastFitting(ForecastData):
         """Return what ``combine_with`` becomes with these series; check it where it is set."""
         head, levels, _ = self._head
         season, inputs = self._fitted.season, self._reader.target_inputs
+        if self._fitted.transform == "log":
+            check_transform(type(self).__name__, head, inputs)
         if self._fitted.combine_with == "theta":
             check_combination(type(self).__name__, head, levels, season, inputs)
         chosen = self._epochs_of(panel.lengths)
@@ -158,6 +163,13 @@ class ForecastFitting(ForecastData):
         self.auto_ = getattr(self, "auto_", {}) | self._epochs_of(panel.lengths)
         return panel
 
+    def _seen(self, part: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Return series as the networks see them, beside their weights."""
+        panel, weights = part
+        if panel is not None:
+            panel = transformed(panel, self._fitted.transform, type(self).__name__)
+        return panel, weights
+
     def _sources(
         self,
         parts: tuple[Panel, Panel | None],
@@ -191,6 +203,8 @@ class ForecastFitting(ForecastData):
         patience = forecast_patience(settings["patience"], n_held)
         values = {"validation": share, "patience": patience}
         self.auto_ |= {name: values[name] for name in values if settings[name] == AUTO}
+        if settings["epochs"] != AUTO:  # a pass over further series is one epoch
+            self.auto_.pop("epochs", None)
         # where nothing is held out there is nothing to say of stopping early
         said = {k: v for k, v in self.auto_.items() if n_held or k not in values}
         if said:
@@ -255,9 +269,12 @@ class ForecastFitting(ForecastData):
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
         theta = self._theta
-        if len(members) == 1 and theta is None:
+        logarithm = self._fitted.transform == "log"
+        if len(members) == 1 and theta is None and not logarithm:
             return members[0]
-        whole = {"members": members, "context_lengths": contexts}
+        whole: dict[str, Any] = {"members": members, "context_lengths": contexts}
+        if logarithm:
+            whole["logarithm_of"] = len(self._reader.columns.targets)
         if theta is not None:
             whole |= theta.settings()
         return Architecture("ensemble", whole)

@@ -13,6 +13,7 @@ from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
 from seqkit.estimators.forecast_combining import ThetaBeside
+from seqkit.estimators.forecast_preparing import transformed
 from seqkit.network.architecture import Architecture
 
 __all__ = ["Networks", "pooled_r2"]
@@ -40,6 +41,8 @@ class Networks:
     head : str
     offset, scale : numpy.ndarray of shape (n_targets,)
         Of the targets' training part.
+    transform : {"none", "log"}
+        What the networks see of the targets.
     theta : ThetaBeside or None
         What is combined with the networks' forecasts.
     batch_size : int
@@ -56,6 +59,7 @@ class Networks:
     head: str
     offset: Array
     scale: Array
+    transform: str = "none"
     theta: ThetaBeside | None = None
     batch_size: int = 1024
 
@@ -88,7 +92,8 @@ class Networks:
             batch_size=self.batch_size,
             output=None if self.normalize is None else "normalized",
         ).astype(np.float64)
-        return self._in_units(prediction, source), source
+        found = self._in_units(prediction, source)
+        return (np.exp(found) if self.transform == "log" else found), source
 
     def _in_units(self, prediction: Array, source: WindowSource) -> Array:
         """Undo normalising in float64: float32 lacks digits for a small change."""
@@ -113,9 +118,9 @@ class Networks:
         """
         shape = (len(panel.values), self.horizon, panel.n_targets, *self.parameter_shape)
         predictions = np.full((len(self.contexts), *shape), np.nan)
-        context = max(self.contexts)
+        context, seen = max(self.contexts), transformed(panel, self.transform, "predict")
         for number in range(len(self.contexts)):
-            prediction, source = self._predict(number, panel, origins="all")
+            prediction, source = self._predict(number, seen, origins="all")
             rows = source.rows(np.arange(source.n_examples))[1]
             predictions[number, rows] = prediction
             if self.contexts[number] == context:
@@ -132,8 +137,9 @@ class Networks:
     def after_end(self, panel: Panel, steps: Array) -> Array:
         """The prediction after the end of every series; `steps` are the rows ahead."""
         ahead = panel.extend(steps)
+        seen = transformed(panel, self.transform, "forecast").extend(steps)
         predictions = [
-            self._predict(number, ahead, origins="last", back=self.horizon)[0]
+            self._predict(number, seen, origins="last", back=self.horizon)[0]
             for number in range(len(self.contexts))
         ]
         combined = predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)

@@ -141,6 +141,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it
         does not see; else none.
+    transform : {"none", "log"}, default="none"
+        What the network sees and forecasts of a target: log = its logarithm, of values above 0;
+        undone on the output, where a mean becomes a geometric one and a quantile stays one.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
@@ -202,6 +205,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         "context_length",
         "ensemble",
         "combine_with",
+        "transform",
     )
 
     def __sklearn_tags__(self) -> Any:
@@ -313,4 +317,5 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
         _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
-        return other._build(), scaling_statistics(train, self.scale, other._normalize)
+        seen = other._seen((train, None))[0]
+        return other._build(), scaling_statistics(seen, self.scale, other._normalize)

@@ -30,7 +30,8 @@ CLASSES: dict[str, frozenset[str]] = {
         "Orthogonal", "RandomUniform", "Repeat", "Reshape", "Softmax", "Zeros",
     }),
     "seqkit": frozenset({
-        "AttentionPooling", "Bidirectional", "CellBias", "Combine", "CountScale", "FoldChannels",
+        "AnyLayer", "AttentionPooling", "Bidirectional", "CellBias", "Combine", "CountScale",
+        "FoldChannels",
         "GatedRNN", "HeadLayer", "LastSteps", "LeftPatch", "Median", "NaiveForecast", "Normalize",
         "Patch",
         "Quieten", "RecursiveDecoder", "SegmentQueries", "SequencePooling", "Standardize",

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
-from seqkit.network.settings import Auto, Combination, ForecastNetwork, SeriesNetwork
+from seqkit.network.settings import (
+    Auto,
+    Combination,
+    ForecastNetwork,
+    SeriesNetwork,
+    Transform,
+)
 
 __all__ = [
     "ClassifierLoss",
@@ -107,6 +113,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     loss: ForecasterLoss = "auto"
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"
+    transform: Transform = "none"
     series_id: str | None = None
     time: str | Sequence[str] | None = None
     target: str | Sequence[str] | None = None

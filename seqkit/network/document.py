@@ -18,7 +18,13 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
+from seqkit.network.layers.scaling import (
+    Deviations,
+    Exponential,
+    Logarithm,
+    Standardize,
+    Unstandardize,
+)
 from seqkit.network.layers.shaping import (
     AsSequence,
     Columns,
@@ -54,11 +60,13 @@ KINDS: dict[str, type[Layer]] = {
         Deviations,
         Dropout,
         Embedding,
+        Exponential,
         FoldChannels,
         FoldSteps,
         HeadLayer,
         Last,
         LeftPatch,
+        Logarithm,
         MaskPadding,
         NaiveForecast,
         Normalize,

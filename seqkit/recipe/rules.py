@@ -283,6 +283,12 @@ RULES: tuple[Rule, ...] = (
         "The mean of a count is no place to move; set {combine_with}: none.",
     ),
     Rule(
+        (DISTRIBUTION, "model.transform"),
+        lambda distribution, transform: distribution is None or transform == "none",
+        "null when {transform} is log",
+        "Forecast quantiles, which stay what they are; or set {transform}: none.",
+    ),
+    Rule(
         (DISTRIBUTION, DECODER),
         lambda distribution, decoder: distribution not in COUNTS or decoder != "recursive",
         "normal or student_t when {decoder} is recursive",

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from seqkit.network.keras.described import AnyLayer
 from seqkit.network.keras.head_layers import Combine
 from seqkit.network.keras.window_layers import LastSteps, ThetaForecast
 from seqkit.network.layers import heads
@@ -32,6 +33,7 @@ def build_ensemble(
     theta: theta_layers.ThetaForecast | None = None,
     theta_window: int = 0,
     combine: heads.Combine | None = None,
+    logarithm_of: int = 0,
 ) -> keras.Model:
     """Combine networks: the median of forecasts, whose quantiles stay in order, or the mean.
 
@@ -48,6 +50,8 @@ def build_ensemble(
         needs the context of its networks only.
     combine : Combine
         How they are combined.
+    logarithm_of : int
+        Channels, the targets, of which the members see the logarithm and forecast it; 0 = none.
 
     Returns
     -------
@@ -63,17 +67,22 @@ def build_ensemble(
     inputs = _inputs(models[0], longest)
     if theta is not None and "lengths" not in inputs:
         inputs["lengths"] = keras.Input((), dtype="int32", name="lengths")
+    seen = inputs["x"]
+    if logarithm_of:
+        seen = AnyLayer("Logarithm", {"n": logarithm_of}, [True], name="logarithm")([seen])
     forecasts = []
     for number, (model, length) in enumerate(zip(models, context_lengths, strict=True)):
-        own = dict(inputs)
+        own = {**inputs, "x": seen}
         if length < longest:
-            own["x"] = LastSteps(length, name=f"last_{number + 1}")(inputs["x"])
+            own["x"] = LastSteps(length, name=f"last_{number + 1}")(seen)
         own = {tensor.name: own[tensor.name] for tensor in model.inputs}
         if "lengths" in own:
             own["lengths"] = ops.minimum(inputs["lengths"], length)
-        forecasts.append(model(own))
-    name = "forecast" if theta is None else "median"
-    forecast = Median(name=name)(forecasts)
+        forecast = model(own)
+        if logarithm_of:
+            forecast = AnyLayer("Exponential", {}, [True], name=f"units_{number + 1}")([forecast])
+        forecasts.append(forecast)
+    forecast = Median(name="median" if theta else "forecast")(forecasts)
     if theta is not None and combine is not None:
         targets = inputs["x"][:, :, : forecast.shape[2]]
         other = ThetaForecast(theta.horizon, theta.season, name="theta")

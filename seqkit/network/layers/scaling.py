@@ -9,7 +9,7 @@ from typing import Any
 from seqkit.network.initializers import ones, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["Deviations", "Standardize", "Unstandardize"]
+__all__ = ["Deviations", "Exponential", "Logarithm", "Standardize", "Unstandardize"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,26 @@ class Deviations(Layer):
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
         return (d / p["scale"][: d.shape[1]],)
+
+
+@dataclass(frozen=True)
+class Logarithm(Layer):
+    """The logarithm of the first features of ``(batch, time, features)``; the others stay.
+
+    Parameters
+    ----------
+    n : int
+    """
+
+    n: int
+
+    def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
+        return ops.concatenate([ops.log(x[:, :, : self.n]), x[:, :, self.n :]], axis=-1)
+
+
+@dataclass(frozen=True)
+class Exponential(Layer):
+    """The way back from a logarithm."""
+
+    def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
+        return ops.exp(x)

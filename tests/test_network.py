@@ -26,7 +26,7 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Standardize, Unstandardize
+from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
 from seqkit.network.layers.shaping import (
     AsSequence,
     Columns,
@@ -122,6 +122,8 @@ def normal(*shape):
 STEPS, ROWS = normal(N, T, F), normal(N, F)
 LAYERS = [
     (Standardize(), [STEPS]),
+    (Deviations(T), [STEPS]),
+    (Deviations(T + 2), [STEPS]),
     (Unstandardize(), [ROWS]),
     (Dense(4), [ROWS]),
     (Dense(4, "relu"), [STEPS]),

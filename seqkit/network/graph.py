@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -153,12 +156,21 @@ class Network:
 
     def initial_weights(self, seed: int) -> list[Array]:
         """Return what the weights start from, each from a seed of its own."""
-        return [w.initial(w.shape, derived_seed(seed, k)) for k, w in enumerate(self.weights)]
+        weights = self.weights
+        seeds = [derived_seed(seed, k) for k in range(len(weights))]
+        if sum(math.prod(w.shape) for w in weights) < _MANY:
+            return [w.initial(w.shape, own) for w, own in zip(weights, seeds, strict=True)]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(threads.map(lambda w, own: w.initial(w.shape, own), weights, seeds))
 
     def initial_seeds(self, seed: int) -> list[Array]:
         """Return the state of each source of random masks, a seed and a count, before a fit."""
         seeds = (derived_seed(seed, DROPOUT, k) for k in range(self.n_masks))
         return [np.array([own, 0], np.int64) for own in seeds]
+
+
+_MANY = 1 << 17
+"""Numbers from which on weights are drawn side by side: some milliseconds of work."""
 
 
 def _inside(name: str, ref: str | None, outer: dict[str, str]) -> str | None:

@@ -9,6 +9,7 @@ Sutskever (2015); chrono initialisation is that of Tallec and Ollivier (2018), s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable
@@ -81,15 +82,37 @@ def orthogonal(shape: Shape, seed: int) -> np.ndarray:
     """
     rows, columns = shape
     normal = _generator(seed).standard_normal((max(shape), min(shape)))
-    # One thread: several wait for each other in matrices as small as these, for seconds where the
-    # machine is busy. The factor R of QR with a positive diagonal is that of Cholesky.
-    with _ONE_THREAD, _blas().limit(limits=1, user_api="blas"):
+    # The factor R of QR with a positive diagonal is that of Cholesky.
+    with _ONE_THREAD:
         lower = np.linalg.cholesky(normal.T @ normal)
         q = normal @ np.linalg.inv(lower).T
     return np.ascontiguousarray(q.T if rows < columns else q, np.float32)
 
 
-_ONE_THREAD = threading.Lock()
+class _OneThread:
+    """Where linear algebra has one thread, for as long as anyone is inside.
+
+    Several would wait for each other in matrices as small as these, for seconds where the machine
+    is busy; matrices are drawn side by side instead.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.limit = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.limit.enter_context(_blas().limit(limits=1, user_api="blas"))
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.limit.close()
+
+
+_ONE_THREAD = _OneThread()
 
 
 @functools.cache

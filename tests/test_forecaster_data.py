@@ -69,7 +69,7 @@ def test_there_are_as_many_epochs_as_make_enough_gradient_steps():
     settings = {k: v for k, v in TINY.items() if k != "epochs"} | {"batch_size": 64}
     model = SequenceForecaster(**settings).fit(wave(200))
     steps = -(-(200 - settings["context_length"] - settings["horizon"] + 1) // 64)
-    assert model.n_iter_ == model.auto_["epochs"] == min(round(4000 / steps), 300)
+    assert model.n_iter_ == model.auto_["epochs"] == min(round(1200 / steps), 300)
     further = SequenceForecaster(**settings).partial_fit(wave(200))
     assert further.n_iter_ == 1
     assert "epochs" not in further.auto_

@@ -96,8 +96,8 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
     epochs : a positive integer or "auto", default="auto"
-        Most passes over the training part. auto = so many that there are 4000 gradient steps and 3
-        passes over all windows, but 25000 steps and 300 epochs at most.
+        Most passes over the training part. auto = 20, within 1200 to 4000 gradient steps; where
+        those are fewer than 3 passes, 3, within 25000 steps; 300 at most.
     batch_size : a positive integer, default=32
         Series, or windows, in a gradient step.
     optimizer : str, dict or keras.optimizers.Optimizer, default="adam"

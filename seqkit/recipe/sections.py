@@ -282,9 +282,10 @@ class ForecastingTrain(TrainSection):
 
     epochs: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
-        "Most passes over the training part. auto = so many that there are "
-        f"{auto.FORECAST_STEPS} gradient steps and {auto.FORECAST_PASSES} passes over all windows, "
-        f"but {auto.MOST_FORECAST_STEPS} steps and {auto.MOST_FORECAST_EPOCHS} epochs at most.",
+        f"Most passes over the training part. auto = {auto.FORECAST_PASSES[1]}, within "
+        f"{auto.FORECAST_STEPS[0]} to {auto.FORECAST_STEPS[1]} gradient steps; where those are "
+        f"fewer than {auto.FORECAST_PASSES[0]} passes, {auto.FORECAST_PASSES[0]}, within "
+        f"{auto.FORECAST_STEPS[2]} steps; {auto.MOST_FORECAST_EPOCHS} at most.",
     )
 
     schedule: Literal["constant", "cosine", "plateau"] = setting(

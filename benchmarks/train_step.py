@@ -4,6 +4,7 @@
     python benchmarks/train_step.py --units 64 --time 50     # a part of it
     python benchmarks/train_step.py --only lstm-2x64-bi-b16-t50 --seconds 5
     python benchmarks/train_step.py --every 12 --seconds 1   # a look at all of it
+    python benchmarks/train_step.py --units 256 --time 50 --into   # anew, in the table that is there
 
 A case is a cell, layers, directions, units, batch and time; both sides train the same network (last
 states, a dense layer, cross-entropy, Adam) on the same series for as many steps, and all that a fit
@@ -47,7 +48,7 @@ GRID: dict[str, list[Any]] = {
     "time": [50, 200],
 }
 SIDES = ("seqkit", "torch")
-TURN = 0.25  # seconds a fit is meant to take, at least an epoch
+TURN = 1.0  # seconds a fit is meant to take, at least an epoch
 ROUNDS = 3  # at least
 
 Case = dict[str, Any]
@@ -241,6 +242,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="each so many-th case alone")
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     parser.add_argument("--seconds", type=float, default=5.0, help="about, a case")
+    parser.add_argument("--into", action="store_true", help="replace these cases in the output")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "train_step.json")
     return parser.parse_args()
 
@@ -266,7 +268,11 @@ def main() -> None:
             cells.append(f"{row['torch_ms'] / row['seqkit_ms']:.2f}")
         cells.append(f"{row['flops'] / (row[f'{sides[0]}_ms'] * 1e6):.0f}")
         print("  ".join(f"{c:>10}" for c in cells), flush=True)
-        rows.append(row)
+        rows.append({**row, "when": datetime.now(UTC).isoformat(timespec="seconds")})
+    if args.into:
+        anew = {name_of(row): row for row in rows}
+        before = json.loads(args.output.read_text())["rows"]
+        rows = [anew.pop(name_of(row), row) for row in before] + list(anew.values())
     summary = summary_of(rows) if len(sides) == 2 else {}
     for name, values in summary.items():
         print(f"{name}: " + ", ".join(

@@ -119,7 +119,7 @@ READERS: dict[str, Reader] = {
     for row in (
         *_TEXTS,
         *(
-            replace(row, ending=row.ending + ending, description=f"the same, packed by {name}")
+            replace(row, ending=row.ending + ending, description=f"{row.ending}, packed by {name}")
             for row in _TEXTS
             for ending, (name, _) in PACKINGS.items()
         ),

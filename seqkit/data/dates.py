@@ -313,6 +313,8 @@ def read_texts(
     >>> read_texts(pd.Series(["01/02/2023", "01/03/2023"])).clash[:9]
     'day first'
     """
+    import pandas as pd
+
     text = column.where(column.notna(), None).astype("str").str.strip()
     known = text[column.notna().to_numpy() & (text != "").to_numpy()]
     if date_format is not None:
@@ -325,7 +327,10 @@ def read_texts(
     sample = known.iloc[places].tolist()
     readings: list[tuple[DateForm, np.ndarray, str | None]] = []
     best = DateReading(np.full(len(text), np.datetime64("NaT"), UNIT), None, "")
-    for form, pattern, zoned in _candidates(sample, day_first):
+    some = text.iloc[:0] if len(known) <= SAMPLE else pd.Series(sample)
+    tried = list(_candidates(sample, day_first))
+    # the thirteenth of a month among the sample spares a second reading of a long column
+    for form, pattern, zoned in [one for one in tried if _reads(one, some)] or tried:
         given = text if form.rewrite is None else form.rewrite(text)
         values, zone = _parsed(given, pattern, zoned)
         if "%y" in pattern:
@@ -340,6 +345,13 @@ def read_texts(
     if not readings:
         return best
     return _decided(readings, text.index.get_indexer(known.index))
+
+
+def _reads(candidate: tuple[DateForm, str, bool], sample: pd.Series) -> bool:
+    """Whether a form reads all of a sample."""
+    form, pattern, zoned = candidate
+    given = sample if form.rewrite is None else form.rewrite(sample)
+    return not len(sample) or not np.isnat(_parsed(given, pattern, zoned)[0]).any()
 
 
 def _check_format(date_format: str) -> None:

@@ -10,9 +10,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:  # a recipe is read without NumPy
+    import numpy as np
 
 __all__ = [
     "AUTO",
@@ -118,6 +119,8 @@ def shared_course(values: np.ndarray) -> float:
     >>> shared_course(course + 0.1 * differing) > 0.98, shared_course(differing + 0 * course)
     (True, 0.0)
     """
+    import numpy as np
+
     missing = np.isnan(values)
     count = np.maximum((~missing).sum(0), 1)
     mean = np.where(missing, 0.0, values).sum(0) / count  # (n_timesteps, n_features)

@@ -64,6 +64,7 @@ def _exchanged(pattern):
     return pattern.translate(str.maketrans("dm", "md"))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(3, 400))
 def test_days_beyond_the_twelfth_leave_no_doubt(month, n):
     stamps = pd.date_range(f"2023-{month:02}-01", periods=n + 12, freq="D")
@@ -88,8 +89,13 @@ def test_numbers_that_are_dates(form):
     read = read_numbers(numbers, "date")
     assert read.form == form.name
     np.testing.assert_array_equal(read.values, stamps)
-    counter = read_stamps(pd.Series(np.arange(1949, 1990), name="step"))
-    assert (counter.form, counter.values.dtype.kind) == ("", "i")
+
+
+@pytest.mark.parametrize("name", ["step", "ds", "t", "cycle", "time"])
+def test_counters_are_no_dates(name):
+    for first in (1, 1949, 20_000, 200_001, 1_000_000):
+        counter = read_stamps(pd.Series(np.arange(first, first + 40), name=name))
+        assert (counter.form, counter.values.dtype.kind) == ("", "i")
 
 
 def test_two_digits_of_a_year_are_of_one_century():
@@ -151,3 +157,33 @@ def test_what_is_said_overrules_what_is_found(tmp_path):
     assert found.encoding == "latin-1"
     with pytest.raises(DataError, match="encoding"):
         find_dialect(path, ReadSettings(encoding="utf-99"))
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("0\n5\n6\n", True),
+        ("0,1\n5,9\n6,3\n", True),
+        ("0,1,2\n5,9,3\n6,3,7\n", True),
+        ("id,2019,2018,2017\nA,5,9,3\nB,6,3,7\n", True),
+        ("country,2020\nA,5\nB,6\n", True),
+        ("id,2020-01-01,2020-02-01\nA,5,9\nB,6,3\n", True),
+        ("id,value\na,1\nb,2\n", True),
+        ("a,b\nc,d\n", True),
+        (",".join(f"{0.5 * i}" for i in range(12)) + "\n" + ",".join("5,3" * 6) + "\n", True),
+        ("112\n118\n132\n", False),
+        ("1,112\n2,118\n3,132\n", False),
+        ("1,2\n2,5\n3,4\n", False),
+        ("run,1.5,2.5\nrest,2.5,1.5\n", False),
+        ("2024-01-01,5\n2024-01-02,6\n", False),
+        ("2019,5\n2020,6\n", False),
+        ("1,2,3\n4,5,6\n7,8,9\n", False),
+        ("1,2,3\n4,5,6\n9,8,7\n4,1,3\n", True),
+        ("3,5,9\n4,1,6\n9,8,7\n4,1,3\n", False),
+        ("5.5;3\n6.5;4\n", False),
+    ],
+)
+def test_a_header_is_told_from_a_first_row(tmp_path, text, header):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    assert find_dialect(path).header is header

@@ -12,12 +12,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from messy import CASES, Case, shown
 
+from seqkit import SequenceForecaster, backtest, run
 from seqkit.data.inspect import inspect_data
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.reading import read_recipe
+from seqkit.runs.experiment import forecast
 from seqkit.runs.flows import flow_of
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
@@ -94,6 +97,36 @@ def test_what_inspection_finds_is_what_a_fit_reads(case, tmp_path):
     as_meant, _ = read(case, tmp_path)
     np.testing.assert_array_equal(with_guesses.values, as_meant.values)
     np.testing.assert_array_equal(with_guesses.times, as_meant.times)
+
+
+def test_a_file_that_follows_is_read_as_that_of_training(tmp_path):
+    """Twelve days of March are twelve months in the other reading; the training file told."""
+    days = pd.date_range("2023-01-05", periods=60, freq="D")
+    wave = 10 + np.sin(np.arange(60))
+    for name, part in (("train", slice(0, 48)), ("next", slice(55, 60))):
+        table = pd.DataFrame({"date": days[part].strftime("%d/%m/%Y"), "y": wave[part]})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    folder = run(recipe(tmp_path / "train.csv"), out=tmp_path / "runs", name="a").document["run"]
+    forecast(folder, data=str(tmp_path / "next.csv"), output=tmp_path / "forecast.csv")
+    table = pd.read_csv(tmp_path / "forecast.csv", parse_dates=["date"])
+    assert table["date"].tolist() == [pd.Timestamp("2023-03-06"), pd.Timestamp("2023-03-07")]
+
+
+def test_days_that_are_absent_are_scored_as_days_without_a_value(tmp_path):
+    rows = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=90, freq="B")})
+    rows["y"] = np.sin(np.arange(90.0) * 2 * np.pi / 5) + 0.1 * np.cos(np.arange(90.0) ** 2)
+    holidays = [20, 61, 84, 87]
+    results = []
+    for frame in (rows.drop(index=holidays), rows.assign(y=rows["y"].drop(holidays))):
+        model = SequenceForecaster(context_length=5, horizon=5, units=4, epochs=3, patience=0,
+                                   missing="interpolate", random_state=0)  # fmt: skip
+        results.append(backtest(model, frame, windows=3, step=5, season=5))
+    absent, empty = results
+    np.testing.assert_array_equal(absent.origins, empty.origins)
+    np.testing.assert_array_equal(absent.truth, empty.truth)
+    np.testing.assert_array_equal(absent.prediction.values, empty.prediction.values)
+    assert np.isnan(absent.truth).sum() == 2  # in the windows of the last fifteen days
+    assert np.isfinite(absent.evaluate()["model"]["mae"])
 
 
 @cache

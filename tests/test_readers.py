@@ -314,6 +314,10 @@ BAD = {
                    "x.ts:4: every value must be a number; got 'z'"),
     "channels": (".ts", "@classLabel true a b\n@data\n1,2:3,4:a\n1,2:b\n", {},
                  "x.ts:4: the number of channels must be 2 in every series; got 1"),
+    "no number of dimensions": (".ts", "@dimensions x\n@classLabel true a b\n@data\n1,2:3,4:a\n"
+                                "1,2:b\n", {}, "x.ts:5: the number of channels must be 2"),
+    "a stamp of 400 digits": (*long(f"id,t,a\n1,0,0\n1,{'9' * 400},0\n", time="t"),
+                              "x.csv:2: time 't' must be a time stamp"),
     "dimensions": (".ts", "@dimensions 3\n@classLabel true a b\n@data\n1,2:3,4:a\n", {}, "x.ts:4: "
                    "the number of channels must be 3 in every series; got 2"),
     "channel lengths": (".ts", "@classLabel true a b\n@data\n1,2:3:a\n", {}, "of one length"),

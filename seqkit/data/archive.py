@@ -197,7 +197,7 @@ def _check_shape(
     stated = header.get("dimensions") or header.get("dimension")
     if stated is None and header.get("univariate", "").lower() == "true":
         stated = "1"
-    if stated is None and series:
+    if (stated is None or not stated.isdigit()) and series:
         stated = str(series[0].shape[1])
     if stated is not None and stated.isdigit() and array.shape[1] != int(stated):
         expected = f"{stated} in every series"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from seqkit.data.numbers import floats
 from seqkit.errors import DataError, explain
 
 __all__ = ["is_category", "known_categories", "learned_categories"]
@@ -33,8 +34,8 @@ def is_category(column: pd.Series) -> bool:
     kinds = pd.api.types
     if not (kinds.is_string_dtype(column.dtype) or isinstance(column.dtype, pd.CategoricalDtype)):
         return False
-    known = column.dropna().astype(object)
-    numbers = pd.to_numeric(known, errors="coerce").notna().sum()
+    known = column.dropna()
+    numbers = floats(known).notna().sum()
     return bool(len(known)) and 2 * int(numbers) < len(known)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.dates import more_regular
+from seqkit.data.numbers import floats
 from seqkit.data.stamps import (
     UNIT,
     Stamps,
@@ -147,7 +148,7 @@ def _numbers(column: pd.Series, part: str, where: str) -> np.ndarray:
     import pandas as pd
 
     _, low, high = PARTS[part]
-    numbers = pd.to_numeric(column.astype(object), errors="coerce")
+    numbers = floats(column)
     if numbers.isna().any() and part in ("quarter", "week", "month"):
         text = column.astype("str").str.strip()
         if part == "month":
@@ -155,7 +156,7 @@ def _numbers(column: pd.Series, part: str, where: str) -> np.ndarray:
                 dates = pd.to_datetime(text.str.rstrip("."), format=form, errors="coerce")
                 if not dates.isna().any():
                     return dates.dt.month.to_numpy()
-        numbers = pd.to_numeric(text.str.strip("QqWw"), errors="coerce")
+        numbers = floats(text.str.strip("QqWw"))
     values = numbers.to_numpy(dtype=np.float64)
     bad = ~((values >= low) & (values <= high) & (values == np.floor(values)))
     if bad.any():

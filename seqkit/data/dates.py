@@ -120,6 +120,9 @@ def _forms() -> Iterator[DateForm]:
                    "ISO8601", "2024-01-31")  # fmt: skip
     for sep in "/.-":
         s = re.escape(sep)
+        # with times of day that ISO 8601 has not
+        yield DateForm("year, month, day", f"{_Y4}{s}{_D}{s}{_D}", f"%Y{sep}%m{sep}%d",
+                       f"2024{sep}01{sep}31")  # fmt: skip
         for first, order in (("day", f"%d{sep}%m"), ("month", f"%m{sep}%d")):
             example = f"31{sep}01{sep}2024" if first == "day" else f"01{sep}31{sep}2024"
             yield DateForm(f"{first} first", f"{_D}{s}{_D}{s}{_Y4}", f"{order}{sep}%Y", example)
@@ -163,7 +166,7 @@ TIMES = (
     (r"\d{1,2}:\d{2} ?[AaPp][Mm]", "%I:%M %p"),
     (r"\d{1,2}:\d{2}:\d{2} ?[AaPp][Mm]", "%I:%M:%S %p"),
 )
-_CLOCK = r"\d{1,2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?(?: ?[AaPp][Mm])?"
+_CLOCK = r"\d{1,2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 _ZONE = r" ?(?:Z|[+-]\d{2}:?(?:\d{2})?)"
 
 
@@ -215,11 +218,11 @@ def _elapsed(microseconds: float, origin: str = "1970-01-01") -> Callable[[np.nd
 
 NUMBER_FORMS: tuple[NumberForm, ...] = (
     NumberForm("yyyymmdd", 16000101, 22621231, "", _digits("%Y%m%d")),
-    NumberForm("yyyymm", 160001, 226212, r"date|month|period|ds$|time|yyyymm", _digits("%Y%m")),
+    NumberForm("yyyymm", 160001, 226212, r"date|month|period|yyyymm", _digits("%Y%m")),
     NumberForm("yyyymmddhh", 1600010100, 2262123123, "", _digits("%Y%m%d%H")),
     NumberForm("yyyymmddhhmm", 160001010000, 226212312359, "", _digits("%Y%m%d%H%M")),
-    NumberForm("year", 1600, 2262, r"year|^yr|date|^ds$|jahr|ann[ée]e|per[ií]odo", _digits("%Y")),
-    NumberForm("excel", 15_000, 80_000, r"date|datum|fecha|^ds$|timestamp|^day$",
+    NumberForm("year", 1600, 2262, r"year|^yr|date|jahr|ann[ée]e|per[ií]odo", _digits("%Y")),
+    NumberForm("excel", 15_000, 80_000, r"date|datum|fecha|timestamp|^day$",
                _elapsed(DAY, "1899-12-30")),
     NumberForm("unix_seconds", 1e8, 4.2e9, "", _elapsed(1e6)),
     NumberForm("unix_milliseconds", 1e11, 4.2e12, "", _elapsed(1e3)),
@@ -310,6 +313,8 @@ def read_texts(
     >>> read_texts(pd.Series(["01/02/2023", "01/03/2023"])).clash[:9]
     'day first'
     """
+    import pandas as pd
+
     text = column.where(column.notna(), None).astype("str").str.strip()
     known = text[column.notna().to_numpy() & (text != "").to_numpy()]
     if date_format is not None:
@@ -322,7 +327,10 @@ def read_texts(
     sample = known.iloc[places].tolist()
     readings: list[tuple[DateForm, np.ndarray, str | None]] = []
     best = DateReading(np.full(len(text), np.datetime64("NaT"), UNIT), None, "")
-    for form, pattern, zoned in _candidates(sample, day_first):
+    some = text.iloc[:0] if len(known) <= SAMPLE else pd.Series(sample)
+    tried = list(_candidates(sample, day_first))
+    # the thirteenth of a month among the sample spares a second reading of a long column
+    for form, pattern, zoned in [one for one in tried if _reads(one, some)] or tried:
         given = text if form.rewrite is None else form.rewrite(text)
         values, zone = _parsed(given, pattern, zoned)
         if "%y" in pattern:
@@ -337,6 +345,13 @@ def read_texts(
     if not readings:
         return best
     return _decided(readings, text.index.get_indexer(known.index))
+
+
+def _reads(candidate: tuple[DateForm, str, bool], sample: pd.Series) -> bool:
+    """Whether a form reads all of a sample."""
+    form, pattern, zoned = candidate
+    given = sample if form.rewrite is None else form.rewrite(sample)
+    return not len(sample) or not np.isnat(_parsed(given, pattern, zoned)[0]).any()
 
 
 def _check_format(date_format: str) -> None:

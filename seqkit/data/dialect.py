@@ -319,21 +319,39 @@ def _is_header(rows: list[list[str]]) -> bool:
     if not typed:
         one = [kind for cell in first if (kind := _kind([cell]))]
         return len(one) < len(first) or not (below or any("." in cell for cell in first))
-    if len(numbers) == typed == 1:
-        return numbers == ["0"]  # what pandas calls an unnamed column
-    whole = all(re.fullmatch(r"\d+", cell) for cell in numbers)
-    if len(numbers) == 2 and whole:
-        return int(numbers[1]) - int(numbers[0]) == 1 and numbers[0] in ("0", "1")
-    steps = len(numbers) >= (3 if whole else 10) and _ascends(numbers)
-    return steps and not all(_ascends(row[-len(numbers) :]) for row in below[:10])
+    return bool(numbers) and _are_steps(numbers, [row[-len(numbers) :] for row in below[:10]])
 
 
-def _ascends(cells: list[str]) -> bool:
+def _are_steps(numbers: list[str], below: list[list[str]]) -> bool:
+    """Whether numbers in the first line name steps: 0, 1, 2 ..., years, or what else ascends.
+
+    As they would not by chance, and the lines below do not.
+    """
+    if all(_is_year(cell) for cell in numbers):
+        return not any(all(map(_is_year, row)) for row in below)
+    counted = [[str(first + i) for i in range(len(numbers))] for first in (0, 1)]
+    if numbers[0].isdigit():
+        goes_on = [str(int(numbers[0]) + i) for i in (1, 2)]
+        if [row[0].strip() for row in below[:2] if row] == goes_on:
+            return False  # the first line begins a count that goes on below it
+    if numbers in counted and numbers != ["1"]:
+        return len(numbers) < 3 or not below or not all(map(_ordered, below))
+    # fewer numbers than six may be in order by chance
+    return len(numbers) > 5 and _ordered(numbers) and not all(map(_ordered, below))
+
+
+def _is_year(cell: str) -> bool:
+    return bool(re.fullmatch(r"(19|20)\d\d", cell.strip()))
+
+
+def _ordered(cells: list[str]) -> bool:
+    """Whether numbers ascend or descend all along."""
     try:
         numbers = [float(cell.replace(",", ".")) for cell in cells]
     except ValueError:
         return False
-    return all(a < b for a, b in pairwise(numbers))
+    steps = [b - a for a, b in pairwise(numbers)]
+    return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
 def _kind(cells: list[str]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "NUMBER",
     "SENTINELS",
     "column_numbers",
+    "floats",
     "number_style",
     "plain_numbers",
     "sentinel_of",
@@ -58,9 +59,28 @@ def column_numbers(column: pd.Series) -> tuple[np.ndarray, int | None]:
         return np.full(len(column), np.nan), 0
     if kinds.is_numeric_dtype(column.dtype):  # true and false, too
         return column.to_numpy(dtype=np.float64, na_value=np.nan), None
-    numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64)
+    numbers = floats(column).to_numpy()
     odd = np.flatnonzero(np.isnan(numbers) & column.notna().to_numpy())
     return numbers, int(odd[0]) if odd.size else None
+
+
+def floats(column: pd.Series) -> pd.Series:
+    """Return a column as float64, NaN where a cell is no number, or an integer too large for one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> floats(pd.Series(["1", "x", 10**400], dtype=object)).tolist()
+    [1.0, nan, nan]
+    """
+    import pandas as pd
+
+    given = column.astype(object)
+    try:
+        return pd.to_numeric(given, errors="coerce").astype(np.float64)
+    except OverflowError:  # which pandas does not coerce
+        short = given.map(lambda cell: cell if len(str(cell)) < 300 else None)
+        return pd.to_numeric(short, errors="coerce").astype(np.float64)
 
 
 def number_style(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str, str]:

@@ -119,7 +119,7 @@ READERS: dict[str, Reader] = {
     for row in (
         *_TEXTS,
         *(
-            replace(row, ending=row.ending + ending, description=f"the same, packed by {name}")
+            replace(row, ending=row.ending + ending, description=f"{row.ending}, packed by {name}")
             for row in _TEXTS
             for ending, (name, _) in PACKINGS.items()
         ),
@@ -407,6 +407,7 @@ def read_frame(
     -------
     pandas.DataFrame
         Missing values are NaN; stamps that are dates are such, in UTC where they had a zone.
+        ``attrs["date_form"]`` says how they were written.
 
     Raises
     ------
@@ -470,6 +471,7 @@ def _date(table: Table, roles: Roles) -> list[str]:
         codes = frame.groupby(roles.labels, sort=False, dropna=False).ngroup().to_numpy()
     for name in dated:
         stamps = table.stamps(name, codes)
+        frame.attrs["date_form"] = stamps.form
         if stamps.values.dtype.kind == "M":
             index = pd.DatetimeIndex(stamps.values)
             zoned = index if stamps.zone is None else index.tz_localize("UTC")

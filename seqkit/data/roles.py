@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.data.missing import check_missing
+from seqkit.data.numbers import floats
 from seqkit.data.stamps import calendar_channels, check_calendar, is_stamped
 from seqkit.errors import DataError, explain, suggest
 
@@ -130,9 +131,9 @@ def feature_columns(
             chosen.append(name)
             continue
         if not pd.api.types.is_datetime64_any_dtype(column.dtype):
-            known = column.dropna().astype(object)
+            known = column.dropna()
             # One bad cell turns a column of numbers into text: an error, not a text column.
-            if pd.to_numeric(known, errors="coerce").notna().sum() * 2 >= max(len(known), 1):
+            if floats(known).notna().sum() * 2 >= max(len(known), 1):
                 check(column)
                 chosen.append(name)
                 continue

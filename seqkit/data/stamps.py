@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seqkit.data.dates import is_date_text, read_numbers, read_texts
+from seqkit.data.numbers import floats
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -267,12 +268,10 @@ def _written(
     column: pd.Series, name: str, date_format: str | None, day_first: bool | None
 ) -> Stamps:
     """Read text, in which digits alone are a number."""
-    import pandas as pd
-
     if date_format is None or "%" not in date_format:
         known = column.dropna()
         digits = bool(len(known)) and str(known.iloc[0]).strip().replace(".", "", 1).isdecimal()
-        numbers = pd.to_numeric(known.astype(object), errors="coerce") if digits else None
+        numbers = floats(known) if digits else None
         if numbers is not None and not numbers.isna().any():
             read = read_numbers(numbers.to_numpy(dtype=np.float64), name or "date", date_format)
             if read.form:

@@ -274,8 +274,10 @@ def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
 
 def _check_columns(columns: Any, name: str) -> None:
     names = columns.get(name)
-    if columns and (set(columns) - {"seen"} != {name} or not isinstance(names, list)):
+    if columns and (set(columns) - {"seen", "day_first"} != {name} or not isinstance(names, list)):
         raise ValueError(f"columns must be {name} and their names")
+    if not isinstance(columns.get("day_first", True), bool):
+        raise ValueError("day_first must be true or false")
     if not SEEN.holds(columns.get("seen")):
         raise ValueError(f"seen must be {SEEN.words}")
     if columns and not all(isinstance(one, str) for one in names):

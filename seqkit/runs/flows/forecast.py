@@ -67,7 +67,11 @@ class ForecastFlow(Flow):
             # a fraction is of each series' own length
             tail = np.floor(lengths * test) if isinstance(test, float) else test
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
-        columns = {"columns": list(map(str, frame.columns)), "seen": seen(*self._facts(train))}
+        columns: dict[str, Any] = {"columns": list(map(str, frame.columns))}
+        columns["seen"] = seen(*self._facts(train))
+        first, _, _ = frame.attrs.get("date_form", "").partition(" first")
+        if first in ("day", "month"):  # a file of a few days that follow may not tell
+            columns["day_first"] = first == "day"
         whole = whole.like(train.panel.columns)
         epochs = {} if estimator is not None else self.estimator()._epochs_of(train.rows.lengths)
         return Parts(train, None, whole, notes, files, columns, [], paths, epochs)
@@ -82,9 +86,14 @@ class ForecastFlow(Flow):
         windows = "1 window" if backtest.windows == 1 else f"{backtest.windows} windows"
         return [f"evaluate.backtest.windows: {windows} of {self.recipe.forecast.horizon} steps"]
 
-    def _frame(self, data: str | None) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
-        """Return the table as it is, its name for errors, the files, and what was said."""
-        recipe = self.recipe.data
+    def _frame(
+        self, data: str | None, columns: dict[str, Any] | None = None
+    ) -> tuple[pd.DataFrame, str, list[Path], list[str]]:
+        """Return the table as it is, its name for errors, the files, and what was said.
+
+        With `columns`, what is known of those of training, dates are read as they were.
+        """
+        recipe, settings = self.recipe.data, self._settings(columns)
         files: list[Path] = []
         with captured() as notes:
             if recipe.dataset is not None and data is None:
@@ -105,7 +114,7 @@ class ForecastFlow(Flow):
                     numbers=[name for role in VALUES for name in as_names(getattr(recipe, role))],
                     time=recipe.time,
                     layout=recipe.layout,
-                    settings=ReadSettings.of(recipe),
+                    settings=settings,
                 )
         return (
             frame,
@@ -113,6 +122,13 @@ class ForecastFlow(Flow):
             files,
             notes,
         )
+
+    def _settings(self, columns: dict[str, Any] | None = None) -> ReadSettings:
+        """Return how files are to be read: by the recipe, then as those of training were."""
+        settings = ReadSettings.of(self.recipe.data)
+        if settings.day_first is None and settings.date_format is None and columns:
+            settings = replace(settings, day_first=columns.get("day_first"))
+        return settings
 
     def _compared(self) -> list[str]:
         """Return the columns whose values are compared with those of training."""
@@ -233,7 +249,7 @@ class ForecastFlow(Flow):
         """Return the forecast made at every row of a file, and notes."""
         if proba:
             raise DataError("--proba: forecasting has no class probabilities.")
-        frame = self._frame(data)[0]
+        frame = self._frame(data, columns)[0]
         with refused(data):
             series = estimator._reading(frame)
             return estimator.predict(series), self._unlike(columns, series, data)
@@ -253,11 +269,11 @@ class ForecastFlow(Flow):
         With `interval` there are columns ``{target}_low80`` and ``{target}_high80`` (for 0.8) as
         well: split-conformal, from the errors on the rolling origins of the run's own test part.
         """
-        frame, where, _, _ = self._frame(data)
+        frame, where, _, _ = self._frame(data, columns)
         recipe = self.recipe.data
         coming = None
         if future is not None:
-            coming = read_frame(future, time=recipe.time, settings=ReadSettings.of(recipe))
+            coming = read_frame(future, time=recipe.time, settings=self._settings(columns))
         with refused(where, future):
             series = estimator._reading(frame)
             prediction, panel = estimator._forecast(series, horizon, coming)

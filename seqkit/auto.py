@@ -114,6 +114,7 @@ def shared_course(values: np.ndarray) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> course = np.sin(np.arange(50.0))[None, :, None]
     >>> differing = np.linspace(-1, 1, 30)[:, None, None]
     >>> shared_course(course + 0.1 * differing) > 0.98, shared_course(differing + 0 * course)
@@ -292,7 +293,7 @@ def choose(
     >>> names = ["patch", "deviations", "shift", "batch_size", "epochs", "validation", "patience"]
     >>> choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
     ...        Sample([150] * 100, [60, 40]))
-    {'patch': 5, 'deviations': False, 'shift': 2, 'batch_size': 8, 'epochs': 154, \
+    {'patch': 5, 'deviations': False, 'shift': 2, 'batch_size': 8, 'epochs': 231, \
 'validation': 0.0, 'patience': 0}
     """
     sizes = sample.sizes

@@ -368,7 +368,7 @@ def test_answers_are_float64_whatever_goes_in(fitted, gunpoint):
 
 def test_validation_0_alone_switches_early_stopping_off(gunpoint):
     X, y, *_ = gunpoint
-    many = np.repeat(X, 10, axis=0), np.repeat(y, 10)  # enough to stop early by default
+    many = np.repeat(X, 40, axis=0), np.repeat(y, 40)  # enough to stop early by default
     settings = {"units": 2, "epochs": 2, "batch_size": 64, "random_state": 0}
     assert "val_loss" in SequenceClassifier(**settings).fit(*many).history_
     for estimator in (SequenceClassifier, SequenceRegressor):

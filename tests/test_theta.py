@@ -339,7 +339,7 @@ def test_it_is_saved(tmp_path):
 def test_a_logarithm_is_what_is_fitted_on_logarithms(more):
     series = [np.abs(y) + 1 for y in noisy(70, 4, n=3)]
     settings = {**TINY, "season": 4, "combine_with": "none", **more}
-    inside = SequenceForecaster(**settings, transform="log").fit(series)
+    inside = SequenceForecaster(**settings, target_transform="log").fit(series)
     outside = SequenceForecaster(**settings).fit([np.log(y) for y in series])
     np.testing.assert_allclose(inside.forecast(), np.exp(outside.forecast()), rtol=1e-6)
     made, logs = inside.predict(series), outside.predict([np.log(y) for y in series])
@@ -348,7 +348,7 @@ def test_a_logarithm_is_what_is_fitted_on_logarithms(more):
 
 def test_a_logarithm_commutes_with_other_units_of_the_same_zero():
     y = np.abs(noisy(70, 4, n=1)[0]) + 1
-    settings = {**TINY, "season": 4, "transform": "log"}
+    settings = {**TINY, "season": 4, "target_transform": "log"}
     one, other = (SequenceForecaster(**settings).fit(a * y) for a in (1, 1000))
     np.testing.assert_allclose(other.forecast(), 1000 * one.forecast(), rtol=1e-3)
 
@@ -356,7 +356,7 @@ def test_a_logarithm_commutes_with_other_units_of_the_same_zero():
 @pytest.mark.parametrize("more", [{}, {"quantiles": [0.1, 0.5, 0.9]}, {"context_length": [8, 12]}])
 def test_the_model_of_keras_takes_the_logarithm_itself(more):
     series = [np.abs(y) + 1 for y in noisy(70, 4, n=3)]
-    settings = {**TINY, "season": 4, "combine_with": "none", "transform": "log", **more}
+    settings = {**TINY, "season": 4, "combine_with": "none", "target_transform": "log", **more}
     model = SequenceForecaster(**settings).fit(series)
     found = model.model_({"x": np.stack(series)[:, -12:, None].astype(np.float32)})
     np.testing.assert_allclose(np.asarray(found), model._forecast(None, None, None)[0], rtol=1e-4)
@@ -364,8 +364,8 @@ def test_the_model_of_keras_takes_the_logarithm_itself(more):
 
 
 def test_a_logarithm_beside_a_theta_forecast_of_the_values():
-    model, series = fitted(transform="log")
-    alone, _ = fitted("none", transform="log")
+    model, series = fitted(target_transform="log")
+    alone, _ = fitted("none", target_transform="log")
     own = forecast(np.stack(series)[:, -theta_window(12, 4) :], 4, 4)[:, :, 0]
     np.testing.assert_allclose(model.forecast(), (alone.forecast() + own) / 2, rtol=1e-5)
     x = np.stack(series)[:, -theta_window(12, 4) :, None].astype(np.float32)
@@ -376,11 +376,11 @@ def test_a_logarithm_beside_a_theta_forecast_of_the_values():
 def test_where_there_is_no_logarithm_the_step_is_named():
     y = noisy(60, 4, n=1)[0]
     y[17] = 0
-    model = SequenceForecaster(**TINY, transform="log")
+    model = SequenceForecaster(**TINY, target_transform="log")
     for method in (model.fit, model.check):
         with pytest.raises(DataError, match=r"above 0.*step 17"):
             method(y)
     with pytest.raises(DataError, match="above 0"):
         model.fit(y + 100).forecast(y[:20])
-    with pytest.raises(ValueError, match="transform"):
-        SequenceForecaster(**TINY, transform="log", distribution="normal").fit(y + 100)
+    with pytest.raises(ValueError, match="target_transform"):
+        SequenceForecaster(**TINY, target_transform="log", distribution="normal").fit(y + 100)

@@ -125,7 +125,7 @@ class ForecastFitting(ForecastData):
         """Return what ``combine_with`` becomes with these series; check it where it is set."""
         head, levels, _ = self._head
         season, inputs = self._fitted.season, self._reader.target_inputs
-        if self._fitted.transform == "log":
+        if self._fitted.target_transform == "log":
             check_transform(type(self).__name__, head, inputs)
         if self._fitted.combine_with == "theta":
             check_combination(type(self).__name__, head, levels, season, inputs)
@@ -167,7 +167,7 @@ class ForecastFitting(ForecastData):
         """Return series as the networks see them, beside their weights."""
         panel, weights = part
         if panel is not None:
-            panel = transformed(panel, self._fitted.transform, type(self).__name__)
+            panel = transformed(panel, self._fitted.target_transform, type(self).__name__)
         return panel, weights
 
     def _sources(
@@ -269,7 +269,7 @@ class ForecastFitting(ForecastData):
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
         theta = self._theta
-        logarithm = self._fitted.transform == "log"
+        logarithm = self._fitted.target_transform == "log"
         if len(members) == 1 and theta is None and not logarithm:
             return members[0]
         whole: dict[str, Any] = {"members": members, "context_lengths": contexts}

@@ -84,7 +84,7 @@ class ForecastPredictions(BaseSequenceEstimator):
             None if head.counts else self._normalize,
             head.name,
             *self._window_space(),
-            self._fitted.transform,
+            self._fitted.target_transform,
             self._theta,
         )
 

@@ -76,7 +76,7 @@ def check_transform(owner: str, head: Head, target_inputs: bool) -> None:
     elif not target_inputs:
         why = "a target whose own past is not an input"
     if why:
-        raise ValueError(explain(owner, "transform", f"'none' with {why}", "log"))
+        raise ValueError(explain(owner, "target_transform", f"'none' with {why}", "log"))
 
 
 def transformed(panel: Panel, transform: str, owner: str) -> Panel:
@@ -92,10 +92,10 @@ def transformed(panel: Panel, transform: str, owner: str) -> Panel:
             explain(
                 owner,
                 f"target {panel.columns.targets[column]!r}",
-                "above 0 with transform 'log'",
+                "above 0 with target_transform 'log'",
                 float(panel.values[row, column]),
                 f"It is at step {row - panel.offsets[series]} of "
-                f"{panel.named(np.array([series]))}; set transform to none.",
+                f"{panel.named(np.array([series]))}; set target_transform to none.",
             )
         )
     logs = np.log(panel.values[:, :n])

@@ -141,7 +141,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it
         does not see; else none.
-    transform : {"none", "log"}, default="none"
+    target_transform : {"none", "log"}, default="none"
         What the network sees and forecasts of a target: log = its logarithm, of values above 0;
         undone on the output, where a mean becomes a geometric one and a quantile stays one.
     series_id : a column's name or None, default=None
@@ -205,7 +205,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         "context_length",
         "ensemble",
         "combine_with",
-        "transform",
+        "target_transform",
     )
 
     def __sklearn_tags__(self) -> Any:

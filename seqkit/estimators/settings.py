@@ -113,7 +113,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     loss: ForecasterLoss = "auto"
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"
-    transform: Transform = "none"
+    target_transform: Transform = "none"
     series_id: str | None = None
     time: str | Sequence[str] | None = None
     target: str | Sequence[str] | None = None

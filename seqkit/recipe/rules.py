@@ -283,10 +283,10 @@ RULES: tuple[Rule, ...] = (
         "The mean of a count is no place to move; set {combine_with}: none.",
     ),
     Rule(
-        (DISTRIBUTION, "model.transform"),
+        (DISTRIBUTION, "model.target_transform"),
         lambda distribution, transform: distribution is None or transform == "none",
-        "null when {transform} is log",
-        "Forecast quantiles, which stay what they are; or set {transform}: none.",
+        "null when {target_transform} is log",
+        "Forecast quantiles, which stay what they are; or set {target_transform}: none.",
     ),
     Rule(
         (DISTRIBUTION, DECODER),

@@ -159,7 +159,7 @@ class ForecastingModel(ModelSection):
     channels: network.Channels = setting(
         "joint", "Several targets together in one window, or each as a series of its own."
     )
-    transform: network.Transform = setting(
+    target_transform: network.Transform = setting(
         "none",
         "What the network sees and forecasts of a target: log = its logarithm, of values above "
         "0; undone on the output, where a mean becomes a geometric one and a quantile stays one.",

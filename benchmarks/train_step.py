@@ -4,7 +4,7 @@
     python benchmarks/train_step.py --units 64 --time 50     # a part of it
     python benchmarks/train_step.py --only lstm-2x64-bi-b16-t50 --seconds 5
     python benchmarks/train_step.py --every 12 --seconds 1   # a look at all of it
-    python benchmarks/train_step.py --units 256 --time 50 --into   # anew, in the table that is there
+    python benchmarks/train_step.py --units 256 --time 50 --into  # anew in the table
 
 A case is a cell, layers, directions, units, batch and time; both sides train the same network (last
 states, a dense layer, cross-entropy, Adam) on the same series for as many steps, and all that a fit

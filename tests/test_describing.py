@@ -224,7 +224,10 @@ def test_text_fits_the_terminal(width, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for data in ("d.csv", "gunpoint", "japanese_vowels", "airline"):
         text = call("describe", data)
-        assert max(map(len, some(text.splitlines()))) <= width
+        # a path has no place to break at
+        assert (
+            max(len(line) for line in some(text.splitlines()) if str(tmp_path) not in line) <= width
+        )
     assert "far values" in call("describe", "d.csv", "--target", "sold")
     # no number is broken, and what is left out is said
     frame["price"] = -123_456.5

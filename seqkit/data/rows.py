@@ -42,6 +42,8 @@ class Rows:
         What was inferred.
     where : str
         What errors begin with.
+    added : numpy.ndarray of shape (n_series,) or None
+        Rows that :meth:`on_grid` has added to each series.
     """
 
     values: np.ndarray
@@ -53,6 +55,7 @@ class Rows:
     static_codes: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     where: str = "data"
+    added: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,6 +81,7 @@ class Rows:
             values=self.values[take],
             offsets=offsets,
             ids=self.ids[kept],
+            added=None,
             times=None if self.times is None else self.times[take],
             static=None if self.static is None else self.static[kept],
             static_codes=None if self.static_codes is None else self.static_codes[kept],
@@ -105,7 +109,8 @@ class Rows:
             return self
         times, offsets, given = whole
         values = self._spread(len(times), given)
-        return replace(self, values=values, offsets=offsets, times=times)
+        added = np.diff(offsets) - self.lengths
+        return replace(self, values=values, offsets=offsets, times=times, added=added)
 
     def panel(self) -> Panel:
         """Bring the rows to a regular grid, fill what is missing, add masks and calendar.

@@ -259,6 +259,7 @@ def _gap_findings(reading: Any) -> Iterator[dict[str, str]]:
         return
     rows = reading.rows
     absent = absent_stamps(rows.columns.clock.ordinals(rows.times, rows.offsets), rows.offsets)
+    absent = absent if rows.added is None else absent + rows.added
     gappy = np.flatnonzero(absent > 0)
     if len(gappy):
         names = _some([rows.ids[i] for i in gappy])

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import some
+from test_guides import GUIDES
 
 import seqkit.layers  # noqa: F401  so that Keras can read what is exported
 from seqkit.cli import cli
@@ -61,7 +62,11 @@ def test_no_page_is_left_out():
         assert not re.search(r"```\s*(py|pycon)\b|^ +```\s*py|^>>> ", text, re.MULTILINE), page
 
 
-@pytest.mark.parametrize("page", PYTHON, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PYTHON if page.stem not in GUIDES],  # those also run what is between
+    ids=lambda p: p.name,
+)
 def test_examples_run(page, beside, capsys):
     space: dict[str, object] = {}
     text = page.read_text(encoding="utf-8")

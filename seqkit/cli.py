@@ -178,7 +178,9 @@ def check(
 
         sizes = check_data(resolved)
         document["data"] = sizes
-        lines += [f"{name}: {value}" for name, value in sizes.items()]
+        for name, value in sizes.items():
+            notes = isinstance(value, list | tuple)
+            lines += [f"note: {note}" for note in value] if notes else [f"{name}: {value}"]
     if describe:
         from seqkit.runs.describing import describe_recipe
 

@@ -177,11 +177,12 @@ class ForecastFlow(Flow):
         """Return the sizes of the table, for people."""
         rows, backtest = parts.test.rows, self.recipe.evaluate.backtest
         low, high = int(rows.lengths.min()), int(rows.lengths.max())
+        windows = "1 window" if backtest.windows == 1 else f"{backtest.windows} windows"
+        apart = "" if backtest.windows == 1 else f", {backtest.step} steps apart"
         return {
             "series": f"{len(rows)} of {low if low == high else f'{low} to {high}'} steps",
             "training": f"{len(parts.train.rows.values)} of {len(rows.values)} steps",
-            "test": f"{backtest.windows} windows of {self.recipe.forecast.horizon} steps, "
-            f"{backtest.step} steps apart",
+            "test": f"{windows} of {self.recipe.forecast.horizon} steps{apart}",
         }
 
     def fit(self, estimator: Any, parts: Parts, on_epoch: Callable[..., None], resume: Any) -> None:

@@ -19,7 +19,6 @@ from seqkit.data.describing import (
     DISTINCT,
     RUN,
     SeriesPart,
-    absent_stamps,
     column_facts,
     duplicates,
     outliers,
@@ -107,11 +106,6 @@ def test_runs_of_a_switch_and_across_series_do_not_count():
     # the run stands in the training part, but its steps are of two series
     assert shared_runs(part("train", x[:10], x[10:]), part("test", x)) == []
     assert shared_runs(part("train", x), part("test", x)) == [0]
-
-
-def test_absent_stamps_are_those_between_the_first_and_the_last():
-    offsets = np.asarray([0, 3, 5])
-    assert absent_stamps(np.asarray([0, 1, 4, 0, 1]), offsets).tolist() == [2, 0]
 
 
 # files ----------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ import numpy.typing as npt
 __all__ = [
     "ColumnFacts",
     "SeriesPart",
-    "absent_stamps",
     "column_facts",
     "duplicates",
     "outliers",
@@ -208,19 +207,6 @@ def _runs(part: SeriesPart) -> tuple[npt.NDArray[np.uint64], Ints]:
         distinct = (np.diff(np.sort(windows[some], axis=1), axis=1) != 0).sum(axis=1) + 1
         within[some] &= distinct >= DISTINCT
     return hashes[within], whose[:n][within]
-
-
-def absent_stamps(ordinals: Ints, offsets: Ints) -> Ints:
-    """Return how many stamps between its first and its last every series lacks.
-
-    Parameters
-    ----------
-    ordinals : ndarray of int of shape (n_rows,)
-        The step of every stamp, as a clock numbers them.
-    offsets : ndarray of int of shape (n_series + 1,)
-    """
-    first, last = ordinals[offsets[:-1]], ordinals[offsets[1:] - 1]
-    return last - first + 1 - np.diff(offsets)
 
 
 def overlap_in_time(train: SeriesPart, test: SeriesPart) -> tuple[Any, Any] | None:

@@ -17,7 +17,6 @@ from seqkit.data.describing import (
     RUN,
     ColumnFacts,
     SeriesPart,
-    absent_stamps,
     column_facts,
     duplicates,
     overlap_in_time,
@@ -255,11 +254,9 @@ def _column_findings(columns: list[ColumnFacts], each: bool) -> Iterator[dict[st
 
 
 def _gap_findings(reading: Any) -> Iterator[dict[str, str]]:
-    if reading is None or reading.rows.times is None or reading.rows.columns.clock is None:
+    if reading is None or reading.rows.added is None:
         return
-    rows = reading.rows
-    absent = absent_stamps(rows.columns.clock.ordinals(rows.times, rows.offsets), rows.offsets)
-    absent = absent if rows.added is None else absent + rows.added
+    rows, absent = reading.rows, reading.rows.added
     gappy = np.flatnonzero(absent > 0)
     if len(gappy):
         names = _some([rows.ids[i] for i in gappy])

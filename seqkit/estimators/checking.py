@@ -160,10 +160,11 @@ class SeriesCheck:
     ) -> dict[str, Any]:
         """Return what the settings that are ``auto`` become with these series."""
         padded, sizes = examples.padded, self._sizes(examples.target)
-        if padded.lengths is None:
-            lengths, course = [padded.values.shape[1]], shared_course(padded.values)
-        else:
-            lengths, course = padded.lengths.tolist(), 0.0
+        lengths, course = [padded.values.shape[1]], 0.0
+        if padded.lengths is not None:
+            lengths = padded.lengths.tolist()
+        elif settings["deviations"] == AUTO:
+            course = shared_course(padded.values)
         watched = None if held is None else self._sizes(held.target)
         return choose(settings, Sample(lengths, sizes, course), watched)
 

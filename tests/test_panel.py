@@ -375,3 +375,21 @@ def test_a_gap_longer_than_what_is_kept_reaches_into_no_other_series():
         np.array([14, 14]), np.array([20, 20])
     )
     assert part.age[6:, 0].tolist() == [0, 1, 2, 3, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "read"),
+    [("QS", "QS"), ("QS-FEB", "QS-FEB"), ("QE", "QE"), ("YS", "YS"), ("YS-APR", "YS-APR"),
+     ("YE-JUN", "YE-JUN"), ("MS", "MS"), ("ME", "ME"), ("B", "B")],
+)  # fmt: skip
+def test_a_gap_leaves_the_frequency_what_it_is(frequency, read):
+    from seqkit.data.clock import Clock
+
+    stamps = pd.date_range("2000-01-01", periods=60, freq=frequency).delete(30)
+    times = stamps.to_numpy().astype("datetime64[us]")
+    offsets = np.array([0, len(times)])
+    clock = Clock.infer(times, offsets, None, None)
+    assert clock.frequency == read
+    steps = np.diff(clock.ordinals(times, offsets))
+    assert sorted(set(steps.tolist())) == [1, 2]
+    assert (steps == 2).sum() == 1

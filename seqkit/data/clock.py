@@ -19,8 +19,9 @@ from seqkit.errors import DataError, explain
 
 __all__ = ["Clock", "regular"]
 
-# Offsets tried when pandas cannot name the frequency because stamps are missing; most special last
-# so that a month-start series is not taken for business days.
+# Offsets tried when pandas cannot name the frequency because stamps are missing. The one that leaves
+# the fewest absent is taken, since every quarter is a month, too. Of equals the first, so that a
+# month-start series is not one of business days.
 _CALENDAR_OFFSETS = ("MS", "ME", "QS", "QE", "YS", "YE", "SMS", "SME", "BME", "BMS", "BQE", "B")
 
 # Share of the steps of a series that may be absent and filled in, though ten always may. Holidays
@@ -221,10 +222,15 @@ def _guess(times: np.ndarray, step: int, zone: str | None) -> str:
     day = 86_400_000_000
     distinct = np.unique(times)
     if step >= 13 * day or (step == day and not np.isin(_weekday(distinct, zone), (5, 6)).any()):
-        for alias in _CALENDAR_OFFSETS:
+        month = Clock("h", zone).local(distinct[:1])[0].month_name()[:3].upper()
+        anchored = [f"{period}-{month}" for period in ("QS", "QE", "YS", "YE")]
+        sizes = {}
+        for alias in (*_CALENDAR_OFFSETS, *anchored):
             grid = Clock(alias, zone)._grid(distinct[0], distinct[-1])
             if np.isin(distinct, grid).all():
-                return alias
+                sizes[alias] = len(grid)
+        if sizes:
+            return min(sizes, key=sizes.__getitem__)
     if step % day == 0:
         return f"{step // day if step > day else ''}D"
     return pd.tseries.frequencies.to_offset(pd.Timedelta(step, unit="us")).freqstr

@@ -19,9 +19,9 @@ from seqkit.errors import DataError, explain
 
 __all__ = ["Clock", "regular"]
 
-# Offsets tried when pandas cannot name the frequency because stamps are missing. The one that leaves
-# the fewest absent is taken, since every quarter is a month, too. Of equals the first, so that a
-# month-start series is not one of business days.
+# Offsets tried when pandas cannot name the frequency because stamps are missing. The one that
+# leaves the fewest absent is taken, since every quarter is a month, too. Of equals the first, so
+# that a month-start series is not one of business days.
 _CALENDAR_OFFSETS = ("MS", "ME", "QS", "QE", "YS", "YE", "SMS", "SME", "BME", "BMS", "BQE", "B")
 
 # Share of the steps of a series that may be absent and filled in, though ten always may. Holidays

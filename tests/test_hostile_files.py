@@ -185,6 +185,21 @@ def test_feather_and_workbooks_declare_more_than_they_hold(tmp_path):
     )
 
 
+def test_a_damaged_workbook_is_closed(tmp_path):
+    path = tmp_path / "x.xlsx"
+    pd.DataFrame(X).to_excel(path, index=False)
+    with zipfile.ZipFile(path) as store:
+        members = {name: store.read(name) for name in store.namelist()}
+    sheet = members["xl/worksheets/sheet1.xml"]
+    members["xl/worksheets/sheet1.xml"] = sheet[:80] + b"\0" + sheet[80:]
+    npz(path, members)
+    with pytest.raises(DataError, match="workbook") as caught:
+        read_frame(path)
+    # while the error, and with it all frames that it came through, is alive
+    assert str(path) not in [os.path.realpath(fd) for fd in Path("/proc/self/fd").glob("*")]
+    assert str(path) in str(caught.value)
+
+
 def test_lines_of_many_keys_are_no_table(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(f'{{"k{i}": 1}}' for i in range(20_000)))

@@ -45,19 +45,17 @@ def read_workbook(path: Path, settings: ReadSettings) -> pd.DataFrame:
             explain(str(path), "openpyxl", "installed, to read Excel", None, hint)
         ) from None
     packed = sized(path).st_size
-    with reading(path, "an .xlsx workbook, without a password"):
-        with zipfile.ZipFile(path) as store:
-            check_unpacked(path, packed, sum(member.file_size for member in store.infolist()))
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            filled = {
-                sheet.title: rows
-                for sheet in book.worksheets
-                if (settings.sheet in (None, sheet.title)) and (rows := _rows(sheet, path))
-            }
-            names = [sheet.title for sheet in book.worksheets]
-        finally:
-            book.close()
+    # opened here, since openpyxl leaves a damaged file open
+    expected = "an .xlsx workbook, without a password"
+    with reading(path, expected), path.open("rb") as file, zipfile.ZipFile(file) as store:
+        check_unpacked(path, packed, sum(member.file_size for member in store.infolist()))
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        filled = {
+            sheet.title: rows
+            for sheet in book.worksheets
+            if (settings.sheet in (None, sheet.title)) and (rows := _rows(sheet, path))
+        }
+        names = [sheet.title for sheet in book.worksheets]
     if not filled:
         if settings.sheet is not None:
             hint = suggest(settings.sheet, names)

@@ -39,10 +39,12 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
-    units : a positive integer or a list of them, default=(64, 64)
-        Width of the recurrent layer; a list is a stack of layers.
-    bidirectional : bool, default=True
-        Run every layer in both directions and join the results.
+    units : a positive integer or a list of them or "auto", default="auto"
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
+        training series on [128, 128].
+    bidirectional : true or false or "auto", default="auto"
+        Run every layer in both directions and join the results. auto = where there is more than one
+        step after patching.
     dropout : a number from 0 to below 1, default=0.2
         Share dropped on the input of every recurrent layer after the first, and before the head.
     recurrent_dropout : a number from 0 to below 1, default=0.0
@@ -68,13 +70,19 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
     bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
         What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
+    pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
+        How the steps of a series become one vector; padding never counts. auto = mean_max, of one
+        step after patching last.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
         and differ by little. auto = if the mean course explains 0.95 of the variance of 20 series
         or more.
+    moves : a list of values, each an integer or "auto", default="auto"
+        Read each series at several offsets when predicting, its ends repeated; the mean of what the
+        network makes of them goes to the head. In training a series is read once, moved at random
+        by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
+        as it stands.
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
         Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.
@@ -217,10 +225,12 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
-    units : a positive integer or a list of them, default=(64, 64)
-        Width of the recurrent layer; a list is a stack of layers.
-    bidirectional : bool, default=True
-        Run every layer in both directions and join the results.
+    units : a positive integer or a list of them or "auto", default="auto"
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
+        training series on [128, 128].
+    bidirectional : true or false or "auto", default="auto"
+        Run every layer in both directions and join the results. auto = where there is more than one
+        step after patching.
     dropout : a number from 0 to below 1, default=0.2
         Share dropped on the input of every recurrent layer after the first, and before the head.
     recurrent_dropout : a number from 0 to below 1, default=0.0
@@ -246,13 +256,19 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
     bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
         What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
+    pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
+        How the steps of a series become one vector; padding never counts. auto = mean_max, of one
+        step after patching last.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
         and differ by little. auto = if the mean course explains 0.95 of the variance of 20 series
         or more.
+    moves : a list of values, each an integer or "auto", default="auto"
+        Read each series at several offsets when predicting, its ends repeated; the mean of what the
+        network makes of them goes to the head. In training a series is read once, moved at random
+        by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
+        as it stands.
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
         Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.

@@ -9,6 +9,8 @@ from seqkit.network.keras import ensemble as _ensemble  # noqa: F401
 from seqkit.network.keras import model as _model  # noqa: F401
 from seqkit.network.keras.layers import (
     AttentionPooling,
+    MeanOfMoves,
+    Moves,
     Patch,
     SequencePooling,
     Standardize,
@@ -20,6 +22,8 @@ __all__ = [
     "AttentionPooling",
     "Bidirectional",
     "GatedRNN",
+    "MeanOfMoves",
+    "Moves",
     "Patch",
     "SequencePooling",
     "Standardize",

@@ -32,12 +32,14 @@ from seqkit.auto import (
 )
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
+from seqkit.network.series import regressor as describe
 
 SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 SHARES = st.floats(0.01, 0.9)
 ALL = dict.fromkeys(
-    ("patch", "deviations", "shift", "batch_size", "epochs", "validation", "patience"), AUTO
-)
+    ("units", "bidirectional", "pooling", "patch", "deviations", "shift", "moves", "batch_size",
+     "epochs", "learning_rate", "ensemble", "validation", "patience"), AUTO
+)  # fmt: skip
 
 
 @given(sizes=SIZES, validation=SHARES, patience=st.integers(0, 100))
@@ -46,6 +48,8 @@ def test_what_the_user_sets_is_obeyed(sizes, validation, patience):
     assert early_stopping(validation, AUTO, sizes)[0] == validation
     assert early_stopping(AUTO, patience, sizes)[1] == patience
     settings = {"patch": 3, "deviations": True, "shift": 1, "batch_size": 5, "epochs": 7}
+    settings |= {"units": 4, "bidirectional": False, "pooling": "max", "moves": ()}
+    settings |= {"learning_rate": 0.1, "ensemble": 2}
     settings |= {"validation": validation, "patience": 2, "steps_per_epoch": None}
     assert choose(settings, Sample([10], sizes), None) == {}
 
@@ -97,6 +101,20 @@ def test_sizes_are_bounded(sizes, lengths):
     assert 2 * found["shift"] <= found["patch"]
     enough = GRADIENT_STEPS <= steps * found["epochs"] < GRADIENT_STEPS + steps
     assert enough or found["epochs"] == MOST_EPOCHS
+
+
+def test_one_step_is_read_in_one_direction_and_is_its_own_mean():
+    short = choose(ALL | {"steps_per_epoch": None}, Sample([1] * 30, [30]))
+    assert (short["bidirectional"], short["pooling"]) == (False, "last")
+    model = SequenceRegressor(epochs=1, random_state=0).fit(np.ones((9, 1, 2)), np.arange(9.0))
+    assert (model.auto_["units"][-1], 1) in [weight.shape for weight in model.weights_]
+
+
+def test_auto_of_a_builder_is_that_of_an_estimator():
+    X = np.random.default_rng(0).normal(size=(20, 40, 1))
+    model = SequenceRegressor(epochs=1, random_state=0).fit(X, X[:, 0, 0])
+    built = describe(40, 1, deviations=model.auto_["deviations"])
+    assert [w.shape for w in built.weights] == [w.shape for w in model.weights_]
 
 
 @given(length=st.integers(1, 100_000))

@@ -278,7 +278,8 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was(gunpoint):
     ("settings", "error", "message"),
     [
         ({"units": -3}, ValueError, "SequenceClassifier: units must be .*; got -3"),
-        ({"units": "many"}, TypeError, "units must be"),
+        ({"units": None}, TypeError, "units must be"),
+        ({"units": "many"}, ValueError, "units must be .* or auto"),
         ({"cell": "lsmt"}, ValueError, "[Dd]id you mean 'lstm'"),
         ({"patience": 5, "validation": 0.0}, ValueError, "patience"),
         ({"class_weight": {"horse": 2.0}}, ValueError, "class_weight must name classes of y"),

@@ -28,6 +28,8 @@ from seqkit.recipe.sections import EXPORT_FORMATS
 from seqkit.recipe.types import Count, Switch, allowed_names, phrase
 from seqkit.tasks import TASKS
 
+WIDTHS = "a positive integer or a list of them or auto"
+
 
 def complain(error: type[Exception], task: str, **values: object) -> list[str]:
     with pytest.raises(error) as caught:
@@ -42,25 +44,25 @@ def complain(error: type[Exception], task: str, **values: object) -> list[str]:
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        ({"units": -3}, ValueError, "units must be a positive integer or a list of them; got -3."),
-        ({"units": [8, 0]}, ValueError, "units must be a positive integer or a list of them; got "
+        ({"units": -3}, ValueError, f"units must be {WIDTHS}; got -3."),
+        ({"units": [8, 0]}, ValueError, f"units must be {WIDTHS}; got "
          "[8, 0]."),
-        ({"units": ()}, ValueError, "units must be a positive integer or a list of them; got ()."),
-        ({"units": "8"}, TypeError, "units must be a positive integer or a list of them; got '8'. "
+        ({"units": ()}, ValueError, f"units must be {WIDTHS}; got ()."),
+        ({"units": "8"}, ValueError, f"units must be {WIDTHS}; got '8'. "
          "Remove the quotes."),
-        ({"units": 8.0}, TypeError, "units must be a positive integer or a list of them; got 8.0."),
-        ({"units": True}, TypeError, "units must be a positive integer or a list of them; got "
+        ({"units": 8.0}, TypeError, f"units must be {WIDTHS}; got 8.0."),
+        ({"units": True}, TypeError, f"units must be {WIDTHS}; got "
          "True."),
         ({"dropout": 1.0}, ValueError, "dropout must be a number from 0 to below 1; got 1.0."),
         ({"dropout": float("nan")}, ValueError, "dropout must be a number from 0 to below 1; got "
          "nan."),
         ({"dropout": None}, TypeError, "dropout must be a number from 0 to below 1; got None."),
         ({"clipnorm": 0}, ValueError, "clipnorm must be a number above 0 or None; got 0."),
-        ({"bidirectional": 1}, TypeError, "bidirectional must be true or false; got 1."),
-        ({"pooling": "men"}, ValueError, "pooling must be one of last, mean, max, mean_max or "
-         "attention; got 'men'. Did you mean 'mean'?"),
-        ({"pooling": 3}, TypeError, "pooling must be one of last, mean, max, mean_max or "
-         "attention; got 3."),
+        ({"bidirectional": 1}, TypeError, "bidirectional must be true or false or auto; got 1."),
+        ({"pooling": "men"}, ValueError, "pooling must be one of last, mean, max, mean_max, "
+         "attention or auto; got 'men'. Did you mean 'mean'?"),
+        ({"pooling": 3}, TypeError, "pooling must be one of last, mean, max, mean_max, "
+         "attention or auto; got 3."),
         ({"class_weight": {"a": 0}}, ValueError, "class_weight must be balanced, None or a map "
          "from every label to a number above 0; got {'a': 0}."),
         ({"patience": 5, "validation": 0.0}, ValueError, "patience must be 0 when validation is "
@@ -78,7 +80,7 @@ def test_wrong_parameter_is_explained(values, error, message):
 def test_all_wrong_parameters_are_in_one_message():
     lines = complain(ValueError, "regression", units=-1, dropout="a", loss="mea", epochs=3)
     assert lines == [
-        "Owner: units must be a positive integer or a list of them; got -1.",
+        f"Owner: units must be {WIDTHS}; got -1.",
         "Owner: dropout must be a number from 0 to below 1; got 'a'.",
         "Owner: loss must be one of auto, mse, mae or huber; got 'mea'. Did you mean 'mse'?",
     ]
@@ -180,7 +182,8 @@ def allowed(task: str, path: str) -> set[str]:
     ],
 )
 def test_allowed_names_are_the_rows_of_the_table(place, task, path):
-    assert allowed(task, path) | {"none"} == set(table(place)) | {"none"}
+    no_rows = {"none", "auto"}
+    assert allowed(task, path) | no_rows == set(table(place)) | no_rows
 
 
 def test_distributions_are_the_heads_of_forecasters():

@@ -322,7 +322,7 @@ or a list of (n_timesteps_i, n_features) arrays
                 for path, value in self._fit_statistics(train).items()
             }
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        seeds = [member_seed(seed, number) for number in range(self.ensemble)]
+        seeds = [member_seed(seed, number) for number in range(settings["ensemble"])]
         starts = self._starts(seeds, loop, resume, going_on)
         build = self._member(longest=train.padded.values.shape[1])
         source = self._source(train, settings["shift"])
@@ -412,8 +412,14 @@ or a list of (n_timesteps_i, n_features) arrays
         self, variable_length: bool | None = None, longest: int | None = None
     ) -> Architecture:
         member = self._member(variable_length, longest)
-        n = self._fitted.ensemble
+        n = self._n_networks
         return member if n == 1 else Architecture("ensemble", {"members": [member] * n})
+
+    @property
+    def _n_networks(self) -> int:
+        """How many networks there are; one where neither the settings nor a fit says so."""
+        n = getattr(self, "auto_", {}).get("ensemble", self._fitted.ensemble)
+        return 1 if n == AUTO else int(n)
 
     def _member(
         self, variable_length: bool | None = None, longest: int | None = None

@@ -20,7 +20,7 @@ from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, W
 
 __all__ = ["SeriesCheck"]
 
-NETWORK = ("patch", "deviations")
+NETWORK = ("units", "bidirectional", "pooling", "patch", "deviations", "moves", "ensemble")
 """What ``auto`` chooses of the network itself."""
 
 
@@ -29,6 +29,7 @@ class SeriesCheck:
 
     auto_: dict[str, Any]
     n_features_in_: int
+    warm_start: bool
     _n_steps_: int | None
     _n_channels_: int
     _fitted: Any
@@ -166,7 +167,9 @@ class SeriesCheck:
         elif settings["deviations"] == AUTO:
             course = shared_course(padded.values)
         watched = None if held is None else self._sizes(held.target)
-        return choose(settings, Sample(lengths, sizes, course), watched)
+        # what goes on from an optimizer's state is one network
+        known = {**settings, "warm_start": self.warm_start}
+        return choose(known, Sample(lengths, sizes, course), watched)
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""

@@ -48,10 +48,12 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
-    units : a positive integer or a list of them, default=(64, 64)
-        Width of the recurrent layer; a list is a stack of layers.
-    bidirectional : bool, default=True
-        Run every layer in both directions and join the results.
+    units : a positive integer or a list of them or "auto", default="auto"
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
+        training series on [128, 128].
+    bidirectional : true or false or "auto", default="auto"
+        Run every layer in both directions and join the results. auto = where there is more than one
+        step after patching.
     dropout : a number from 0 to below 1, default=0.2
         Share dropped on the input of every recurrent layer after the first, and before the head.
     recurrent_dropout : a number from 0 to below 1, default=0.0
@@ -76,13 +78,19 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
     bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
         What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
-    pooling : {"last", "mean", "max", "mean_max", "attention"}, default="mean_max"
-        How the steps of a series become one vector; padding never counts.
+    pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
+        How the steps of a series become one vector; padding never counts. auto = mean_max, of one
+        step after patching last.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
         and differ by little. auto = if the mean course explains 0.95 of the variance of 20 series
         or more.
+    moves : a list of values, each an integer or "auto", default="auto"
+        Read each series at several offsets when predicting, its ends repeated; the mean of what the
+        network makes of them goes to the head. In training a series is read once, moved at random
+        by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
+        as it stands.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -96,8 +104,9 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         and its options, as ``{"name": "sgd", "momentum": 0.9}`` (:mod:`seqkit.recipe.optimizers`
         lists them); or an object of Keras, which then trains, from the object's learning rate on
         and with a schedule of its own if it has one. Such an object is copied, never changed.
-    learning_rate : a number above 0, default=0.003
-        Step size at the start.
+    learning_rate : a number above 0 or "auto", default="auto"
+        Step size at the start. auto = 0.003, with layers of more than 64 units less by the root of
+        the width.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
         How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
         when the validation loss stands still.
@@ -126,8 +135,9 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
         half a patch.
-    ensemble : a positive integer, default=1
-        Networks trained with different seeds, whose predictions are averaged.
+    ensemble : a positive integer or "auto", default="auto"
+        Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
+        training one is long; 1 where epochs are set.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.

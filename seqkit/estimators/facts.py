@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.errors import explain
+from seqkit.network.settings import PoolingName
 
 __all__ = ["ELSEWHERE", "FACTS", "SEEN", "Fact", "Kind", "check_facts", "check_together"]
 
@@ -133,6 +134,12 @@ SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high
 _AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), integer()) | {
     "validation": NUMBER,
     "deviations": FLAG,
+    "bidirectional": FLAG,
+    "units": series_of(integer(1)),
+    "ensemble": integer(1),
+    "moves": series_of(integer(-1_000_000)),
+    "learning_rate": NUMBER,
+    "pooling": Kind("a pooling", lambda name: name in get_args(PoolingName)),
     "combine_with": Kind("none or theta", lambda name: name in ("none", "theta")),
 }
 _CHOSEN = Kind(
@@ -276,7 +283,7 @@ def _series(estimator: Any) -> list[tuple[str, str, bool]]:
         ("_n_channels_", f"{seen * marked}", estimator._n_channels_ == seen * marked),
         ("feature_names_in_", "a name a feature", names is None or len(names) == n_features),
         ("feature_names_in_", "texts", names is None or all(isinstance(n, str) for n in names)),
-        ("_sizes_", "a number for each network", len(sizes) == estimator._fitted.ensemble),
+        ("_sizes_", "a number for each network", len(sizes) == estimator._n_networks),
         ("histories_", "a history a network", len(histories) == len(sizes)),
     ]
 

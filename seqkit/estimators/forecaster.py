@@ -136,7 +136,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     ensemble : a positive integer, default=1
         Networks trained with different seeds and combined by the median; at least one for each
         context length.
-    combine_with : none or theta or "auto", default="auto"
+    combine_with : {"none", "theta", "auto"}, default="auto"
         A forecast that the network's is averaged with: theta = level, trend and season of the last
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it

@@ -33,6 +33,8 @@ CLASSES: dict[str, frozenset[str]] = {
         "AnyLayer", "AttentionPooling", "Bidirectional", "CellBias", "Combine", "CountScale",
         "FoldChannels",
         "GatedRNN", "HeadLayer", "LastSteps", "LeftPatch", "Median", "NaiveForecast", "Normalize",
+        "MeanOfMoves",
+        "Moves",
         "Patch",
         "Quieten", "RecursiveDecoder", "SegmentQueries", "SequencePooling", "Standardize",
         "ThetaForecast", "ToUnits", "Unstandardize", "UnfoldChannels", "WindowStatistics",

@@ -58,7 +58,7 @@ class TrainingSettings:
     epochs: int | Auto = 100
     batch_size: int | Auto = 32
     optimizer: OptimizerInput = "adam"
-    learning_rate: float = 1e-3
+    learning_rate: float | Auto = 1e-3
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     steps_per_epoch: int | None = None
     clipnorm: float | None = 1.0
@@ -76,9 +76,9 @@ class SeriesSettings(TrainingSettings, DataSettings, SeriesNetwork):
 
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
-    learning_rate: float = 3e-3
+    learning_rate: float | Auto = "auto"
     shift: int | Auto = "auto"
-    ensemble: int = 1
+    ensemble: int | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -110,6 +110,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
 
     epochs: int | Auto = "auto"
     batch_size: int = 32
+    learning_rate: float = 1e-3
     loss: ForecasterLoss = "auto"
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"

@@ -11,6 +11,7 @@ import numpy as np
 
 from seqkit.network.graph import Network, Node
 from seqkit.network.layers.base import Array, Layer, Saved
+from seqkit.network.layers.moves import Moves
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.ops import NUMPY
 
@@ -234,7 +235,7 @@ class NativeNetwork:
     def bytes_an_example(self, inputs: Any) -> int:
         """Return about how much memory an example takes on its way through."""
         x = inputs["x"] if isinstance(inputs, Mapping) else inputs
-        total, shapes = 0, self.network.flat.shapes
+        total, copies, shapes = 0, 1, self.network.flat.shapes
         for node in self.network.flat.nodes:
             if isinstance(node.layer, Recurrent):
                 steps = shapes[str(node.inputs[0])][0]
@@ -242,7 +243,9 @@ class NativeNetwork:
                 columns = (len(row.gates) + 2 * len(row.states)) * node.layer.units
                 columns *= len(node.layer.directions)
                 total += 4 * (x.shape[1] if steps is None else steps) * columns
-        return total
+            elif isinstance(node.layer, Moves):
+                copies *= len(node.layer.moves)
+        return copies * total
 
 
 def _needed(flat: Network, end: str) -> list[Node]:

@@ -1,20 +1,22 @@
 """Networks of whole series: one prediction for each.
 
-``x -> standardize -> patch -> recurrent stack -> pooling -> dense -> head``.
+``x -> moves -> standardize -> patch -> recurrent stack -> pooling -> mean of moves -> dense ->
+head``, the moves only where a prediction is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
-from seqkit.auto import AUTO, patch_for
+from seqkit.auto import AUTO, network_for, patch_for
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
+from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
@@ -73,7 +75,8 @@ def initializers_of(owner: str, s: NetworkSettings, n_steps: int) -> Initializer
 def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) -> str:
     """Write what comes before the head; return the vector that the head reads."""
     check_choice(owner, "scale", s.scale, SCALES)
-    check_choice(owner, "pooling", s.pooling, tuple(POOLINGS))
+    if s.pooling != AUTO:
+        check_choice(owner, "pooling", s.pooling, tuple(POOLINGS))
     x = graph.input("x", (s.n_timesteps, s.n_features))
     lengths = graph.input("lengths", (), "int32") if s.variable_length else None
     deviations = s.deviations is True  # auto asks the series, which a description has not
@@ -87,6 +90,10 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
             "left out unless n_timesteps is open and bias_initializer is chrono, or deviations on"
         )
         raise ValueError(explain(owner, "max_timesteps", expected, s.max_timesteps))
+    moves = () if isinstance(s.moves, str) else tuple(s.moves)  # auto as deviations
+    if moves:
+        x = graph.add("moves", Moves(moves), x, lengths)
+        lengths = None if lengths is None else "moves:1"
     raw = x
     if s.scale != "none":
         x = graph.add("standardize", Standardize(), raw)
@@ -104,11 +111,16 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     if patch > 1:
         x = graph.add("patch", Patch(patch), x, lengths)
         lengths = None if lengths is None else "patch:1"
+    n_steps = patch_count(longest or 0, patch)
+    stack: dict[str, Any] = network_for(n_steps or None)
+    stack |= {name: getattr(s, name) for name in stack if getattr(s, name) != AUTO}
     x = recurrent_stack(
-        graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=s.bidirectional,
-        dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
-        pooling=s.pooling, initializers=initializers_of(owner, s, patch_count(longest or 0, patch)),
+        graph, owner, x, lengths, cell=s.cell, dropout=s.dropout,
+        recurrent_dropout=s.recurrent_dropout, residual=s.residual,
+        initializers=initializers_of(owner, s, n_steps), **stack,
     )  # fmt: skip
+    if moves:
+        x = graph.add("mean_of_moves", MeanOfMoves(len(moves)), x)
     return dense_stack(graph, x, s.dense, s.dropout)
 
 

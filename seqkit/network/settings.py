@@ -65,8 +65,8 @@ class NetworkSettings:
     """What all networks have: a recurrent stack, and the scaling of what it is given."""
 
     cell: CellName = "gru"
-    units: int | Sequence[int] = 64
-    bidirectional: bool = False
+    units: int | Sequence[int] | Auto = 64
+    bidirectional: bool | Auto = False
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     residual: bool = False
@@ -82,12 +82,13 @@ class NetworkSettings:
 class SeriesNetwork(NetworkSettings):
     """Settings of networks of whole series."""
 
-    units: int | Sequence[int] = (64, 64)
-    bidirectional: bool = True
+    units: int | Sequence[int] | Auto = "auto"
+    bidirectional: bool | Auto = "auto"
     dropout: float = 0.2
-    pooling: PoolingName = "mean_max"
+    pooling: PoolingName | Auto = "auto"
     patch: int | Auto = "auto"
     deviations: bool | Auto = "auto"
+    moves: Sequence[int] | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -95,6 +96,7 @@ class ForecastNetwork(NetworkSettings):
     """Settings of networks that forecast."""
 
     units: int | Sequence[int] = 128
+    bidirectional: bool = False
     patch: int | None = None
     decoder: DecoderName = "direct"
     normalize: Normalization = "standard"

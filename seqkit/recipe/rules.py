@@ -214,13 +214,13 @@ RULES: tuple[Rule, ...] = (
     # model
     Rule(
         ("model.residual", "model.units"),
-        lambda residual, units: not residual or len(_layers(units)) > 1,
+        lambda residual, units: not residual or units == AUTO or len(_layers(units)) > 1,
         "false for a single layer",
         "Give {units} a list of two or more widths.",
     ),
     Rule(
         ("model.residual", "model.units"),
-        lambda residual, units: not residual or len(set(_layers(units))) == 1,
+        lambda residual, units: not residual or units == AUTO or len(set(_layers(units))) == 1,
         "false for layers of different widths",
         "Give all of {units} the same width.",
     ),

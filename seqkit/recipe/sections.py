@@ -52,6 +52,7 @@ EXPORT_FORMATS = ("keras", "saved_model")
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
+Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
 # model -------------------------------------------------------------------------------------
@@ -107,9 +108,16 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
-    units: Widths = setting([64, 64], "Width of the recurrent layer; a list is a stack of layers.")
-    bidirectional: Switch = setting(
-        True, "Run every layer in both directions and join the results."
+    units: Widths | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Width of the recurrent layer; a list is a stack of layers. auto = "
+        f"{list(auto.UNITS)}, from {auto.MANY_SERIES} training series on "
+        f"{list(auto.UNITS_OF_MANY)}.",
+    )
+    bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
+        "auto",
+        "Run every layer in both directions and join the results. auto = where there is more than "
+        "one step after patching.",
     )
     dropout: Rate = setting(
         0.2,
@@ -121,8 +129,10 @@ class SequenceModel(ModelSection):
         f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
         "time steps",
     )
-    pooling: network.PoolingName = setting(
-        "mean_max", "How the steps of a series become one vector; padding never counts."
+    pooling: network.PoolingName | Auto = setting(
+        "auto",
+        "How the steps of a series become one vector; padding never counts. auto = mean_max, of "
+        "one step after patching last.",
     )
     deviations: Switch | Auto = setting(
         "auto",
@@ -130,6 +140,14 @@ class SequenceModel(ModelSection):
         "step over all training series, by the spread there: for series of one length that share "
         f"a course and differ by little. auto = if the mean course explains {auto.SHARED_COURSE} "
         f"of the variance of {auto.FEWEST_WITH_COURSE} series or more.",
+    )
+    moves: Annotated[list[Move], MaxLen(100)] | Auto = setting(
+        "auto",
+        "Read each series at several offsets when predicting, its ends repeated; the mean of what "
+        "the network makes of them goes to the head. In training a series is read once, moved at "
+        "random by train.shift. auto = back and forth by train.shift and by half of it, and not at "
+        "all; [] = as it stands.",
+        "time steps",
     )
 
 
@@ -228,7 +246,11 @@ class SequenceTrain(TrainSection):
         f"{auto.SMALLEST_BATCH} to {auto.LARGEST_BATCH}.",
         "examples",
     )
-    learning_rate: positive(1e38) = setting(3e-3, "Step size at the start.")  # type: ignore[valid-type]
+    learning_rate: positive(1e38) | Auto = setting(  # type: ignore[valid-type]
+        "auto",
+        f"Step size at the start. auto = {auto.LEARNING_RATE}, with layers of more than "
+        f"{auto.UNITS[0]} units less by the root of the width.",
+    )
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",
         "How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered "
@@ -248,8 +270,10 @@ class SequenceTrain(TrainSection):
         "auto = half a patch.",
         "time steps",
     )
-    ensemble: count(1000) = setting(  # type: ignore[valid-type]
-        1, "Networks trained with different seeds, whose predictions are averaged."
+    ensemble: count(1000) | Auto = setting(  # type: ignore[valid-type]
+        "auto",
+        "Networks trained with different seeds, whose predictions are averaged. auto = "
+        f"{auto.ENSEMBLE[0][1]}, fewer where training one is long; 1 where epochs are set.",
     )
 
 

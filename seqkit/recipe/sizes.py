@@ -14,6 +14,9 @@ MOST_SAVED = 64 * 10**9  # bytes of activations that the backward pass needs of 
 
 
 def _widths(units: Any) -> list[int]:
+    """Return the widths of layers; of auto, which depends on the series and is small, none."""
+    if isinstance(units, str):
+        return []
     return list(units) if isinstance(units, (list, tuple)) else [units]
 
 

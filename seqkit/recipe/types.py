@@ -222,6 +222,9 @@ def phrase(annotation: Any, null: str = "null") -> str:
                 return _one_of(note.names)
         return phrase(arguments[0], null)
     if origin in (Union, types.UnionType):
+        names = [a for a in arguments if get_origin(a) is Literal]
+        if len(names) > 1:  # one choice, written in two parts
+            arguments = (*(a for a in arguments if a not in names), Literal[tuple(names)])
         words = [phrase(a, null) for a in arguments]
         if any("," in word for word in words):  # "a, b and c or null" would read as a name
             words.sort(key=lambda word: word != null)

@@ -352,7 +352,7 @@ def dry_run(resolved: Resolved) -> Plan:
             lines += [f"network {number}:"] if len(members) > 1 else []
             lines += summary_lines(member.network)
         n_parameters = sum(row.trained for member in members for row in layer_rows(member.network))
-        kernels = flow.native_kernels()
+        kernels = flow.native_kernels(estimator)
     else:
         model = architecture()
         model.summary(print_fn=lines.append, line_length=88)

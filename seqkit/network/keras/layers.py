@@ -17,9 +17,18 @@ from keras import ops
 
 from seqkit.network.keras.described import Described
 from seqkit.network.keras.recurrent.gated import mask_to_lengths
+from seqkit.network.layers import moves as moving
 from seqkit.network.layers import patching, pooling, scaling
 
-__all__ = ["AttentionPooling", "Patch", "SequencePooling", "Standardize", "Unstandardize"]
+__all__ = [
+    "AttentionPooling",
+    "MeanOfMoves",
+    "Moves",
+    "Patch",
+    "SequencePooling",
+    "Standardize",
+    "Unstandardize",
+]
 
 
 def _known_lengths(layer: Any, lengths: Any, mask: Any) -> Any:
@@ -97,6 +106,56 @@ class Unstandardize(_Affine):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.describe(scaling.Unstandardize())
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Moves(Described):
+    """Read every series at several offsets: ``(b, t, f) -> (m b, t, f)``; in training once.
+
+    :class:`MeanOfMoves` takes the mean of what becomes of them. With `lengths` those are returned
+    too, as often.
+
+    Parameters
+    ----------
+    moves : sequence of int
+        In time steps; the ends of a series are repeated.
+    """
+
+    def __init__(self, moves: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = False  # a mask has one row a series
+        self.describe(moving.Moves(tuple(moves)))
+
+    def call(self, x: Any, lengths: Any = None, training: bool | None = None) -> Any:
+        moved, times = (x, lengths) if training else self.compute(x, lengths)
+        return moved if lengths is None else (moved, times)
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> Any:
+        shape = (None, *x_shape[1:])
+        return shape if lengths_shape is None else (shape, (None,))
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class MeanOfMoves(Described):
+    """The mean of what became of the series of :class:`Moves`: ``(m b, f) -> (b, f)``.
+
+    Parameters
+    ----------
+    n : int
+        How many moves there are.
+    """
+
+    def __init__(self, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(moving.MeanOfMoves(n))
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return x if training else self.compute(x)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return None, *shape[1:]
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

@@ -20,6 +20,7 @@ from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -74,6 +75,15 @@ def _patch(row: Patch, name: str) -> Callable[..., Any]:
     return compute
 
 
+def _moves(row: Moves, name: str) -> Callable[..., Any]:
+    layer = layers.Moves(row.moves, name=name)
+
+    def compute(x: Tensor, lengths: Tensor | None = None) -> Any:
+        return (layer(x), None) if lengths is None else layer(x, lengths=lengths)
+
+    return compute
+
+
 def _left_patch(row: LeftPatch, name: str) -> Callable[..., Any]:
     layer = window_layers.LeftPatch(row.size, name=name)
 
@@ -124,6 +134,8 @@ FACES: dict[type[Layer], Face] = {
     FoldChannels: lambda r, name: window_layers.FoldChannels(r.n_channels, name=name),
     HeadLayer: lambda r, name: _without_none(head_layers.HeadLayer(r.head, name=name)),
     LeftPatch: _left_patch,
+    MeanOfMoves: lambda r, name: layers.MeanOfMoves(r.n, name=name),
+    Moves: _moves,
     MaskPadding: lambda r, name: window_layers.Quieten(name=name),
     NaiveForecast: lambda r, name: _timed(
         window_layers.NaiveForecast(r.kind, r.horizon, r.season, name=name)

@@ -119,7 +119,7 @@ class Flow:
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted estimator, a line each."""
         native = estimator.trainer_ == "native"
-        kernels = self.native_kernels() if native else self.kernels_of(estimator.model_)
+        kernels = self.native_kernels(estimator) if native else self.kernels_of(estimator.model_)
         return [
             self.ending(estimator),
             f"trainer: {estimator.trainer_}",
@@ -141,9 +141,10 @@ class Flow:
             f"{watched[best - 1]:.4g} was the lowest"
         )
 
-    def native_kernels(self) -> dict[str, str]:
+    @staticmethod
+    def native_kernels(estimator: Any) -> dict[str, str]:
         """Return what trains the recurrent layers of a native network, by their names."""
-        n_layers = len(stack_units(self.recipe.model.units))
+        n_layers = len(stack_units(estimator.units))
         what = "compiled kernels, forward and backward, without TensorFlow"
         return {f"recurrent_{number}": what for number in range(1, n_layers + 1)}
 

@@ -1,7 +1,7 @@
 """``SequenceClassifier()`` with its defaults, beside 1-nearest neighbour and the majority class.
 
     python benchmarks/classification.py [--sets GunPoint ...] [--seeds 5] [--jobs 1] [--validation]
-                                        [--set units=128 ...]
+                                        [--set units=128 ...] [--go-on RESULTS.json]
 
 Runs over the 45 sets in SEQKIT_DATA/classification (default: ../shared/data/classification), each
 on its standard split, a process a set. Nothing is tuned a set: missing values are interpolated
@@ -22,7 +22,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -88,43 +88,45 @@ def folds(y: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         )
 
 
-def judge(name: str, seeds: int, validation: bool, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores of a set."""
+def judge(name: str, seed: int, validation: bool, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores of a set with a seed."""
     from seqkit import SequenceClassifier
     from seqkit.evaluation.baselines import SeriesProblem, find_baselines
 
     X, y, X_test, y_test = load(name)
     holes = any(np.isnan(x).any() for part in (X, X_test) for x in part)
     missing = {"missing": "interpolate"} if holes else {}
-    whole = X, y, X_test, y_test
-    parts = [
-        (seed, *part)
-        for seed in range(seeds)
-        for part in (
-            [(take(X, a), y[a], take(X, b), y[b]) for a, b in folds(y, seed)]
-            if validation
-            else [whole]
-        )
-    ]
-    sums: dict[str, list[float]] = {}
+    parts = [(X, y, X_test, y_test)]
+    if validation:
+        parts = [(take(X, a), y[a], take(X, b), y[b]) for a, b in folds(y, seed)]
+    found: dict[str, list[float]] = {}
     trained: dict[str, Any] = {}
-    for seed, x, labels, x_held, labels_held in parts:
+    for x, labels, x_held, labels_held in parts:
         model = SequenceClassifier(random_state=seed, **missing, **settings)
-        started = time.process_time()
+        began = time.perf_counter(), time.process_time()
         model.fit(x, labels)
-        found = {
-            "seconds": time.process_time() - started,
+        scores = {
+            "wall": time.perf_counter() - began[0],
+            "seconds": time.process_time() - began[1],
             "accuracy": float(model.score(x_held, labels_held)),
         }
         trained = {"epochs": model.n_iter_, **getattr(model, "auto_", {})}
-        for key, value in found.items():
-            sums.setdefault(key, []).append(value)
-        if seed == 0:  # the baselines know no chance
-            problem = SeriesProblem(x, labels, x_held, model.classes_, 0)
-            for row in find_baselines("classification", ["majority", "nearest_neighbour"]).values():
-                right = row.predict(problem)[0].labels == labels_held
-                sums.setdefault(row.name, []).append(float(np.mean(right)))
-    return {"set": name, "series": len(y), "auto": trained, **sums}
+        problem = SeriesProblem(x, labels, x_held, model.classes_, 0)
+        for row in find_baselines("classification", ["majority", "nearest_neighbour"]).values():
+            right = row.predict(problem)[0].labels == labels_held
+            scores[row.name] = float(np.mean(right))
+        for key, value in scores.items():
+            found.setdefault(key, []).append(value)
+    means = {key: [float(np.mean(values))] for key, values in found.items()}
+    return {"set": name, "series": len(y), "auto": trained, "seeds": [seed], **means}
+
+
+def joined(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
+    """Put the scores of a further seed beside those that there are."""
+    whole = rows.setdefault(row["set"], row)
+    if whole is not row:
+        for key, value in row.items():
+            whole[key] = whole[key] + value if isinstance(value, list) else value
 
 
 def table(rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> str:
@@ -162,6 +164,7 @@ def main() -> None:
     options.add_argument("--validation", action="store_true", help="training parts only")
     options.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="a setting")
     options.add_argument("--output", type=Path, help="where the results go as JSON")
+    options.add_argument("--go-on", type=Path, metavar="JSON", help="keep the seeds that it has")
     given = options.parse_args()
     base = folder()
     names = given.sets or list(files(base))
@@ -176,34 +179,48 @@ def main() -> None:
             settings[key] = value
     with (base / "published.csv").open() as file:
         known = {row.pop("dataset"): row for row in csv.DictReader(file)}
-    rows = []
+    output = given.output
+    if output is None and not (given.validation or settings or given.sets):
+        output = RESULTS
+    rows: dict[str, dict[str, Any]] = {}
+    if given.go_on:
+        rows = {row["set"]: row for row in json.loads(given.go_on.read_text())["rows"]}
+    asked = [
+        (seed, name)
+        for seed in range(given.seeds)
+        for name in names
+        if seed not in rows.get(name, {"seeds": []})["seeds"]
+    ]
     with ProcessPoolExecutor(given.jobs) as pool:
-        asked = [pool.submit(judge, n, given.seeds, given.validation, settings) for n in names]
-        for job in asked:
+        jobs = [pool.submit(judge, name, seed, given.validation, settings) for seed, name in asked]
+        for job in as_completed(jobs):
             row = job.result()
             if "accuracy" not in row:
                 print(f"{row['set']}: a class of one series cannot be validated", flush=True)
                 continue
             print(table([row], {}).splitlines()[1], flush=True)
-            rows.append(row)
-    print(table(rows, known))
-    output = given.output
-    if output is None and not (given.validation or settings or given.sets):
-        output = RESULTS
-    if output is not None:
-        document = {
-            "versions": {p: version(p) for p in ("seqkit", "numpy", "numba", "scikit-learn")}
-            | {"python": platform.python_version()},
-            "measured": datetime.now(UTC).date().isoformat(),
-            "seeds": given.seeds,
-            "clock": "processor",
-            "validation": given.validation,
-            "settings": settings,
-            "published": known,
-            "rows": rows,
-        }
-        output.write_text(json.dumps(document, indent=1) + "\n")
-        print(f"wrote {output}")
+            joined(rows, row)
+            if output is not None:  # a long run may be cut off
+                write(output, [rows[name] for name in sorted(rows)], given, settings, known)
+    print(table([rows[name] for name in sorted(rows)], known))
+
+
+def write(
+    output: Path, rows: list[dict[str, Any]], given: Any, settings: dict[str, Any], known: Any
+) -> None:
+    """Write what was found, with the versions that it was found with."""
+    document = {
+        "versions": {p: version(p) for p in ("seqkit", "numpy", "numba", "scikit-learn")}
+        | {"python": platform.python_version()},
+        "measured": datetime.now(UTC).date().isoformat(),
+        "seeds": max(len(row["seeds"]) for row in rows),
+        "clock": "processor",
+        "validation": given.validation,
+        "settings": settings,
+        "published": known,
+        "rows": rows,
+    }
+    output.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

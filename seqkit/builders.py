@@ -40,8 +40,7 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
-        training series on [128, 128].
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -226,8 +225,7 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
-        training series on [128, 128].
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.

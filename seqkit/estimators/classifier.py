@@ -49,8 +49,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], from 2000
-        training series on [128, 128].
+        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -105,8 +104,7 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         lists them); or an object of Keras, which then trains, from the object's learning rate on
         and with a schedule of its own if it has one. Such an object is copied, never changed.
     learning_rate : a number above 0 or "auto", default="auto"
-        Step size at the start. auto = 0.003, with layers of more than 64 units less by the root of
-        the width.
+        Step size at the start. auto = 0.003.
     schedule : {"constant", "cosine", "plateau"}, default="cosine"
         How the learning rate goes on: along a cosine to 0 over all epochs, constant, or lowered
         when the validation loss stands still.

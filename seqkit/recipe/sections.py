@@ -110,9 +110,7 @@ class SequenceModel(ModelSection):
 
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
-        "Width of the recurrent layer; a list is a stack of layers. auto = "
-        f"{list(auto.UNITS)}, from {auto.MANY_SERIES} training series on "
-        f"{list(auto.UNITS_OF_MANY)}.",
+        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -248,8 +246,7 @@ class SequenceTrain(TrainSection):
     )
     learning_rate: positive(1e38) | Auto = setting(  # type: ignore[valid-type]
         "auto",
-        f"Step size at the start. auto = {auto.LEARNING_RATE}, with layers of more than "
-        f"{auto.UNITS[0]} units less by the root of the width.",
+        f"Step size at the start. auto = {auto.LEARNING_RATE}.",
     )
     schedule: Literal["constant", "cosine", "plateau"] = setting(
         "cosine",

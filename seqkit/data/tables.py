@@ -377,7 +377,7 @@ def long_series(table: Table, roles: Roles) -> Read:
             hint = (
                 "Drop one of them, or name series_id."
                 if twice
-                else "Sort the file by time, or set data.sort: true."
+                else "Sort the rows by time first; data.sort: true does it."
             )
             raise DataError(explain(locate(at), f"time {roles.time!r}", expected, got, hint))
 

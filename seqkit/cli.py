@@ -19,7 +19,7 @@ from seqkit import __version__
 from seqkit.errors import DataError
 from seqkit.system.collection import collection_paused, collection_rare
 from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json
-from seqkit.system.console import open_streams, say
+from seqkit.system.console import open_streams, say, say_lines
 from seqkit.tasks import TASKS
 
 __all__ = ["cli", "main"]
@@ -169,7 +169,7 @@ def check(
     from seqkit.recipe.reading import read_recipe
 
     resolved = read_recipe(recipe, overrides=overrides, seed=seed)
-    lines = [resolved.annotated()] if show else []
+    lines: list[str] = []
     document: dict[str, Any] = {"recipe": str(recipe), "valid": True}
     if show:
         document["settings"] = resolved.as_dict()
@@ -191,7 +191,9 @@ def check(
         return
     if describe:
         found.print()
-    say("\n".join([*lines, f"{recipe}: no errors"]))
+    if show:
+        say(resolved.annotated())
+    say_lines([*lines, f"{recipe}: no errors"])
 
 
 @cli.command(

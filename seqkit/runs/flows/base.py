@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
 from seqkit.network.series import stack_units
+from seqkit.system.notes import short_path
 from seqkit.tasks import TASKS, has_statsforecast
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqkit.data.sequences import Padded
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Assessment", "Flow", "Parts", "captured", "refused", "shown_path"]
+__all__ = ["Assessment", "Flow", "Parts", "refused", "shown_path"]
 
 INSTALL = "pip install 'seqkit[baselines]'"
 
@@ -91,6 +91,18 @@ class Flow:
         self.resolved = resolved
         self.recipe: Any = resolved.recipe
         self.task = TASKS[self.recipe.task]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that notes name files from: the recipe's, of a run the working folder."""
+        path = self.resolved.path
+        own = path is not None and path.name != "recipe.resolved.yaml"
+        return path.parent if path is not None and own else Path()
+
+    def named(self, given: Any) -> str:
+        """Return how files are named in notes."""
+        several = given if isinstance(given, list) else [given]
+        return ", ".join(short_path(one, self.folder) for one in several)
 
     def estimator(self) -> Any:
         """Return the unfitted estimator of the recipe."""
@@ -192,26 +204,3 @@ def refused(where: str, future: str | None = None) -> Iterator[None]:
 def shown_path(given: Any) -> str:
     """Return how the paths of a recipe are named in an error."""
     return given if isinstance(given, str) else ", ".join(map(str, given))
-
-
-@contextlib.contextmanager
-def captured() -> Iterator[list[str]]:
-    """Capture what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    logger = logging.getLogger("seqkit")
-    collector = Collector(logging.INFO)
-    level, through = logger.level, logger.propagate
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(collector)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(collector)
-        logger.setLevel(level)
-        logger.propagate = through

@@ -19,7 +19,8 @@ from seqkit.data.readers import ReadSettings, find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
 from seqkit.recipe.completion import with_windows
-from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+from seqkit.runs.flows.base import Assessment, Flow, Parts, refused, shown_path
+from seqkit.system.notes import captured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ class ForecastFlow(Flow):
         """
         recipe, settings = self.recipe.data, self._settings(columns)
         files: list[Path] = []
-        with captured() as notes:
+        with captured(self.folder) as notes:
             if recipe.dataset is not None and data is None:
                 frame = load_embedded(recipe.dataset).frame
                 if frame is None:
@@ -153,7 +154,7 @@ class ForecastFlow(Flow):
         # a forecast sees its context only: what is longer than the training part is no matter
         lengths = np.minimum(lengths, known["lengths"][1])
         compared = [name for name in self._compared() if name in series.rows.columns.series]
-        return unlike(known, values, lengths, compared, where)
+        return unlike(known, values, lengths, compared, self.named(where))
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""

@@ -28,7 +28,8 @@ from seqkit.data.roles import as_names
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
-from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+from seqkit.runs.flows.base import Assessment, Flow, Parts, refused, shown_path
+from seqkit.system.notes import captured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ class SeriesFlow(Flow):
         """
         recipe = self.recipe
         files: list[Path] = []
-        with captured() as notes:
+        with captured(self.folder) as notes:
             if recipe.data.dataset is not None:
                 loaded = load_embedded(recipe.data.dataset)
                 train, test = loaded.train, loaded.test
@@ -92,7 +93,8 @@ class SeriesFlow(Flow):
         known = seen(train.values, train.lengths)
         columns = {"features": list(train.features), "seen": known}
         strange = [] if test is None else unlike(
-            known, test.values, test.lengths, test.features, tested
+            known, test.values, test.lengths, test.features,
+            self.named(data or recipe.data.test_path or recipe.data.path or named),
         )  # fmt: skip
         paths = {"train": named, "test": tested}
         return Parts(train, validation, test, notes, files, columns, strange, paths, auto)
@@ -327,7 +329,7 @@ class SeriesFlow(Flow):
             padded = as_padded(sequences, missing=recipe.missing, dtype=None)
             prediction = self._predictions(estimator, padded)
             frame = self._frame(estimator, replace(sequences, y=None), prediction, proba)
-        facts = (sequences.values, sequences.lengths, sequences.features, data)
+        facts = (sequences.values, sequences.lengths, sequences.features, self.named(data))
         return frame, unlike(columns.get("seen"), *facts)
 
     def forecast(self, *args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:

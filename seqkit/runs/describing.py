@@ -22,8 +22,7 @@ from seqkit.data.describing import (
     overlap_in_time,
     shared_runs,
 )
-from seqkit.data.embedded import DATASETS
-from seqkit.data.readers import find_files, read_frame
+from seqkit.data.readers import read_frame
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.init import look_at, recipe_text
 from seqkit.recipe.positions import parse, plain
@@ -31,7 +30,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.runs.flows import flow_of
 
 if TYPE_CHECKING:
-    from seqkit.data.inspect import DataSummary, Wanted
+    from seqkit.data.summaries import DataSummary, Wanted
     from seqkit.recipe.reading import Resolved
 
 __all__ = ["Description", "describe_data", "describe_recipe"]
@@ -82,7 +81,9 @@ def describe_data(data: str, wanted: Wanted) -> Description:
         text = recipe_text(look, Path("recipe.yaml"))
         settings = plain(parse(text, "recipe"))
         others = [name for name in look.features if name != look.target]
-        if look.task == "forecasting" and others:  # a recipe leaves them out at first
+        if (
+            look.task == "forecasting" and others and look.layout == "long"
+        ):  # a recipe leaves them out at first
             settings["data"]["past_covariates"] = others
         described = describe_recipe(read_recipe(settings)).document
     except (DataError, RecipeError) as error:
@@ -230,10 +231,9 @@ def _some(names: list[Any]) -> str:
 
 def _table_findings(look: DataSummary) -> Iterator[dict[str, str]]:
     """Look at rows as they stand in a file."""
-    if look.layout != "long" or look.path in DATASETS:
+    if look.layout not in ("long", "columns") or look.label_from or not look.files:
         return
-    files = find_files(look.path)
-    again = int(read_frame(files).duplicated().sum())
+    again = int(read_frame(look.files).duplicated().sum())
     if again:
         said = f"{again} rows are the same as an earlier one in every column"
         yield _finding("duplicate rows", said, "leave them out of the file")

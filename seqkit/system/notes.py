@@ -47,7 +47,7 @@ def captured(folder: str | os.PathLike[str] = ".") -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             args = record.args if isinstance(record.args, tuple) else ()
             first = args[0] if args else None
-            if not isinstance(first, (str, Path)) or not os.path.isabs(first):
+            if not isinstance(first, (str, Path)) or not os.path.exists(first):
                 said.setdefault(record.getMessage(), (record.getMessage(), {}))
                 return
             # what comes after the first arguments is an example, or a count

@@ -146,8 +146,8 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
 
 def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     """Score a run on its test part, or on a file, beside the baselines."""
-    flow, estimator, _ = _open(Path(run))
-    parts = flow.load(data, estimator)
+    flow, estimator, description = _open(Path(run))
+    parts = flow.load(data, estimator, description["columns"])
     assessment = flow.assess(estimator, parts)
     document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
     return Result(document, _notes(parts.unlike), assessment.document, estimator)

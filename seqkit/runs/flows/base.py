@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
 from seqkit.network.series import stack_units
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from seqkit.data.sequences import Padded
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Assessment", "Flow", "Parts", "refused", "shown_path"]
+__all__ = ["Assessment", "Flow", "Parts", "form_notes", "refused", "shown_path"]
 
 INSTALL = "pip install 'seqkit[baselines]'"
 
@@ -65,6 +66,25 @@ class Parts:
     checked: Any = None
 
 
+T = TypeVar("T")
+
+
+def first_of(columns: Mapping[str, Any]) -> bool | None:
+    """Return whether the day came first in the dates of training; None where that is no matter."""
+    first = str(columns.get("date_form", "")).partition(" first")[0]
+    # runs of earlier versions kept this alone
+    known: bool | None = columns.get("day_first", {"day": True, "month": False}.get(first))
+    return known
+
+
+def form_notes(columns: Mapping[str, Any], form: str, where: str) -> list[str]:
+    """Return a note where dates are written otherwise than those of training."""
+    known = columns.get("date_form", "")
+    if not known or not form or known == form:
+        return []
+    return [f"{where}: dates are read as {form}; those of training were {known}"]
+
+
 @dataclass
 class Assessment:
     """How a fitted model did.
@@ -103,6 +123,37 @@ class Flow:
         """Return how files are named in notes."""
         several = given if isinstance(given, list) else [given]
         return ", ".join(short_path(one, self.folder) for one in several)
+
+    def as_in_training(
+        self, read: Callable[[ReadSettings], T], columns: Mapping[str, Any] | None, where: str
+    ) -> T:
+        """Read a file by the recipe, and day or month first as the file of training was.
+
+        Parameters
+        ----------
+        read : callable
+        columns : mapping or None
+            What is known of those of training.
+        where : str
+            The file, for errors.
+        """
+        said = ReadSettings.of(self.recipe.data)
+        known = None if columns is None else first_of(columns)
+        if known is None or said.day_first is not None or said.date_format is not None:
+            return read(said)
+        try:
+            return read(replace(said, day_first=known))
+        except DataError as error:
+            first, other = ("day", "month") if known else ("month", "day")
+            try:
+                read(replace(said, day_first=not known))
+            except DataError:
+                raise error from None
+            expected = f"{first} first, as those of training were"
+            hint = f"Write them {first} first, or in a form without doubt, as 2024-01-31."
+            raise DataError(
+                explain(where, "the dates", expected, f"{other} first", hint)
+            ) from error
 
     def estimator(self) -> Any:
         """Return the unfitted estimator of the recipe."""

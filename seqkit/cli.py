@@ -19,7 +19,7 @@ from seqkit import __version__
 from seqkit.errors import DataError
 from seqkit.system.collection import collection_paused, collection_rare
 from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json
-from seqkit.system.console import open_streams, say
+from seqkit.system.console import open_streams, say, say_lines
 from seqkit.tasks import TASKS
 
 __all__ = ["cli", "main"]
@@ -64,6 +64,11 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "time": click.option("--time", help="Column of time stamps."),
     "series_id": click.option("--series-id", help="Column that names the series."),
     "task": click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn."),
+    "layout": click.option(
+        "--layout",
+        type=click.Choice(["long", "wide", "columns"]),
+        help="A row a time step, a row a series, or a column a series.",
+    ),
     "raw_text": click.option(
         "--raw-text",
         is_flag=True,
@@ -169,7 +174,7 @@ def check(
     from seqkit.recipe.reading import read_recipe
 
     resolved = read_recipe(recipe, overrides=overrides, seed=seed)
-    lines = [resolved.annotated()] if show else []
+    lines: list[str] = []
     document: dict[str, Any] = {"recipe": str(recipe), "valid": True}
     if show:
         document["settings"] = resolved.as_dict()
@@ -191,7 +196,9 @@ def check(
         return
     if describe:
         found.print()
-    say("\n".join([*lines, f"{recipe}: no errors"]))
+    if show:
+        say(resolved.annotated())
+    say_lines([*lines, f"{recipe}: no errors"])
 
 
 @cli.command(
@@ -199,10 +206,11 @@ def check(
         "seqkit init sales.csv",
         "seqkit init sales.csv --target sales --horizon 6 -o short.yaml",
         "seqkit init airline -o airline.yaml",
+        "seqkit init walks/ -o walks.yaml",
     )
 )
 @click.argument("data", metavar="DATA")
-@_options("target", "time", "series_id", "task")
+@_options("target", "time", "series_id", "task", "layout")
 @click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
 @click.option(
@@ -216,32 +224,51 @@ def check(
 @click.option("--force", is_flag=True, help="Write over a recipe that is there.")
 @_options("quiet")
 def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
-    """Read DATA, a file or an embedded set, and write a commented recipe that runs."""
+    """Read DATA and write a commented recipe that runs.
+
+    DATA is a file, a folder, a pattern in quotes, or the name of an embedded set.
+    """
     from seqkit.recipe.init import write_recipe
 
     with _saying(quiet, f"looking at {data}"):
         text = write_recipe(data, output, **wanted)
     if not quiet:
-        say(text)
+        say_lines(text.splitlines())
 
 
 @cli.command(
     examples=(
         "seqkit describe sales.csv",
+        "seqkit describe recipe.yaml",
         "seqkit describe sales.csv --target sales -o page.html",
     )
 )
 @click.argument("data", metavar="DATA")
-@_options("target", "time", "series_id", "task")
+@_options("target", "time", "series_id", "task", "layout")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write: .html.")
 @_options("json")
 def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> None:
-    """Say what is in DATA, a file or an embedded set: sizes, gaps, duplicates, leaks ..."""
+    """Say what is in DATA: sizes, gaps, classes, duplicates, leaks ...
+
+    DATA is a file, a folder, a pattern in quotes, the name of an embedded set, or a recipe: then
+    its data are read as it says.
+    """
+    if data.endswith((".yaml", ".yml")):
+        from seqkit.recipe.reading import read_recipe
+
+        if given := [name for name, value in wanted.items() if value is not None]:
+            option = f"--{given[0].replace('_', '-')}"
+            raise click.UsageError(f"{option} is for data; {data} is a recipe, which says it.")
+        resolved = read_recipe(data)
     with _saying(as_json, f"reading {data}"):
-        from seqkit.data.inspect import Wanted
         from seqkit.runs import describing
 
-        found = describing.describe_data(data, Wanted(**wanted))
+        if data.endswith((".yaml", ".yml")):
+            found = describing.describe_recipe(resolved)
+        else:
+            from seqkit.data.summaries import Wanted
+
+            found = describing.describe_data(data, Wanted(**wanted))
     if output is not None:
         from seqkit.report.description import write_page
 

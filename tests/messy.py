@@ -166,6 +166,15 @@ UNIX = (HOURS - pd.Timestamp("1970-01-01")) // pd.Timedelta(seconds=1)
 SERIAL = (DAYS - pd.Timestamp("1899-12-30")).days
 SHORT = pd.date_range("2023-03-01", periods=12, freq="D")
 
+GERMAN = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
+          "Oktober", "November", "Dezember"]  # fmt: skip
+FRENCH = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.",
+          "nov.", "déc."]  # fmt: skip
+SPANISH = ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto",
+           "septiembre", "octubre", "noviembre", "diciembre"]  # fmt: skip
+ITALIAN = ["gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic"]
+FINNISH = ["tammikuu", "helmikuu", "maaliskuu", "huhtikuu"]
+
 CASES = (
     # dialects
     Case("plain.csv", "commas, points, ISO dates", text(ISO), DAYS),
@@ -270,6 +279,24 @@ CASES = (
     Case("month_names.csv", "`2015-Jan`", dated("%Y-%b", MONTHS), MONTHS, said=("by name",)),
     Case("name_year.csv", "`Jan 2015`", dated("%b %Y", MONTHS), MONTHS, said=("by name",)),
     Case("name_yy.csv", "`Jan-15`", dated("%b-%y", MONTHS), MONTHS, said=("two digits",)),
+    Case("deutsch.csv", "`5. Januar 2023`",
+         lambda: table([f"{s.day}. {GERMAN[s.month - 1]} {s.year}" for s in DAYS]).encode(), DAYS,
+         said=("by name, year (German)",)),
+    Case("mrz.csv", "`Mrz 15`, Latin-1",
+         text([f"{GERMAN[s.month - 1][:3].replace('Mär', 'Mrz')} {s:%y}" for s in MONTHS], sep=";",
+              decimal=",", head="Monat{}y"), MONTHS, data={"time": "Monat"}, said=("(German)",)),
+    Case("francais.csv", "`1er janv. 2023`, Latin-1",
+         text([f"{s.day}{'er' if s.day == 1 else ''} {FRENCH[s.month - 1]} {s.year}" for s in DAYS],
+              encoding="latin-1", sep=";"), DAYS, said=("(French)", "cp1252")),
+    Case("espanol.csv", "`5 de enero de 2023`",
+         text([f"{s.day} de {SPANISH[s.month - 1]} de {s.year}" for s in DAYS]), DAYS,
+         said=("(Spanish)",)),
+    Case("mese.csv", "year, and month by its Italian name, in two columns",
+         text([f"{s.year},{ITALIAN[s.month - 1]}" for s in MONTHS], head="anno{0}mese{0}y"), MONTHS,
+         data={"time": ["anno", "mese"]}),
+    Case("suomi.csv", "months in a language that is not read",
+         text([f"{s.day}. {FINNISH[s.month - 1]} {s.year}" for s in DAYS]),
+         refused=("suomi.csv:2", "time 'date'", "5. tammikuu 2023", "English, German, French")),
     Case("quarters.csv", "`1990Q3`", text([f"{s.year}Q{s.quarter}" for s in QUARTERS]), QUARTERS,
          said=("quarter",)),
     Case("quarters_dash.csv", "`1990-Q3`", text([f"{s.year}-Q{s.quarter}" for s in QUARTERS]),

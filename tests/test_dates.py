@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from seqkit.data.dates import FORMS, NUMBER_FORMS, more_regular, read_numbers, read_texts
 from seqkit.data.dialect import ReadSettings, find_dialect
+from seqkit.data.months import LANGUAGES, language_of, month_numbers, without_accents
 from seqkit.data.stamps import read_stamps
 from seqkit.data.tables import read_table
 from seqkit.errors import DataError
@@ -104,6 +105,53 @@ def test_two_digits_of_a_year_are_of_one_century():
         stamps = pd.date_range(first, periods=144, freq="MS")
         read = read_texts(pd.Series(stamps.strftime("%b-%y")))
         np.testing.assert_array_equal(read.values, us(stamps), str(last))
+
+
+# What the Unicode CLDR has for abbreviated and full names (release 48).
+CLDR = {
+    "German": "Jan. Feb. März Apr. Mai Juni Juli Aug. Sept. Okt. Nov. Dez. Januar Februar März "
+    "April Mai Juni Juli August September Oktober November Dezember",
+    "French": "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc. janvier février mars "
+    "avril mai juin juillet août septembre octobre novembre décembre",
+    "Spanish": "ene feb mar abr may jun jul ago sept oct nov dic enero febrero marzo abril mayo "
+    "junio julio agosto septiembre octubre noviembre diciembre",
+    "Italian": "gen feb mar apr mag giu lug ago set ott nov dic gennaio febbraio marzo aprile "
+    "maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "Portuguese": "jan. fev. mar. abr. mai. jun. jul. ago. set. out. nov. dez. janeiro fevereiro "
+    "março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "Dutch": "jan feb mrt apr mei jun jul aug sep okt nov dec januari februari maart april mei "
+    "juni juli augustus september oktober november december",
+}
+
+
+@pytest.mark.parametrize("language", some(CLDR))
+@pytest.mark.parametrize("change", [str, str.upper, str.title, without_accents])
+@pytest.mark.parametrize(
+    "form", ["{d}. {m} {y}", "{y}-{m}-{d}", "{d} de {m} de {y}", "{d}/{m}/{y}"]
+)
+def test_months_are_read_in_every_language(language, change, form):
+    names = CLDR[language].split()
+    for twelve in (names[:12], names[12:]):
+        dates = [(d, m, 2010 + i) for i, (d, m) in enumerate([(5, k) for k in range(12)] * 2)]
+        text = pd.Series([form.format(d=d, m=change(twelve[m]), y=y) for d, m, y in dates])
+        read = read_texts(text)
+        meant = us(pd.to_datetime([f"{y}-{m + 1}-{d}" for d, m, y in dates]))
+        np.testing.assert_array_equal(read.values, meant)
+        assert read.form.endswith(f"({language})")
+        if "/" not in form and "." not in "".join(twelve):
+            said = form.replace("{d}", "%d").replace("{m}", "%B").replace("{y}", "%Y")
+            said = said.replace(" de ", " ")
+            np.testing.assert_array_equal(read_texts(text, said).values, meant)
+
+
+def test_no_word_is_two_months():
+    months = {}
+    for language in some(LANGUAGES):
+        for word in CLDR.get(language, "").split():
+            [number] = month_numbers([word])
+            assert months.setdefault(word.lower(), number) == number
+    assert month_numbers(["load"]) is None
+    assert language_of(["5 load 2023", "5 mai 2023"]) is None
 
 
 # --- tables ---------------------------------------------------------------------------------------

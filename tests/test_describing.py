@@ -165,7 +165,12 @@ def test_gaps_far_values_constant_columns_and_duplicate_series_are_found(tmp_pat
     frame = frame.drop(index=[100, 101])
     document = described(frame, tmp_path / "d.csv", "--target", "sold")
     found = {finding["kind"]: finding["what"] for finding in document["findings"]}
-    assert "2 time stamps are absent, in 1 series: b" in found["gaps"]
+    assert "2 time stamps are absent" in found["gaps"]
+    assert "in 1 series: b" in found["gaps"]
+    # they are neither rows nor missing values
+    [sizes] = document["parts"]
+    assert (sizes["rows"], sizes["absent"], sizes["longest"]) == (len(frame), 2, 90)
+    assert {column["missing"] for column in document["columns"]} == {0}
     assert "the farthest is 9999 in series c, step 20" in found["far values"]
     assert found["constant columns"].startswith("price: ")
     assert "1 series of the data part are the same as another" in found["duplicate series"]

@@ -337,3 +337,179 @@ def test_gaps_of_any_series_are_filled_and_said(tmp_path):
     assert resolved.recipe.data.missing == "interpolate"
     assert "3 time stamps are absent" in (tmp_path / "recipe.yaml").read_text()
     assert experiment.dry_run(resolved).document["parameters"] > 0
+
+
+# several files, and a column a series -----------------------------------------------------------
+
+
+def recordings(folder: Path, name: str, n: int = 12, header: bool = True) -> list[Path]:
+    """Write files of one series each, `name` of which has the number and the class."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for i in range(n):
+        kind = ("rest", "run")[i % 2]
+        path = folder / name.format(kind=kind, i=i)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pd.DataFrame(rng.normal(i % 2, 1, (20 + i % 3, 2)), columns=["ax", "ay"])
+        table.to_csv(path, index=False, header=header, sep=";", decimal=",")
+        paths.append(path)
+    return paths
+
+
+SETS = {
+    "a folder a class": "set/{kind}/{i:02}.csv",
+    "names with the class": "set/s{i}_{kind}_{i:02}.csv",
+    "the class first": "set/{kind}{i:03}.csv",
+    "folders of parts": "set/train/{kind}/{i:02}.csv",
+}
+
+
+@pytest.mark.parametrize("name", some(SETS))
+def test_files_of_one_series_each(name, tmp_path):
+    from seqkit.runs.flows import check_data
+
+    recordings(tmp_path, SETS[name])
+    if name == "folders of parts":
+        recordings(tmp_path, "set/test/{kind}/{i:02}.csv", 6)
+    said = write_recipe(tmp_path / "set", tmp_path / "recipe.yaml")
+    resolved = read_recipe(tmp_path / "recipe.yaml")
+    data = resolved.recipe.data
+    assert (resolved.recipe.task, data.layout, data.target) == ("classification", "long", None)
+    assert data.label_from == "folder" if "folder" in name else data.label_from.regex
+    assert (data.test_path is not None) == (name == "folders of parts")
+    assert "12 series of 20 to 22 steps, 2 numeric columns, 2 classes" in said
+    # how they are written is said once, of all
+    [line] = [line for line in said.splitlines() if "semicolons; decimal commas" in line]
+    assert " and 11 more: read with" in line
+    counts = "rest (6), run (6)" if data.test_path else "rest (5), run (5)"
+    assert check_data(resolved)["classes"] == counts
+
+
+@pytest.mark.parametrize("beside", ["labels.csv", "more/labels.csv"])
+def test_labels_in_a_table_beside_the_files(beside, tmp_path, monkeypatch):
+    from seqkit.runs.flows import check_data
+
+    folder = "set/more" if "more" not in beside else "set"
+    names = [path.name for path in recordings(tmp_path, f"{folder}/rec{{i:02}}.csv")]
+    if "more" in beside:
+        (tmp_path / "set" / "more").mkdir()
+        beside = "labels.csv"
+    table = pd.DataFrame({"who": "me", "recording": names, "label": ["rest", "run"] * 6})
+    table.to_csv(tmp_path / "set" / beside, index=False)
+    write_recipe(tmp_path / "set", tmp_path / "recipe.yaml")
+    monkeypatch.chdir("/")  # the table is found beside the recipe
+    resolved = read_recipe(tmp_path / "recipe.yaml")
+    label = resolved.recipe.data.label_from
+    assert (label.file, label.label) == ("recording", "label")
+    assert check_data(resolved)["classes"] == "rest (5), run (5)"
+
+
+def test_files_that_are_one_table(tmp_path):
+    frame = stamped("D", 400, season=7)
+    (tmp_path / "years").mkdir()
+    for year, part in frame.groupby(frame["when"].dt.year):
+        part.to_csv(tmp_path / "years" / f"sales_{year}.csv", index=False)
+    for data in (tmp_path / "years", tmp_path / "years" / "*.csv"):
+        said = write_recipe(data, tmp_path / "recipe.yaml", force=True)
+        assert "1 series of 400 steps" in said
+        rows = read_recipe(tmp_path / "recipe.yaml").recipe.data.path
+        assert rows == str(tmp_path / "years" / "*.csv")
+    frame[:100].to_csv(tmp_path / "years" / "again.csv", index=False)
+    with pytest.raises(
+        DataError, match=r"3 files in which the same stamps stand.*To forecast each"
+    ):
+        write_recipe(tmp_path / "years", tmp_path / "recipe.yaml", force=True)
+
+
+def test_folders_that_cannot_be_one_set_say_why(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "notes.docx").write_text("x")
+    with pytest.raises(DataError, match=r"must be a file that can be read.*'.docx': 1"):
+        write_recipe(tmp_path / "set", tmp_path / "recipe.yaml")
+    months().to_csv(tmp_path / "set" / "a.csv", index=False)
+    months().to_parquet(tmp_path / "set" / "b.parquet")
+    with pytest.raises(DataError, match=r"got '1 .csv, 1 .parquet'. Name a pattern: .*\*\.csv"):
+        write_recipe(tmp_path / "set", tmp_path / "recipe.yaml")
+    months().rename(columns={"sales": "other"}).to_csv(tmp_path / "set" / "c.csv", index=False)
+    with pytest.raises(DataError, match="columns must be those of"):
+        write_recipe(tmp_path / "set" / "*.csv", tmp_path / "recipe.yaml")
+
+
+GERMAN = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
+          "Oktober", "November", "Dezember"]  # fmt: skip
+
+
+def products(n: int = 72) -> pd.DataFrame:
+    """Sales by product, a column each."""
+    t = np.arange(n)
+    stamps = pd.date_range("2015-01-01", periods=n, freq="MS")
+    wave = np.sin(2 * np.pi * t / 12)
+    return pd.DataFrame({
+        "Monat": [f"{GERMAN[s.month - 1]} {s.year}" for s in stamps],
+        "Stühle": np.round(1500 + 10 * t + 200 * wave, 2),
+        "Tische": np.round(2500 - 5 * t + 300 * wave, 2),
+        "Lampen": np.round(800 + t + 100 * wave, 2),
+    })  # fmt: skip
+
+
+def test_a_column_a_series(tmp_path):
+    from seqkit.runs.flows import flow_of
+
+    frame = products()
+    text = frame.to_csv(index=False, sep=";", decimal=",")
+    (tmp_path / "umsatz.csv").write_bytes(f"Umsatz in EUR;;;\n{text}".encode("cp1252"))
+    said = write_recipe(tmp_path / "umsatz.csv", tmp_path / "recipe.yaml")
+    for words in ("semicolons; decimal commas; encoding cp1252", "left out ('Umsatz in EUR')",
+                  "(German): Januar 2015 is 2015-01-01", "name it: --target",
+                  "forecasting: 3 series of 72 steps"):  # fmt: skip
+        assert words in said
+    recipe = read_recipe(tmp_path / "recipe.yaml").recipe
+    assert (recipe.data.layout, recipe.data.target, recipe.data.time) == ("columns", None, "Monat")
+    assert (recipe.evaluate.season, recipe.forecast.horizon) == (12, 12)
+    rows = flow_of(read_recipe(tmp_path / "recipe.yaml")).load().test.rows
+    assert rows.ids.tolist() == ["Stühle", "Tische", "Lampen"]
+    np.testing.assert_array_equal(rows.values[:, 0], frame.iloc[:, 1:].to_numpy().T.ravel())
+    # the user knows better
+    write_recipe(tmp_path / "umsatz.csv", tmp_path / "one.yaml", target="Tische")
+    one = read_recipe(tmp_path / "one.yaml").recipe
+    assert (one.data.layout, one.data.target) == ("long", "Tische")
+    write_recipe(tmp_path / "umsatz.csv", tmp_path / "long.yaml", layout="long")
+    assert read_recipe(tmp_path / "long.yaml").recipe.data.target == "Lampen"
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["store_1", "store_2"], True),
+        (["umsatz_nord", "umsatz_sued"], True),
+        (["north", "south", "east"], True),
+        (["sold", "price", "stock"], False),
+        (["temperature", "humidity", "wind"], False),
+        (["north", "y", "south"], False),
+        (["north", "south"], False),  # two of anything are no evidence
+    ],
+)
+def test_columns_are_series_where_they_are_alike(names, columns, tmp_path):
+    days = pd.date_range("2024-01-01", periods=90)
+    values = np.random.default_rng(0).integers(20, 60, (90, len(names)))
+    frame = pd.DataFrame(values, columns=names)
+    frame.insert(0, "date", days)
+    recipe = written(frame, tmp_path)[0].recipe
+    assert recipe.data.layout == ("columns" if columns else "long")
+    measured = frame.assign(**{names[0]: frame[names[0]] + np.pi}).rename(
+        columns={name: f"{name[::-1]}q" for name in names}
+    )
+    recipe = written(measured, tmp_path, force=True)[0].recipe
+    assert recipe.data.layout == "long" or "_" in names[0]
+
+
+def test_a_table_that_is_turned_says_how_to_turn_it(tmp_path):
+    frame = products().set_index("Monat").T.rename_axis("product").reset_index()
+    words = r"got columns that are stamps: Januar 2015, .*set_index\('product'\)\.T"
+    with pytest.raises(DataError, match=words):
+        written(frame, tmp_path)
+
+
+def test_a_constant_column_is_not_what_is_forecast(tmp_path):
+    resolved, _ = written(months().assign(price=9.99), tmp_path)
+    assert resolved.recipe.data.target == "sales"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqkit import SequenceClassifier, SequenceForecaster
+from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, load_run, run
 from seqkit.data import paths
 from seqkit.data.files import LIMITS
 from seqkit.data.frames import panel_from_frame
@@ -287,3 +287,135 @@ def test_a_forecaster_takes_entries_of_gluonts():
     assert forecast["unique_id"].tolist() == ["a"] * 3 + ["b"] * 3
     assert forecast["ds"].iloc[0] == pd.Timestamp("2024-02-10")
     assert len(model.forecast(entries[:1])) == 3
+
+
+ROLES = {"series_id": "trial", "time": "step", "target": "kind"}
+
+
+def kinds_of(long, y):
+    return long.assign(kind=long["trial"].map(dict(zip(long["trial"].unique(), y, strict=True))))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_estimators_take_long_frames_as_the_arrays_they_hold(library):
+    import polars as pl
+
+    arrays, y, long = labelled()
+    frame = kinds_of(long, y)
+    given = {
+        "pandas": lambda table: table,
+        "polars": pl.from_pandas,
+        "pyarrow": lambda table: pl.from_pandas(table).to_arrow(),
+    }[library]
+    settings = {"units": 2, "epochs": 2, "random_state": 0}
+    expected = SequenceClassifier(**settings).fit(arrays, y).predict_proba(arrays)
+    model = SequenceClassifier(**settings, **ROLES).fit(given(frame))
+    np.testing.assert_array_equal(model.predict_proba(given(frame)), expected)
+    assert model.feature_names_in_.tolist() == ["ax", "ay"]
+    # columns in another order, others beside them, and no target
+    other = frame[["ay", "trial", "ax", "step"]].assign(noise=0.0)
+    np.testing.assert_array_equal(model.predict_proba(given(other)), expected)
+    # the order in which series first appear, whatever the order of their rows
+    mixed = frame.sort_values(["step", "trial"], kind="stable")
+    order = [int(name[1:]) for name in mixed["trial"].unique()]
+    np.testing.assert_array_equal(model.predict_proba(given(mixed)), expected[order])
+    assert model.score(given(mixed)) == np.mean(model.predict(given(frame)) == y)
+    by_level = SequenceClassifier(**settings, target="kind")
+    if library == "pandas":
+        indexed = frame.set_index(["trial", "step"])
+        np.testing.assert_array_equal(by_level.fit(indexed).predict_proba(indexed), expected)
+    nixtla = given(frame.rename(columns={"trial": "unique_id", "step": "ds"}))
+    np.testing.assert_array_equal(by_level.fit(nixtla).predict_proba(nixtla), expected)
+
+
+def test_labels_beside_a_long_frame_are_those_of_its_series():
+    _arrays, y, long = labelled()
+    settings = {"units": 2, "epochs": 2, "random_state": 0, "series_id": "trial", "time": "step"}
+    expected = SequenceClassifier(**settings).fit(long, y).predict_proba(long)
+    named = pd.Series(y, index=long["trial"].unique()).sample(frac=1, random_state=1)
+    model = SequenceClassifier(**settings).fit(long, named)
+    np.testing.assert_array_equal(model.predict_proba(long), expected)
+    assert model.score(long, named) == model.score(long, y)
+    for wrong, words in (
+        (named.rename("trial_{}".format), "indexed by the names of the series, \\['t0'"),
+        (kinds_of(long, y)["kind"], "one for each of 12 series; got .* name it with target"),
+        (None, "target must be known"),
+    ):
+        with pytest.raises(DataError, match=words):
+            SequenceClassifier(**settings).fit(long, wrong)
+    with pytest.raises(DataError, match="y must be left out where target names a column"):
+        SequenceClassifier(**settings, target="kind").fit(kinds_of(long, y), y)
+
+
+def test_several_numbers_of_a_long_frame_are_learned_together():
+    arrays, _y, long = labelled()
+    sums = np.stack([np.r_[len(a), a.sum()] for a in arrays])
+    frame = long.assign(**dict(zip("uv", sums[[int(n[1:]) for n in long["trial"]]].T, strict=True)))
+    settings = {"units": 2, "epochs": 2, "random_state": 0}
+    model = SequenceRegressor(**settings, series_id="trial", time="step", target=["u", "v"])
+    expected = SequenceRegressor(**settings).fit(arrays, sums).predict(arrays)
+    np.testing.assert_array_equal(model.fit(frame).predict(frame), expected)
+    assert model.feature_names_in_.tolist() == ["ax", "ay"]
+    held = SequenceRegressor(**settings, series_id="trial", time="step", target=["u", "v"])
+    held.fit(frame, validation_data=(frame,))
+    assert "val_loss" in held.history_
+
+
+def test_a_column_of_labels_in_a_frame_of_a_row_a_series():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 7)), np.array(["a", "b"] * 6)
+    frame = pd.DataFrame(X, columns=[f"t{i}" for i in range(7)]).assign(kind=y)
+    settings = {"units": 2, "epochs": 2, "random_state": 0}
+    expected = SequenceClassifier(**settings).fit(X, y).predict_proba(X)
+    model = SequenceClassifier(**settings, target="kind").fit(frame)
+    for other in (frame, frame.drop(columns="kind")):
+        np.testing.assert_array_equal(model.predict_proba(other), expected)
+
+
+def test_frames_that_cannot_be_read_say_what_to_do():
+    _arrays, y, long = labelled()
+    frame = kinds_of(long, y).reset_index(drop=True)
+    empty, changed = frame.copy(), frame.copy()
+    empty.loc[3, "ax"] = np.nan
+    changed.loc[3, "kind"] = "b"
+    settings = {"units": 2, "epochs": 1}
+    for data, roles, words in (
+        (frame[::-1], {}, "time 'step' must be ascending within series 't11'"),
+        (empty, {}, "series 't0', step 3, feature 'ax'"),
+        (changed, {}, "target 'kind' must be the same in every row of series 't0'"),
+        (frame, {"target": "kin"}, "did you mean 'kind'"),
+        (frame, {"series_id": "trail"}, "did you mean 'trial'"),
+        (frame, {"series_id": None}, "series_id must be named beside time"),
+    ):
+        with pytest.raises(DataError, match=words):
+            SequenceClassifier(**settings, **{**ROLES, **roles}).fit(data)
+    with pytest.raises(TypeError, match=r"column 'trial' must be of numbers.* with series_id"):
+        SequenceClassifier(**settings).fit(frame, y)
+    model = SequenceClassifier(**settings, **ROLES).fit(frame)
+    with pytest.raises(DataError, match="features must be a column of the file"):
+        model.predict(frame.drop(columns="ay"))
+
+
+@pytest.mark.parametrize("name", ["SequenceClassifier", "SequenceForecaster"])
+def test_an_argument_that_fit_has_not_got_is_said_to_be_a_setting(name):
+    model = {
+        "SequenceClassifier": SequenceClassifier(),
+        "SequenceForecaster": SequenceForecaster(context_length=3, horizon=1),
+    }[name]
+    frame = columns()
+    with pytest.raises(TypeError, match=rf"It is a setting: {name}\(time=\.\.\.\)\.fit\(X\)"):
+        model.fit(frame, time="date")
+    with pytest.raises(TypeError, match="did you mean 'sample_weight'"):
+        model.fit(frame, sample_wieght=None)
+
+
+def test_a_run_predicts_the_frame_that_its_file_holds(tmp_path):
+    _arrays, y, long = labelled(30)
+    frame = kinds_of(long, y)
+    frame.to_csv(tmp_path / "walks.csv", index=False)
+    recipe = {"task": "classification", "seed": 0,
+              "data": {"path": str(tmp_path / "walks.csv"), **ROLES, "layout": "long"},
+              "model": {"units": 2}, "train": {"epochs": 1}}  # fmt: skip
+    estimator = load_run(run(recipe, out=tmp_path, name="a").document["run"])
+    again = estimator.predict_proba(read_sequences(tmp_path / "walks.csv", **ROLES))
+    np.testing.assert_array_equal(estimator.predict_proba(frame), again)

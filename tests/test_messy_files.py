@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from seqkit import SequenceForecaster, backtest, run
 from seqkit.data.inspect import inspect_data
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.reading import read_recipe
-from seqkit.runs.experiment import forecast
+from seqkit.runs.experiment import evaluate, forecast, predict
 from seqkit.runs.flows import flow_of
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
@@ -110,6 +111,65 @@ def test_a_file_that_follows_is_read_as_that_of_training(tmp_path):
     forecast(folder, data=str(tmp_path / "next.csv"), output=tmp_path / "forecast.csv")
     table = pd.read_csv(tmp_path / "forecast.csv", parse_dates=["date"])
     assert table["date"].tolist() == [pd.Timestamp("2023-03-06"), pd.Timestamp("2023-03-07")]
+
+
+def days(start, n, form):
+    stamps = pd.date_range(start, periods=n, freq="D")
+    return pd.DataFrame({"date": stamps.strftime(form), "y": 10 + np.sin(np.arange(n))})
+
+
+def said_of_dates(result):
+    return [note for note in result.document["notes"] if "dates are read" in note]
+
+
+@pytest.mark.parametrize("first", ["day", "month"])
+def test_dates_are_read_as_those_of_training_or_contradict_them(first, tmp_path):
+    forms = {"day": "%d/%m/%Y", "month": "%m/%d/%Y"}
+    other = forms["month" if first == "day" else "day"]
+    days("2023-01-05", 48, forms[first]).to_csv(tmp_path / "train.csv", index=False)
+    # twelve days that are twelve months in the other reading
+    days("2023-03-01", 12, forms[first]).to_csv(tmp_path / "same.csv", index=False)
+    days("2023-03-10", 12, other).to_csv(tmp_path / "other.csv", index=False)
+    days("2023-03-01", 12, "%Y-%m-%d").to_csv(tmp_path / "iso.csv", index=False)
+    folder = run(recipe(tmp_path / "train.csv"), out=tmp_path / "runs", name="a").document["run"]
+    for command in (
+        lambda name: evaluate(folder, str(tmp_path / name)),
+        lambda name: forecast(folder, str(tmp_path / name)),
+        lambda name: predict(folder, str(tmp_path / name), tmp_path / "out.csv"),
+    ):
+        assert not said_of_dates(command("same.csv"))
+        [note] = said_of_dates(command("iso.csv"))
+        assert note.endswith(f"iso.csv: dates are read as ISO 8601; those of training were {first} "
+                             "first")  # fmt: skip
+        with pytest.raises(DataError, match=rf"other\.csv: the dates must be {first} first, as"):
+            command("other.csv")
+    table = json.loads(json.dumps(forecast(folder, str(tmp_path / "same.csv")).document))
+    assert table["forecast"][0]["date"].startswith("2023-03-13")
+
+
+def test_labelled_series_are_read_as_those_of_training(tmp_path):
+    def trials(start, n, form):
+        parts = [days(start, n, form).assign(trial=i, kind="ab"[i % 2]) for i in range(12)]
+        return pd.concat(parts).assign(y=lambda table: table["y"] + (table["kind"] == "b"))
+
+    trials("2023-01-05", 20, "%d/%m/%Y").to_csv(tmp_path / "train.csv", index=False)
+    trials("2023-03-01", 12, "%d/%m/%Y").to_csv(tmp_path / "same.csv", index=False)
+    trials("2023-03-10", 12, "%m/%d/%Y").to_csv(tmp_path / "other.csv", index=False)
+    settings = {
+        "task": "classification",
+        "data": {"path": str(tmp_path / "train.csv"), "series_id": "trial", "time": "date",
+                 "target": "kind"},
+        "model": {"units": 2}, "train": {"epochs": 1}, "evaluate": {"baselines": ["majority"]},
+    }  # fmt: skip
+    folder = run(settings, out=tmp_path / "runs", name="a").document["run"]
+    assert not said_of_dates(evaluate(folder, str(tmp_path / "same.csv")))
+    assert not said_of_dates(predict(folder, str(tmp_path / "same.csv"), tmp_path / "o.csv"))
+    for command in (
+        lambda name: evaluate(folder, str(tmp_path / name)),
+        lambda name: predict(folder, str(tmp_path / name), tmp_path / "o.csv"),
+    ):
+        with pytest.raises(DataError, match="the dates must be day first, as those of training"):
+            command("other.csv")
 
 
 def test_days_that_are_absent_are_scored_as_days_without_a_value(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.dates import more_regular
+from seqkit.data.months import month_numbers, without_accents
 from seqkit.data.numbers import floats
 from seqkit.data.stamps import (
     UNIT,
@@ -27,14 +28,14 @@ __all__ = ["PARTS", "joined_stamps", "part_of", "time_of_day", "with_stamps"]
 
 # What a column holds, by words of its name; the smallest and the largest number it may be.
 PARTS: dict[str, tuple[tuple[str, ...], int, int]] = {
-    "year": (("year", "yr", "yyyy", "jahr"), 1600, 2262),
-    "quarter": (("quarter", "qtr", "q", "quartal"), 1, 4),
-    "month": (("month", "mon", "mm", "monat"), 1, 12),
-    "week": (("week", "wk", "isoweek", "kw"), 1, 53),
-    "day": (("day", "dom", "dd", "tag"), 1, 31),
-    "hour": (("hour", "hr", "hh", "stunde"), 0, 24),
-    "minute": (("minute", "min"), 0, 59),
-    "second": (("second", "sec"), 0, 59),
+    "year": (("year", "yr", "yyyy", "jahr", "annee", "ano", "anno", "jaar"), 1600, 2262),
+    "quarter": (("quarter", "qtr", "q", "quartal", "trimestre", "kwartaal"), 1, 4),
+    "month": (("month", "mon", "mm", "monat", "mois", "mes", "mese", "maand"), 1, 12),
+    "week": (("week", "wk", "isoweek", "kw", "woche", "semaine", "semana", "settimana"), 1, 53),
+    "day": (("day", "dom", "dd", "tag", "jour", "dia", "giorno", "dag"), 1, 31),
+    "hour": (("hour", "hr", "hh", "stunde", "heure", "hora", "ora", "uur"), 0, 24),
+    "minute": (("minute", "min", "minuto", "minuut"), 0, 59),
+    "second": (("second", "sec", "sekunde", "seconde", "segundo", "secondo"), 0, 59),
 }
 LENGTHS = {"hour": 3600, "minute": 60, "second": 1}  # seconds
 
@@ -47,7 +48,7 @@ def part_of(name: str) -> str | None:
     >>> part_of("Year"), part_of("obs_month"), part_of("load")
     ('year', 'month', None)
     """
-    words = re.split(r"[^a-z]+", name.lower())
+    words = re.split(r"[^a-z]+", without_accents(name))
     return next((part for part, row in PARTS.items() if set(row[0]) & set(words)), None)
 
 
@@ -145,17 +146,12 @@ def time_of_day(column: pd.Series) -> np.ndarray | None:
 
 def _numbers(column: pd.Series, part: str, where: str) -> np.ndarray:
     """Return a part of a stamp as whole numbers within its bounds."""
-    import pandas as pd
-
     _, low, high = PARTS[part]
     numbers = floats(column)
     if numbers.isna().any() and part in ("quarter", "week", "month"):
         text = column.astype("str").str.strip()
-        if part == "month":
-            for form in ("%b", "%B"):
-                dates = pd.to_datetime(text.str.rstrip("."), format=form, errors="coerce")
-                if not dates.isna().any():
-                    return dates.dt.month.to_numpy()
+        if part == "month" and (months := month_numbers(text.tolist())) is not None:
+            return np.array(months, np.int64)
         numbers = floats(text.str.strip("QqWw"))
     values = numbers.to_numpy(dtype=np.float64)
     bad = ~((values >= low) & (values <= high) & (values == np.floor(values)))

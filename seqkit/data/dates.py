@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from seqkit.data.months import english_months, language_of
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class DateForm:
         return self.name.partition(" first")[0] if " first" in self.name else ""
 
 
-_MONTH = r"[A-Za-z]{3,9}\.?"
+_MONTH = r"[^\W\d_]{3,12}\.?"
 _D, _Y2, _Y4 = r"\d{1,2}", r"\d{2}", r"\d{4}"
 
 
@@ -282,6 +284,8 @@ def is_date_text(texts: Any) -> bool:
     (True, False)
     """
     cells = [str(text).strip() for text in texts if str(text).strip()][:SAMPLE]
+    if (language := language_of(cells)) is not None:
+        cells = [english_months(cell, language) for cell in cells]
     form = "|".join(f"(?:{form.pattern})".replace(r"\1", "[-/.]") for form in FORMS)
     other = (
         r"\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2,4}"
@@ -317,13 +321,19 @@ def read_texts(
 
     text = column.where(column.notna(), None).astype("str").str.strip()
     known = text[column.notna().to_numpy() & (text != "").to_numpy()]
+    places = np.unique(np.linspace(0, max(len(known) - 1, 0), SAMPLE).astype(int))[: len(known)]
+    language = language_of(known.iloc[places].tolist())
+    if language not in (None, "English"):
+        full = "%B" in (date_format or "")
+        text = text.map(partial(english_months, language=language, full=full), na_action="ignore")
+        read = read_texts(text, date_format, day_first)
+        return read._replace(form=f"{read.form} ({language})" if read.form else "")
     if date_format is not None:
         _check_format(date_format)
         values, zone = _parsed(text, date_format, "%z" in date_format)
         return DateReading(values, zone, date_format)
     if not len(known):
         return DateReading(np.full(len(text), np.datetime64("NaT"), UNIT), None, "")
-    places = np.unique(np.linspace(0, len(known) - 1, SAMPLE).astype(int))
     sample = known.iloc[places].tolist()
     readings: list[tuple[DateForm, np.ndarray, str | None]] = []
     best = DateReading(np.full(len(text), np.datetime64("NaT"), UNIT), None, "")

@@ -54,6 +54,8 @@ class SeriesPart:
     y : ndarray or None
         Labels or numbers, one a series.
     times : ndarray of shape (n_rows,) or None
+    absent : int
+        Rows that stand for time stamps that are absent; none of their values is counted as missing.
     """
 
     name: str
@@ -63,6 +65,7 @@ class SeriesPart:
     ids: Sequence[Any]
     y: Any = None
     times: Any = None
+    absent: int = 0
 
     @property
     def lengths(self) -> Ints:
@@ -149,7 +152,7 @@ def column_facts(part: SeriesPart, each: bool = False) -> list[ColumnFacts]:
         low = middle = high = float("nan")
         if len(known):
             low, middle, high = (float(of(known)) for of in (np.min, np.median, np.max))
-        missing, distinct = int(np.isnan(column).sum()), len(np.unique(known))
+        missing, distinct = int(np.isnan(column).sum()) - part.absent, len(np.unique(known))
         far = int(np.count_nonzero(z))
         facts.append(ColumnFacts(name, missing, distinct, low, middle, high, far, worst))
     return facts

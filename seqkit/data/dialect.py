@@ -380,7 +380,7 @@ def _say(path: Path, found: Dialect, above: list[str], stated: bool) -> None:
             ", ..." if len(found.columns) > 4 else ""))  # fmt: skip
     titles = [line for line in above[stated:] if line.strip() and line[0] != "#"]
     if titles:
-        text = titles[0].strip()
+        text = titles[0].strip().strip(found.separator).strip()
         many = f"{len(titles)} lines" if len(titles) > 1 else "the line"
         words.append(f"{many} above the table left out ({text[:40]!r})")
     if found.comments or any(line[:1] == "#" for line in above):

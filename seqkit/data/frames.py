@@ -34,6 +34,7 @@ __all__ = [
     "panel_from_frame",
     "rows_of_arrays",
     "rows_of_frame",
+    "with_index",
 ]
 
 
@@ -128,7 +129,7 @@ def rows_of_frame(
             roles["series_id"], time = first, second
     time = time if like is None else like.time
     if time is None or isinstance(time, str):
-        table = _with_index(table, time)
+        table = with_index(table, time)
     table, time = with_stamps(table, time, where)
     notes: list[str] = []
     if like is None:
@@ -315,7 +316,7 @@ def as_pandas(frame: Any, where: str) -> pd.DataFrame:
         raise TypeError(explain(where, "data", expected, type(frame).__name__)) from error
 
 
-def _with_index(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
+def with_index(frame: pd.DataFrame, time: str | None) -> pd.DataFrame:
     """Return a frame with what its index holds, names or stamps, as columns."""
     index: Any = frame.index
     if index.nlevels == 2 and None in index.names:  # sktime's panels may have no names

@@ -14,16 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.date_parts import joined_stamps, part_of, time_of_day
+from seqkit.data.months import without_accents
 from seqkit.data.stamps import Stamps, looks_dated, read_stamps
 from seqkit.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GuessedRoles", "guess_roles"]
+__all__ = [
+    "TARGET_NAMES",
+    "GuessedRoles",
+    "columns_are_series",
+    "guess_roles",
+    "name_rank",
+]
 
-TIME_NAMES = ("ds", "time", "timestamp", "datetime", "date", "month", "day", "year", "week", "hour",
-              "step", "timestep", "cycle", "frame", "t")  # fmt: skip
+TIME_NAMES = ("ds", "time", "timestamp", "datetime", "date", "datum", "fecha", "data", "month",
+              "monat", "mois", "mes", "mese", "maand", "day", "tag", "year", "jahr", "annee",
+              "ano", "anno", "jaar", "week", "hour", "step", "timestep", "cycle", "frame",
+              "t")  # fmt: skip
 COUNTER_NAMES = (
     "ds",
     "time",
@@ -39,7 +48,17 @@ COUNTER_NAMES = (
 SERIES_NAMES = ("unique_id", "series_id", "series", "id", "trial", "subject", "patient", "unit",
                 "engine", "machine", "sensor", "meter", "store", "item", "recording", "session",
                 "case")  # fmt: skip
+# Words of what is measured: columns that have them are different quantities.
+QUANTITIES = frozenset(re.findall(r"\w+", """
+price cost rate temp temperature humidity pressure wind rain snow sun speed load demand volume
+open high low close sales sold revenue quantity count power voltage current promo discount
+holiday weekday month year day preis kosten menge umsatz temperatur druck prix cout quantite
+precio coste cantidad prezzo costo quantita preco custo quantidade prijs aantal
+"""))  # fmt: skip
 TARGET_NAMES = ("target", "label", "class", "y", "rul", "outcome", "activity", "fault")
+
+
+ALIKE = 100  # times that the medians of columns of one quantity differ by at most
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,7 @@ def guess_roles(
     fail: Callable[[str], Any],
     given_time: str | None = None,
     given_series: str | None = None,
+    layout: str | None = None,
 ) -> GuessedRoles:
     """Guess which column of a table is which; the rules are those of `inspect.inspect_data`.
 
@@ -100,6 +120,8 @@ def guess_roles(
         Raises of a column, by name, why it cannot be read as stamps.
     given_time, given_series : str or None
         Columns of time and of series, as the user named them.
+    layout : {"long", "wide", "columns"} or None
+        As the user named it.
     """
     import pandas as pd
 
@@ -117,7 +139,8 @@ def guess_roles(
     if len(times) > 1:
         series = frame.drop(columns=list(times)).assign(**{"_".join(times): _values(stamps)})
     time = "_".join(times) or None
-    layout = _find_layout(frame, numeric, time, target, reasons)
+    if layout is None:
+        layout = _find_layout(frame, numeric, time, target, reasons)
     if layout == "wide":
         times, time, stamps = (), None, None
         reasons["time"] = "in the wide layout the columns are the steps"
@@ -147,9 +170,9 @@ def _values(stamps: Stamps | None) -> np.ndarray:
     return stamps.values
 
 
-def _named(column: str, names: Sequence[str]) -> int | None:
+def name_rank(column: str, names: Sequence[str]) -> int | None:
     """Return the index of the first of `names` that is a word of a column's name, or None."""
-    words = re.split(r"[^a-z0-9]+", column.lower())
+    words = re.split(r"[^a-z0-9]+", without_accents(column))
     for rank, name in enumerate(names):
         if column.lower() == name or name in words:
             return rank
@@ -171,12 +194,12 @@ def _find_time(
             continue
         if kinds.is_numeric_dtype(column.dtype):
             read = read_stamps(column)
-            if read.form and _named(name, TIME_NAMES) is not None:
+            if read.form and name_rank(name, TIME_NAMES) is not None:
                 dates[name] = read
                 continue
             with np.errstate(invalid="ignore"):  # of infinities
                 steps = np.diff(column.to_numpy(dtype=np.float64))
-            named = _named(name, COUNTER_NAMES) is not None and 10 * (steps > 0).sum() > 9 * len(
+            named = name_rank(name, COUNTER_NAMES) is not None and 10 * (steps > 0).sum() > 9 * len(
                 steps
             )
             if steps.size and (named or (index == 0 and steps[0] > 0 and np.ptp(steps) == 0)):
@@ -190,7 +213,7 @@ def _find_time(
     for found, why in ((dates, "holds dates"), (counters, "is a number that ascends")):
         if found:
             last = len(TIME_NAMES)
-            ranks = [last if (r := _named(name, TIME_NAMES)) is None else r for name in found]
+            ranks = [last if (r := name_rank(name, TIME_NAMES)) is None else r for name in found]
             best = list(found)[int(np.argmin(ranks))]
             form = f", {found[best].form}" if found[best].form not in ("", "ISO 8601") else ""
             reasons["time"] = f"{best!r} {why}{form}"
@@ -271,7 +294,7 @@ def _series_columns(
         column = frame[name]
         if name in (time, target) or column.isna().any():
             continue
-        rank = _named(name, SERIES_NAMES)
+        rank = name_rank(name, SERIES_NAMES)
         if pd.api.types.is_float_dtype(column.dtype):
             continue
         count = column.nunique()
@@ -299,7 +322,7 @@ def _row_names(
     """Return the columns of a wide table that could name its rows."""
     candidates = []
     for name in frame.columns:
-        identifier = name not in numeric or _named(name, SERIES_NAMES) is not None
+        identifier = name not in numeric or name_rank(name, SERIES_NAMES) is not None
         if name != target and identifier and frame[name].is_unique and len(frame) > 1:
             candidates.append(name)
     if candidates:
@@ -315,7 +338,7 @@ def _find_target(
     reasons: dict[str, str],
 ) -> str | None:
     free = [c for c in frame.columns if c not in taken]
-    named = [(rank, c) for c in free if (rank := _named(c, TARGET_NAMES)) is not None]
+    named = [(rank, c) for c in free if (rank := name_rank(c, TARGET_NAMES)) is not None]
     if named:
         reasons["target"] = f"{min(named)[1]!r} is named like one"
         return min(named)[1]
@@ -327,8 +350,44 @@ def _find_target(
         reasons["target"] = "no column is named like one: name it"
         return None
     numbers = [c for c in free if c in numeric]
+    numbers = [c for c in numbers if frame[c].nunique() > 1] or numbers
     if numbers:
         reasons["target"] = f"{numbers[-1]!r} is the last numeric column"
         return numbers[-1]
     reasons["target"] = "no numeric column is left"
     return None
+
+
+def columns_are_series(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """Return why every one of some columns of numbers seems to be a series, or None.
+
+    As people keep sales by product or visitors by place: the columns are named alike, or hold
+    numbers of one kind and size and none of them is named as a quantity.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns_are_series(pd.DataFrame({"shop_1": [5, 6], "shop_2": [7, 9]}), ["shop_1", "shop_2"])
+    '2 columns named alike: shop_1, shop_2'
+    >>> columns_are_series(pd.DataFrame({"sales": [5, 6], "price": [7, 9]}), ["sales", "price"])
+    """
+    if len(names) < 2 or any(name_rank(name, TARGET_NAMES) is not None for name in names):
+        return None
+    plain = [without_accents(name) for name in names]
+    words = [set(re.findall(r"[^\W\d_]{2,}", name)) for name in plain]
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    if set.intersection(*words) or len({re.sub(r"\d+", "#", name) for name in plain}) == 1:
+        return f"{len(names)} columns named alike: {shown}"
+    if len(names) < 3 or any(QUANTITIES & found for found in words):
+        return None
+    values = frame[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
+    cents = np.round(100 * values)
+    if not (np.abs(100 * values - cents) <= 1e-6 * np.maximum(np.abs(cents), 1))[
+        ~np.isnan(values)
+    ].all():
+        return None  # measured, not counted or paid
+    whole = (values == np.round(values)) | np.isnan(values)
+    size = np.abs(np.nanmedian(values, axis=0))
+    if whole.all(axis=0).any() != whole.all() or not size.min() or size.max() > ALIKE * size.min():
+        return None
+    return f"{len(names)} columns of numbers of one kind and size: {shown}"

@@ -6,17 +6,21 @@ correct. Nothing else in seqkit guesses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.data.dates import is_date_text
+from seqkit.data.file_sets import FileSet, find_set
 from seqkit.data.frequencies import count_absent, sizes_for
-from seqkit.data.guesses import GuessedRoles, guess_roles
-from seqkit.data.readers import find_files, read_sequences, reader_for
+from seqkit.data.guesses import GuessedRoles, columns_are_series, guess_roles
+from seqkit.data.readers import ReadSettings, read_sequences, reader_for
 from seqkit.data.sizes import find_test_file, guess_frequency
+from seqkit.data.summaries import DataSummary, Wanted
 from seqkit.data.tables import Table, read_table
 from seqkit.errors import DataError, explain, suggest
 
@@ -26,102 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["DataSummary", "Wanted", "inspect_data"]
 
 MANY_CLASSES = 20
-
-
-@dataclass(frozen=True)
-class DataSummary:
-    """What a file seems to hold.
-
-    Attributes
-    ----------
-    path : str
-        As given.
-    ending : str
-        Row of `readers.READERS`.
-    task : str or None
-        "classification", "regression" or "forecasting"; None where there is nothing to learn.
-    layout : {"long", "wide"} or None
-        None for formats that have one only.
-    target, series_id, frequency : str or None
-    time : str, tuple of str or None
-        The column of stamps, or those that make one together.
-    sort : bool
-        Whether rows have to be brought into the order of time.
-    features : tuple of str
-        Numeric columns without another role (at most as many as the file has).
-    text_columns : tuple of str
-        Columns of text without another role.
-    series_candidates : tuple of str
-        Columns that could name the series, the best first.
-    n_series, shortest, longest : int
-        Number of series and their time steps.
-    n_classes : int or None
-        Distinct labels, for classification.
-    smallest_class : int or None
-        Series in the rarest class, for classification.
-    n_missing : int
-        Missing values among target and features.
-    season, horizon, context_length : int or None
-        For forecasting, in time steps.
-    test_path : str or None
-        A file beside this one that is named as its test part.
-    reasons : dict of str to str
-        Why, by attribute.
-    notes : tuple of str
-        What the user should check.
-    """
-
-    path: str
-    ending: str
-    task: str | None
-    layout: str | None
-    target: str | None
-    time: str | tuple[str, ...] | None
-    series_id: str | None
-    frequency: str | None
-    features: tuple[str, ...]
-    text_columns: tuple[str, ...]
-    series_candidates: tuple[str, ...]
-    n_series: int
-    shortest: int
-    longest: int
-    n_classes: int | None
-    smallest_class: int | None
-    n_missing: int
-    season: int | None
-    horizon: int | None
-    context_length: int | None
-    test_path: str | None
-    reasons: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    sort: bool = False
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user says of a file, each in place of a guess.
-
-    Attributes
-    ----------
-    target, time, series_id : str or None
-        Columns.
-    task : {"classification", "regression", "forecasting"} or None
-    season, horizon : int or None
-        Of forecasting, in time steps.
-    """
-
-    target: str | None = None
-    time: str | None = None
-    series_id: str | None = None
-    task: str | None = None
-    season: int | None = None
-    horizon: int | None = None
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """The columns that are named, by role."""
-        roles = ("target", "time", "series_id")
-        return {role: name for role in roles if (name := getattr(self, role)) is not None}
 
 
 def inspect_data(
@@ -136,6 +44,10 @@ def inspect_data(
       first column that ascends by the same step all through.
     - layout: long where there is a time column; wide where 10 or more numeric columns are numbered
       (t0, t1, ... or 1, 2, ...) or are more than the rows; else long.
+    - several files: one series each, and the label in the name of the folder, in the file's own or
+      in a table of labels; else one table (:mod:`seqkit.data.file_sets`).
+    - columns: where every stamp occurs once and no target is named, columns that are named alike or
+      hold numbers of one kind and size are a series each.
     - series_id, wide: a column of text, or one named like an identifier, that is different in every
       row. Long: a column that makes every time stamp occur once a series; without
       stamps, one named like an identifier whose values repeat.
@@ -150,7 +62,7 @@ def inspect_data(
     Parameters
     ----------
     path : str or Path
-        One file, or a pattern of which the first is read.
+        A file, a folder, or a pattern.
     target : str, optional
         Column to predict.
     wanted : Wanted, optional
@@ -172,26 +84,91 @@ def inspect_data(
     ('forecasting', 'date', 'D', 'load', 7)
     """
     wanted = Wanted(target) if wanted is None else wanted
-    file = find_files(path)[0]
-    reader = reader_for(file)
-    if not reader.frame:
-        return _inspect_series(str(path), file, wanted)
-    table = read_table(file)
+    named = wanted.target or wanted.series_id or wanted.task == "forecasting"
+    found = find_set(str(path), labelled=not named)
+    if found.label_from is not None:
+        return _inspect_files(found, wanted)
+    file = found.files[0]
+    if not reader_for(file).frame:
+        return _inspect_series(found, wanted)
+    table = _joined(found)
     for role, name in wanted.columns.items():
         if name not in table.frame.columns:
             shown = ", ".join(table.frame.columns[:12])
             expected = f"a column of the file ({shown})"
             hint = suggest(name, table.frame.columns)
             raise DataError(explain(str(file), role, expected, name, hint))
-    return _inspect_table(str(path), table, wanted)
+    return _inspect_table(found, table, wanted)
 
 
-def _inspect_series(path: str, file: Path, wanted: Wanted) -> DataSummary:
+def _joined(found: FileSet) -> Table:
+    """Return the table that one file holds, or several together."""
+    import pandas as pd
+
+    tables = [read_table(file) for file in found.files]
+    first = tables[0]
+    for table in tables[1:]:
+        if list(table.frame.columns) != list(first.frame.columns):
+            expected = f"those of {first.path}, {list(first.frame.columns)[:12]}"
+            got = list(table.frame.columns)[:12]
+            raise DataError(explain(str(table.path), "columns", expected, got,
+                                    "Name files of one kind, as a pattern."))  # fmt: skip
+    if len(tables) == 1:
+        return first
+    return replace(first, frame=pd.concat([t.frame for t in tables], ignore_index=True))
+
+
+def _inspect_files(found: FileSet, wanted: Wanted) -> DataSummary:
+    """Read files of one series each, whose labels stand elsewhere."""
+    first = read_table(found.files[0])
+    reasons = {"label_from": found.reason, "layout": "long: a file holds one series"}
+    roles = guess_roles(
+        first.frame, None, reasons, first.stamps, wanted.time, layout=wanted.layout or "long"
+    )
+    time = roles.times[0] if len(roles.times) == 1 else list(roles.times) or None
+    sort = False
+    given: dict[str, Any] = {"time": time, "missing": "interpolate", "label_from": found.label_from}
+    try:
+        sequences = read_sequences(found.files, **given)
+    except DataError:
+        sort = True
+        sequences = read_sequences(found.files, **given, settings=ReadSettings(sort=True))
+        reasons["sort"] = "the rows are not in the order of time"
+    labels, why = _are_labels(np.asarray(sequences.y))
+    if wanted.task is not None:
+        labels, why = wanted.task == "classification", f"{wanted.task} was asked for"
+    task = "classification" if labels else "regression"
+    reasons["task"] = f"{task}: a file has one label, and {why}"
+    sizes = np.unique(np.asarray(sequences.y), return_counts=True)[1]
+    return DataSummary(
+        path=found.path,
+        ending=reader_for(found.files[0]).ending,
+        task=task,
+        layout="long",
+        time=tuple(time) if isinstance(time, list) else time,
+        features=sequences.features,
+        text_columns=roles.text,
+        n_series=len(sequences),
+        shortest=int(sequences.lengths.min()),
+        longest=int(sequences.lengths.max()),
+        n_classes=int(sizes.size) if labels else None,
+        smallest_class=int(sizes.min()) if labels else None,
+        n_missing=int(np.isnan(sequences.values).sum()),
+        test_path=found.test_path,
+        reasons=reasons,
+        notes=roles.notes,
+        files=tuple(found.files),
+        label_from=found.label_from,
+        sort=sort,
+    )
+
+
+def _inspect_series(found: FileSet, wanted: Wanted) -> DataSummary:
     """Read a format that states its own layout."""
-    target = wanted.target
+    target, file = wanted.target, found.files[0]
     ending = reader_for(file).ending
     stated = target if ending == ".npz" else None
-    sequences = read_sequences(file, target=stated, missing="interpolate")
+    sequences = read_sequences(found.files, target=stated, missing="interpolate")
     reasons = {"layout": f"{ending} files have one layout"}
     notes = []
     if target is not None and stated is None:
@@ -211,39 +188,50 @@ def _inspect_series(path: str, file: Path, wanted: Wanted) -> DataSummary:
             n_classes, smallest = int(counts.size), int(counts.min())
     lengths = sequences.lengths
     return DataSummary(
-        path=path,
+        path=found.path,
         ending=ending,
         task=task,
         layout=None,
         target=stated,
-        time=None,
-        series_id=None,
-        frequency=None,
         features=sequences.features,
-        text_columns=(),
-        series_candidates=(),
         n_series=len(sequences),
         shortest=int(lengths.min()),
         longest=int(lengths.max()),
         n_classes=n_classes,
         smallest_class=smallest,
         n_missing=int(np.isnan(sequences.values).sum()),
-        season=None,
-        horizon=None,
-        context_length=None,
-        test_path=find_test_file(file, reasons),
+        test_path=_test_file(found, reasons),
         reasons=reasons,
         notes=tuple(notes),
+        files=tuple(found.files),
     )
 
 
-def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
+def _test_file(found: FileSet, reasons: dict[str, str]) -> str | None:
+    """Return the test part that stands beside files."""
+    if found.test_path is not None:
+        reasons["test_path"] = "the folders are named as parts"
+        return found.test_path
+    return find_test_file(found.files[0], reasons) if len(found.files) == 1 else None
+
+
+def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     import pandas as pd
 
     frame, file = table.frame, table.path
     reasons: dict[str, str] = {}
-    roles = guess_roles(frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id)
+    roles = guess_roles(
+        frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id, wanted.layout
+    )
     _check_wanted(str(file), roles, wanted, reasons)
+    _check_together(found, roles, frame)
+    if not roles.times and roles.target is None and wanted.task in (None, "forecasting"):
+        _check_turned(str(file), roles)
+    stamps = roles.stamps
+    if len(roles.times) == 1 and stamps and not stamps.clash and len(found.files) == 1:
+        table.stamps(roles.times[0])  # says how they are written
+    if _is_by_columns(roles, wanted, frame, reasons):
+        return _inspect_columns(found, table, roles, wanted, reasons)
     target, series_id = roles.target, roles.series_id
     time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = np.arange(len(frame))
@@ -271,7 +259,7 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
         reasons |= sizes.reasons
         notes += sizes.notes
     return DataSummary(
-        path=path,
+        path=found.path,
         ending=reader_for(file).ending,
         task=task,
         layout=roles.layout,
@@ -291,10 +279,105 @@ def _inspect_table(path: str, table: Table, wanted: Wanted) -> DataSummary:
         season=season,
         horizon=horizon,
         context_length=context,
-        test_path=find_test_file(file, reasons),
+        test_path=_test_file(found, reasons),
         reasons=reasons,
         notes=tuple(notes),
         sort=sort,
+        files=tuple(found.files),
+    )
+
+
+def _check_together(found: FileSet, roles: GuessedRoles, frame: pd.DataFrame) -> None:
+    """Raise where several files are series of their own, which no column tells apart."""
+    if len(found.files) < 2 or not roles.times or roles.series_id is not None:
+        return
+    if roles.layout == "long" and frame[list(roles.times)].duplicated().any():
+        expected = "parts of one table, or one series each with a label"
+        got = f"{len(found.files)} files in which the same stamps stand"
+        hint = (
+            "To forecast each, put them into one table with a column that names the series; to "
+            "classify each, let its folder or its name say the label."
+        )
+        raise DataError(explain(str(found.path), "the files", expected, got, hint))
+
+
+def _check_turned(where: str, roles: GuessedRoles) -> None:
+    """Raise where the columns are stamps, and a row is a series to forecast."""
+    names = list(roles.features)
+    if len(names) > 2 and (
+        is_date_text(names) or all(re.fullmatch(r"(19|20)\d\d", n) for n in names)
+    ):
+        expected = "of a row a time step, and a column a series, to be forecast"
+        got = f"columns that are stamps: {', '.join(names[:3])}, ..."
+        first = roles.series_id or roles.text[:1]
+        hint = (
+            f"Turn it: in Excel by pasting transposed, in pandas by .set_index({first!r}).T. If a "
+            "row is a series to classify, name what to learn with --target."
+        )
+        raise DataError(f"{where}: the table must be {expected}; got {got}. {hint}")
+
+
+def _is_by_columns(
+    roles: GuessedRoles, wanted: Wanted, frame: pd.DataFrame, reasons: dict[str, str]
+) -> bool:
+    """Whether every column of numbers is a series; say why."""
+    if wanted.layout is not None:
+        reasons["layout"] = f"{wanted.layout}: as given"
+        return wanted.layout == "columns"
+    if (
+        wanted.target is not None
+        or wanted.task not in (None, "forecasting")
+        or roles.layout != "long"
+        or roles.series_id is not None
+        or not roles.times
+    ):
+        return False
+    names = [name for name in roles.numeric if name not in roles.times]
+    why = columns_are_series(frame, names)
+    if why is not None:
+        reasons["layout"] = f"columns: {why}"
+    return why is not None
+
+
+def _inspect_columns(
+    found: FileSet, table: Table, roles: GuessedRoles, wanted: Wanted, reasons: dict[str, str]
+) -> DataSummary:
+    """Say what is in a table of a column a series."""
+    frame = table.frame
+    names = tuple(name for name in roles.numeric if name not in roles.times)
+    if not names:
+        expected = "at least one column of numbers besides time"
+        raise DataError(explain(str(table.path), "the table", expected, list(frame.columns)[:12]))
+    known = frame[list(names)].notna().to_numpy()
+    first, last = known.argmax(axis=0), len(known) - known[::-1].argmax(axis=0)
+    lengths = np.where(known.any(axis=0), last - first, 0)
+    frequency, sort = _order(roles, np.zeros(len(frame), np.int64), reasons)
+    sizes = sizes_for(frequency, lengths.tolist(), season=wanted.season, horizon=wanted.horizon)
+    reasons["task"] = "forecasting: every column of numbers is a series"
+    note = (
+        f"Each of {len(names)} columns of numbers is a series. To forecast one of them from the "
+        "others, name it: --target."
+    )
+    return DataSummary(
+        path=found.path,
+        ending=reader_for(table.path).ending,
+        task="forecasting",
+        layout="columns",
+        time=roles.times[0] if len(roles.times) == 1 else roles.times or None,
+        frequency=frequency,
+        features=names,
+        text_columns=roles.text,
+        n_series=len(names),
+        shortest=int(lengths.min()),
+        longest=int(lengths.max()),
+        n_missing=int((last - first - known.sum(axis=0)).sum()),
+        season=sizes.season,
+        horizon=sizes.horizon,
+        context_length=sizes.context,
+        reasons=reasons | sizes.reasons,
+        notes=(*roles.notes, *sizes.notes, note),
+        sort=sort,
+        files=tuple(found.files),
     )
 
 

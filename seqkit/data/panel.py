@@ -94,7 +94,9 @@ class Panel:
             int((age > 0).sum()) for age in (self.age, self.future_age) if age is not None
         )
         if n_filled:
-            notes.append(f"{n_filled} missing values were filled ({self.columns.missing})")
+            among = any("absent time stamps" in note for note in notes)
+            those = "values, those of absent stamps among them," if among else "missing values"
+            notes.append(f"{n_filled} {those} were filled ({self.columns.missing})")
         return tuple(notes)
 
     @property

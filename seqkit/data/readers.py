@@ -22,7 +22,7 @@ from seqkit.data.labels import integer_labels, series_name
 from seqkit.data.layouts import labels_of_files, rows_of_columns
 from seqkit.data.missing import Missing, check_missing
 from seqkit.data.paths import find_files
-from seqkit.data.roles import Roles
+from seqkit.data.roles import DEFAULT_ID, Roles, time_column
 from seqkit.data.sequences import Sequences, concatenate
 from seqkit.data.stamps import is_stamped, looks_dated
 from seqkit.data.tables import (
@@ -294,7 +294,13 @@ def sequences_of_frame(
     ----------
     frame : pandas.DataFrame, or any eager frame that narwhals knows (polars, pyarrow)
     target, features, series_id, time, group, missing, settings
-        As :func:`read_sequences` takes them.
+        As :func:`read_sequences` takes them. Default of `series_id`: ``unique_id``; of `time`:
+        ``ds``, else the only column of dates; of both what the index holds, where it names them.
+
+    Returns
+    -------
+    Sequences
+        In the order in which the series first appear; labels as the frame has them.
 
     Examples
     --------
@@ -306,12 +312,18 @@ def sequences_of_frame(
     ([2, 1], ['a', 'b'])
     """
     from seqkit.data.date_parts import with_stamps
-    from seqkit.data.frames import as_pandas
+    from seqkit.data.frames import as_pandas, with_index
 
     check_missing(missing, "data")
-    table = as_pandas(frame, "data").reset_index(drop=True)
+    table = as_pandas(frame, "data")
+    if table.index.nlevels == 2 and None not in table.index.names and series_id is None:
+        series_id, time = (str(name) for name in table.index.names)  # as sktime has them
+    table = with_index(table, time if isinstance(time, str) else None).reset_index(drop=True)
     table, time = with_stamps(table, time, "data")
-    table.columns = [str(name) for name in table.columns]
+    table = table.set_axis([str(name) for name in table.columns], axis="columns")
+    if series_id is None and DEFAULT_ID in table.columns:
+        series_id = DEFAULT_ID
+    time = time_column(table, "data") if time is None else time
     roles = Roles(target, features, series_id, time, group)
     roles.check(list(table.columns), "data")
     if not len(table):
@@ -320,7 +332,7 @@ def sequences_of_frame(
         Table(table, Path("data"), None, settings or ReadSettings()), roles
     )
     _check_values(sequences, locate, missing)
-    return replace(sequences, y=integer_labels(sequences.y))
+    return sequences
 
 
 def _labels(

@@ -33,6 +33,7 @@ __all__ = [
     "check_present",
     "feature_columns",
     "forecast_roles",
+    "time_column",
 ]
 
 log = logging.getLogger(__name__)
@@ -266,7 +267,7 @@ def forecast_roles(
     if series_id is None and DEFAULT_ID in names:
         series_id = DEFAULT_ID
     if time is None:
-        time = _time_column(table, where)
+        time = time_column(table, where)
     lists = []
     for label, given in (
         ("past", past_covariates),
@@ -303,7 +304,8 @@ def forecast_roles(
     return columns, [str(name) for name in names if name not in taken]
 
 
-def _time_column(table: pd.DataFrame, where: str) -> str | None:
+def time_column(table: pd.DataFrame, where: str) -> str | None:
+    """Return the column of stamps where none is named: ``ds``, else the only one of dates."""
     if DEFAULT_TIME in table.columns:
         return DEFAULT_TIME
     stamped = [str(name) for name in table.columns if is_stamped(table[name])]

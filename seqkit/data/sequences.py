@@ -45,6 +45,8 @@ class Sequences:
         Series of one group are never divided between training and test (`splits.split`).
     parts : ndarray of shape (n_series,), optional
         "train", "validation" or "test", where the file itself says so.
+    date_form : str, default=""
+        How the stamps were written, where they were read from text or numbers.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Sequences:
     times: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
     parts: NDArray[Any] | None = None
+    date_form: str = ""
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -213,6 +216,7 @@ def concatenate(parts: Sequence[Sequences]) -> Sequences:
         times=joined("times"),
         groups=joined("groups"),
         parts=joined("parts"),
+        date_form=next((part.date_form for part in parts if part.date_form), ""),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seqkit.data.dates import is_date_text, read_numbers, read_texts
+from seqkit.data.months import LANGUAGES
 from seqkit.data.numbers import floats
 from seqkit.errors import DataError, explain, suggest
 
@@ -352,6 +353,8 @@ def unread_stamps(
     others = f" (the rows before are {stamps.form})" if stamps.form and row else ""
     expected = f"a time stamp {FORMAT}{others}, such as 2024-01-31 12:00"
     hint = "Correct the cell, or say how the dates are written with data.date_format, as %d.%m.%Y."
+    if re.search(r"[^\W\d_]{3}", str(got)):
+        hint += f" Names of months are read in {', '.join(LANGUAGES)}."
     return DataError(explain(place_of(row), what, expected, str(got), hint))
 
 

@@ -354,7 +354,8 @@ def long_series(table: Table, roles: Roles) -> Read:
     else:
         names = table.labels(roles.series_id, "series_id")
         codes, ids = pd.factorize(names)
-    times = None if roles.time is None else table.stamps(roles.time, codes).values
+    stamps = None if roles.time is None else table.stamps(roles.time, codes)
+    times = None if stamps is None else stamps.values
     order = np.argsort(codes, kind="stable")  # rows of the file, series after series
     if times is not None and table.settings.sort:
         order = np.lexsort((times, codes))
@@ -377,7 +378,7 @@ def long_series(table: Table, roles: Roles) -> Read:
             hint = (
                 "Drop one of them, or name series_id."
                 if twice
-                else "Sort the file by time, or set data.sort: true."
+                else "Sort the rows by time first; data.sort: true does it."
             )
             raise DataError(explain(locate(at), f"time {roles.time!r}", expected, got, hint))
 
@@ -407,6 +408,7 @@ def long_series(table: Table, roles: Roles) -> Read:
         ids=np.asarray(ids),
         times=times,
         groups=groups,
+        date_form="" if stamps is None else stamps.form,
     )
     return Read(sequences, lambda i, step: locate(int(offsets[i]) + step))
 

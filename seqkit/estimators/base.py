@@ -34,10 +34,11 @@ from seqkit.estimators.inputs import (
     TargetInput,
     ValidationData,
     WeightInput,
+    apart_from_settings,
     is_keras_optimizer,
 )
 from seqkit.estimators.members import Members, member_seed, seed_of
-from seqkit.estimators.settings import SeriesSettings
+from seqkit.estimators.settings import ColumnSettings, SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.network.settings import SeriesNetwork, names_of
@@ -166,7 +167,7 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
 class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators that map one whole series to one prediction."""
 
-    _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble")
+    _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble", *names_of(ColumnSettings))
     auto_: dict[str, Any]
     _n_steps_: int | None
     _n_channels_: int
@@ -224,10 +225,11 @@ class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
+    @apart_from_settings
     def fit(
         self,
         X: SeriesInput,
-        y: TargetInput,
+        y: TargetInput | None = None,
         sample_weight: WeightInput = None,
         *,
         validation_data: ValidationData = None,
@@ -240,11 +242,13 @@ class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
         Parameters
         ----------
         X : array-like of shape (n_series, n_timesteps) or (n_series, n_timesteps, n_features), \
-or a list of (n_timesteps_i, n_features) arrays
-            The series, in raw units.
-        y : array-like of shape (n_series,)
+or a list of (n_timesteps_i, n_features) arrays, or a data frame
+            The series, in raw units. A frame has a row a series; where `series_id` names a column
+            (or there is ``unique_id``) a row a time step.
+        y : array-like of shape (n_series,), default=None
             A class label or a number for each series; for a regressor also
-            ``(n_series, n_targets)``.
+            ``(n_series, n_targets)``. Of a frame in the order in which its series first appear, or
+            by their names where it is a pandas series; left out where `target` names a column.
         sample_weight : array-like of shape (n_series,), default=None
             Weight of each series in the loss and in the statistics of scaling. Weights are taken
             as they are, never normalised: twice as large they double the loss, and with it the
@@ -358,7 +362,7 @@ or a list of (n_timesteps_i, n_features) arrays
             raise ValueError(explain(type(self).__name__, "deviations", expected, True, hint))
         self._n_course_ = train.padded.values.shape[1] if deviations else 0
 
-    def untrained(self, X: SeriesInput, y: TargetInput) -> keras.Model:
+    def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
         Its scaling layers are fitted, its weights are those the fit would begin with; the
@@ -367,7 +371,7 @@ or a list of (n_timesteps_i, n_features) arrays
         whole, constants = self._planned(X, y)
         return whole.keras_model(self._drawn(whole, constants))
 
-    def _planned(self, X: Any, y: Any) -> tuple[Architecture, dict[str, np.ndarray]]:
+    def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
         other = clone(self)
         other._settings()
@@ -379,7 +383,9 @@ or a list of (n_timesteps_i, n_features) arrays
 
     # -- data --------------------------------------------------------------------------------
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any = None, *, reset: bool) -> Examples:
+    def _examples(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, reset: bool
+    ) -> Examples:
         if isinstance(X, Checked):
             read: Examples = X.read_by(self) if reset else X.content
             return read

@@ -39,7 +39,7 @@ class SeriesCheck:
     def check(
         self,
         X: SeriesInput,
-        y: TargetInput,
+        y: TargetInput | None = None,
         sample_weight: WeightInput = None,
         *,
         validation_data: ValidationData = None,
@@ -64,7 +64,7 @@ class SeriesCheck:
             checked.estimator._check_X(prediction_data, reset=False)
 
     def _checked(
-        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
     ) -> tuple[Checked, Checked | None]:
         """Return the series to fit on, and to validate on, as :meth:`fit` takes them again."""
         other: Any = clone(self)
@@ -216,7 +216,7 @@ class SeriesCheck:
         warnings.warn(
             f"{type(self).__name__}: the validation part of {n_held} series is drawn without "
             f"regard to classes: {reason}. Give validation_data, or set validation=0.",
-            stacklevel=7,  # the line that calls fit
+            stacklevel=8,  # the line that calls fit
         )
         chosen: np.ndarray = rows[shared]
         return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from sklearn.utils.validation import column_or_1d
 
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
-from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
+from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import ClassifierSettings
 from seqkit.network.losses import Objective
 
@@ -31,7 +32,7 @@ def _available(where: Callable[[Any], bool]) -> Callable[[F], F]:
     return decorator
 
 
-class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classify whole series with a recurrent network.
 
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
@@ -129,6 +130,16 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    series_id : a column's name or None, default=None
+        Column that tells which series a row belongs to; for forecasting, default `unique_id` where
+        there is one.
+    time : a column's name, a list of different columns' names or None, default=None
+        Column of time stamps, or a list of those that make one: a date and a time of day, a year
+        and a month or quarter. For forecasting, default `ds`, or the only column of dates.
+    target : a column's name or None, default=None
+        Column of the class label. Files that carry their own labels (.ts, .tsv) need none.
+    features : a list of different columns' names or None, default=None
+        Columns of values. Default: every numeric column left over.
     shift : an integer of 0 or more or "auto", default="auto"
         Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
@@ -175,11 +186,6 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
     """
 
     _task = "classification"
-
-    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
-
-        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
-            """Return the mean accuracy: of several labels the share of series all right."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -231,10 +237,11 @@ class SequenceClassifier(ClassifierSettings, ClassifierMixin, SeriesEstimator): 
         labels: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
+    @apart_from_settings
     def partial_fit(
         self,
         X: SeriesInput,
-        y: TargetInput,
+        y: TargetInput | None = None,
         classes: npt.ArrayLike | None = None,
         sample_weight: WeightInput = None,
     ) -> Self:

@@ -79,7 +79,7 @@ class ForecastFitting(ForecastData):
             warnings.warn(
                 f"{type(self).__name__}: y is no column of X, so that its past is no input: "
                 "forecasts come from the features alone. Make it a column of X to have it seen.",
-                stacklevel=4,
+                stacklevel=5,
             )
         loss = point_loss(type(self).__name__, self.loss, head)
         share = forecast_validation(settings["validation"], settings["patience"])

@@ -21,6 +21,7 @@ from seqkit.estimators.inputs import (
     TargetInput,
     ValidationData,
     WeightInput,
+    apart_from_settings,
 )
 from seqkit.estimators.settings import ForecastSettings
 from seqkit.network.architecture import Architecture
@@ -216,6 +217,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
 
     # --- fitting -------------------------------------------------------------------------------
 
+    @apart_from_settings
     def fit(
         self,
         X: SeriesInput,
@@ -277,6 +279,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
             going_on=self.warm_start and self.__sklearn_is_fitted__(),
         )
 
+    @apart_from_settings
     def partial_fit(
         self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
     ) -> Self:

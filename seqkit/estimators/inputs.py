@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from seqkit.data.sequences import Sequences
+from seqkit.errors import explain, suggest
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +31,7 @@ __all__ = [
     "TargetInput",
     "ValidationData",
     "WeightInput",
+    "apart_from_settings",
     "is_keras_optimizer",
 ]
 
@@ -89,6 +93,28 @@ def is_keras_optimizer(value: object) -> bool:
     if isinstance(value, str | Mapping) or "keras" not in sys.modules:
         return False
     return isinstance(value, sys.modules["keras"].optimizers.Optimizer)
+
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def apart_from_settings(method: Method) -> Method:
+    """Let a method of an estimator say where an argument belongs that it has not got."""
+    known = inspect.signature(method).parameters
+
+    @functools.wraps(method)
+    def call(self: object, *args: object, **kwargs: object) -> object:
+        for name in kwargs:
+            if name not in known:
+                owner, hint = type(self).__name__, suggest(name, known)
+                if name in inspect.signature(type(self)).parameters:
+                    hint = f"It is a setting: {owner}({name}=...).{method.__name__}(X)."
+                expected = f"one of {', '.join([*known][1:])}"
+                where = f"{owner}.{method.__name__}"
+                raise TypeError(explain(where, "an argument", expected, name, hint))
+        return method(self, *args, **kwargs)
+
+    return cast(Method, call)
 
 
 OnEpoch: TypeAlias = Callable[[int, dict[str, float], Callable[[], object]], object]

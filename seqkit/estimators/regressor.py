@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,15 @@ from sklearn.utils.validation import check_array
 from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
-from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
+from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
+from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import RegressorSettings
 from seqkit.network.losses import Objective
 
 __all__ = ["SequenceRegressor"]
 
 
-class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict a number, or several, from whole series with a recurrent network.
 
     Use it for what a series leads to as a whole: remaining useful life, a score, a dose. The
@@ -114,6 +115,17 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
         The same integer gives the same weights, to the bit.
     verbose : int, default=0
         1 shows a progress bar; where there is no terminal, a line now and then.
+    series_id : a column's name or None, default=None
+        Column that tells which series a row belongs to; for forecasting, default `unique_id` where
+        there is one.
+    time : a column's name, a list of different columns' names or None, default=None
+        Column of time stamps, or a list of those that make one: a date and a time of day, a year
+        and a month or quarter. For forecasting, default `ds`, or the only column of dates.
+    target : a column's name, a list of different columns' names or None, default=None
+        Column to learn; a list learns several together. Files that carry their own labels (.ts,
+        .tsv) need none.
+    features : a list of different columns' names or None, default=None
+        Columns of values. Default: every numeric column left over.
     shift : an integer of 0 or more or "auto", default="auto"
         Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
@@ -154,11 +166,6 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
 
     _task = "regression"
 
-    if TYPE_CHECKING:  # scikit-learn's method, which has no type hints
-
-        def score(self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None) -> float:
-            """Return R²; of several targets their mean."""
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -171,8 +178,9 @@ class SequenceRegressor(RegressorSettings, RegressorMixin, SeriesEstimator):  # 
         output = output * self._spread_ + self._offset_
         return output if self._many_targets_ else output[:, 0]
 
+    @apart_from_settings
     def partial_fit(
-        self, X: SeriesInput, y: TargetInput, sample_weight: WeightInput = None
+        self, X: SeriesInput, y: TargetInput | None = None, sample_weight: WeightInput = None
     ) -> Self:
         """Make one pass over further series, going on from the weights reached.
 

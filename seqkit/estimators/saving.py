@@ -274,8 +274,12 @@ def _estimator(description: Any, tensors: dict[str, Any], format: int) -> Any:
 
 def _check_columns(columns: Any, name: str) -> None:
     names = columns.get(name)
-    if columns and (set(columns) - {"seen", "day_first"} != {name} or not isinstance(names, list)):
+    if columns and (
+        set(columns) - {"seen", "day_first", "date_form"} != {name} or not isinstance(names, list)
+    ):
         raise ValueError(f"columns must be {name} and their names")
+    if not isinstance(columns.get("date_form", ""), str):
+        raise ValueError("columns.date_form must be a text")
     if not isinstance(columns.get("day_first", True), bool):
         raise ValueError("day_first must be true or false")
     if not SEEN.holds(columns.get("seen")):

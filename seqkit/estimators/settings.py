@@ -26,6 +26,7 @@ from seqkit.network.settings import (
 __all__ = [
     "ClassifierLoss",
     "ClassifierSettings",
+    "ColumnSettings",
     "DataSettings",
     "ForecastSettings",
     "ForecasterLoss",
@@ -71,7 +72,17 @@ class TrainingSettings:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SeriesSettings(TrainingSettings, DataSettings, SeriesNetwork):
+class ColumnSettings:
+    """Which column of a frame of labelled series is which."""
+
+    series_id: str | None = None
+    time: str | Sequence[str] | None = None
+    target: str | Sequence[str] | None = None
+    features: Sequence[str] | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwork):
     """Settings of the estimators that map one whole series to one prediction."""
 
     epochs: int | Auto = "auto"

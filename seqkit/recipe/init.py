@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from seqkit.data.embedded import DATASETS
+from seqkit.data.paths import is_url
 from seqkit.errors import RecipeError, explain
 from seqkit.recipe.completion import complete
 from seqkit.recipe.positions import parse, plain
 from seqkit.recipe.schema import RECIPES, Recipe, recipe_errors
 from seqkit.recipe.writing import flow
+from seqkit.system.notes import captured
 
 if TYPE_CHECKING:
-    from seqkit.data.inspect import DataSummary, Wanted
+    from seqkit.data.summaries import DataSummary, Wanted
 
 __all__ = ["look_at", "recipe_text", "write_recipe"]
 
 DEFAULT_TEST = 0.2
 # Facts of the file that a recipe says even where the toolkit would find them by itself.
-ALWAYS = ("version", "task", "path", "dataset", "target", "time", "series_id")
+ALWAYS = ("version", "task", "path", "dataset", "target", "time", "series_id", "label_from")
 LISTED = 30  # columns named one by one
 LONGEST_LINE = 90  # beyond it the reason goes above
 
@@ -49,6 +51,7 @@ def write_recipe(
     time: str | None = None,
     series_id: str | None = None,
     task: str | None = None,
+    layout: str | None = None,
     season: int | None = None,
     horizon: int | None = None,
     force: bool = False,
@@ -58,12 +61,13 @@ def write_recipe(
     Parameters
     ----------
     data : path or str
-        A file, a glob of which the first is looked at, or the name of an embedded set.
+        A file, a folder, a pattern, or the name of an embedded set.
     output : path
         The recipe to write; it must not exist, unless with `force`.
     target, time, series_id : str, optional
         Columns: what to learn, the time stamps, the names of the series.
     task : {"classification", "regression", "forecasting"}, optional
+    layout : {"long", "wide", "columns"}, optional
     season, horizon : int, optional
         Of forecasting, in time steps.
     force : bool, default=False
@@ -81,7 +85,7 @@ def write_recipe(
     seqkit.errors.RecipeError
         If `output` exists, or the file does not tell what is to be learned from it.
     """
-    from seqkit.data.inspect import Wanted
+    from seqkit.data.summaries import Wanted
 
     output = Path(output)
     if output.exists() and not force:
@@ -90,8 +94,9 @@ def write_recipe(
         )
     if not _is_text(str(data)):
         raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
-    wanted = Wanted(target, time, series_id, task, season, horizon)
-    look = look_at(os.fspath(data), wanted)
+    wanted = Wanted(target, time, series_id, task, layout, season, horizon)
+    with captured() as said:
+        look = look_at(os.fspath(data), wanted)
     _check_wanted(look, wanted)
     text = recipe_text(look, output)
     try:
@@ -99,7 +104,7 @@ def write_recipe(
             file.write(text)
     except OSError as error:
         raise RecipeError(f"{output}: cannot be written: {error.strerror}.") from error
-    found = [f"{look.path}: {_summary(look)}", *(f"  {note}" for note in look.notes)]
+    found = [f"{data}: {_summary(look)}", *said, *(f"note: {note}" for note in look.notes)]
     return "\n".join([*found, f"wrote {output}; next: seqkit fit {output}"])
 
 
@@ -140,20 +145,21 @@ def _embedded(name: str, wanted: Wanted) -> DataSummary:
         look = inspect_data(file, wanted=wanted)
     # a labelled set has a test part of its own, which stands for one that was found
     own = None if loaded.test is None else name
-    return replace(look, path=name, test_path=own)
+    return replace(look, path=name, test_path=own, files=())
 
 
 def _check_wanted(look: DataSummary, wanted: Wanted) -> None:
     """Raise where the user asked for what is of another task, or too far ahead."""
+    where = str(look.path)
     if look.task != "forecasting":
         for name in ("season", "horizon"):
             if (given := getattr(wanted, name)) is not None:
                 expected = "absent unless the task is forecasting"
-                raise RecipeError(explain(look.path, f"--{name}", expected, given))
+                raise RecipeError(explain(where, f"--{name}", expected, given))
     elif wanted.horizon is not None and 2 * wanted.horizon >= look.longest:
         expected = f"below half of the longest series, {look.longest} steps"
         hint = "As many steps are kept for the test, and more are needed to learn from."
-        raise RecipeError(explain(look.path, "--horizon", expected, wanted.horizon, hint))
+        raise RecipeError(explain(where, "--horizon", expected, wanted.horizon, hint))
 
 
 def _is_text(name: str) -> bool:
@@ -175,20 +181,22 @@ def recipe_text(look: DataSummary, output: Path) -> str:
     """
     if look.task not in RECIPES:
         why = look.reasons.get("task", "the file has no labels and no targets")
+        hint = f"{why[:1].upper()}{why[1:]}. Name the column to learn with --target."
+        expected = f"one of {', '.join(RECIPES)}"
         raise RecipeError(
-            explain(look.path, "the task", f"one of {', '.join(RECIPES)}", look.task or "unknown",
-                    f"{why[:1].upper()}{why[1:]}. Name the column to learn with --target.")
-        )  # fmt: skip
+            explain(str(look.path), "the task", expected, look.task or "unknown", hint)
+        )
     folder = output.resolve().parent
     lines = [
         Line(0, "version", 1),
         Line(0, "task", look.task, look.reasons.get("task", "").removeprefix(f"{look.task}: ")),
         Line(0, "data", heading=True),
     ]
-    if _is_embedded(look.path):
+    if isinstance(look.path, str) and _is_embedded(look.path):
         lines.append(Line(1, "dataset", look.path, "comes with seqkit"))
     else:
-        lines.append(Line(1, "path", _relative(look.path, folder)))
+        many = f"{len(look.files)} files" if len(look.files) > 1 else ""
+        lines.append(Line(1, "path", _relative(look.path, folder), many))
     if look.task == "forecasting":
         lines += [*_forecasting_data(look), *_forecasting_rest(look)]
     else:
@@ -241,7 +249,7 @@ def _summary(look: DataSummary) -> str:
     steps = f"{look.shortest}" if look.shortest == look.longest else (
         f"{look.shortest} to {look.longest}")  # fmt: skip
     words = [f"{look.n_series} series of {steps} steps"]
-    if look.features:
+    if look.features and look.layout != "columns":
         many = len(look.features) > 1
         words.append(f"{len(look.features)} numeric columns" if many else "1 numeric column")
     if look.n_classes is not None:
@@ -251,7 +259,12 @@ def _summary(look: DataSummary) -> str:
     return f"{look.task}: {', '.join(words)}"
 
 
-def _relative(path: str, folder: Path) -> str:
+def _relative(path: Any, folder: Path) -> Any:
+    """Return paths from a folder; a URL as it is."""
+    if isinstance(path, list):
+        return [_relative(one, folder) for one in path]
+    if is_url(path):
+        return path
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive
@@ -285,6 +298,10 @@ def _series_data(look: DataSummary, folder: Path) -> Iterator[Line]:
         yield Line(1, "test_path", _relative(look.test_path, folder), why.get("test_path", ""))
     if look.layout:
         yield Line(1, "layout", look.layout, why.get("layout", ""))
+    if isinstance(label := look.label_from, dict) and "table" in label:
+        label = {**label, "table": _relative(label["table"], folder)}
+    if label:
+        yield Line(1, "label_from", label, why.get("label_from", ""))
     if look.target:
         yield Line(1, "target", look.target, why.get("target", ""))
     if look.layout and look.series_id:
@@ -328,6 +345,10 @@ def _forecasting_data(look: DataSummary) -> Iterator[Line]:
     yield from _time(look)
     if look.frequency:  # the toolkit infers it in the same way, and says so
         yield Line(1, "# frequency", look.frequency, f"inferred: {why.get('frequency', '')}")
+    if look.layout == "columns":
+        yield Line(1, "layout", "columns", why["layout"].removeprefix("columns: "))
+        yield from _missing(look)
+        return
     if look.series_id:
         yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
     yield Line(1, "target", look.target, why.get("target", ""))

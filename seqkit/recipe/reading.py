@@ -156,6 +156,10 @@ def read_recipe(
             at = tree.value["data"].value[key].position
             several = isinstance(given, list)
             values["data"][key] = [_find(one, at) for one in given] if several else _find(given, at)
+    label = values["data"].get("label_from")
+    if isinstance(label, dict) and "table" in label:
+        at = tree.value["data"].value["label_from"].value["table"].position
+        label["table"] = _find(label["table"], at)
     recipe = complete(RECIPES[values["task"]].model_validate(values))
     _must_fit(recipe, layers[0].position)
     origins = {

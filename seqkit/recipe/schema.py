@@ -105,6 +105,8 @@ class Recipe(s.Section):
             found[name] = value
         if isinstance(found.get("time"), list):  # the reader makes one column of several
             found["time"] = "_".join(found["time"])
+        if getattr(self.data, "layout", None) == "wide":  # the columns of a row a series
+            found |= dict.fromkeys(_ALSO_SERIES)
         return {**found, "random_state": self.seed}
 
 
@@ -181,14 +183,14 @@ _ALSO_FORECASTING = (
     "static_covariates",
     "calendar",
 )
+_ALSO_SERIES = ("series_id", "time", "target", "features")
 _ELSEWHERE = frozenset({"random_state", "verbose"})
 
 
 def _parameters(task: str) -> dict[str, str]:
-    also = {
-        *_ALSO,
-        *(f"data.{name}" for name in _ALSO_FORECASTING if "forecast" in RECIPES[task].model_fields),
-    }
+    ahead = "forecast" in RECIPES[task].model_fields
+    columns = _ALSO_FORECASTING if ahead else _ALSO_SERIES
+    also = {*_ALSO, *(f"data.{name}" for name in columns)}
     return {
         path.rpartition(".")[2]: path
         for path in leaves(RECIPES[task])

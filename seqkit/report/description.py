@@ -15,7 +15,14 @@ from seqkit.system.console import rich_console, say, wrapped
 
 __all__ = ["print_description", "write_page"]
 
-LEAST = ("distinct", "rows", "low", "high", "shortest")  # columns a narrow terminal goes without
+LEAST = (
+    "distinct",
+    "rows",
+    "low",
+    "high",
+    "shortest",
+    "absent",
+)  # columns a narrow terminal goes without
 MOST_ROWS = 30  # of a table: more columns, or classes, are in the document
 
 
@@ -25,6 +32,8 @@ def tables(document: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[
     parts = document["parts"]
     if parts:
         names = [name for name in parts[0] if name not in ("from", "to")]
+        if not any(part["absent"] for part in parts):
+            names.remove("absent")
         rows = [[_cell(part[name]) for name in names] for part in parts]
         shown.append(("parts", names, rows))
     classes = document["classes"]
@@ -53,7 +62,8 @@ def _cell(value: Any) -> str:
 def print_description(document: Mapping[str, Any]) -> None:
     """Print a description, in the width of the terminal."""
     console = rich_console()
-    say(f"{document['data']}: {document['task'] or 'no task yet'}")
+    title = f"{document['data']}: {document['task'] or 'no task yet'}"
+    say(wrapped(title, console.width, hang="  "))
     for name, value in document["facts"].items():
         say(wrapped(f"{name}: {value}", console.width, "  "))
     for title, names, rows in tables(document):

@@ -7,7 +7,7 @@ write; nothing is trained.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,7 @@ from seqkit.data.describing import (
     overlap_in_time,
     shared_runs,
 )
-from seqkit.data.embedded import DATASETS
-from seqkit.data.readers import find_files, read_frame
+from seqkit.data.readers import read_frame
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.init import look_at, recipe_text
 from seqkit.recipe.positions import parse, plain
@@ -31,7 +30,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.runs.flows import flow_of
 
 if TYPE_CHECKING:
-    from seqkit.data.inspect import DataSummary, Wanted
+    from seqkit.data.summaries import DataSummary, Wanted
     from seqkit.recipe.reading import Resolved
 
 __all__ = ["Description", "describe_data", "describe_recipe"]
@@ -82,7 +81,9 @@ def describe_data(data: str, wanted: Wanted) -> Description:
         text = recipe_text(look, Path("recipe.yaml"))
         settings = plain(parse(text, "recipe"))
         others = [name for name in look.features if name != look.target]
-        if look.task == "forecasting" and others:  # a recipe leaves them out at first
+        if (
+            look.task == "forecasting" and others and look.layout == "long"
+        ):  # a recipe leaves them out at first
             settings["data"]["past_covariates"] = others
         described = describe_recipe(read_recipe(settings)).document
     except (DataError, RecipeError) as error:
@@ -100,12 +101,29 @@ def describe_data(data: str, wanted: Wanted) -> Description:
 
 
 def describe_recipe(resolved: Resolved) -> Description:
-    """Describe the data of a recipe, in its parts.
+    """Describe the data of a recipe, in its parts, even where values are missing that must not.
 
     Parameters
     ----------
     resolved : Resolved
     """
+    try:
+        return _described(resolved)
+    except DataError as error:
+        recipe: Any = resolved.recipe
+        if recipe.data.missing != "error":
+            raise
+        data = recipe.data.model_copy(update={"missing": "interpolate"})
+        filled = replace(resolved, recipe=recipe.model_copy(update={"data": data}))
+        try:
+            found = _described(filled).document
+        except DataError:
+            raise error from None
+        problem = _finding("cannot be learned from yet", str(error))
+        return Description(found | {"findings": [problem, *found["findings"]]})
+
+
+def _described(resolved: Resolved) -> Description:
     flow = flow_of(resolved)
     loaded = flow.load()
     forecasting = flow.task.target == "series"
@@ -128,7 +146,7 @@ def describe_recipe(resolved: Resolved) -> Description:
     classes = _classes(parts) if flow.task.target == "label" else {}
     return Description(
         {
-            "data": flow.recipe.data.path or flow.recipe.data.dataset,
+            "data": flow.named(flow.recipe.data.path or flow.recipe.data.dataset),
             "task": flow.recipe.task,
             "facts": facts,
             "parts": sizes,
@@ -166,7 +184,10 @@ def _series_parts(loaded: Any) -> Iterator[SeriesPart]:
 def _rows_part(reading: Any) -> SeriesPart:
     rows = reading.rows
     names = tuple(map(str, rows.columns.series))
-    return SeriesPart("data", rows.values, rows.offsets, names, rows.ids.tolist(), None, rows.times)
+    absent = 0 if rows.added is None else int(rows.added.sum())
+    return SeriesPart(
+        "data", rows.values, rows.offsets, names, rows.ids.tolist(), None, rows.times, absent
+    )
 
 
 def _joined(parts: list[SeriesPart]) -> SeriesPart:
@@ -174,14 +195,17 @@ def _joined(parts: list[SeriesPart]) -> SeriesPart:
     values = np.concatenate([part.values for part in parts])
     lengths = np.concatenate([part.lengths for part in parts])
     ids = [name for part in parts for name in part.ids]
-    return SeriesPart("data", values, np.r_[0, np.cumsum(lengths)], parts[0].features, ids)
+    absent = sum(part.absent for part in parts)
+    offsets = np.r_[0, np.cumsum(lengths)]
+    return SeriesPart("data", values, offsets, parts[0].features, ids, absent=absent)
 
 
 def _sizes(part: SeriesPart) -> dict[str, Any]:
     lengths = part.lengths
     sizes = {
         "part": part.name,
-        "rows": int(lengths.sum()),
+        "rows": int(lengths.sum()) - part.absent,
+        "absent": part.absent,
         "series": len(lengths),
         "shortest": int(lengths.min()),
         "median": int(np.median(lengths)),
@@ -230,10 +254,9 @@ def _some(names: list[Any]) -> str:
 
 def _table_findings(look: DataSummary) -> Iterator[dict[str, str]]:
     """Look at rows as they stand in a file."""
-    if look.layout != "long" or look.path in DATASETS:
+    if look.layout not in ("long", "columns") or look.label_from or not look.files:
         return
-    files = find_files(look.path)
-    again = int(read_frame(files).duplicated().sum())
+    again = int(read_frame(look.files).duplicated().sum())
     if again:
         said = f"{again} rows are the same as an earlier one in every column"
         yield _finding("duplicate rows", said, "leave them out of the file")
@@ -260,7 +283,10 @@ def _gap_findings(reading: Any) -> Iterator[dict[str, str]]:
     gappy = np.flatnonzero(absent > 0)
     if len(gappy):
         names = _some([rows.ids[i] for i in gappy])
-        said = f"{int(absent[gappy].sum())} time stamps are absent, in {len(gappy)} series: {names}"
+        said = (
+            f"{int(absent[gappy].sum())} time stamps are absent between the first and the last, in "
+            f"{len(gappy)} series: {names}; they are no rows, and count as steps of the series"
+        )
         yield _finding("gaps", said, "data.missing: interpolate, or indicator")
 
 

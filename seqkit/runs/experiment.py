@@ -31,7 +31,7 @@ from seqkit.runs.checkpoints import CHECKPOINT, Keeper
 from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
 from seqkit.runs.flows import Parts, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
-from seqkit.system.console import say
+from seqkit.system.console import say_lines
 from seqkit.training import not_native
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Plan:
 
     def print(self) -> None:
         """Print the text."""
-        say(self.text)
+        say_lines([*self.text.splitlines(), *self.document["notes"]])
 
 
 def set_threads(intra_op: int = 1, inter_op: int | None = None) -> None:
@@ -363,7 +363,6 @@ def dry_run(resolved: Resolved) -> Plan:
             *(f"{name}: {value}" for name, value in sizes.items()),
             *lines,
             *(f"{name}: {report}" for name, report in kernels.items()),
-            *parts.notes,
         ]
     )
     return Plan(

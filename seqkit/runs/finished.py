@@ -16,7 +16,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
 from seqkit.runs.flows import flow_of
 from seqkit.runs.folder import open_run, read_verified
-from seqkit.system.console import rich_console, say, wrapped
+from seqkit.system.console import rich_console, say, say_lines, wrapped
 from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class Result:
                 say(wrapped(" ".join(sentences(verdict)), console.width))
                 for advice in verdict["try"]:
                     say(wrapped(f"try {advice}", console.width, "  "))
-        for line in self.lines:
-            say(line)
+        say_lines(self.lines)
 
 
 def load_run(run: str | os.PathLike[str]) -> Estimator:
@@ -147,8 +146,8 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
 
 def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     """Score a run on its test part, or on a file, beside the baselines."""
-    flow, estimator, _ = _open(Path(run))
-    parts = flow.load(data, estimator)
+    flow, estimator, description = _open(Path(run))
+    parts = flow.load(data, estimator, description["columns"])
     assessment = flow.assess(estimator, parts)
     document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
     return Result(document, _notes(parts.unlike), assessment.document, estimator)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
-from seqkit.system.console import say
+from seqkit.system.console import say, say_lines
 
 __all__ = ["FAILED", "USER_ERROR", "Command", "Group", "print_json"]
 
@@ -47,7 +47,11 @@ class _Failure(click.ClickException):
             # one error a line and nothing else, as compilers do it and editors read it
             say(self.message, err=True)
         else:
-            say(f"Error: {self.message}", err=True)
+            text = f"Error: {self.message}"
+            if sys.stderr is not None and sys.stderr.isatty():
+                say_lines(text.splitlines(), err=True)
+            else:  # what searches messages finds them whole
+                say(text, err=True)
 
 
 class Command(click.Command):

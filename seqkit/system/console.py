@@ -9,13 +9,15 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import shutil
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TolerantStream", "open_streams", "rich_console", "say", "wrapped"]
+__all__ = ["TolerantStream", "open_streams", "rich_console", "say", "say_lines", "wrapped"]
 
 ERRORS = "seqkit.plain"
 PLAIN = str.maketrans(
@@ -102,14 +104,33 @@ def say(text: str, err: bool = False) -> None:
         stream.flush()
 
 
-def wrapped(text: str, width: int, indent: str = "") -> str:
-    """Return a text in lines of a width; a word that is longer stays whole, as a path must."""
+def wrapped(text: str, width: int, indent: str = "", hang: str | None = None) -> str:
+    """Return a text in lines of a width; a word that is longer stays whole, as a path must.
+
+    Parameters
+    ----------
+    text : str
+    width : int
+    indent : str, default=""
+        Before the first line.
+    hang : str, default=None
+        Before the others; default: the indent and, where there is one, two spaces more.
+    """
     import textwrap
 
+    if hang is None:
+        hang = indent + "  " * bool(indent)
     return textwrap.fill(
-        text, width, initial_indent=indent, subsequent_indent=indent + "  " * bool(indent),
+        text, width, initial_indent=indent, subsequent_indent=hang,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+
+
+def say_lines(lines: Iterable[str], err: bool = False) -> None:
+    """Print lines in the width of the terminal; one that has line breaks is as it should be."""
+    width = shutil.get_terminal_size().columns
+    for line in lines:
+        say(line if "\n" in line else wrapped(line, width, hang="  ") or "", err)
 
 
 def rich_console() -> Console:

@@ -50,7 +50,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line, or as many as it takes."""
         self._still()
-        self.console.print(wrapped(text, self.console.width) if self._moves else text, markup=False)
+        self.console.print(wrapped(text, self.console.width, hang="  "), markup=False)
 
     def doing(self, what: str) -> None:
         """Show what takes a while, on a terminal, until something else is shown."""

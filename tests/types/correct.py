@@ -34,6 +34,11 @@ assert_type(classifier.weights_, list[np.ndarray])
 assert_type(classifier.history_, dict[str, list[float]])
 assert_type(classifier.n_iter_, int)
 
+trials = pd.DataFrame({"trial": ["a", "a", "b"], "x": [1.0, 2.0, 3.0], "kind": ["u", "u", "v"]})
+named = seqkit.SequenceClassifier(series_id="trial", target="kind")
+assert_type(named.fit(trials).predict(trials), np.ndarray)
+assert_type(named.score(trials), float)
+
 regressor = seqkit.SequenceRegressor(dense=(4,), clipnorm=None, random_state=0)
 assert_type(regressor, seqkit.SequenceRegressor)
 assert_type(regressor.fit(series, np.zeros(8)).predict(series), Float64)

@@ -17,7 +17,9 @@ seqkit.SequenceRegressor(learning_rate="fast")  # arg-type, reportArgumentType
 seqkit.SequenceForecaster(context_length=24)  # call-arg, reportCallIssue
 seqkit.SequenceForecaster(24, 12)  # call-arg, reportCallIssue
 seqkit.SequenceClassifer()  # attr-defined, reportAttributeAccessIssue
-seqkit.SequenceRegressor().fit([[1.0]])  # call-arg, reportCallIssue
+seqkit.SequenceRegressor().fit()  # call-arg, reportCallIssue
+seqkit.SequenceRegressor().fit([[1.0]], series_id="a")  # call-arg, reportCallIssue
+seqkit.SequenceClassifier(series_id=3)  # arg-type, reportArgumentType
 seqkit.BacktestSplit(context=24, horizon=6)  # call-arg, reportCallIssue
 forecaster = seqkit.SequenceForecaster(context_length=8, horizon=2)
 seqkit.backtest(np.zeros(60), np.zeros(60))  # arg-type, reportArgumentType

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
 from seqkit.network.series import stack_units
+from seqkit.system.notes import short_path
 from seqkit.tasks import TASKS, has_statsforecast
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from seqkit.data.sequences import Padded
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["Assessment", "Flow", "Parts", "captured", "refused", "shown_path"]
+__all__ = ["Assessment", "Flow", "Parts", "form_notes", "refused", "shown_path"]
 
 INSTALL = "pip install 'seqkit[baselines]'"
 
@@ -65,6 +66,25 @@ class Parts:
     checked: Any = None
 
 
+T = TypeVar("T")
+
+
+def first_of(columns: Mapping[str, Any]) -> bool | None:
+    """Return whether the day came first in the dates of training; None where that is no matter."""
+    first = str(columns.get("date_form", "")).partition(" first")[0]
+    # runs of earlier versions kept this alone
+    known: bool | None = columns.get("day_first", {"day": True, "month": False}.get(first))
+    return known
+
+
+def form_notes(columns: Mapping[str, Any], form: str, where: str) -> list[str]:
+    """Return a note where dates are written otherwise than those of training."""
+    known = columns.get("date_form", "")
+    if not known or not form or known == form:
+        return []
+    return [f"{where}: dates are read as {form}; those of training were {known}"]
+
+
 @dataclass
 class Assessment:
     """How a fitted model did.
@@ -91,6 +111,49 @@ class Flow:
         self.resolved = resolved
         self.recipe: Any = resolved.recipe
         self.task = TASKS[self.recipe.task]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that notes name files from: the recipe's, of a run the working folder."""
+        path = self.resolved.path
+        own = path is not None and path.name != "recipe.resolved.yaml"
+        return path.parent if path is not None and own else Path()
+
+    def named(self, given: Any) -> str:
+        """Return how files are named in notes."""
+        several = given if isinstance(given, list) else [given]
+        return ", ".join(short_path(one, self.folder) for one in several)
+
+    def as_in_training(
+        self, read: Callable[[ReadSettings], T], columns: Mapping[str, Any] | None, where: str
+    ) -> T:
+        """Read a file by the recipe, and day or month first as the file of training was.
+
+        Parameters
+        ----------
+        read : callable
+        columns : mapping or None
+            What is known of those of training.
+        where : str
+            The file, for errors.
+        """
+        said = ReadSettings.of(self.recipe.data)
+        known = None if columns is None else first_of(columns)
+        if known is None or said.day_first is not None or said.date_format is not None:
+            return read(said)
+        try:
+            return read(replace(said, day_first=known))
+        except DataError as error:
+            first, other = ("day", "month") if known else ("month", "day")
+            try:
+                read(replace(said, day_first=not known))
+            except DataError:
+                raise error from None
+            expected = f"{first} first, as those of training were"
+            hint = f"Write them {first} first, or in a form without doubt, as 2024-01-31."
+            raise DataError(
+                explain(where, "the dates", expected, f"{other} first", hint)
+            ) from error
 
     def estimator(self) -> Any:
         """Return the unfitted estimator of the recipe."""
@@ -193,26 +256,3 @@ def refused(where: str, future: str | None = None) -> Iterator[None]:
 def shown_path(given: Any) -> str:
     """Return how the paths of a recipe are named in an error."""
     return given if isinstance(given, str) else ", ".join(map(str, given))
-
-
-@contextlib.contextmanager
-def captured() -> Iterator[list[str]]:
-    """Capture what seqkit's modules log meanwhile: what they inferred, repaired or left out."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    logger = logging.getLogger("seqkit")
-    collector = Collector(logging.INFO)
-    level, through = logger.level, logger.propagate
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(collector)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(collector)
-        logger.setLevel(level)
-        logger.propagate = through

@@ -19,7 +19,8 @@ from seqkit.data.readers import ReadSettings, find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
 from seqkit.recipe.completion import with_windows
-from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+from seqkit.runs.flows.base import Assessment, Flow, Parts, form_notes, refused, shown_path
+from seqkit.system.notes import captured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,12 @@ VALUES = ("target", "past_covariates", "future_covariates")
 class ForecastFlow(Flow):
     """Forecasting: the end of every series is the test part."""
 
-    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+    def load(
+        self,
+        data: str | None = None,
+        estimator: Any = None,
+        columns: dict[str, Any] | None = None,
+    ) -> Parts:
         """Read the table, once, and set the end of every series aside.
 
         Parameters
@@ -50,8 +56,10 @@ class ForecastFlow(Flow):
             Replaces the table of the recipe.
         estimator : fitted forecaster, default=None
             Reads as it read the series of its fit; nothing is set aside for another one.
+        columns : dict, default=None
+            What is known of those of training: dates in `data` are read as theirs were.
         """
-        frame, named, files, notes = self._frame(data)
+        frame, named, files, notes = self._frame(data, columns)
         paths = {"train": named, "test": named}
         with refused(named):
             if estimator is not None and not self.recipe.evaluate.backtest.refit:
@@ -60,21 +68,22 @@ class ForecastFlow(Flow):
                 whole = self.estimator()._reading(frame, fitted=False)
             whole = whole.on_grid()
             if estimator is not None:
-                return Parts(None, None, whole, notes, files, {}, [], paths)
+                form = frame.attrs.get("date_form", "")
+                unlike = form_notes(columns or {}, form, self.named(named))
+                return Parts(None, None, whole, notes, files, {}, unlike, paths)
             lengths = whole.rows.lengths
             notes += self._settle_windows(lengths)
             test = self.recipe.data.split.test
             # a fraction is of each series' own length
             tail = np.floor(lengths * test) if isinstance(test, float) else test
             train = whole.until(np.maximum(lengths - tail, 0).astype(np.int64))
-        columns: dict[str, Any] = {"columns": list(map(str, frame.columns))}
-        columns["seen"] = seen(*self._facts(train))
-        first, _, _ = frame.attrs.get("date_form", "").partition(" first")
-        if first in ("day", "month"):  # a file of a few days that follow may not tell
-            columns["day_first"] = first == "day"
+        kept: dict[str, Any] = {"columns": list(map(str, frame.columns))}
+        kept["seen"] = seen(*self._facts(train))
+        if form := frame.attrs.get("date_form"):
+            kept["date_form"] = form
         whole = whole.like(train.panel.columns)
         epochs = {} if estimator is not None else self.estimator()._epochs_of(train.rows.lengths)
-        return Parts(train, None, whole, notes, files, columns, [], paths, epochs)
+        return Parts(train, None, whole, notes, files, kept, [], paths, epochs)
 
     def _settle_windows(self, lengths: np.ndarray) -> list[str]:
         """Let the data say how many windows the backtest has, where the recipe does not."""
@@ -93,9 +102,10 @@ class ForecastFlow(Flow):
 
         With `columns`, what is known of those of training, dates are read as they were.
         """
-        recipe, settings = self.recipe.data, self._settings(columns)
+        recipe = self.recipe.data
+        columns = columns if data else None
         files: list[Path] = []
-        with captured() as notes:
+        with captured(self.folder) as notes:
             if recipe.dataset is not None and data is None:
                 frame = load_embedded(recipe.dataset).frame
                 if frame is None:
@@ -107,28 +117,26 @@ class ForecastFlow(Flow):
                 files += find_files(data or recipe.path)
                 named = [name for role in NAMED for name in as_names(getattr(recipe, role))]
                 labels = as_names(recipe.series_id)
-                frame = read_frame(
-                    files,
-                    columns=named,
-                    labels=labels,
-                    numbers=[name for role in VALUES for name in as_names(getattr(recipe, role))],
-                    time=recipe.time,
-                    layout=recipe.layout,
-                    settings=settings,
-                )
+                numbers = [name for role in VALUES for name in as_names(getattr(recipe, role))]
+
+                def read(settings: ReadSettings) -> pd.DataFrame:
+                    return read_frame(
+                        files,
+                        columns=named,
+                        labels=labels,
+                        numbers=numbers,
+                        time=recipe.time,
+                        layout=recipe.layout,
+                        settings=settings,
+                    )
+
+                frame = self.as_in_training(read, columns, shown_path(data or recipe.path))
         return (
             frame,
             shown_path(data or recipe.path or f"data.dataset {recipe.dataset}"),
             files,
             notes,
         )
-
-    def _settings(self, columns: dict[str, Any] | None = None) -> ReadSettings:
-        """Return how files are to be read: by the recipe, then as those of training were."""
-        settings = ReadSettings.of(self.recipe.data)
-        if settings.day_first is None and settings.date_format is None and columns:
-            settings = replace(settings, day_first=columns.get("day_first"))
-        return settings
 
     def _compared(self) -> list[str]:
         """Return the columns whose values are compared with those of training."""
@@ -153,7 +161,7 @@ class ForecastFlow(Flow):
         # a forecast sees its context only: what is longer than the training part is no matter
         lengths = np.minimum(lengths, known["lengths"][1])
         compared = [name for name in self._compared() if name in series.rows.columns.series]
-        return unlike(known, values, lengths, compared, where)
+        return unlike(known, values, lengths, compared, self.named(where))
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
@@ -253,7 +261,8 @@ class ForecastFlow(Flow):
         frame = self._frame(data, columns)[0]
         with refused(data):
             series = estimator._reading(frame)
-            return estimator.predict(series), self._unlike(columns, series, data)
+            notes = form_notes(columns, frame.attrs.get("date_form", ""), self.named(data))
+            return estimator.predict(series), notes + self._unlike(columns, series, data)
 
     def forecast(
         self,
@@ -274,7 +283,11 @@ class ForecastFlow(Flow):
         recipe = self.recipe.data
         coming = None
         if future is not None:
-            coming = read_frame(future, time=recipe.time, settings=self._settings(columns))
+            coming = self.as_in_training(
+                lambda settings: read_frame(future, time=recipe.time, settings=settings),
+                columns,
+                future,
+            )
         with refused(where, future):
             series = estimator._reading(frame)
             prediction, panel = estimator._forecast(series, horizon, coming)
@@ -282,7 +295,8 @@ class ForecastFlow(Flow):
         if interval is not None:
             own = series if data is None else self.load(estimator=estimator).test
             self._widen(estimator, series, own, prediction, table, interval)
-        return table, self._unlike(columns, series, where)
+        notes = form_notes(columns, frame.attrs.get("date_form", ""), self.named(where))
+        return table, notes + self._unlike(columns, series, where)
 
     def _widen(
         self,

@@ -28,7 +28,8 @@ from seqkit.data.roles import as_names
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
-from seqkit.runs.flows.base import Assessment, Flow, Parts, captured, refused, shown_path
+from seqkit.runs.flows.base import Assessment, Flow, Parts, form_notes, refused, shown_path
+from seqkit.system.notes import captured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,14 +43,20 @@ __all__ = ["SeriesFlow"]
 class SeriesFlow(Flow):
     """Labelled series: each maps to a class or to a number."""
 
-    def load(self, data: str | None = None, estimator: Any = None) -> Parts:
+    def load(
+        self,
+        data: str | None = None,
+        estimator: Any = None,
+        columns: dict[str, Any] | None = None,
+    ) -> Parts:
         """Read the data and divide it; with `data`, take that file as the test part.
 
-        Labelled series are read in the same way, whether there is a fitted `estimator` or not.
+        Labelled series are read in the same way, whether there is a fitted `estimator` or not;
+        dates in `data` as those of training were, of whose `columns` this is known.
         """
         recipe = self.recipe
         files: list[Path] = []
-        with captured() as notes:
+        with captured(self.folder) as notes:
             if recipe.data.dataset is not None:
                 loaded = load_embedded(recipe.data.dataset)
                 train, test = loaded.train, loaded.test
@@ -61,13 +68,14 @@ class SeriesFlow(Flow):
             else:
                 train = self._read(recipe.data.path, files)
                 path = recipe.data.test_path
-                test = self._read(path, files) if path else None
+                kept = {"date_form": train.date_form}
+                test = self._read(path, files, kept) if path else None
             named = shown_path(recipe.data.path or f"data.dataset {recipe.data.dataset}")
             tested = shown_path(data or recipe.data.test_path or named)
             _check_targets(train, named)
             divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
-                test = self._read(data, files)
+                test = self._read(data, files, columns or {"date_form": train.date_form})
             elif test is None:
                 test = train[divided.test] if len(divided.test) else None
         validation = train[divided.validation] if len(divided.validation) else None
@@ -90,12 +98,17 @@ class SeriesFlow(Flow):
         if auto:
             notes.append(chosen(auto))
         known = seen(train.values, train.lengths)
-        columns = {"features": list(train.features), "seen": known}
+        facts: dict[str, Any] = {"features": list(train.features), "seen": known}
+        if train.date_form:
+            facts["date_form"] = train.date_form
         strange = [] if test is None else unlike(
-            known, test.values, test.lengths, test.features, tested
+            known, test.values, test.lengths, test.features,
+            self.named(data or recipe.data.test_path or recipe.data.path or named),
         )  # fmt: skip
+        if test is not None and data is not None:
+            strange += form_notes(columns or facts, test.date_form, self.named(data))
         paths = {"train": named, "test": tested}
-        return Parts(train, validation, test, notes, files, columns, strange, paths, auto)
+        return Parts(train, validation, test, notes, files, facts, strange, paths, auto)
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
@@ -158,22 +171,26 @@ class SeriesFlow(Flow):
             return [len(part)]
         return [int(np.sum(part.y == label)) for label in np.unique(series.y)]
 
-    def _read(self, pattern: str, files: list[Path]) -> Any:
+    def _read(self, pattern: str, files: list[Path], columns: dict[str, Any] | None = None) -> Any:
         data = self.recipe.data
         paths = find_files(pattern)
         files += paths
-        return read_sequences(
-            paths,
-            layout=data.layout,
-            target=data.target,
-            features=data.features,
-            series_id=data.series_id,
-            time=data.time,
-            group=data.group,
-            missing=data.missing,
-            label_from=_plain(data.label_from),
-            settings=ReadSettings.of(data),
-        )
+
+        def read(settings: ReadSettings) -> Any:
+            return read_sequences(
+                paths,
+                layout=data.layout,
+                target=data.target,
+                features=data.features,
+                series_id=data.series_id,
+                time=data.time,
+                group=data.group,
+                missing=data.missing,
+                label_from=_plain(data.label_from),
+                settings=settings,
+            )
+
+        return self.as_in_training(read, columns, shown_path(pattern))
 
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the parts, for people."""
@@ -322,13 +339,18 @@ class SeriesFlow(Flow):
             given["features"] = recipe.features
             given["target"] = [name for name in as_names(recipe.target) if name in there] or None
         readable = {name: value for name, value in given.items() if name in reader.roles}
-        sequences = read_sequences(files, missing=recipe.missing, settings=settings, **readable)
+        sequences = self.as_in_training(
+            lambda said: read_sequences(files, missing=recipe.missing, settings=said, **readable),
+            columns,
+            data,
+        )
         with refused(data):
             padded = as_padded(sequences, missing=recipe.missing, dtype=None)
             prediction = self._predictions(estimator, padded)
             frame = self._frame(estimator, replace(sequences, y=None), prediction, proba)
-        facts = (sequences.values, sequences.lengths, sequences.features, data)
-        return frame, unlike(columns.get("seen"), *facts)
+        facts = (sequences.values, sequences.lengths, sequences.features, self.named(data))
+        notes = form_notes(columns, sequences.date_form, self.named(data))
+        return frame, notes + unlike(columns.get("seen"), *facts)
 
     def forecast(self, *args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:
         """Refuse: nothing of a labelled series is forecast."""

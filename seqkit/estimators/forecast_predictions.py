@@ -35,6 +35,7 @@ class ForecastPredictions(BaseSequenceEstimator):
     auto_: dict[str, Any]
     _window_offset_: np.ndarray
     _window_scale_: np.ndarray
+    _powers_: np.ndarray
 
     @property
     def _reader(self) -> ForecastReader:
@@ -85,8 +86,16 @@ class ForecastPredictions(BaseSequenceEstimator):
             head.name,
             *self._window_space(),
             self._fitted.target_transform,
+            self._powers,
             self._theta,
         )
+
+    @property
+    def _powers(self) -> tuple[float, ...] | None:
+        """The power of each target that the networks see, 0 for a logarithm; None: the values."""
+        if self._fitted.target_transform == "none":
+            return None
+        return tuple(float(power) for power in self._powers_)
 
     @property
     def _combination(self) -> str:

@@ -141,9 +141,11 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it
         does not see; else none.
-    target_transform : {"none", "log"}, default="none"
-        What the network sees and forecasts of a target: log = its logarithm, of values above 0;
-        undone on the output, where a mean becomes a geometric one and a quantile stays one.
+    target_transform : {"none", "log", "box_cox"}, default="none"
+        What the network sees and forecasts of a target, of values above 0: log = its logarithm;
+        box_cox = the power in [0, 1] by which the spread of all series is least bound to their
+        level (Guerrero 1993); undone on the output, where a mean becomes one of logarithms or
+        powers, and a quantile stays one.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
@@ -317,5 +319,5 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
         _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
-        seen = other._seen((train, None))[0]
+        seen = other._seen((train, None), learn=True)[0]
         return other._build(), scaling_statistics(seen, self.scale, other._normalize)

@@ -19,9 +19,9 @@ from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import (
+    BoxCox,
     Deviations,
-    Exponential,
-    Logarithm,
+    InverseBoxCox,
     Standardize,
     Unstandardize,
 )
@@ -52,6 +52,7 @@ KINDS: dict[str, type[Layer]] = {
         Add,
         AsSequence,
         AttentionPooling,
+        BoxCox,
         Columns,
         Combine,
         Concatenate,
@@ -60,13 +61,12 @@ KINDS: dict[str, type[Layer]] = {
         Deviations,
         Dropout,
         Embedding,
-        Exponential,
         FoldChannels,
         FoldSteps,
         HeadLayer,
+        InverseBoxCox,
         Last,
         LeftPatch,
-        Logarithm,
         MaskPadding,
         NaiveForecast,
         Normalize,

@@ -48,7 +48,7 @@ Normalization: TypeAlias = Literal["none", "last", "standard"]
 Departure: TypeAlias = Literal["none", "last", "seasonal_naive", "theta"]
 Combination: TypeAlias = Literal["none", "theta"]
 Channels: TypeAlias = Literal["joint", "independent"]
-Transform: TypeAlias = Literal["none", "log"]
+Transform: TypeAlias = Literal["none", "log", "box_cox"]
 MatrixStart: TypeAlias = Literal[
     "glorot_uniform", "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros",
     "ones",

@@ -285,7 +285,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (DISTRIBUTION, "model.target_transform"),
         lambda distribution, transform: distribution is None or transform == "none",
-        "null when {target_transform} is log",
+        "null when {target_transform} is log or box_cox",
         "Forecast quantiles, which stay what they are; or set {target_transform}: none.",
     ),
     Rule(

@@ -161,8 +161,10 @@ class ForecastingModel(ModelSection):
     )
     target_transform: network.Transform = setting(
         "none",
-        "What the network sees and forecasts of a target: log = its logarithm, of values above "
-        "0; undone on the output, where a mean becomes a geometric one and a quantile stays one.",
+        "What the network sees and forecasts of a target, of values above 0: log = its logarithm; "
+        "box_cox = the power in [0, 1] by which the spread of all series is least bound to their "
+        "level (Guerrero 1993); undone on the output, where a mean becomes one of logarithms or "
+        "powers, and a quantile stays one.",
     )
     combine_with: network.Combination | Auto = setting(
         "auto",

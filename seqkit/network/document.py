@@ -14,6 +14,7 @@ from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, 
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -66,6 +67,7 @@ KINDS: dict[str, type[Layer]] = {
         HeadLayer,
         InverseBoxCox,
         Last,
+        LearnedTheta,
         LeftPatch,
         MaskPadding,
         NaiveForecast,

@@ -199,6 +199,10 @@ FACTS: dict[str, dict[str, Fact]] = {
         "auto_": Fact(_CHOSEN, always=False),
         "_library_": Fact(optional(_LIBRARY), always=False),
         "_sizes_": Fact(series_of(integer(1))),
+        "_share_": Fact(
+            Kind("a number in [0, 1]", lambda value: NUMBER.holds(value) and 0 <= value <= 1),
+            always=False,
+        ),
         "_powers_": Fact(array("f"), always=False),
         "_window_offset_": Fact(array("f"), since=2),
         "_window_scale_": Fact(array("f"), since=2),

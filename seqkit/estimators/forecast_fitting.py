@@ -31,6 +31,7 @@ from seqkit.estimators.forecast_preparing import (
     tell_of_window_precision,
     window_sources,
 )
+from seqkit.estimators.forecast_rehearsal import rehearsed_share
 from seqkit.estimators.forecast_transforming import (
     check_positive,
     check_transform,
@@ -88,6 +89,8 @@ class ForecastFitting(ForecastData):
         loss = point_loss(type(self).__name__, self.loss, head)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
+        if not going_on and self._fitted.combination == "learned" and self._combination != "none":
+            notes.append(self._learn_share(parts, share))
         parts, held_parts = self._seen(parts, learn=not going_on), self._seen(held_parts)
         constants = scaling_statistics(parts[0], self.scale, self._normalize)
         if not going_on:
@@ -165,6 +168,14 @@ class ForecastFitting(ForecastData):
             )  # fmt: skip
         self.auto_ = getattr(self, "auto_", {}) | self._epochs_of(panel.lengths)
         return panel
+
+    def _learn_share(self, part: tuple[Panel, Panel | None], validation: float) -> str:
+        """Learn how much of a forecast is that of theta; return what to say of it."""
+        found = rehearsed_share(self, part, validation)
+        if found is None:
+            return "no series can spare a horizon to learn the combination by: it is half and half"
+        self._share_ = found[0]
+        return f"theta has {found[0]:g} of the forecast, learned on {found[1]} forecasts held out"
 
     def _seen(self, part: tuple[Any, Any], learn: bool = False) -> tuple[Any, Any]:
         """Return series as the networks see them, beside their weights.

@@ -14,7 +14,7 @@ from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
 from seqkit.errors import DataError, explain
 from seqkit.estimators.base import BaseSequenceEstimator
-from seqkit.estimators.forecast_combining import ThetaBeside
+from seqkit.estimators.forecast_combining import SHARE, ThetaBeside
 from seqkit.estimators.forecast_reading import (
     FRAME_SETTINGS,
     ForecastReader,
@@ -112,7 +112,14 @@ class ForecastPredictions(BaseSequenceEstimator):
             return None
         head, levels, _ = self._head
         fitted = self._fitted
-        return ThetaBeside.of(head, levels, max(self._contexts), fitted.horizon, fitted.season)
+        return ThetaBeside.of(
+            head,
+            levels,
+            max(self._contexts),
+            fitted.horizon,
+            fitted.season,
+            getattr(self, "_share_", SHARE),
+        )
 
     @property
     def _window(self) -> int:
@@ -336,13 +343,18 @@ class ForecastPredictions(BaseSequenceEstimator):
         return networks.blocks(panel, n_steps, steps, self._point)[0], panel
 
     def _forecast_within(
-        self, panel: Panel, series: np.ndarray, stop: np.ndarray, n_steps: int
+        self,
+        panel: Panel,
+        series: np.ndarray,
+        stop: np.ndarray,
+        n_steps: int,
+        networks: Networks | None = None,
     ) -> np.ndarray:
         """Forecast the steps from row ``stop[i]`` of series ``series[i]`` on, all at once.
 
         They are in the panel already; of them only the future covariates are read.
         """
-        networks = self._networks
+        networks = self._networks if networks is None else networks
         part = panel.until(stop, series, self._window)
         future = panel.covariates(series, stop, n_steps) if panel.columns.future else None
         steps = self._steps(part, n_steps, future)

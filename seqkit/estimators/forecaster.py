@@ -82,8 +82,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     normalize : {"none", "last", "standard"}, default="standard"
         Each context window by its own statistics, undone on the output: its last value subtracted,
         or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive", "theta"}, default="none"
-        Learn the departure from this naive forecast of the same window.
+    departure_from : {"none", "last", "seasonal_naive", "theta", "learned_theta"}, default="none"
+        Learn the departure from this naive forecast of the same window; learned_theta = theta, its
+        smoothing constants and a damped trend learned with the network (Smyl 2020), the same for
+        all series.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
     season : a positive integer, default=1
@@ -141,6 +143,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it
         does not see; else none.
+    combination : {"equal", "learned"}, default="equal"
+        How much of the forecast is that of `combine_with`: equal = half; learned = the share with
+        the least error on windows before the end of the series, by a second fit without them, and
+        shrunk to half where they are few.
     target_transform : {"none", "log", "box_cox"}, default="none"
         What the network sees and forecasts of a target, of values above 0: log = its logarithm;
         box_cox = the power in [0, 1] by which the spread of all series is least bound to their
@@ -207,6 +213,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         "context_length",
         "ensemble",
         "combine_with",
+        "combination",
         "target_transform",
     )
 

@@ -89,8 +89,7 @@ class ForecastFitting(ForecastData):
         loss = point_loss(type(self).__name__, self.loss, head)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
-        if not going_on and self._fitted.combination == "learned" and self._combination != "none":
-            notes.append(self._learn_share(parts, share))
+        notes += [] if going_on else self._learn_share(parts, share)
         parts, held_parts = self._seen(parts, learn=not going_on), self._seen(held_parts)
         constants = scaling_statistics(parts[0], self.scale, self._normalize)
         if not going_on:
@@ -169,13 +168,15 @@ class ForecastFitting(ForecastData):
         self.auto_ = getattr(self, "auto_", {}) | self._epochs_of(panel.lengths)
         return panel
 
-    def _learn_share(self, part: tuple[Panel, Panel | None], validation: float) -> str:
+    def _learn_share(self, part: tuple[Panel, Panel | None], validation: float) -> list[str]:
         """Learn how much of a forecast is that of theta; return what to say of it."""
+        if self._fitted.combination != "learned" or self._combination == "none":
+            return []
         found = rehearsed_share(self, part, validation)
         if found is None:
-            return "no series can spare a horizon to learn the combination by: it is half and half"
+            return ["no series can spare a horizon to learn the combination by: half and half"]
         self._share_ = found[0]
-        return f"theta has {found[0]:g} of the forecast, learned on {found[1]} forecasts held out"
+        return [f"theta has {found[0]:g} of the forecast, learned on {found[1]} held out"]
 
     def _seen(self, part: tuple[Any, Any], learn: bool = False) -> tuple[Any, Any]:
         """Return series as the networks see them, beside their weights.

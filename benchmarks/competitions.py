@@ -4,6 +4,7 @@
     python benchmarks/competitions.py m1_monthly tourism_yearly    # some
     python benchmarks/competitions.py --seeds 1 --set epochs=30 --out /tmp/tried.json
     python benchmarks/competitions.py --validation                 # what defaults were chosen on
+    python benchmarks/competitions.py --validation --series 10     # ten of each, others each seed
 
 The data folder is $SEQKIT_DATA (docs/data.md). Nothing is set but the window, the horizon and the
 season. Defaults were chosen with ``--validation``: the last `horizon` steps of every training part,
@@ -75,6 +76,19 @@ def parts(name: str, validation: bool) -> tuple[list[np.ndarray], np.ndarray]:
     return [y[:-horizon] for y in spared], np.stack([y[-horizon:] for y in spared])
 
 
+def drawn(
+    train: list[np.ndarray], truth: np.ndarray, n: int, seed: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return `n` of the series, drawn at random."""
+    which = np.random.default_rng(1000 * n + seed).choice(len(train), n, replace=False)
+    return [train[i] for i in which], truth[which]
+
+
+def mean_of(found: list[Any]) -> Any:
+    """Return the mean of scores that have the same names; None where some are not there."""
+    return None if None in found else pd.DataFrame(found).mean().to_dict()
+
+
 def scores(train: list[np.ndarray], truth: np.ndarray, made: Any, season: int) -> dict[str, float]:
     """Return MASE and sMAPE of forecasts, mean over the series."""
     case = forecast_case(truth[:, None], np.asarray(made)[:, None], history=train, season=season)
@@ -116,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--set", action="append", default=[], help="override, epochs=30")
     parser.add_argument("--validation", action="store_true", help="the end of the training parts")
+    parser.add_argument("--series", type=int, help="so many of each set, others for every seed")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/competitions.json")
     options = parser.parse_args()
     for name in options.sets:
@@ -123,7 +138,7 @@ def main() -> None:
             parser.error(f"unknown set {name!r}; known are {', '.join(SETS)}")
     more = dict(setting(one) for one in options.set)
     out = options.out
-    if out is None and not options.validation and not more:
+    if out is None and not options.validation and not more and options.series is None:
         out = ROOT / "benchmarks" / "results" / "competitions.json"
     kept = json.loads(out.read_text()) if out is not None and out.is_file() else {}
     set_threads()
@@ -135,19 +150,30 @@ def main() -> None:
         row = SETS[name]
         train, truth = parts(name, options.validation)
         before = kept.get(name, {}).get("baselines", {})
-        made = {b: baseline(b, train, truth, row) or before.get(b) for b in BASELINES}
-        runs = [network(train, truth, row, random_state=k, **more) for k in range(options.seeds)]
+        samples = [(train, truth)]
+        if options.series is not None:
+            samples = [drawn(train, truth, options.series, k) for k in range(options.seeds)]
+        made = {
+            b: mean_of([baseline(b, *sample, row) for sample in samples]) or before.get(b)
+            for b in BASELINES
+        }
+        runs = [
+            network(*samples[k % len(samples)], row, random_state=k, **more)
+            for k in range(options.seeds)
+        ]
         table = pd.DataFrame([run for run, _ in runs])
         mean, spread = table.mean(), table.std(ddof=0)
         known = [np.nan if made[b] is None else made[b]["mase"] for b in BASELINES]
         kept[name] = {
-            "series": len(train), "horizon": row.horizon, "context_length": row.context_length,
+            "series": len(samples[0][0]), "horizon": row.horizon,
+            "context_length": row.context_length,
             "seeds": options.seeds, "auto": runs[0][1], "mean": mean.to_dict(),
             "spread": spread.to_dict(), "runs": [run for run, _ in runs], "baselines": made,
             "ratio": mean["mase"] / known[0],
         }  # fmt: skip
         print(
-            f"{name:18}{len(train):>7}{row.horizon:>6}{mean['mase']:>8.3f}{spread['mase']:>8.3f}"
+            f"{name:18}{len(samples[0][0]):>7}{row.horizon:>6}"
+            f"{mean['mase']:>8.3f}{spread['mase']:>8.3f}"
             f"{mean['smape']:>7.2f}{mean['seconds']:>6.0f}{known[0]:>9.3f}{known[1]:>10.3f}"
             f"{known[2]:>9.3f}{mean['mase'] / known[0]:>7.3f}",
             flush=True,

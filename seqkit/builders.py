@@ -165,8 +165,10 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
     normalize : {"none", "last", "standard"}, default="standard"
         Each context window by its own statistics, undone on the output: its last value subtracted,
         or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive", "theta"}, default="none"
-        Learn the departure from this naive forecast of the same window.
+    departure_from : {"none", "last", "seasonal_naive", "theta", "learned_theta"}, default="none"
+        Learn the departure from this naive forecast of the same window; learned_theta = theta, its
+        smoothing constants and a damped trend learned with the network (Smyl 2020), the same for
+        all series.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
     season : a positive integer, default=1

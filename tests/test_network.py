@@ -22,6 +22,7 @@ from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, 
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer
+from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
@@ -151,6 +152,8 @@ LAYERS = [
     *((HeadLayer(head), [normal(N, T, 2, n), normal(N, T, 2)])
       for head, n in (("point", 1), ("quantiles", 3), ("quantiles", 4), ("normal", 2),
                       ("student_t", 3), ("negative_binomial", 2), ("poisson", 1))),
+    *((LearnedTheta(3, season), [normal(N, 9, 2), *more])
+      for season in (1, 4) for more in ([], [np.array([9, 4, 8, 1], np.int32)])),
     (CountScale(), [np.abs(normal(N, 2, F, 2)), np.abs(STEPS), LENGTHS]),
     (CountScale(), [np.abs(normal(N, 2, F, 1)), np.abs(STEPS)]),
     (Columns(1, 3), [STEPS]),
@@ -234,7 +237,7 @@ def test_every_kind_with_a_backward_pass_is_tested():
     tested = {type(layer).__name__ for layer, _ in LAYERS}
     # before the first trained weight, after what the loss sees, or made of others
     untrained = {
-        "Combine", "Exponential", "Logarithm", "NaiveForecast", "Normalize", "RecursiveDecoder",
+        "BoxCox", "Combine", "InverseBoxCox", "NaiveForecast", "Normalize", "RecursiveDecoder",
         "ThetaForecast", "ToUnits", "WindowStatistics",
     }  # fmt: skip
     assert tested == set(KINDS) - untrained

@@ -206,6 +206,11 @@ FACTS: dict[str, dict[str, Fact]] = {
         "auto_": Fact(_CHOSEN, always=False),
         "_library_": Fact(optional(_LIBRARY), always=False),
         "_sizes_": Fact(series_of(integer(1))),
+        "_share_": Fact(
+            Kind("a number in [0, 1]", lambda value: NUMBER.holds(value) and 0 <= value <= 1),
+            always=False,
+        ),
+        "_powers_": Fact(array("f"), always=False),
         "_window_offset_": Fact(array("f"), since=2),
         "_window_scale_": Fact(array("f"), since=2),
         "_reader_": Fact(
@@ -343,6 +348,15 @@ def _forecasting(estimator: Any) -> list[tuple[str, str, bool]]:
             (name, "a number a target", array is None or array.shape == (len(columns.targets),))
             for name in ("_window_offset_", "_window_scale_")
             for array in (getattr(estimator, name, None),)
+        ),
+        (
+            "_powers_",
+            "a number in [0, 1] a target, where the target is transformed",
+            estimator._fitted.target_transform == "none"
+            or (
+                getattr(estimator, "_powers_", np.empty(0)).shape == (len(columns.targets),)
+                and bool(((estimator._powers_ >= 0) & (estimator._powers_ <= 1)).all())
+            ),
         ),
         (
             "_window_scale_",

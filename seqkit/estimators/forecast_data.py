@@ -180,8 +180,8 @@ class ForecastData(ForecastPredictions):
             check_counts(panel, owner)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts = other._divided(panel, X, sample_weight, validation_data, share)
-        for part in parts[:2]:
-            other._seen(part)
+        for part, learn in zip(parts[:2], (True, False), strict=True):
+            other._seen(part, learn=learn)
         return Checked(other, panel, parts)
 
     # --- predictions ---------------------------------------------------------------------------

@@ -26,12 +26,17 @@ from seqkit.estimators.forecast_combining import check_combination, middle_of
 from seqkit.estimators.forecast_data import ForecastData
 from seqkit.estimators.forecast_preparing import (
     check_counts,
-    check_transform,
     point_loss,
     scaling_statistics,
     tell_of_window_precision,
-    transformed,
     window_sources,
+)
+from seqkit.estimators.forecast_rehearsal import rehearsed_share
+from seqkit.estimators.forecast_transforming import (
+    check_positive,
+    check_transform,
+    powers_of,
+    transformed,
 )
 from seqkit.estimators.forecast_weights import weighted
 from seqkit.estimators.members import member_seed, seed_of
@@ -84,7 +89,8 @@ class ForecastFitting(ForecastData):
         loss = point_loss(type(self).__name__, self.loss, head)
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
-        parts, held_parts = self._seen(parts), self._seen(held_parts)
+        notes += [] if going_on else self._learn_share(parts, share)
+        parts, held_parts = self._seen(parts, learn=not going_on), self._seen(held_parts)
         constants = scaling_statistics(parts[0], self.scale, self._normalize)
         if not going_on:
             self._window_offset_ = constants["window/offset"]
@@ -125,8 +131,7 @@ class ForecastFitting(ForecastData):
         """Return what ``combine_with`` becomes with these series; check it where it is set."""
         head, levels, _ = self._head
         season, inputs = self._fitted.season, self._reader.target_inputs
-        if self._fitted.target_transform == "log":
-            check_transform(type(self).__name__, head, inputs)
+        check_transform(type(self).__name__, self._fitted.target_transform, head, inputs)
         if self._fitted.combine_with == "theta":
             check_combination(type(self).__name__, head, levels, season, inputs)
         chosen = self._epochs_of(panel.lengths)
@@ -163,12 +168,29 @@ class ForecastFitting(ForecastData):
         self.auto_ = getattr(self, "auto_", {}) | self._epochs_of(panel.lengths)
         return panel
 
-    def _seen(self, part: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Return series as the networks see them, beside their weights."""
+    def _learn_share(self, part: tuple[Panel, Panel | None], validation: float) -> list[str]:
+        """Learn how much of a forecast is that of theta; return what to say of it."""
+        if self._fitted.combination != "learned" or self._combination == "none":
+            return []
+        found = rehearsed_share(self, part, validation)
+        if found is None:
+            return ["no series can spare a horizon to learn the combination by: half and half"]
+        self._share_ = found[0]
+        return [f"theta has {found[0]:g} of the forecast, learned on {found[1]} held out"]
+
+    def _seen(self, part: tuple[Any, Any], learn: bool = False) -> tuple[Any, Any]:
+        """Return series as the networks see them, beside their weights.
+
+        With `learn` the transform of the targets is that of these series.
+        """
         panel, weights = part
-        if panel is not None:
-            panel = transformed(panel, self._fitted.target_transform, type(self).__name__)
-        return panel, weights
+        transform = self._fitted.target_transform
+        if panel is None or transform == "none":
+            return part
+        check_positive(panel, transform, type(self).__name__)
+        if learn:
+            self._powers_ = powers_of(panel, transform, self._fitted.season)
+        return transformed(panel, self._powers), weights
 
     def _sources(
         self,
@@ -269,12 +291,12 @@ class ForecastFitting(ForecastData):
         contexts = self._contexts
         members = [self._member(context, self._variable_length_) for context in contexts]
         theta = self._theta
-        logarithm = self._fitted.target_transform == "log"
-        if len(members) == 1 and theta is None and not logarithm:
+        powers = self._powers
+        if len(members) == 1 and theta is None and powers is None:
             return members[0]
         whole: dict[str, Any] = {"members": members, "context_lengths": contexts}
-        if logarithm:
-            whole["logarithm_of"] = len(self._reader.columns.targets)
+        if powers is not None:
+            whole["powers"] = powers
         if theta is not None:
             whole |= theta.settings()
         return Architecture("ensemble", whole)

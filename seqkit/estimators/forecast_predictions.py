@@ -14,7 +14,7 @@ from seqkit.data.futures import future_steps
 from seqkit.data.panel import Panel
 from seqkit.errors import DataError, explain
 from seqkit.estimators.base import BaseSequenceEstimator
-from seqkit.estimators.forecast_combining import ThetaBeside
+from seqkit.estimators.forecast_combining import SHARE, ThetaBeside
 from seqkit.estimators.forecast_reading import (
     FRAME_SETTINGS,
     ForecastReader,
@@ -35,6 +35,7 @@ class ForecastPredictions(BaseSequenceEstimator):
     auto_: dict[str, Any]
     _window_offset_: np.ndarray
     _window_scale_: np.ndarray
+    _powers_: np.ndarray
 
     @property
     def _reader(self) -> ForecastReader:
@@ -85,8 +86,16 @@ class ForecastPredictions(BaseSequenceEstimator):
             head.name,
             *self._window_space(),
             self._fitted.target_transform,
+            self._powers,
             self._theta,
         )
+
+    @property
+    def _powers(self) -> tuple[float, ...] | None:
+        """The power of each target that the networks see, 0 for a logarithm; None: the values."""
+        if self._fitted.target_transform == "none":
+            return None
+        return tuple(float(power) for power in self._powers_)
 
     @property
     def _combination(self) -> str:
@@ -103,7 +112,14 @@ class ForecastPredictions(BaseSequenceEstimator):
             return None
         head, levels, _ = self._head
         fitted = self._fitted
-        return ThetaBeside.of(head, levels, max(self._contexts), fitted.horizon, fitted.season)
+        return ThetaBeside.of(
+            head,
+            levels,
+            max(self._contexts),
+            fitted.horizon,
+            fitted.season,
+            getattr(self, "_share_", SHARE),
+        )
 
     @property
     def _window(self) -> int:
@@ -327,13 +343,18 @@ class ForecastPredictions(BaseSequenceEstimator):
         return networks.blocks(panel, n_steps, steps, self._point)[0], panel
 
     def _forecast_within(
-        self, panel: Panel, series: np.ndarray, stop: np.ndarray, n_steps: int
+        self,
+        panel: Panel,
+        series: np.ndarray,
+        stop: np.ndarray,
+        n_steps: int,
+        networks: Networks | None = None,
     ) -> np.ndarray:
         """Forecast the steps from row ``stop[i]`` of series ``series[i]`` on, all at once.
 
         They are in the panel already; of them only the future covariates are read.
         """
-        networks = self._networks
+        networks = self._networks if networks is None else networks
         part = panel.until(stop, series, self._window)
         future = panel.covariates(series, stop, n_steps) if panel.columns.future else None
         steps = self._steps(part, n_steps, future)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,10 @@ from seqkit.network.heads import Head
 
 __all__ = [
     "check_counts",
-    "check_transform",
     "hold_out",
     "point_loss",
     "scaling_statistics",
     "tell_of_window_precision",
-    "transformed",
     "window_sources",
 ]
 
@@ -66,40 +63,6 @@ def check_counts(panel: Panel, owner: str) -> None:
                 f"{panel.named(np.array([series]))}; for such values use another distribution.",
             )
         )
-
-
-def check_transform(owner: str, head: Head, target_inputs: bool) -> None:
-    """Raise where no logarithm of the target can be forecast."""
-    why = None
-    if head.name not in ("point", "quantiles"):
-        why = f"distribution {head.name!r}, which is of the values themselves"
-    elif not target_inputs:
-        why = "a target whose own past is not an input"
-    if why:
-        raise ValueError(explain(owner, "target_transform", f"'none' with {why}", "log"))
-
-
-def transformed(panel: Panel, transform: str, owner: str) -> Panel:
-    """Return a panel with the targets that networks see, of which a logarithm must exist."""
-    if transform == "none":
-        return panel
-    n = panel.n_targets
-    below = np.argwhere(~(panel.values[:, :n] > 0))
-    if len(below):
-        row, column = below[0]
-        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
-        raise DataError(
-            explain(
-                owner,
-                f"target {panel.columns.targets[column]!r}",
-                "above 0 with target_transform 'log'",
-                float(panel.values[row, column]),
-                f"It is at step {row - panel.offsets[series]} of "
-                f"{panel.named(np.array([series]))}; set target_transform to none.",
-            )
-        )
-    logs = np.log(panel.values[:, :n])
-    return replace(panel, values=np.concatenate([logs, panel.values[:, n:]], axis=1))
 
 
 def hold_out(

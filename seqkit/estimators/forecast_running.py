@@ -13,8 +13,11 @@ from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
 from seqkit.estimators.forecast_combining import ThetaBeside
-from seqkit.estimators.forecast_preparing import transformed
+from seqkit.estimators.forecast_transforming import check_positive, transformed
 from seqkit.network.architecture import Architecture
+from seqkit.network.layers.base import Saved
+from seqkit.network.layers.scaling import InverseBoxCox
+from seqkit.network.ops import NUMPY
 
 __all__ = ["Networks", "pooled_r2"]
 
@@ -41,8 +44,10 @@ class Networks:
     head : str
     offset, scale : numpy.ndarray of shape (n_targets,)
         Of the targets' training part.
-    transform : {"none", "log"}
-        What the networks see of the targets.
+    transform : str
+        What the networks see of the targets; for messages.
+    powers : tuple of float or None
+        Of the Box-Cox transform of each target, where they see that.
     theta : ThetaBeside or None
         What is combined with the networks' forecasts.
     batch_size : int
@@ -60,6 +65,7 @@ class Networks:
     offset: Array
     scale: Array
     transform: str = "none"
+    powers: tuple[float, ...] | None = None
     theta: ThetaBeside | None = None
     batch_size: int = 1024
 
@@ -93,7 +99,15 @@ class Networks:
             output=None if self.normalize is None else "normalized",
         ).astype(np.float64)
         found = self._in_units(prediction, source)
-        return (np.exp(found) if self.transform == "log" else found), source
+        if self.powers is not None:
+            found = InverseBoxCox(self.powers).forward(NUMPY, {}, Saved(), found)
+        return found, source
+
+    def _seen(self, panel: Panel, owner: str) -> Panel:
+        """Return a panel as the networks see it."""
+        if self.powers is not None:
+            check_positive(panel, self.transform, owner)
+        return transformed(panel, self.powers)
 
     def _in_units(self, prediction: Array, source: WindowSource) -> Array:
         """Undo normalising in float64: float32 lacks digits for a small change."""
@@ -118,7 +132,7 @@ class Networks:
         """
         shape = (len(panel.values), self.horizon, panel.n_targets, *self.parameter_shape)
         predictions = np.full((len(self.contexts), *shape), np.nan)
-        context, seen = max(self.contexts), transformed(panel, self.transform, "predict")
+        context, seen = max(self.contexts), self._seen(panel, "predict")
         for number in range(len(self.contexts)):
             prediction, source = self._predict(number, seen, origins="all")
             rows = source.rows(np.arange(source.n_examples))[1]
@@ -137,7 +151,7 @@ class Networks:
     def after_end(self, panel: Panel, steps: Array) -> Array:
         """The prediction after the end of every series; `steps` are the rows ahead."""
         ahead = panel.extend(steps)
-        seen = transformed(panel, self.transform, "forecast").extend(steps)
+        seen = self._seen(panel, "forecast").extend(steps)
         predictions = [
             self._predict(number, seen, origins="last", back=self.horizon)[0]
             for number in range(len(self.contexts))

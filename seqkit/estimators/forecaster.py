@@ -83,8 +83,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     normalize : {"none", "last", "standard"}, default="standard"
         Each context window by its own statistics, undone on the output: its last value subtracted,
         or zero mean and unit variance.
-    departure_from : {"none", "last", "seasonal_naive", "theta"}, default="none"
-        Learn the departure from this naive forecast of the same window.
+    departure_from : {"none", "last", "seasonal_naive", "theta", "learned_theta"}, default="none"
+        Learn the departure from this naive forecast of the same window; learned_theta = theta, its
+        smoothing constants and a damped trend learned with the network (Smyl 2020), the same for
+        all series.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
     season : a positive integer, default=1
@@ -142,9 +144,15 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         ten seasons, smoothed. auto = theta where the series (by their median length) hold 2 to 30
         seasons, or steps where a season is 1, and there are no past or future covariates, which it
         does not see; else none.
-    target_transform : {"none", "log"}, default="none"
-        What the network sees and forecasts of a target: log = its logarithm, of values above 0;
-        undone on the output, where a mean becomes a geometric one and a quantile stays one.
+    combination : {"equal", "learned"}, default="equal"
+        How much of the forecast is that of `combine_with`: equal = half; learned = the share with
+        the least error on windows before the end of the series, by a second fit without them, and
+        shrunk to half where they are few.
+    target_transform : {"none", "log", "box_cox"}, default="none"
+        What the network sees and forecasts of a target, of values above 0: log = its logarithm;
+        box_cox = the power in [0, 1] by which the spread of all series is least bound to their
+        level (Guerrero 1993); undone on the output, where a mean becomes one of logarithms or
+        powers, and a quantile stays one.
     series_id : a column's name or None, default=None
         Column that tells which series a row belongs to; for forecasting, default `unique_id` where
         there is one.
@@ -206,6 +214,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         "context_length",
         "ensemble",
         "combine_with",
+        "combination",
         "target_transform",
     )
 
@@ -320,5 +329,5 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
         _, padded = window_sources(train, held, other._contexts, self.horizon)
         other._variable_length_ = padded
-        seen = other._seen((train, None))[0]
+        seen = other._seen((train, None), learn=True)[0]
         return other._build(), scaling_statistics(seen, self.scale, other._normalize)

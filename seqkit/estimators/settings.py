@@ -18,6 +18,7 @@ from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
 from seqkit.network.settings import (
     Auto,
     Combination,
+    CombinationShare,
     ForecastNetwork,
     SeriesNetwork,
     Transform,
@@ -125,6 +126,7 @@ class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSe
     loss: ForecasterLoss = "auto"
     ensemble: int = 1
     combine_with: Combination | Auto = "auto"
+    combination: CombinationShare = "equal"
     target_transform: Transform = "none"
     series_id: str | None = None
     time: str | Sequence[str] | None = None

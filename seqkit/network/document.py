@@ -14,15 +14,16 @@ from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, 
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import (
+    BoxCox,
     Deviations,
-    Exponential,
-    Logarithm,
+    InverseBoxCox,
     Standardize,
     Unstandardize,
 )
@@ -53,6 +54,7 @@ KINDS: dict[str, type[Layer]] = {
         Add,
         AsSequence,
         AttentionPooling,
+        BoxCox,
         Columns,
         Combine,
         Concatenate,
@@ -61,13 +63,13 @@ KINDS: dict[str, type[Layer]] = {
         Deviations,
         Dropout,
         Embedding,
-        Exponential,
         FoldChannels,
         FoldSteps,
         HeadLayer,
+        InverseBoxCox,
         Last,
+        LearnedTheta,
         LeftPatch,
-        Logarithm,
         MaskPadding,
         MeanOfMoves,
         Moves,

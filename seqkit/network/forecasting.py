@@ -17,6 +17,7 @@ from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Concatenate
 from seqkit.network.layers.embedding import Embedding
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, patch_count
 from seqkit.network.layers.scaling import Standardize
@@ -37,6 +38,7 @@ from seqkit.network.settings import ForecasterNetwork, takes
 __all__ = ["forecaster"]
 
 _OWNER = "build_forecaster"
+THETAS = {"theta": ThetaForecast, "learned_theta": LearnedTheta}
 
 
 @takes(ForecasterNetwork)
@@ -135,8 +137,8 @@ def _checked(s: ForecasterNetwork) -> tuple[Head, int, int]:
 
 def _naive(s: ForecasterNetwork) -> Layer:
     """Return the layer that makes the forecast which the network departs from."""
-    if s.departure_from == "theta":
-        return ThetaForecast(s.horizon, s.season)
+    if s.departure_from in THETAS:
+        return THETAS[s.departure_from](s.horizon, s.season)
     return NaiveForecast(s.departure_from, s.horizon, s.season)
 
 
@@ -204,12 +206,14 @@ def _check_departure(
                 "Say how many steps a season has, or depart from 'last'.",
             )
         )
-    if departure == "theta":
+    if departure in THETAS:
         if season > 1 and 2 * season > context_length:
-            expected = f"at least two seasons ({2 * season} steps) with departure_from='theta'"
+            expected = (
+                f"at least two seasons ({2 * season} steps) with departure_from={departure!r}"
+            )
             raise ValueError(explain(owner, "context_length", expected, context_length))
         if 2 * season > MOST_THETA_STEPS:
-            expected = f"at most {MOST_THETA_STEPS // 2} with departure_from='theta'"
+            expected = f"at most {MOST_THETA_STEPS // 2} with departure_from={departure!r}"
             raise ValueError(explain(owner, "season", expected, season))
     if head.counts and departure != "none":
         expected = f"'none' with distribution {head.name!r}"

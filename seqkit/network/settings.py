@@ -23,6 +23,7 @@ __all__ = [
     "Channels",
     "ClassifierNetwork",
     "Combination",
+    "CombinationShare",
     "DecoderName",
     "Departure",
     "Distribution",
@@ -45,10 +46,11 @@ Scaling: TypeAlias = Literal["none", "standard", "minmax", "robust"]
 PoolingName: TypeAlias = Literal["last", "mean", "max", "mean_max", "attention"]
 DecoderName: TypeAlias = Literal["direct", "recursive", "segment"]
 Normalization: TypeAlias = Literal["none", "last", "standard"]
-Departure: TypeAlias = Literal["none", "last", "seasonal_naive", "theta"]
+Departure: TypeAlias = Literal["none", "last", "seasonal_naive", "theta", "learned_theta"]
 Combination: TypeAlias = Literal["none", "theta"]
+CombinationShare: TypeAlias = Literal["equal", "learned"]
 Channels: TypeAlias = Literal["joint", "independent"]
-Transform: TypeAlias = Literal["none", "log"]
+Transform: TypeAlias = Literal["none", "log", "box_cox"]
 MatrixStart: TypeAlias = Literal[
     "glorot_uniform", "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros",
     "ones",

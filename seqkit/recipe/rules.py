@@ -283,9 +283,15 @@ RULES: tuple[Rule, ...] = (
         "The mean of a count is no place to move; set {combine_with}: none.",
     ),
     Rule(
+        ("model.combination", COMBINATION),
+        lambda share, combination: share == "equal" or combination != "none",
+        "equal when {combine_with} is none",
+        "There is nothing to combine; remove it, or set {combine_with}: theta.",
+    ),
+    Rule(
         (DISTRIBUTION, "model.target_transform"),
         lambda distribution, transform: distribution is None or transform == "none",
-        "null when {target_transform} is log",
+        "null when {target_transform} is log or box_cox",
         "Forecast quantiles, which stay what they are; or set {target_transform}: none.",
     ),
     Rule(
@@ -319,12 +325,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (CONTEXT, SEASON, DEPARTURE),
         lambda context, season, departure: (
-            departure != "theta"
+            departure not in ("theta", "learned_theta")
             or season == 1
             or context is None
             or min(_layers(context)) >= 2 * season
         ),
-        "at least twice {season} when {departure_from} is theta",
+        "at least twice {season} when {departure_from} is theta or learned_theta",
         "The window must hold two seasons.",
     ),
     # what no memory holds

@@ -170,15 +170,20 @@ class ForecastingModel(ModelSection):
         "subtracted, or zero mean and unit variance.",
     )
     departure_from: network.Departure = setting(
-        "none", "Learn the departure from this naive forecast of the same window."
+        "none",
+        "Learn the departure from this naive forecast of the same window; learned_theta = theta, "
+        "its smoothing constants and a damped trend learned with the network (Smyl 2020), the same "
+        "for all series.",
     )
     channels: network.Channels = setting(
         "joint", "Several targets together in one window, or each as a series of its own."
     )
     target_transform: network.Transform = setting(
         "none",
-        "What the network sees and forecasts of a target: log = its logarithm, of values above "
-        "0; undone on the output, where a mean becomes a geometric one and a quantile stays one.",
+        "What the network sees and forecasts of a target, of values above 0: log = its logarithm; "
+        "box_cox = the power in [0, 1] by which the spread of all series is least bound to their "
+        "level (Guerrero 1993); undone on the output, where a mean becomes one of logarithms or "
+        "powers, and a quantile stays one.",
     )
     combine_with: network.Combination | Auto = setting(
         "auto",
@@ -186,6 +191,12 @@ class ForecastingModel(ModelSection):
         "last ten seasons, smoothed. auto = theta where the series (by their median length) hold "
         f"{auto.FEWEST_SEASONS} to {auto.MOST_SEASONS} seasons, or steps where a season is 1, and "
         "there are no past or future covariates, which it does not see; else none.",
+    )
+    combination: network.CombinationShare = setting(
+        "equal",
+        "How much of the forecast is that of `combine_with`: equal = half; learned = the share "
+        "with the least error on windows before the end of the series, by a second fit without "
+        "them, and shrunk to half where they are few.",
     )
 
 

@@ -33,7 +33,7 @@ def build_ensemble(
     theta: theta_layers.ThetaForecast | None = None,
     theta_window: int = 0,
     combine: heads.Combine | None = None,
-    logarithm_of: int = 0,
+    powers: Sequence[float] = (),
 ) -> keras.Model:
     """Combine networks: the median of forecasts, whose quantiles stay in order, or the mean.
 
@@ -50,8 +50,8 @@ def build_ensemble(
         needs the context of its networks only.
     combine : Combine
         How they are combined.
-    logarithm_of : int
-        Channels, the targets, of which the members see the logarithm and forecast it; 0 = none.
+    powers : sequence of float
+        Of the Box-Cox transform of each target, which the members see and forecast; () = none.
 
     Returns
     -------
@@ -68,8 +68,9 @@ def build_ensemble(
     if theta is not None and "lengths" not in inputs:
         inputs["lengths"] = keras.Input((), dtype="int32", name="lengths")
     seen = inputs["x"]
-    if logarithm_of:
-        seen = AnyLayer("Logarithm", {"n": logarithm_of}, [True], name="logarithm")([seen])
+    transform = {"powers": list(powers)}
+    if powers:
+        seen = AnyLayer("BoxCox", transform, [True], name="box_cox")([seen])
     forecasts = []
     for number, (model, length) in enumerate(zip(models, context_lengths, strict=True)):
         own = {**inputs, "x": seen}
@@ -79,8 +80,9 @@ def build_ensemble(
         if "lengths" in own:
             own["lengths"] = ops.minimum(inputs["lengths"], length)
         forecast = model(own)
-        if logarithm_of:
-            forecast = AnyLayer("Exponential", {}, [True], name=f"units_{number + 1}")([forecast])
+        if powers:
+            back = AnyLayer("InverseBoxCox", transform, [True], name=f"units_{number + 1}")
+            forecast = back([forecast])
         forecasts.append(forecast)
     forecast = Median(name="median" if theta else "forecast")(forecasts)
     if theta is not None and combine is not None:

@@ -36,7 +36,12 @@ class HeadLayer(Layer):
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Any, ...]:
         d = d[..., None] if self.head == "point" else d
         d_net = HEADS[self.head].normalized_backward(saved["net"], d)
-        return d_net.astype(np.float32, copy=False), None  # a naive forecast is not trained
+        d_net = d_net.astype(np.float32, copy=False)
+        if not wants[1] or HEADS[self.head].counts:
+            return d_net, None
+        # a naive forecast is added where the middle is
+        middle = d_net.shape[-1] // 2 if self.head == "quantiles" else 0
+        return d_net, d_net[..., middle]
 
 
 @dataclass(frozen=True)

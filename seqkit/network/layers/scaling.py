@@ -9,7 +9,7 @@ from typing import Any
 from seqkit.network.initializers import ones, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["Deviations", "Exponential", "Logarithm", "Standardize", "Unstandardize"]
+__all__ = ["BoxCox", "Deviations", "InverseBoxCox", "Standardize", "Unstandardize"]
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,52 @@ class Deviations(Layer):
 
 
 @dataclass(frozen=True)
-class Logarithm(Layer):
-    """The logarithm of the first features of ``(batch, time, features)``; the others stay.
+class BoxCox(Layer):
+    """The Box-Cox transform of the first features of ``(batch, time, features)``; the others stay.
+
+    ``y^power / power``, and the logarithm where the power is 0 (Box and Cox 1964, "An analysis of
+    transformations", eq. 1). The constant that they subtract is left out: normalising by window
+    takes it away, and beside it a small value would lose its digits.
 
     Parameters
     ----------
-    n : int
+    powers : tuple of float
+        Of each feature, in [0, 1].
     """
 
-    n: int
+    powers: tuple[float, ...]
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
-        return ops.concatenate([ops.log(x[:, :, : self.n]), x[:, :, self.n :]], axis=-1)
+        n = len(self.powers)
+        return ops.concatenate(
+            [_powered(ops, x[:, :, k : k + 1], power) for k, power in enumerate(self.powers)]
+            + ([x[:, :, n:]] if x.shape[-1] > n else []),
+            axis=-1,
+        )
+
+
+def _powered(ops: Any, y: Any, power: float) -> Any:
+    return ops.power(y, power) / power if power else ops.log(y)
 
 
 @dataclass(frozen=True)
-class Exponential(Layer):
-    """The way back from a logarithm."""
+class InverseBoxCox(Layer):
+    """The way back from :class:`BoxCox` of ``(batch, horizon, features)``, or one more axis.
+
+    It never falls, so that quantiles stay in order: what no value has as its transform, below 0
+    with a power above 0, is the smallest value, 0.
+
+    Parameters
+    ----------
+    powers : tuple of float
+    """
+
+    powers: tuple[float, ...]
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
-        return ops.exp(x)
+        parts = [_unpowered(ops, x[:, :, k : k + 1], power) for k, power in enumerate(self.powers)]
+        return ops.concatenate(parts, axis=2)
+
+
+def _unpowered(ops: Any, z: Any, power: float) -> Any:
+    return ops.power(ops.maximum(power * z, 0.0), 1.0 / power) if power else ops.exp(z)

@@ -111,6 +111,7 @@ class ThetaForecast(Layer):
 
     def forward(self, ops: Any, p: Any, saved: Saved, targets: Tensor, lengths: Any = None) -> Any:
         valid = valid_tail(targets, lengths, ops) if lengths is not None else None
+        self._prepare(ops, p, saved, targets)
         center = targets[:, -1:, :]
         y = targets - center
         if valid is None:
@@ -122,16 +123,30 @@ class ThetaForecast(Layer):
         unit = ops.where(unit > 0, unit, ops.ones_like(unit))
         y = y / unit  # (B, T, L)
         seasonal = None
-        if self.season > 1 and 2 * self.season <= targets.shape[1]:
-            y, seasonal = self._without_season(ops, y, valid, count)
-        level = self._smoothed(ops, y, valid)  # (B, T, H)
+        if self.has_season(targets.shape[1]):
+            y, seasonal = self._without_season(ops, saved, y, valid, count)
+        level = self._smoothed(ops, saved, y, valid)  # (B, T, H)
+        saved["unit"], saved["level"] = unit, level
         if seasonal is not None:
             figure, growth, mean = seasonal
             ahead = ops.take(figure, np.arange(self.horizon) % self.season, axis=-1)
             level = level + ahead * ops.clip(1.0 + growth * (level - mean), *STRETCH)
         return center + ops.transpose(level * unit, (0, 2, 1))
 
-    def _without_season(self, ops: Any, y: Tensor, valid: Tensor, count: Tensor) -> tuple[Any, Any]:
+    def has_season(self, n_steps: int) -> bool:
+        """Return whether windows of this many steps hold two seasons."""
+        return self.season > 1 and 2 * self.season <= n_steps
+
+    def _prepare(self, ops: Any, p: Any, saved: Saved, targets: Tensor) -> None:
+        """Leave the constants of smoothing: ``discounts``, ``weights`` of steps, ``trend``."""
+        n_steps = min(targets.shape[1], MOST_THETA_STEPS)
+        saved["discounts"] = _like(ops, _smoothing(n_steps), targets)
+        saved["weights"] = None
+        saved["trend"] = ops.cast(ops.arange(1, self.horizon + 1), targets.dtype)
+
+    def _without_season(
+        self, ops: Any, saved: Saved, y: Tensor, valid: Tensor, count: Tensor
+    ) -> tuple[Any, Any]:
         """Return the series less its season, and figure, growth and mean level of the season."""
         n_steps, m = y.shape[-1], self.season
         average_at = _moving_average(n_steps, m)
@@ -143,40 +158,53 @@ class ThetaForecast(Layer):
         number = ops.maximum(ops.sum(inside, axis=-1, keepdims=True), 1.0)
         average = ops.matmul(y, _like(ops, average_at, y))
         apart = (y - average) * inside
-        phases = _phases(n_steps, m)
-        each = ops.maximum(ops.matmul(inside, _like(ops, phases, y)), 1.0)
-        figure = ops.matmul(apart, _like(ops, phases, y)) / each  # (B, T, m)
-        figure = figure - ops.mean(figure, axis=-1, keepdims=True)
+        phases = _like(ops, _phases(n_steps, m), y)
+        weighed = [apart, inside]
+        if saved["weights"] is not None:
+            weighed = [part * saved["weights"] for part in weighed]
+        sums, each = (ops.matmul(part, phases) for part in weighed)  # (B, T, m)
+        each = ops.maximum(each, 1.0 if saved["weights"] is None else _TINY)
+        raw = sums / each
+        figure = raw - ops.mean(raw, axis=-1, keepdims=True)
         phase = np.arange(-n_steps, 0) % m
         usual = ops.take(figure, phase, axis=-1) * inside
         rest = apart - usual
 
         # how the season grows with the level
         mean = ops.sum(average * inside, axis=-1, keepdims=True) / number
-        moved = usual * (average - mean) * inside
+        above = (average - mean) * inside
+        moved = usual * above
         moves = ops.sum(ops.square(moved), axis=-1, keepdims=True) + _TINY
-        growth = ops.sum(rest * moved, axis=-1, keepdims=True) / moves
-        rest = rest - growth * moved
-        noise = ops.sum(ops.square(rest), axis=-1, keepdims=True) / ops.maximum(number - m, 1.0)
-        growth = growth * _share_kept(ops, noise / moves, ops.square(growth))
+        slope = ops.sum(rest * moved, axis=-1, keepdims=True) / moves
+        left = rest - slope * moved
+        degrees = ops.maximum(number - m, 1.0)
+        noise = ops.sum(ops.square(left), axis=-1, keepdims=True) / degrees
+        growth = slope * _share_kept(ops, noise / moves, ops.square(slope))
 
         # a figure of n values a step has noise / n as its variance; James and Stein: (m - 3)
         size = ops.mean(ops.square(figure), axis=-1, keepdims=True)
-        degrees = (m - 3) / (m - 1) if m > 3 else 1.0
-        kept = _share_kept(ops, degrees * noise * m / ops.maximum(number, float(m)), size)
+        variance = (m / ops.maximum(number, float(m))) * ((m - 3) / (m - 1) if m > 3 else 1.0)
+        kept = _share_kept(ops, variance * noise, size)
         enough = ops.cast((count >= 2 * m), y.dtype)
-        figure = figure * kept * enough
+        shrunk = figure * kept * enough
 
         # the level at the ends, where no average fits, is the nearest one
         at_first = ops.cast(step == first + half, y.dtype)
         level = ops.take(average, np.minimum(np.arange(n_steps), n_steps - half - 1), axis=-1)
         begin = ops.sum(average * at_first, axis=-1, keepdims=True)
         level = ops.where(step < first + half, begin, level)
-        season = ops.take(figure, phase, axis=-1)
+        season = ops.take(shrunk, phase, axis=-1)
         season = season * ops.clip(1.0 + growth * (level - mean), *STRETCH)
-        return (y - season) * valid, (figure, growth, mean)
+        saved["season"] = {
+            "phases": phases, "apart": apart, "inside": inside, "each": each, "raw": raw,
+            "figure": figure, "rest": rest, "above": above, "moved": moved, "moves": moves,
+            "slope": slope, "left": left, "degrees": degrees, "noise": noise, "growth": growth,
+            "size": size, "variance": variance, "kept": kept, "enough": enough, "shrunk": shrunk,
+            "away": level - mean, "valid": valid, "mean": mean,
+        }  # fmt: skip
+        return (y - season) * valid, (shrunk, growth, mean)
 
-    def _smoothed(self, ops: Any, y: Tensor, valid: Tensor) -> Tensor:
+    def _smoothed(self, ops: Any, saved: Saved, y: Tensor, valid: Tensor) -> Tensor:
         """Return level and trend going on, (B, T, H), of series (B, T, L) that have no season."""
         n_steps = min(y.shape[-1], MOST_THETA_STEPS)
         y, valid = y[:, :, -n_steps:], valid[:, :, -n_steps:]
@@ -184,30 +212,38 @@ class ThetaForecast(Layer):
         step = ops.cast(ops.arange(1 - n_steps, 1), y.dtype) * valid  # 0 at the window's end
         middle = ops.sum(step, axis=-1, keepdims=True) / count
         away = (step - middle) * valid
-        slope = ops.sum(away * y, axis=-1, keepdims=True)
-        slope = slope / ops.maximum(ops.sum(ops.square(away), axis=-1, keepdims=True), _TINY)
+        spread = ops.maximum(ops.sum(ops.square(away), axis=-1, keepdims=True), _TINY)
+        slope = ops.sum(away * y, axis=-1, keepdims=True) / spread
 
         # (B, T, G, L): the levels of the series and of time itself, and their errors one step on
-        discounts = _like(ops, _smoothing(n_steps), y)
+        discounts = saved["discounts"]
         weight = ops.maximum(self._sums(ops, valid, discounts), _TINY)
         levels = self._sums(ops, y, discounts) / weight
         times = self._sums(ops, step, discounts) / weight
         seen = (valid[:, :, :-1] * valid[:, :, 1:])[:, :, :, None]
         e_y = (y[:, :, 1:, None] - levels[:, :, :-1]) * seen
-        e_t = (step[:, :, 1:, None] - times[:, :, :-1]) * seen
-        e_t = e_t * slope[..., None]
+        e_step = (step[:, :, 1:, None] - times[:, :, :-1]) * seen
+        e_t = e_step * slope[..., None]
         yy, yt, tt = (ops.sum(a * b, axis=2) for a, b in ((e_y, e_y), (e_y, e_t), (e_t, e_t)))
         level, time = levels[:, :, -1], times[:, :, -1]  # (B, T, G)
-        likelihoods, ends, slopes = [], [], []
+        likelihoods, ends, slopes, errors = [], [], [], []
         for share in SHARES:
-            squares = ops.maximum(yy - 2 * share * yt + share * share * tt, 0.0) + _TINY
+            errors.append(yy - 2 * share * yt + share * share * tt)
+            squares = ops.maximum(errors[-1], 0.0) + _TINY
             likelihoods.append(-0.5 * ops.maximum(count - 1.0, 1.0) * ops.log(squares))
             ends.append(level - share * slope * time)
             slopes.append(ops.zeros_like(level) + share * slope)
         weights = ops.softmax(ops.concatenate(likelihoods, axis=-1), axis=-1)
-        end = ops.sum(weights * ops.concatenate(ends, axis=-1), axis=-1, keepdims=True)
-        trend = ops.sum(weights * ops.concatenate(slopes, axis=-1), axis=-1, keepdims=True)
-        return end + trend * ops.cast(ops.arange(1, self.horizon + 1), y.dtype)
+        ends, slopes = (ops.concatenate(parts, axis=-1) for parts in (ends, slopes))
+        end = ops.sum(weights * ends, axis=-1, keepdims=True)
+        trend = ops.sum(weights * slopes, axis=-1, keepdims=True)
+        saved["smoothed"] = {
+            "y": y, "valid": valid, "count": count, "step": step, "away": away, "spread": spread,
+            "slope": slope, "weight": weight, "levels": levels, "times": times, "seen": seen,
+            "e_y": e_y, "e_step": e_step, "e_t": e_t, "errors": errors, "likely": weights,
+            "ends": ends, "slopes": slopes, "trend": trend,
+        }  # fmt: skip
+        return end + trend * saved["trend"]
 
     @staticmethod
     def _sums(ops: Any, x: Tensor, discounts: Tensor) -> Tensor:

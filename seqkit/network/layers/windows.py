@@ -32,7 +32,7 @@ __all__ = [
 
 Tensor = Any
 NORMALIZE = ("none", "last", "standard")
-DEPARTURES = ("none", "last", "seasonal_naive", "theta")
+DEPARTURES = ("none", "last", "seasonal_naive", "theta", "learned_theta")
 CHANNELS = ("joint", "independent")
 # A window counts as constant where its spread is within some roundings of its level.
 _ROUNDINGS = 4

@@ -23,6 +23,7 @@ from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer
 from seqkit.network.layers.learned_theta import LearnedTheta
+from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
@@ -156,6 +157,8 @@ LAYERS = [
       for season in (1, 4) for more in ([], [np.array([9, 4, 8, 1], np.int32)])),
     (CountScale(), [np.abs(normal(N, 2, F, 2)), np.abs(STEPS), LENGTHS]),
     (CountScale(), [np.abs(normal(N, 2, F, 1)), np.abs(STEPS)]),
+    (Moves((-1, 0, 2)), [STEPS, LENGTHS]),
+    (MeanOfMoves(3), [ROWS]),
     (Columns(1, 3), [STEPS]),
     (Last(2), [STEPS]),
     (Step(1), [STEPS]),

@@ -33,7 +33,7 @@ from seqkit.estimators.forecast_preparing import (
 )
 from seqkit.estimators.forecast_rehearsal import rehearsed_share
 from seqkit.estimators.forecast_transforming import (
-    check_positive,
+    check_transformable,
     check_transform,
     powers_of,
     transformed,
@@ -187,7 +187,7 @@ class ForecastFitting(ForecastData):
         transform = self._fitted.target_transform
         if panel is None or transform == "none":
             return part
-        check_positive(panel, transform, type(self).__name__)
+        check_transformable(panel, transform, type(self).__name__)
         if learn:
             self._powers_ = powers_of(panel, transform, self._fitted.season)
         return transformed(panel, self._powers), weights

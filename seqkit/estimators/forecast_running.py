@@ -13,7 +13,7 @@ from seqkit.data.panel import Panel
 from seqkit.data.windows import WindowSource
 from seqkit.errors import explain
 from seqkit.estimators.forecast_combining import ThetaBeside
-from seqkit.estimators.forecast_transforming import check_positive, transformed
+from seqkit.estimators.forecast_transforming import check_transformable, transformed
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.base import Saved
 from seqkit.network.layers.scaling import InverseBoxCox
@@ -106,7 +106,7 @@ class Networks:
     def _seen(self, panel: Panel, owner: str) -> Panel:
         """Return a panel as the networks see it."""
         if self.powers is not None:
-            check_positive(panel, self.transform, owner)
+            check_transformable(panel, self.transform, owner)
         return transformed(panel, self.powers)
 
     def _in_units(self, prediction: Array, source: WindowSource) -> Array:

@@ -14,7 +14,7 @@ from seqkit.network.layers.base import Array, Saved
 from seqkit.network.layers.scaling import BoxCox
 from seqkit.network.ops import NUMPY
 
-__all__ = ["box_cox_power", "check_positive", "check_transform", "powers_of", "transformed"]
+__all__ = ["box_cox_power", "check_transformable", "check_transform", "powers_of", "transformed"]
 
 # Rows that a power is chosen by, of every so many-th series: enough for two digits.
 _MOST_ROWS = 1_000_000
@@ -31,7 +31,7 @@ def check_transform(owner: str, transform: str, head: Head, target_inputs: bool)
         raise ValueError(explain(owner, "target_transform", f"'none' with {why}", transform))
 
 
-def check_positive(panel: Panel, transform: str, owner: str) -> None:
+def check_transformable(panel: Panel, transform: str, owner: str) -> None:
     """Refuse a target that has no logarithm or power."""
     below = np.argwhere(~(panel.values[:, : panel.n_targets] > 0))
     if len(below):

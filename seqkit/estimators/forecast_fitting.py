@@ -33,8 +33,8 @@ from seqkit.estimators.forecast_preparing import (
 )
 from seqkit.estimators.forecast_rehearsal import rehearsed_share
 from seqkit.estimators.forecast_transforming import (
-    check_transformable,
     check_transform,
+    check_transformable,
     powers_of,
     transformed,
 )

@@ -14,7 +14,7 @@ from seqkit.network.layers.base import Array, Saved
 from seqkit.network.layers.scaling import BoxCox
 from seqkit.network.ops import NUMPY
 
-__all__ = ["box_cox_power", "check_transformable", "check_transform", "powers_of", "transformed"]
+__all__ = ["box_cox_power", "check_transform", "check_transformable", "powers_of", "transformed"]
 
 # Rows that a power is chosen by, of every so many-th series: enough for two digits.
 _MOST_ROWS = 1_000_000

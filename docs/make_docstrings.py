@@ -99,7 +99,7 @@ def kind(words: str) -> str:
     if choice:
         names = [*choice[1].split(", "), choice[2]]
         return "{" + ", ".join(f'"{name}"' for name in names) + "}"
-    return re.sub(r"\b(auto|balanced)\b", r'"\1"', words).replace("null", "None")
+    return re.sub(r"\b(auto|balanced|refit)\b", r'"\1"', words).replace("null", "None")
 
 
 def entries(task: str, owner: Callable[..., Any]) -> str:

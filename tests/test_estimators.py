@@ -257,12 +257,12 @@ def test_regression_is_in_the_targets_units():
 def test_early_stopping_keeps_the_best_weights(gunpoint):
     X, y, X_test, y_test = gunpoint
     model = SequenceClassifier(
-        units=8, epochs=80, batch_size=16, patience=3, learning_rate=0.05, random_state=0,
+        units=8, epochs=80, batch_size=16, patience=2, learning_rate=0.05, random_state=0,
         schedule="constant", steps_per_epoch=50,
     ).fit(X, y, validation_data=(X_test, y_test))  # fmt: skip
     losses = model.history_["val_loss"]
     assert model.best_epoch_ == int(np.argmin(losses))
-    assert model.n_iter_ <= model.best_epoch_ + 1 + 3
+    assert model.n_iter_ <= model.best_epoch_ + 1 + 2
 
 
 def test_a_failed_fit_leaves_the_estimator_as_it_was(gunpoint):

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from seqkit.auto import AUTO, Sample, choose, shared_course
+from seqkit.auto import AUTO, Sample, choose, refit_of, shared_course
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.errors import explain
@@ -34,6 +34,7 @@ class SeriesCheck:
     _fitted: Any
     _row: Any
     _examples: Any
+    _joined: Any
 
     def check(
         self,
@@ -74,7 +75,7 @@ class SeriesCheck:
             held = Checked(other, other._examples(*validation_data, reset=False))
         # whether a part can be set aside does not depend on how it is drawn
         given = None if held is None else (held, None)
-        other._divided(train, None, None, given, 0, settings, reset=True)
+        other._divided(train, None, None, given, 0, settings, reset=True)  # raises
         return train, held
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
@@ -142,18 +143,20 @@ class SeriesCheck:
         settings: dict[str, Any],
         *,
         reset: bool,
-    ) -> tuple[Examples, Examples | None]:
-        """Return the checked examples to train on and to validate on; choose what is ``auto``."""
+    ) -> tuple[Examples, Examples | None, Examples]:
+        """Return the checked examples to train and to validate on, and all; choose what is auto."""
         examples, held = self._examples(X, y, sample_weight, reset=reset), None
         if validation_data is not None:
             held = self._examples(*validation_data, reset=False)
         # the network of a fit that goes on is the one that there is
         kept = {} if reset else {k: v for k, v in self.auto_.items() if k in NETWORK}
         self.auto_ = self._choose(settings, examples, held) | kept
-        share = self.auto_.get("validation", settings["validation"])
-        if held is None and share:
-            return self._hold_out(examples, share, seed)
-        return examples, held
+        share, refit = refit_of(self.auto_.get("validation", settings["validation"]))
+        if held is not None:
+            return examples, held, self._joined(examples, held) if refit else examples
+        if share:
+            return *self._hold_out(examples, share, seed), examples
+        return examples, None, examples
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None

@@ -125,6 +125,7 @@ _EVERY = {
     "n_iter_": Fact(integer()),
     "best_epoch_": Fact(integer()),
     "trainer_": Fact(TEXT),
+    "stopped_histories_": Fact(series_of(_CURVES), always=False),
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }
@@ -257,7 +258,8 @@ def check_together(estimator: Any) -> None:
     ValueError
     """
     task = estimator._task
-    histories = [estimator.history_, *getattr(estimator, "histories_", ())]
+    several = [getattr(estimator, name, ()) for name in ("histories_", "stopped_histories_")]
+    histories = [estimator.history_, *several[0], *several[1]]
     if any(len({len(curve) for curve in history.values()}) > 1 for history in histories):
         raise ValueError(explain(task, "history_", "of curves of one length", "several lengths"))
     for what, expected, holds in _TOGETHER[task](estimator):

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from seqkit.auto import forecast_validation
+from seqkit.auto import forecast_validation, refit_of
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
@@ -120,6 +120,10 @@ class ForecastData(ForecastPredictions):
         if sample_weight is not None:
             weights = weight_panel(sample_weight, X, panel, self._reader)
         if validation_data is not None:
+            if refit_of(self.validation)[1]:
+                expected = "a number or auto beside validation_data"
+                hint = "refit trains anew on what was held out of the series of the fit."
+                raise ValueError(explain(owner, "validation", expected, self.validation, hint))
             if not isinstance(validation_data, tuple) or not 1 <= len(validation_data) <= 3:
                 expected = "a tuple (X,), (X, y) or (X, y, sample_weight)"
                 got = type(validation_data).__name__
@@ -138,6 +142,17 @@ class ForecastData(ForecastPredictions):
         if weights is not None:
             weights = training_panel(weights, self.horizon)[0]
         return (train, weights), (held, held_weights), left_out
+
+    def _whole(
+        self, panel: Panel, X: Any, sample_weight: Any
+    ) -> tuple[tuple[Panel, Panel | None], tuple[str, ...]]:
+        """Return all there is to train on, with its weights; and what is left out."""
+        weights = None
+        if sample_weight is not None:
+            weights = weight_panel(sample_weight, X, panel, self._reader)
+            weights = training_panel(weights, self.horizon)[0]
+        train, left_out = training_panel(panel, self.horizon)
+        return (train, weights), left_out
 
     def check(
         self,

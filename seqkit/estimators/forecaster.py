@@ -122,10 +122,13 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Epochs without a better validation loss before training stops and the best weights are
         restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
         weights are kept. auto = 10 if the validation part holds 50 windows or more; else 0.
-    validation : a number of time steps or a fraction below 1 or "auto", default="auto"
+    validation : str, default="auto"
         End of every series, before a test part, held back for early stopping: a number of time
         steps, or a fraction of each series. 0 = none; auto = 0.15 if patience is set, else 0, since
-        the end of a series is missed in training.
+        the end of a series is missed in training; refit = once training has stopped, train anew on
+        all for as many epochs, with the schedule run to its end; {refit: 0.2} says how much is held
+        back meanwhile, else 0.15; with fewer than 50 windows in it nothing is held back. One of a
+        number of time steps or a fraction below 1, "auto", "refit" or {"refit": 0.2.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -177,10 +180,12 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Loss by epoch; with a validation part also ``val_...``. Of an ensemble, the first network's.
     histories_ : list of dict
         That of every network.
+    stopped_histories_ : list of dict
+        With ``validation="refit"`` that of the training before, of every network.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept; of an ensemble, the first network's.
     auto_ : dict
-        What `patience` and `validation` have become where they are ``"auto"``.
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
     notes_ : tuple of str

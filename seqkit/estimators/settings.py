@@ -10,7 +10,7 @@ any argument. What a setting means and may be stands in the grammar of recipes, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -30,6 +30,7 @@ __all__ = [
     "ForecastSettings",
     "ForecasterLoss",
     "LossName",
+    "Refit",
     "RegressorLoss",
     "RegressorSettings",
     "SeriesSettings",
@@ -41,6 +42,7 @@ __all__ = [
 ClassifierLoss: TypeAlias = Literal["auto", "crossentropy"]
 RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber"]
 ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "nll"]
+Refit: TypeAlias = Literal["refit"] | Mapping[Literal["refit"], float]
 LossName: TypeAlias = ClassifierLoss | RegressorLoss | ForecasterLoss
 
 
@@ -64,7 +66,7 @@ class TrainingSettings:
     clipnorm: float | None = 1.0
     loss: LossName = "auto"
     patience: int | Auto = "auto"
-    validation: float | Auto = "auto"
+    validation: float | Auto | Refit = "auto"
     warm_start: bool = False
     random_state: RandomState = None
     verbose: int = 0

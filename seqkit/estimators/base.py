@@ -26,7 +26,7 @@ from seqkit.data.sequences import Padded
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.checking import SeriesCheck
-from seqkit.estimators.examples import Examples, joined, take_series, tell_of_precision
+from seqkit.estimators.examples import Examples, take_series, tell_of_precision
 from seqkit.estimators.fitted import FittedSettings
 from seqkit.estimators.inputs import (
     OnEpoch,
@@ -419,26 +419,6 @@ or a list of (n_timesteps_i, n_features) arrays
         target = self._encode_target(y, reset)
         check_consistent_length(padded.values, target)
         return self._with_weights(padded, target, given)
-
-    def _with_weights(
-        self, padded: Padded, target: np.ndarray, given: np.ndarray | None
-    ) -> Examples:
-        weight = self._target_weight(target, given)
-        if given is not None:
-            weight = given if weight is None else given * weight
-        return Examples(padded, target, weight, given)
-
-    def _joined(self, *parts: Examples) -> Examples:
-        """Return several examples as one, with weights as if they had come together."""
-        target = np.concatenate([part.target for part in parts])
-        given = None
-        if any(part.given is not None for part in parts):
-            ones = [np.ones(len(part.target), np.float32) for part in parts]
-            given = np.concatenate([
-                one if part.given is None else part.given
-                for part, one in zip(parts, ones, strict=True)
-            ])  # fmt: skip
-        return self._with_weights(joined([part.padded for part in parts]), target, given)
 
     def _weighted(self, padded: Padded, y: Any, given: np.ndarray) -> tuple[Padded, Any, Any]:
         """Leave out the series of weight 0, so that they change nothing at all."""

@@ -15,7 +15,7 @@ from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
-from seqkit.estimators.examples import Examples, check_size
+from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
 __all__ = ["SeriesCheck"]
@@ -34,7 +34,7 @@ class SeriesCheck:
     _fitted: Any
     _row: Any
     _examples: Any
-    _joined: Any
+    _target_weight: Any
 
     def check(
         self,
@@ -174,6 +174,26 @@ class SeriesCheck:
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""
         return [len(target)]
+
+    def _with_weights(
+        self, padded: Padded, target: np.ndarray, given: np.ndarray | None
+    ) -> Examples:
+        weight = self._target_weight(target, given)
+        if given is not None:
+            weight = given if weight is None else given * weight
+        return Examples(padded, target, weight, given)
+
+    def _joined(self, *parts: Examples) -> Examples:
+        """Return several examples as one, with weights as if they had come together."""
+        target = np.concatenate([part.target for part in parts])
+        given = None
+        if any(part.given is not None for part in parts):
+            ones = [np.ones(len(part.target), np.float32) for part in parts]
+            given = np.concatenate([
+                one if part.given is None else part.given
+                for part, one in zip(parts, ones, strict=True)
+            ])  # fmt: skip
+        return self._with_weights(joined([part.padded for part in parts]), target, given)
 
     def _hold_out(
         self, examples: Examples, validation: float, seed: int

@@ -134,6 +134,7 @@ SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high
 _AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), integer()) | {
     "validation": NUMBER,
     "deviations": FLAG,
+    **dict.fromkeys(("context_length", "horizon", "season"), integer(1)),
     "combine_with": Kind("none or theta", lambda name: name in ("none", "theta")),
 }
 _CHOSEN = Kind(

@@ -113,7 +113,7 @@ class ForecastData(ForecastPredictions):
         """Return what to train and to validate on, each with its weights; and what is left out."""
         if isinstance(X, Checked) and X.parts:
             return X.parts
-        owner, context = type(self).__name__, max(self._contexts)
+        owner, context, horizon = type(self).__name__, max(self._contexts), self._fitted.horizon
         held: Panel | None
         weights: Panel | None = None
         held_weights: Panel | None = None
@@ -132,15 +132,15 @@ class ForecastData(ForecastPredictions):
             train, watched = panel, self._read_again(given, truth)
             if weight is not None:
                 held_weights = weight_panel(weight, given, watched, self._reader)
-                held_weights = training_panel(held_weights, self.horizon)[0]
-            held = training_panel(watched, self.horizon)[0]
+                held_weights = training_panel(held_weights, horizon)[0]
+            held = training_panel(watched, horizon)[0]
         else:
-            train, held = hold_out(panel, share, self.horizon, context, owner)
+            train, held = hold_out(panel, share, horizon, context, owner)
             if weights is not None:
-                weights, held_weights = hold_out(weights, share, self.horizon, context, owner)
-        train, left_out = training_panel(train, self.horizon)
+                weights, held_weights = hold_out(weights, share, horizon, context, owner)
+        train, left_out = training_panel(train, horizon)
         if weights is not None:
-            weights = training_panel(weights, self.horizon)[0]
+            weights = training_panel(weights, horizon)[0]
         return (train, weights), (held, held_weights), left_out
 
     def _whole(
@@ -150,8 +150,8 @@ class ForecastData(ForecastPredictions):
         weights = None
         if sample_weight is not None:
             weights = weight_panel(sample_weight, X, panel, self._reader)
-            weights = training_panel(weights, self.horizon)[0]
-        train, left_out = training_panel(panel, self.horizon)
+            weights = training_panel(weights, self._fitted.horizon)[0]
+        train, left_out = training_panel(panel, self._fitted.horizon)
         return (train, weights), left_out
 
     def check(

@@ -19,12 +19,14 @@ from seqkit.auto import (
     patience_in_epochs,
     refit_of,
 )
+from seqkit.data.frequencies import auto_sizes
 from seqkit.data.panel import Panel
 from seqkit.data.windows import count_windows
 from seqkit.errors import explain
 from seqkit.estimators.base import TRAIN_SETTINGS
 from seqkit.estimators.forecast_combining import check_combination, middle_of
 from seqkit.estimators.forecast_data import ForecastData
+from seqkit.estimators.forecast_predictions import BY_DATA
 from seqkit.estimators.forecast_preparing import (
     check_counts,
     check_transform,
@@ -41,6 +43,7 @@ from seqkit.network.layers.theta import MOST_THETA_STEPS
 from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
 from seqkit.network.settings import ForecastNetwork, names_of
+from seqkit.recipe.schema import validate_parameters
 
 __all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting"]
 
@@ -78,6 +81,9 @@ class ForecastFitting(ForecastData):
         if head.counts:
             check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
+        if not going_on:
+            kept = self._settings_kept()
+            notes += filter(None, auto_sizes(kept, panel.frequency, panel.lengths.tolist())[1:])
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
             warnings.warn(
@@ -124,14 +130,19 @@ class ForecastFitting(ForecastData):
         return panel
 
     def _chosen_of(self, panel: Panel) -> dict[str, Any]:
-        """Return what ``combine_with`` becomes with these series; check it where it is set."""
+        """Return what the settings that are auto become with these series; check those set."""
+        kept = self._settings_kept()
+        sizes, _ = auto_sizes(kept, panel.frequency, panel.lengths.tolist())
+        self.auto_ = sizes  # on which the others depend
+        if sizes:
+            validate_parameters(type(self).__name__, self._task, kept | sizes)
         head, levels, _ = self._head
         season, inputs = self._fitted.season, self._reader.target_inputs
         if self._fitted.target_transform == "log":
             check_transform(type(self).__name__, head, inputs)
         if self._fitted.combine_with == "theta":
             check_combination(type(self).__name__, head, levels, season, inputs)
-        chosen = self._epochs_of(panel.lengths)
+        chosen = sizes | self._epochs_of(panel.lengths)
         if self._fitted.combine_with != AUTO:
             return chosen
         possible = inputs and middle_of(head, levels) is not None and 2 * season <= MOST_THETA_STEPS
@@ -204,7 +215,7 @@ class ForecastFitting(ForecastData):
             train,
             held,
             self._contexts,
-            self.horizon,
+            self._fitted.horizon,
             normalize=None if counts else self._normalize,
             offset=offset,
             scale=scale,
@@ -231,6 +242,7 @@ class ForecastFitting(ForecastData):
             self.auto_.pop("epochs", None)
         # where nothing is held out there is nothing to say of stopping early
         said = {k: v for k, v in self.auto_.items() if n_held or k not in values}
+        said = {k: v for k, v in said.items() if k not in BY_DATA}  # said with its reason
         if said:
             notes.append(chosen(said))
         loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}

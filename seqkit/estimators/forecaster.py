@@ -40,10 +40,15 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
 
     Parameters
     ----------
-    context_length : a positive integer or a list of them
-        Past steps the model sees; a list is an ensemble, a network for each length.
-    horizon : a positive integer
-        Steps forecast at once.
+    context_length : a positive integer, a list of them or "auto", default="auto"
+        Past steps the model sees; a list is an ensemble, a network for each length. auto = what is
+        usual for the frequency, two to three seasons, as far as the median series allows: 12 years,
+        12 quarters, 36 months, 104 weeks, 28 days, 20 business days, 168 hours, 24 steps where
+        nothing is known of the step.
+    horizon : a positive integer or "auto", default="auto"
+        Steps forecast at once: set what you need. auto = what is usual for the frequency, within a
+        third of the median series: 6 years, 8 quarters, 12 months, 13 weeks, 14 days, 10 business
+        days, 48 hours, 12 steps where nothing is known of the step.
     cell : str, default="gru"
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
@@ -86,8 +91,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Learn the departure from this naive forecast of the same window.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
-    season : a positive integer, default=1
-        Steps in a season, for the seasonal naive forecast and scaled errors.
+    season : a positive integer or "auto", default="auto"
+        Steps in a season, for the seasonal naive forecast and scaled errors. auto = what is usual
+        for the frequency (4 quarters, 12 months, 52 weeks, 7 days, 5 business days, 24 hours) where
+        the median series holds three; else 1.
     quantiles : a rising list of numbers between 0 and 1 or None, default=None
         Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
     distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
@@ -320,7 +327,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         other.auto_ = other._chosen_of(panel)
         share = forecast_validation(settings["validation"], settings["patience"])
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
-        _, padded = window_sources(train, held, other._contexts, self.horizon)
+        _, padded = window_sources(train, held, other._contexts, other._fitted.horizon)
         other._variable_length_ = padded
         seen = other._seen((train, None))[0]
         return other._build(), scaling_statistics(seen, self.scale, other._normalize)

@@ -102,14 +102,15 @@ class RegressorSettings(SeriesSettings):
 class WindowSettings:
     """What is forecast, and what of."""
 
-    context_length: int | Sequence[int]
-    horizon: int
+    context_length: int | Sequence[int] | Auto = "auto"
+    horizon: int | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSettings):
     """Settings of the forecaster."""
 
+    season: int | Auto = "auto"  # type: ignore[assignment]  # the data decide, and then it is one
     epochs: int | Auto = "auto"
     batch_size: int = 32
     loss: ForecasterLoss = "auto"

@@ -90,6 +90,7 @@ DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
 COMBINATION = "model.combine_with"
+BY_DATA = (CONTEXT, HORIZON, SEASON)
 COUNTS = ("negative_binomial", "poisson")
 
 STACK = ("model.units", "model.cell", "model.bidirectional", PATCH, "model.dense")
@@ -434,6 +435,9 @@ def broken_rules(values: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
         try:
             arguments = [values[path] for path in rule.of]
         except KeyError:
+            continue
+        # what the data decide is checked once they have
+        if any(path in BY_DATA and values[path] == AUTO for path in rule.of):
             continue
         if not rule.holds(*arguments):
             yield rule, rule.figure(*arguments) if rule.figure else ""

@@ -254,6 +254,22 @@ def test_regression_is_in_the_targets_units():
     assert abs(one.predict(X).mean() - 5000) < 50
 
 
+@pytest.mark.parametrize("estimator", [SequenceClassifier, SequenceRegressor])
+def test_a_fit_that_has_collapsed_to_one_answer_says_so(estimator, caplog):
+    y = np.arange(60) % 2
+    blank, told = np.zeros((60, 8)), np.repeat(y[:, None] - 0.5, 8, axis=1)
+    settings = {**QUICK, "epochs": 20, "units": 4, "learning_rate": 0.05}
+    model = estimator(**settings).fit(told, y)
+    assert "collapsed" not in caplog.text
+    model.fit(blank, y)  # nothing tells the series apart
+    assert "the model has collapsed: its answer is " in caplog.text
+    assert "for every one of 60 training series asked, after 20 epochs" in caplog.text
+    caplog.clear()
+    if estimator is SequenceRegressor:
+        model.fit(blank, np.ones(60))  # there is one answer to be had
+        assert "collapsed" not in caplog.text
+
+
 def test_early_stopping_keeps_the_best_weights(gunpoint):
     X, y, X_test, y_test = gunpoint
     model = SequenceClassifier(

@@ -351,6 +351,8 @@ or a list of (n_timesteps_i, n_features) arrays
             for seed, start in zip(seeds, starts, strict=True)
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
+        if not partial_pass:
+            self._tell_of_collapse(whole)
 
     def _part(
         self, train: Examples, held: Examples | None, shift: int, new: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from typing import Any
@@ -24,6 +25,14 @@ NETWORK = ("patch", "deviations")
 """What ``auto`` chooses of the network itself."""
 
 
+COLLAPSED = 0.01
+"""Spread of a regressor's answers, as a share of that of the target, below which they are one."""
+MOST_ASKED = 200
+"""Training series that a fitted network is asked for, to see whether all answers are one."""
+
+log = logging.getLogger(__name__)
+
+
 class SeriesCheck:
     """What a fit of labelled series does before it trains: checking, dividing, choosing sizes."""
 
@@ -35,6 +44,8 @@ class SeriesCheck:
     _row: Any
     _examples: Any
     _target_weight: Any
+    n_iter_: int
+    predict: Any
 
     def check(
         self,
@@ -157,6 +168,25 @@ class SeriesCheck:
         if share:
             return *self._hold_out(examples, share, seed), examples
         return examples, None, examples
+
+    def _tell_of_collapse(self, examples: Examples) -> None:
+        """Log if the fitted network has one answer only, though there is more than one to learn."""
+        rows = np.unique(np.linspace(0, len(examples.target) - 1, MOST_ASKED).astype(int))
+        part = examples.take(rows)
+        answers = self.predict(part.padded)
+        if self._row.target == "label":
+            one = part.target.ndim == 1 and len({*answers.tolist()}) == 1
+            what, there = f"the class {answers[0]!r}", len(np.unique(part.target)) > 1
+        else:
+            spread = np.std(part.target, axis=0)
+            one = bool((np.std(answers, axis=0) < COLLAPSED * spread).all())
+            what, there = f"about {np.mean(answers):.4g}", bool((spread > 0).all())
+        if one and there:
+            log.warning(
+                "%s: the model has collapsed: its answer is %s for every one of %d training series "
+                "asked, after %d epochs. Try a lower learning_rate or more epochs.",
+                type(self).__name__, what, len(rows), self.n_iter_,
+            )  # fmt: skip
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None

@@ -36,6 +36,12 @@ BY_HAND = {
     "scale": "The kind says which statistics an estimator puts into the layer; by hand, call its "
     "``adapt``.",
 }
+# What a builder says instead: it has no data to decide by, and a list is an ensemble of models.
+BUILT = {
+    "context_length": "Past steps the model sees.",
+    "horizon": "Steps forecast at once.",
+    "season": "Steps in a season, for the seasonal naive forecast and the patch.",
+}
 # What no recipe has, of builders and of estimators.
 OTHERS = {
     "n_timesteps": ("int or None", "Length of every series; None leaves it open."),
@@ -99,7 +105,7 @@ def kind(words: str) -> str:
     if choice:
         names = [*choice[1].split(", "), choice[2]]
         return "{" + ", ".join(f'"{name}"' for name in names) + "}"
-    return re.sub(r"\b(auto|balanced)\b", r'"\1"', words).replace("null", "None")
+    return re.sub(r"\b(auto|balanced|refit)\b", r'"\1"', words).replace("null", "None")
 
 
 def entries(task: str, owner: Callable[..., Any]) -> str:
@@ -120,8 +126,8 @@ def entries(task: str, owner: Callable[..., Any]) -> str:
                 meaning = meaning.format(listing(allowed_names(whole(field))))
             if not is_class and name in BY_HAND:
                 meaning = f"{meaning} {BY_HAND[name]}"
-            if not is_class and name == "context_length":  # a list is an ensemble of models
-                what, meaning = "a positive integer", "Past steps the model sees."
+            if not is_class and name in BUILT:
+                what, meaning = "a positive integer", BUILT[name]
         default = ""
         if parameter.default is not inspect.Parameter.empty:
             shown = repr(parameter.default)

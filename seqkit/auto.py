@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a recipe is read without NumPy
 
 __all__ = [
     "AUTO",
+    "REFIT",
     "Sample",
     "choose",
     "chosen",
@@ -29,10 +30,14 @@ __all__ = [
     "network_for",
     "patch_for",
     "patience_in_epochs",
+    "refit_of",
     "shared_course",
+    "smoothed",
+    "smoothing_window",
 ]
 
 AUTO = "auto"
+REFIT = "refit"
 
 # early stopping
 FEWEST_HELD = 50
@@ -49,6 +54,9 @@ SHARE, PATIENCE = 0.15, 10
 STEPS_OF_PATIENCE = 50
 """Gradient steps that an epoch of patience lasts at least. With 20 series an epoch is a step or
 two, after which no loss has reason to be lower."""
+SMOOTHED = 5
+"""Epochs (of 50 gradient steps at least) whose validation losses are looked at together, but half
+the patience at most."""
 
 # forecasting
 FEWEST_SEASONS, MOST_SEASONS = 2, 30
@@ -144,8 +152,21 @@ def shared_course(values: np.ndarray) -> float:
     return float(np.mean(explained[varying] / total[varying]))
 
 
+def refit_of(validation: Any) -> tuple[Any, bool]:
+    """Return what ``validation`` holds back, and whether all is trained on anew afterwards.
+
+    Examples
+    --------
+    >>> refit_of("refit"), refit_of({"refit": 0.2}), refit_of(0.2), refit_of("auto")
+    ((0.15, True), (0.2, True), (0.2, False), ('auto', False))
+    """
+    if isinstance(validation, Mapping):
+        return validation[REFIT], True
+    return (SHARE, True) if validation == REFIT else (validation, False)
+
+
 def early_stopping(
-    validation: float | str,
+    validation: float | str | Mapping[str, float],
     patience: int | str,
     sizes: Sequence[int],
     held: Sequence[int] | None = None,
@@ -156,11 +177,12 @@ def early_stopping(
     would be: with fewer than 50 series in it (250 if nobody has asked for it, since training misses
     them), or fewer than two of some class, its loss says too
     little to choose an epoch by. Then all series are trained on, the learning rate follows its
-    schedule to the end, and the last weights are kept.
+    schedule to the end, and the last weights are kept. With ``refit`` training misses nothing in
+    the end: 50 are enough, and where there are fewer nothing is held back either.
 
     Parameters
     ----------
-    validation : float or "auto"
+    validation : float, "auto", "refit" or {"refit": float}
         Share of the training series to hold back.
     patience : int or "auto"
         In epochs, as :func:`patience_in_epochs` counts them; 0 = never stop early.
@@ -182,21 +204,24 @@ def early_stopping(
     ((0.15, 10), (0.0, 0))
     >>> early_stopping("auto", 5, [10, 10]), early_stopping(0.25, "auto", [10, 10])
     ((0.15, 5), (0.25, 0))
+    >>> early_stopping("refit", "auto", [500, 500]), early_stopping("refit", "auto", [100, 100])
+    ((0.15, 10), (0.0, 0))
     """
-    share = SHARE if validation == AUTO else float(validation)
+    asked, refit = refit_of(validation)
+    share = SHARE if asked == AUTO else float(asked)
     fewest = FEWEST_HELD
     if held is None:
         held = [math.floor(share * size) for size in sizes]
-        fewest = FEWEST_SPARED if validation == AUTO else FEWEST_HELD
+        fewest = FEWEST_SPARED if asked == AUTO else FEWEST_HELD
     if patience == AUTO:
         enough = sum(held) >= fewest and min(held) >= FEWEST_OF_A_CLASS
         patience = PATIENCE if enough else 0
-    if validation == AUTO and not patience:
+    if (asked == AUTO or refit) and not patience:
         share = 0.0
     return share, int(patience)
 
 
-def forecast_validation(validation: float | str, patience: int | str) -> float:
+def forecast_validation(validation: Any, patience: int | str) -> float:
     """Decide how much of the end of every series a forecaster holds back.
 
     Nothing, unless the user asks for a part to stop by: the end of a series says most about what
@@ -206,12 +231,13 @@ def forecast_validation(validation: float | str, patience: int | str) -> float:
     --------
     >>> forecast_validation("auto", "auto"), forecast_validation("auto", 5)
     (0, 0.15)
-    >>> forecast_validation(24, "auto")
-    24
+    >>> forecast_validation(24, "auto"), forecast_validation({"refit": 24}, "auto")
+    (24, 24)
     """
-    if isinstance(validation, str):
+    share: float | str = refit_of(validation)[0]
+    if isinstance(share, str):
         return 0 if patience == AUTO or not patience else SHARE
-    return validation
+    return share
 
 
 def forecast_patience(patience: int | str, held: int) -> int:
@@ -329,6 +355,49 @@ def moves_for(shift: int) -> list[int]:
     return sorted(moves) if shift else []
 
 
+def smoothing_window(patience: int, steps: int) -> int:
+    """Return how many epochs' validation losses early stopping looks at together.
+
+    As many as make 5 epochs of patience, but no more than half the patience: a change for the
+    better is seen in time.
+
+    Parameters
+    ----------
+    patience : int
+        In epochs as they are, as :func:`patience_in_epochs` returns it; 0 = nothing is stopped.
+    steps : int
+        Gradient steps of an epoch.
+
+    Examples
+    --------
+    >>> smoothing_window(10, steps=200), smoothing_window(250, steps=2), smoothing_window(2, 200)
+    (5, 125, 1)
+    """
+    return max(min(patience_in_epochs(SMOOTHED, steps), math.ceil(patience / 2)), 1)
+
+
+def smoothed(losses: Sequence[float], window: int) -> float:
+    """Return the validation loss that early stopping compares: the median of the last ones.
+
+    An epoch is the best by what it and those before it reached, so that none is by luck alone:
+    a single low loss moves a median of five hardly at all, and a mean by a fifth of its depth.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        An epoch each, up to now.
+    window : int
+        As :func:`smoothing_window` returns it; fewer at the beginning.
+
+    Examples
+    --------
+    >>> curve = [0.9, 0.7, 0.1, 0.6, 0.5, 0.4, 0.3]
+    >>> [smoothed(curve[:n], window=5) for n in range(1, 8)]
+    [0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4]
+    """
+    return statistics.median(losses[-window:])
+
+
 def patch_for(length: float) -> int:
     """Return the patch that leaves at most 32 steps of a series of this length.
 
@@ -408,7 +477,10 @@ def choose(
     if settings["epochs"] == AUTO and not settings.get("warm_start"):
         steps_seen = found["epochs"] * trained * math.ceil(max(sample.lengths) / patch)
         found["ensemble"] = networks_for(steps_seen, units)
-    return {name: value for name, value in found.items() if settings[name] == AUTO}
+    wanted = {name for name in found if settings[name] == AUTO}
+    if refit_of(settings["validation"])[1] and not patience:
+        wanted.add("validation")
+    return {name: value for name, value in found.items() if name in wanted}
 
 
 def chosen(found: Mapping[str, Any]) -> str:

@@ -172,7 +172,7 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
     season : a positive integer, default=1
-        Steps in a season, for the seasonal naive forecast and scaled errors.
+        Steps in a season, for the seasonal naive forecast and the patch.
     quantiles : a rising list of numbers between 0 and 1 or None, default=None
         Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
     distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None

@@ -22,6 +22,7 @@ from seqkit.auto import (
     RECURRENT_STEPS,
     SHARED_COURSE,
     SMALLEST_BATCH,
+    SMOOTHED,
     STEPS_OF_PATIENCE,
     Sample,
     choose,
@@ -29,6 +30,7 @@ from seqkit.auto import (
     patch_for,
     patience_in_epochs,
     shared_course,
+    smoothing_window,
 )
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
@@ -88,6 +90,14 @@ def test_patience_is_epochs_and_gradient_steps(patience, steps):
     assert epochs >= patience
     assert epochs * steps >= STEPS_OF_PATIENCE * patience
     assert epochs in (0, patience) or (epochs - 1) * steps < STEPS_OF_PATIENCE * patience
+
+
+@given(patience=st.integers(0, 1000), steps=st.integers(1, 5000))
+def test_what_is_looked_at_together_is_within_half_the_patience(patience, steps):
+    window = smoothing_window(patience_in_epochs(patience, steps), steps)
+    assert 1 <= window <= max(math.ceil(patience_in_epochs(patience, steps) / 2), 1)
+    assert window <= patience_in_epochs(SMOOTHED, steps)
+    assert smoothing_window(1000 * patience_in_epochs(1, steps), steps) * steps >= 5 * 50
 
 
 @given(sizes=SIZES, lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=50))

@@ -254,15 +254,31 @@ def test_regression_is_in_the_targets_units():
     assert abs(one.predict(X).mean() - 5000) < 50
 
 
+@pytest.mark.parametrize("estimator", [SequenceClassifier, SequenceRegressor])
+def test_a_fit_that_has_collapsed_to_one_answer_says_so(estimator, caplog):
+    y = np.arange(60) % 2
+    blank, told = np.zeros((60, 8)), np.repeat(y[:, None] - 0.5, 8, axis=1)
+    settings = {**QUICK, "epochs": 20, "units": 4, "learning_rate": 0.05}
+    model = estimator(**settings).fit(told, y)
+    assert "collapsed" not in caplog.text
+    model.fit(blank, y)  # nothing tells the series apart
+    assert "the model has collapsed: its answer is " in caplog.text
+    assert "for every one of 60 training series asked, after 20 epochs" in caplog.text
+    caplog.clear()
+    if estimator is SequenceRegressor:
+        model.fit(blank, np.ones(60))  # there is one answer to be had
+        assert "collapsed" not in caplog.text
+
+
 def test_early_stopping_keeps_the_best_weights(gunpoint):
     X, y, X_test, y_test = gunpoint
     model = SequenceClassifier(
-        units=8, epochs=80, batch_size=16, patience=3, learning_rate=0.05, random_state=0,
+        units=8, epochs=80, batch_size=16, patience=2, learning_rate=0.05, random_state=0,
         schedule="constant", steps_per_epoch=50,
     ).fit(X, y, validation_data=(X_test, y_test))  # fmt: skip
     losses = model.history_["val_loss"]
     assert model.best_epoch_ == int(np.argmin(losses))
-    assert model.n_iter_ <= model.best_epoch_ + 1 + 3
+    assert model.n_iter_ <= model.best_epoch_ + 1 + 2
 
 
 def test_a_failed_fit_leaves_the_estimator_as_it_was(gunpoint):

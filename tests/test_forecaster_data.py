@@ -58,11 +58,11 @@ def same_weights(one, other):
 def test_what_is_auto_follows_what_is_set(settings, chosen, watched):
     """As of labelled series, but that nothing is held back where nobody asked for it."""
     model = SequenceForecaster(**{**TINY, "epochs": 1}, **settings).fit(wave(200))
-    assert model.auto_ == {"combine_with": "none"} | chosen
+    assert model.auto_ == {"combine_with": "none", "season": 1} | chosen
     assert ("val_loss" in model.history_) == watched
     said = [note for note in model.notes_ if note.startswith("auto: ")]
-    assert len(said) == 1
-    assert [name in said[0] for name in chosen] == [watched] * len(chosen)
+    assert [note.partition(":")[2].split()[0] for note in said] == ["season", "combine_with"]
+    assert [name in said[1] for name in chosen] == [watched] * len(chosen)
 
 
 def test_there_are_as_many_epochs_as_make_enough_gradient_steps():

@@ -62,22 +62,40 @@ def written(frame: pd.DataFrame, folder: Path, name: str = "data.csv", **argumen
     return read_recipe(folder / "recipe.yaml"), said
 
 
+def sizes(recipe):
+    forecast = recipe.forecast
+    return forecast.context_length, forecast.horizon, recipe.evaluate.season
+
+
+def settled(resolved):
+    """Return the recipe with what the data decide."""
+    from seqkit.runs.flows import flow_of
+
+    flow = flow_of(resolved)
+    flow.load()
+    return flow.resolved.recipe
+
+
 def test_one_monthly_series(tmp_path):
     resolved, said = written(months(), tmp_path)
     recipe = resolved.recipe
     assert recipe.task == "forecasting"
     assert (recipe.data.time, recipe.data.target) == ("month", "sales")
-    assert "# frequency: MS" in (tmp_path / "recipe.yaml").read_text()
-    assert recipe.evaluate.season == 12
-    assert (recipe.forecast.context_length, recipe.forecast.horizon) == (36, 12)
+    text = (tmp_path / "recipe.yaml").read_text()
+    assert "# frequency: MS" in text
+    assert sizes(recipe) == ("auto", "auto", "auto")
+    assert sizes(settled(resolved)) == (36, 12, 12)
+    # what is shown of it is what the fit decides
+    for line in ("# season: 12", "# context_length: 36", "# horizon: 12"):
+        assert line in text
     assert "1 series of 144 steps" in said
     assert f"seqkit fit {tmp_path / 'recipe.yaml'}" in said
 
 
 def test_many_hourly_series(tmp_path):
-    recipe = written(meters(), tmp_path, "data.parquet", target="load")[0].recipe
-    assert (recipe.data.series_id, recipe.evaluate.season) == ("meter", 24)
-    assert (recipe.forecast.context_length, recipe.forecast.horizon) == (168, 48)
+    resolved, _ = written(meters(), tmp_path, "data.parquet", target="load")
+    assert resolved.recipe.data.series_id == "meter"
+    assert sizes(settled(resolved)) == (168, 48, 24)
     assert "# past_covariates: [wind]" in (tmp_path / "recipe.yaml").read_text()
 
 
@@ -164,7 +182,7 @@ def test_every_line_is_short_and_every_guess_has_its_reason(tmp_path):
     written(meters(), tmp_path, target="load")
     lines = (tmp_path / "recipe.yaml").read_text().splitlines()
     assert max(map(len, lines)) <= 110
-    guesses = ("task", "time", "# frequency", "series_id", "target", "season", "horizon")
+    guesses = ("task", "time", "# frequency", "series_id", "target", "# season", "# horizon")
     for guess in some(guesses):
         (line,) = [text for text in lines if text.strip().startswith(f"{guess}:")]
         assert "  # " in line, guess
@@ -274,8 +292,7 @@ def test_every_recipe_that_is_written_is_of_its_task_and_can_be_planned(name, tm
 
 def test_the_shortest_series_is_named_and_decides_nothing(tmp_path):
     resolved, said = written(stamped("MS", 90, 70, 13, season=12), tmp_path)
-    recipe = resolved.recipe
-    assert (recipe.forecast.horizon, recipe.evaluate.season) == (12, 12)
+    assert sizes(settled(resolved)) == (36, 12, 12)
     assert "1 of 3 series have 24 steps or fewer" in said
 
 
@@ -283,7 +300,7 @@ def test_options_win_over_guesses(tmp_path):
     resolved, _ = written(months(), tmp_path, season=6, horizon=18)
     recipe = resolved.recipe
     assert (recipe.evaluate.season, recipe.forecast.horizon) == (6, 18)
-    assert recipe.forecast.context_length == 18
+    assert sizes(settled(resolved)) == (18, 18, 6)
     text = (tmp_path / "recipe.yaml").read_text()
     with pytest.raises(RecipeError, match="--horizon must be below half of the longest series"):
         written(months(), tmp_path, horizon=72, force=True)

@@ -68,11 +68,6 @@ ERRORS = {
         "task: regression\ndata: {path: a.ts}\ntrain: {class_weight: balanced}\n",
         ["3:9: 'train.class_weight' is for classification, not for regression. Remove it."],
     ),
-    "missing field": (
-        "task: forecasting\ndata: {dataset: airline}\nforecast:\n  horizon: 12\n",
-        ["3:1: missing field 'forecast.context_length': past steps the model sees; a list is "
-         "an ensemble, a network for each length."],
-    ),
     "missing section": (
         "# first\ntask: classification\n",
         ["1:1: missing field 'data': where the data comes from and which columns mean what."],
@@ -213,7 +208,7 @@ ERRORS = {
          "list of two or more widths."],
     ),
     "seasonal departure without a season": (
-        FORECAST + "model: {departure_from: seasonal_naive}\n",
+        FORECAST + "model: {departure_from: seasonal_naive}\nevaluate: {season: 1}\n",
         ["4:25: model.departure_from must be none or last when evaluate.season is 1; got "
          "'seasonal_naive'. Set evaluate.season to the steps in a season."],
     ),
@@ -281,7 +276,7 @@ def test_all_errors_come_together_in_the_order_of_the_file(tmp_path):
         "forecast: {horizon: 0}\ndata: {dataset: airline, splitt: 1}\nseed: -1\n"
     )
     positions = [error.removeprefix(f"{file}:").split(": ")[0] for error in errors_of(file)]
-    assert positions == ["2:12", "3:9", "5:1", "5:21", "6:26", "7:7"]
+    assert positions == ["2:12", "3:9", "5:21", "6:26", "7:7"]
 
 
 def test_missing_file_suggests_a_near_one(tmp_path):

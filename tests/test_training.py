@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import some
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqkit import training
+from seqkit.auto import smoothing_window
 from seqkit.cells import CELLS
 from seqkit.errors import TrainingError
 from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
@@ -264,18 +268,76 @@ def test_threads_of_one_architecture_do_not_meet():
 # --- early stopping, resuming, divergence
 
 
-def test_early_stopping_restores_the_best_epoch():
+@pytest.mark.parametrize("patience", [2, 9])
+def test_early_stopping_restores_the_best_epoch(patience):
     seen = []
     fitted = fit_plain(
-        validation=ArraySource(X[:9], 1 - Y[:9]), patience=3, epochs=50, learning_rate=0.02,
+        validation=ArraySource(X[:9], 1 - Y[:9]), patience=patience, epochs=50, learning_rate=0.02,
         on_epoch=lambda epoch, logs, state: seen.append((logs["val_loss"], state().weights)),
     )  # fmt: skip
-    best = int(np.argmin([value for value, _ in seen]))
+    window = smoothing_window(patience, steps=3)
+    assert window == {2: 1, 9: 5}[patience]
+    losses = [value for value, _ in seen]
+    levels = [np.median(losses[max(n - window, 0) : n]) for n in range(1, len(losses) + 1)]
+    best = int(np.argmin(levels))
     assert fitted.best_epoch == best
-    assert fitted.epochs_run == best + 1 + 3 < 50
+    assert fitted.epochs_run == best + 1 + patience < 50
     assert equal(fitted.weights, seen[best][1])
-    assert fitted.state.best_value == seen[best][0]
+    assert fitted.state.best_value == levels[best]
     assert equal(fitted.state.weights, seen[-1][1])
+
+
+class Course:
+    """A run whose validation losses are given: what remains is how they are looked at."""
+
+    def __init__(self, losses, window):
+        from seqkit.training.run import Run
+
+        state = TrainingState([], [], [])
+        none = dict.fromkeys(("validation", "steps_per_epoch", "clipnorm", "progress"))
+        self.run = Run(source=None, epochs=99, batch_size=1, schedule="constant", window=window,
+                       first_rate=1.0, state=state, **none)  # fmt: skip
+        self.run.copy_state, self.run.weights_now = (lambda: state), (lambda: [state.epoch])
+        self.run.begin()
+        for state.epoch, loss in enumerate(losses):
+            state.history.setdefault("val_loss", []).append(loss)
+            self.run.track_best({"loss": 0.0, "val_loss": loss})
+        self.best, self.state = self.run.best[0], state
+
+
+def test_one_lucky_epoch_does_not_decide():
+    losses = [0.9, 0.8, 0.75, 0.1, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.42, 0.46, 0.6, 0.7]
+    assert Course(losses, 1).best == 3  # the lowest, as it is
+    found = Course(losses, 5)
+    assert found.best == 11  # the end of the first five epochs that are best together
+    assert found.state.best_value == 0.45
+    assert found.state.wait == 3
+    # the lucky epoch moves what is compared no further than to its neighbours
+    assert Course(losses[:4], 5).state.best_value > 0.7
+
+
+@given(
+    losses=st.lists(st.floats(0, 10), min_size=1, max_size=30),
+    window=st.integers(1, 9),
+)
+def test_what_is_compared_is_reached_by_half_the_epochs_looked_at(losses, window):
+    found = Course(losses, window)
+    seen = losses[max(found.best + 1 - window, 0) : found.best + 1]
+    below = sum(loss <= found.state.best_value for loss in seen)
+    assert 2 * below >= len(seen)
+    levels = [np.median(losses[max(n - window, 0) : n]) for n in range(1, len(losses) + 1)]
+    assert found.state.best_value == min(levels)
+    assert found.state.wait == len(losses) - 1 - int(np.argmin(levels))
+    falling = sorted({*losses}, reverse=True)
+    assert Course(falling, window).state.wait == 0  # what always gets better is never stopped
+
+
+def test_a_fit_that_goes_on_compares_its_own_losses_only():
+    settings = {"validation": ArraySource(X[:9], Y[:9]), "epochs": 4, "patience": 9}
+    first = fit_plain(**settings)
+    state = dataclasses.replace(first.state, best_weights=None, best_value=np.inf, best_epoch=None)
+    more = fit_plain(**settings | {"epochs": 5}, resume=state)
+    assert more.state.best_value == more.history["val_loss"][-1]
 
 
 SETTINGS = {"validation": ArraySource(X[:9], Y[:9]), "patience": 4, "schedule": "plateau"}
@@ -300,7 +362,7 @@ def test_resumed_fit_ends_as_an_uninterrupted_one(tmp_path, settings):
 def test_damaged_and_newer_states_say_so(tmp_path, monkeypatch):
     path = tmp_path / "state.npz"
     state = fit_plain(epochs=1).state
-    monkeypatch.setattr(TrainingState, "FORMAT", 2)
+    monkeypatch.setattr(TrainingState, "FORMAT", TrainingState.FORMAT + 1)
     state.save(path)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="Update seqkit"):
@@ -632,8 +694,8 @@ def test_rate_callbacks_take_effect():
 def test_early_stopping_callback_equals_patience():
     validation = ArraySource(X[:9], 1 - Y[:9])
     settings = {"validation": validation, "epochs": 50, "learning_rate": 0.02}
-    ours = fit_plain(patience=3, **settings)
-    callback = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
+    ours = fit_plain(patience=2, **settings)  # too little to smooth within
+    callback = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
     theirs = fit_plain(callbacks=[callback], **settings)
     assert equal(ours.weights, theirs.weights)
     assert ours.history == theirs.history

@@ -7,15 +7,15 @@ A new frequency is a row.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["HABITS", "Habit", "Sizes", "count_absent", "habit_of", "sizes_for"]
+__all__ = ["HABITS", "Habit", "Sizes", "auto_sizes", "count_absent", "habit_of", "sizes_for"]
 
 SEASONS_HELD = 3  # two to tell a season from a trend, and one to be forecast
 HORIZONS_HELD = 3  # one to be tested on, and two that a training window is cut from
@@ -197,6 +197,33 @@ def sizes_for(
         "but nothing is learned from them."
     )
     return Sizes(season, horizon, context, reasons, short, (note,) if short else ())
+
+
+def auto_sizes(
+    settings: Mapping[str, Any], frequency: str | None, lengths: Sequence[int]
+) -> tuple[dict[str, int], str]:
+    """Return what context length, horizon and season become where they are auto, and why.
+
+    Parameters
+    ----------
+    settings : mapping of str to object
+        ``context_length``, ``horizon`` and ``season``.
+    frequency, lengths
+        As :func:`sizes_for` takes them.
+
+    Examples
+    --------
+    >>> auto_sizes({"context_length": 24, "horizon": 6, "season": "auto"}, "MS", [144])
+    ({'season': 12}, 'auto: season 12: usual for months')
+    """
+    wanted = {name: None if isinstance(settings[name], str) else settings[name] for name in _NAMED}
+    sizes = sizes_for(frequency, lengths, season=wanted["season"], horizon=wanted["horizon"])
+    found = {name: getattr(sizes, field) for name, field in _NAMED.items() if wanted[name] is None}
+    said = [f"{name} {value}: {sizes.reasons[_NAMED[name]]}" for name, value in found.items()]
+    return found, f"auto: {'; '.join(said)}" if said else ""
+
+
+_NAMED = {"context_length": "context", "horizon": "horizon", "season": "season"}
 
 
 def count_absent(times: np.ndarray, codes: np.ndarray, frequency: str) -> int:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.auto import AUTO, patience_in_epochs
+from seqkit.auto import AUTO, patience_in_epochs, refit_of
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
@@ -37,7 +37,7 @@ from seqkit.estimators.inputs import (
     apart_from_settings,
     is_keras_optimizer,
 )
-from seqkit.estimators.members import Members, member_seed, seed_of
+from seqkit.estimators.members import Members, member_seed, seed_of, training_of
 from seqkit.estimators.settings import ColumnSettings, SeriesSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
@@ -146,6 +146,14 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             raise ValueError(
                 explain(type(self).__name__, "learning_rate", expected, self.learning_rate)
             )
+
+    def _refuse_refit(self, what: str) -> None:
+        """Raise because a training that goes on cannot begin anew."""
+        expected = f"a number or auto in {what}, which goes on from the weights reached"
+        hint = "refit begins anew once it is known how long to train."
+        raise ValueError(
+            explain(type(self).__name__, "validation", expected, self.validation, hint)
+        )
 
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""
@@ -302,6 +310,9 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         classes: np.ndarray | None = None,
     ) -> None:
         settings = self._settings(held=validation_data is not None)
+        refit = refit_of(self.validation)[1]
+        if refit and (going_on or partial_pass):
+            self._refuse_refit("partial_fit" if partial_pass else "fit with warm_start")
         if going_on:
             self._check_settings_kept()
         else:
@@ -314,34 +325,27 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
             settings.update(epochs=1, patience=0, validation=0.0)
             if settings["schedule"] == "cosine":  # how many passes will come is not known
                 settings["schedule"] = "constant"
-        train, held = self._divided(
+        train, held, whole = self._divided(
             X, y, sample_weight, validation_data, seed, settings, reset=not going_on
         )
         settings |= self.auto_
-        constants = None
-        if not going_on:
-            self._read_shape(train)
-            constants = {
-                path: np.asarray(value, np.float32)
-                for path, value in self._fit_statistics(train).items()
-            }
+        if refit and not settings["patience"]:  # too few to stop by
+            train, held, refit = whole, None, False
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
         seeds = [member_seed(seed, number) for number in range(settings["ensemble"])]
         starts = self._starts(seeds, loop, resume, going_on)
-        build = self._member(longest=train.padded.values.shape[1])
-        source = self._source(train, settings["shift"])
-        steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
+        parts = [self._part(train, held, settings["shift"], new=not going_on)]
+        if refit:
+            parts.append(self._part(whole, None, settings["shift"], new=True))
+        n_examples = parts[0]["source"].n_examples
+        steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fits = [
-            training.fit(
-                build,
-                source,
-                key=build.key,
+            training_of(
+                parts,
                 seed=seed,
                 loss=self._objective(),
-                validation=None if held is None else self._source(held),
                 callbacks=tuple(callbacks),
-                constants=constants,
                 **start,
                 output=self._row.trained_output,
                 verbose=self.verbose,
@@ -351,6 +355,28 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
             for seed, start in zip(seeds, starts, strict=True)
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
+        if not partial_pass:
+            self._tell_of_collapse(whole)
+
+    def _part(
+        self, train: Examples, held: Examples | None, shift: int, new: bool
+    ) -> dict[str, Any]:
+        """Return what training on a part of the series takes; with `new`, learn its statistics."""
+        constants = None
+        if new:
+            self._read_shape(train)
+            constants = {
+                path: np.asarray(value, np.float32)
+                for path, value in self._fit_statistics(train).items()
+            }
+        build = self._member(longest=train.padded.values.shape[1])
+        return {
+            "build": build,
+            "key": build.key,
+            "source": self._source(train, shift),
+            "validation": None if held is None else self._source(held),
+            "constants": constants,
+        }
 
     def _read_shape(self, train: Examples) -> None:
         """Keep what the network is made for: series of one length or not, and of which."""
@@ -400,10 +426,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
                 padded, y, given = self._weighted(padded, y, given)
         target = self._encode_target(y, reset)
         check_consistent_length(padded.values, target)
-        weight = self._target_weight(target, given)
-        if given is not None:
-            weight = given if weight is None else given * weight
-        return Examples(padded, target, weight, given)
+        return self._with_weights(padded, target, given)
 
     def _weighted(self, padded: Padded, y: Any, given: np.ndarray) -> tuple[Padded, Any, Any]:
         """Leave out the series of weight 0, so that they change nothing at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from typing import Any
@@ -10,18 +11,26 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from seqkit.auto import AUTO, Sample, choose, shared_course
+from seqkit.auto import AUTO, Sample, choose, refit_of, shared_course
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
-from seqkit.estimators.examples import Examples, check_size
+from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 
 __all__ = ["SeriesCheck"]
 
 NETWORK = ("units", "bidirectional", "pooling", "patch", "deviations", "moves", "ensemble")
 """What ``auto`` chooses of the network itself."""
+
+
+COLLAPSED = 0.01
+"""Spread of a regressor's answers, as a share of that of the target, below which they are one."""
+MOST_ASKED = 200
+"""Training series that a fitted network is asked for, to see whether all answers are one."""
+
+log = logging.getLogger(__name__)
 
 
 class SeriesCheck:
@@ -35,6 +44,9 @@ class SeriesCheck:
     _fitted: Any
     _row: Any
     _examples: Any
+    _target_weight: Any
+    n_iter_: int
+    predict: Any
 
     def check(
         self,
@@ -75,7 +87,7 @@ class SeriesCheck:
             held = Checked(other, other._examples(*validation_data, reset=False))
         # whether a part can be set aside does not depend on how it is drawn
         given = None if held is None else (held, None)
-        other._divided(train, None, None, given, 0, settings, reset=True)
+        other._divided(train, None, None, given, 0, settings, reset=True)  # raises
         return train, held
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
@@ -143,18 +155,39 @@ class SeriesCheck:
         settings: dict[str, Any],
         *,
         reset: bool,
-    ) -> tuple[Examples, Examples | None]:
-        """Return the checked examples to train on and to validate on; choose what is ``auto``."""
+    ) -> tuple[Examples, Examples | None, Examples]:
+        """Return the checked examples to train and to validate on, and all; choose what is auto."""
         examples, held = self._examples(X, y, sample_weight, reset=reset), None
         if validation_data is not None:
             held = self._examples(*validation_data, reset=False)
         # the network of a fit that goes on is the one that there is
         kept = {} if reset else {k: v for k, v in self.auto_.items() if k in NETWORK}
         self.auto_ = self._choose(settings, examples, held) | kept
-        share = self.auto_.get("validation", settings["validation"])
-        if held is None and share:
-            return self._hold_out(examples, share, seed)
-        return examples, held
+        share, refit = refit_of(self.auto_.get("validation", settings["validation"]))
+        if held is not None:
+            return examples, held, self._joined(examples, held) if refit else examples
+        if share:
+            return *self._hold_out(examples, share, seed), examples
+        return examples, None, examples
+
+    def _tell_of_collapse(self, examples: Examples) -> None:
+        """Log if the fitted network has one answer only, though there is more than one to learn."""
+        rows = np.unique(np.linspace(0, len(examples.target) - 1, MOST_ASKED).astype(int))
+        part = examples.take(rows)
+        answers = self.predict(part.padded)
+        if self._row.target == "label":
+            one = part.target.ndim == 1 and len({*answers.tolist()}) == 1
+            what, there = f"the class {answers[0]!r}", len(np.unique(part.target)) > 1
+        else:
+            spread = np.std(part.target, axis=0)
+            one = bool((np.std(answers, axis=0) < COLLAPSED * spread).all())
+            what, there = f"about {np.mean(answers):.4g}", bool((spread > 0).all())
+        if one and there:
+            log.warning(
+                "%s: the model has collapsed: its answer is %s for every one of %d training series "
+                "asked, after %d epochs. Try a lower learning_rate or more epochs.",
+                type(self).__name__, what, len(rows), self.n_iter_,
+            )  # fmt: skip
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None
@@ -174,6 +207,26 @@ class SeriesCheck:
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""
         return [len(target)]
+
+    def _with_weights(
+        self, padded: Padded, target: np.ndarray, given: np.ndarray | None
+    ) -> Examples:
+        weight = self._target_weight(target, given)
+        if given is not None:
+            weight = given if weight is None else given * weight
+        return Examples(padded, target, weight, given)
+
+    def _joined(self, *parts: Examples) -> Examples:
+        """Return several examples as one, with weights as if they had come together."""
+        target = np.concatenate([part.target for part in parts])
+        given = None
+        if any(part.given is not None for part in parts):
+            ones = [np.ones(len(part.target), np.float32) for part in parts]
+            given = np.concatenate([
+                one if part.given is None else part.given
+                for part, one in zip(parts, ones, strict=True)
+            ])  # fmt: skip
+        return self._with_weights(joined([part.padded for part in parts]), target, given)
 
     def _hold_out(
         self, examples: Examples, validation: float, seed: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from seqkit.data.missing import LARGEST
 from seqkit.data.sequences import Padded
 from seqkit.errors import DataError, explain
 
-__all__ = ["Examples", "check_size", "take_series", "tell_of_precision"]
+__all__ = ["Examples", "check_size", "joined", "take_series", "tell_of_precision"]
 
 # A distance of float32 numbers above this share of a spread is worth a line.
 _COARSE = 1e-2
@@ -66,6 +67,18 @@ def take_series(padded: Padded, rows: np.ndarray) -> Padded:
     lengths = lengths[rows]
     longest = int(lengths.max())
     return Padded(values[rows, :longest], None if (lengths == longest).all() else lengths)
+
+
+def joined(parts: Sequence[Padded]) -> Padded:
+    """Return the series of several parts, one after the other."""
+    longest = max(values.shape[1] for values, _ in parts)
+    series, every = [], []
+    for values, lengths in parts:
+        n, n_steps = values.shape[:2]
+        series.append(np.pad(values, ((0, 0), (0, longest - n_steps), (0, 0))))
+        every.append(np.full(n, n_steps) if lengths is None else lengths)
+    lengths = np.concatenate(every)
+    return Padded(np.concatenate(series), None if (lengths == longest).all() else lengths)
 
 
 def check_size(values: np.ndarray, owner: str, what: str) -> None:

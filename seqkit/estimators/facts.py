@@ -126,6 +126,7 @@ _EVERY = {
     "n_iter_": Fact(integer()),
     "best_epoch_": Fact(integer()),
     "trainer_": Fact(TEXT),
+    "stopped_histories_": Fact(series_of(_CURVES), always=False),
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }
@@ -140,6 +141,7 @@ _AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), in
     "moves": series_of(integer(-1_000_000)),
     "learning_rate": NUMBER,
     "pooling": Kind("a pooling", lambda name: name in get_args(PoolingName)),
+    **dict.fromkeys(("context_length", "horizon", "season"), integer(1)),
     "combine_with": Kind("none or theta", lambda name: name in ("none", "theta")),
 }
 _CHOSEN = Kind(
@@ -269,7 +271,8 @@ def check_together(estimator: Any) -> None:
     ValueError
     """
     task = estimator._task
-    histories = [estimator.history_, *getattr(estimator, "histories_", ())]
+    several = [getattr(estimator, name, ()) for name in ("histories_", "stopped_histories_")]
+    histories = [estimator.history_, *several[0], *several[1]]
     if any(len({len(curve) for curve in history.values()}) > 1 for history in histories):
         raise ValueError(explain(task, "history_", "of curves of one length", "several lengths"))
     for what, expected, holds in _TOGETHER[task](estimator):

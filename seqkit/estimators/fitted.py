@@ -34,10 +34,13 @@ class FittedSettings:
     @property
     def _fitted(self) -> SimpleNamespace:
         """The settings that decide predictions: those of the fit; before one, the present ones."""
-        kept = self.__dict__.get("_fitted_settings_")
+        return SimpleNamespace(**self._settings_kept())
+
+    def _settings_kept(self) -> dict[str, Any]:
+        kept: dict[str, Any] | None = self.__dict__.get("_fitted_settings_")
         if kept is None:
             kept = {name: getattr(self, name) for name in self._predictions_depend_on}
-        return SimpleNamespace(**kept)
+        return kept
 
     def _keep_settings(self) -> None:
         """Keep the present settings as those of the fit."""
@@ -47,7 +50,7 @@ class FittedSettings:
 
     def _check_settings_kept(self) -> None:
         """Raise if a fit is to go on and a setting is not what it was."""
-        for name, before in vars(self._fitted).items():
+        for name, before in self._settings_kept().items():
             now = getattr(self, name)
             if not np.array_equal(_listed(before), _listed(now)):
                 raise ValueError(

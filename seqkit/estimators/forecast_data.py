@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from seqkit.auto import forecast_validation
+from seqkit.auto import forecast_validation, refit_of
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
@@ -113,13 +113,17 @@ class ForecastData(ForecastPredictions):
         """Return what to train and to validate on, each with its weights; and what is left out."""
         if isinstance(X, Checked) and X.parts:
             return X.parts
-        owner, context = type(self).__name__, max(self._contexts)
+        owner, context, horizon = type(self).__name__, max(self._contexts), self._fitted.horizon
         held: Panel | None
         weights: Panel | None = None
         held_weights: Panel | None = None
         if sample_weight is not None:
             weights = weight_panel(sample_weight, X, panel, self._reader)
         if validation_data is not None:
+            if refit_of(self.validation)[1]:
+                expected = "a number or auto beside validation_data"
+                hint = "refit trains anew on what was held out of the series of the fit."
+                raise ValueError(explain(owner, "validation", expected, self.validation, hint))
             if not isinstance(validation_data, tuple) or not 1 <= len(validation_data) <= 3:
                 expected = "a tuple (X,), (X, y) or (X, y, sample_weight)"
                 got = type(validation_data).__name__
@@ -128,16 +132,27 @@ class ForecastData(ForecastPredictions):
             train, watched = panel, self._read_again(given, truth)
             if weight is not None:
                 held_weights = weight_panel(weight, given, watched, self._reader)
-                held_weights = training_panel(held_weights, self.horizon)[0]
-            held = training_panel(watched, self.horizon)[0]
+                held_weights = training_panel(held_weights, horizon)[0]
+            held = training_panel(watched, horizon)[0]
         else:
-            train, held = hold_out(panel, share, self.horizon, context, owner)
+            train, held = hold_out(panel, share, horizon, context, owner)
             if weights is not None:
-                weights, held_weights = hold_out(weights, share, self.horizon, context, owner)
-        train, left_out = training_panel(train, self.horizon)
+                weights, held_weights = hold_out(weights, share, horizon, context, owner)
+        train, left_out = training_panel(train, horizon)
         if weights is not None:
-            weights = training_panel(weights, self.horizon)[0]
+            weights = training_panel(weights, horizon)[0]
         return (train, weights), (held, held_weights), left_out
+
+    def _whole(
+        self, panel: Panel, X: Any, sample_weight: Any
+    ) -> tuple[tuple[Panel, Panel | None], tuple[str, ...]]:
+        """Return all there is to train on, with its weights; and what is left out."""
+        weights = None
+        if sample_weight is not None:
+            weights = weight_panel(sample_weight, X, panel, self._reader)
+            weights = training_panel(weights, self._fitted.horizon)[0]
+        train, left_out = training_panel(panel, self._fitted.horizon)
+        return (train, weights), left_out
 
     def check(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from seqkit.auto import (
     forecast_patience,
     forecast_validation,
     patience_in_epochs,
+    refit_of,
 )
+from seqkit.data.frequencies import auto_sizes
 from seqkit.data.panel import Panel
 from seqkit.data.windows import count_windows
 from seqkit.errors import explain
 from seqkit.estimators.base import TRAIN_SETTINGS
 from seqkit.estimators.forecast_combining import check_combination, middle_of
 from seqkit.estimators.forecast_data import ForecastData
+from seqkit.estimators.forecast_predictions import BY_DATA
 from seqkit.estimators.forecast_preparing import (
     check_counts,
     point_loss,
@@ -39,12 +42,13 @@ from seqkit.estimators.forecast_transforming import (
     transformed,
 )
 from seqkit.estimators.forecast_weights import weighted
-from seqkit.estimators.members import member_seed, seed_of
+from seqkit.estimators.members import member_seed, seed_of, training_of
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.theta import MOST_THETA_STEPS
 from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
 from seqkit.network.settings import ForecastNetwork, names_of
+from seqkit.recipe.schema import validate_parameters
 
 __all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting"]
 
@@ -70,6 +74,9 @@ class ForecastFitting(ForecastData):
         partial_pass: bool = False,
     ) -> None:
         settings = self._settings(held=validation_data is not None)
+        refit = refit_of(self.validation)[1]
+        if refit and (going_on or partial_pass):
+            self._refuse_refit("partial_fit" if partial_pass else "fit with warm_start")
         if partial_pass:
             settings.update(epochs=1, patience=0, validation=0)
             if settings["schedule"] == "cosine":  # how many passes will come is not known
@@ -79,6 +86,9 @@ class ForecastFitting(ForecastData):
         if head.counts:
             check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
+        if not going_on:
+            kept = self._settings_kept()
+            notes += filter(None, auto_sizes(kept, panel.frequency, panel.lengths.tolist())[1:])
         if self._normalize != self.normalize:
             notes.append("the target is no feature, so windows are scaled by the training part")
             warnings.warn(
@@ -90,30 +100,28 @@ class ForecastFitting(ForecastData):
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
         notes += [] if going_on else self._learn_share(parts, share)
-        parts, held_parts = self._seen(parts, learn=not going_on), self._seen(held_parts)
-        constants = scaling_statistics(parts[0], self.scale, self._normalize)
-        if not going_on:
-            self._window_offset_ = constants["window/offset"]
-            self._window_scale_ = constants["window/scale"]
-        sources = self._sources(parts, held_parts, head.counts)
-        loop = self._loop(settings, share, sources, notes)
+        phases = [self._phase(parts, held_parts, head.counts, new=not going_on)]
+        if refit:
+            whole, left_out = self._whole(panel, X, sample_weight)
+            phases.append(self._phase(whole, (None, None), head.counts, new=True))
+        loop = self._loop(settings, share, phases, notes)
+        if refit and not loop["patience"]:  # too few windows to stop by
+            phases = phases[1:]
+        members = list(zip(*phases, strict=True))
         first = seed_of(self.random_state)
-        seeds = [member_seed(first, number) for number in range(len(sources))]
+        seeds = [member_seed(first, number) for number in range(len(members))]
         starts = self._starts(seeds, loop, resume, going_on)
         fits = [
             self._fit_member(
-                number,
-                source,
+                parts,
                 loop,
-                seed=seeds[number],
+                seed=seed,
                 loss=Objective("forecast", loss, head.name, levels),
-                validation=validation,
                 callbacks=tuple(callbacks),
-                constants=None if going_on else constants,
                 on_epoch=on_epoch,
-                **starts[number],
+                **start,
             )
-            for number, (source, validation) in enumerate(sources)
+            for parts, seed, start in zip(members, seeds, starts, strict=True)
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         self.notes_ = (*notes, *left_out)
@@ -128,13 +136,18 @@ class ForecastFitting(ForecastData):
         return panel
 
     def _chosen_of(self, panel: Panel) -> dict[str, Any]:
-        """Return what ``combine_with`` becomes with these series; check it where it is set."""
+        """Return what the settings that are auto become with these series; check those set."""
+        kept = self._settings_kept()
+        sizes, _ = auto_sizes(kept, panel.frequency, panel.lengths.tolist())
+        self.auto_ = sizes  # on which the others depend
+        if sizes:
+            validate_parameters(type(self).__name__, self._task, kept | sizes)
         head, levels, _ = self._head
         season, inputs = self._fitted.season, self._reader.target_inputs
         check_transform(type(self).__name__, self._fitted.target_transform, head, inputs)
         if self._fitted.combine_with == "theta":
             check_combination(type(self).__name__, head, levels, season, inputs)
-        chosen = self._epochs_of(panel.lengths)
+        chosen = sizes | self._epochs_of(panel.lengths)
         if self._fitted.combine_with != AUTO:
             return chosen
         possible = inputs and middle_of(head, levels) is not None and 2 * season <= MOST_THETA_STEPS
@@ -192,6 +205,25 @@ class ForecastFitting(ForecastData):
             self._powers_ = powers_of(panel, transform, self._fitted.season)
         return transformed(panel, self._powers), weights
 
+    def _phase(
+        self, parts: Any, held_parts: Any, counts: bool, *, new: bool
+    ) -> list[dict[str, Any]]:
+        """Return what training takes, for every network; with `new`, learn the statistics."""
+        parts, held_parts = self._seen(parts, learn=new), self._seen(held_parts)
+        constants = None
+        if new:
+            constants = scaling_statistics(parts[0], self.scale, self._normalize)
+            self._window_offset_ = constants["window/offset"]
+            self._window_scale_ = constants["window/scale"]
+        phase = []
+        for context, (source, watched) in zip(
+            self._contexts, self._sources(parts, held_parts, counts), strict=True
+        ):
+            build = self._member(context, self._variable_length_)
+            phase.append({"build": build, "key": build.key, "source": source,
+                          "validation": watched, "constants": constants})  # fmt: skip
+        return phase
+
     def _sources(
         self,
         parts: tuple[Panel, Panel | None],
@@ -205,7 +237,7 @@ class ForecastFitting(ForecastData):
             train,
             held,
             self._contexts,
-            self.horizon,
+            self._fitted.horizon,
             normalize=None if counts else self._normalize,
             offset=offset,
             scale=scale,
@@ -218,44 +250,40 @@ class ForecastFitting(ForecastData):
         ]
 
     def _loop(
-        self, settings: dict[str, Any], share: Any, sources: list[tuple[Any, Any]], notes: list[str]
+        self, settings: dict[str, Any], share: Any, phases: list[Any], notes: list[str]
     ) -> dict[str, Any]:
         """Return the settings of training; choose what is ``auto``, and note what was chosen."""
-        n_held = min(0 if watched is None else watched.n_examples for _, watched in sources)
+        watched = [part["validation"] for part in phases[0]]
+        n_held = min(0 if source is None else source.n_examples for source in watched)
         patience = forecast_patience(settings["patience"], n_held)
         values = {"validation": share, "patience": patience}
         self.auto_ |= {name: values[name] for name in values if settings[name] == AUTO}
+        if len(phases) > 1 and not patience:
+            self.auto_["validation"] = 0.0
         if settings["epochs"] != AUTO:  # a pass over further series is one epoch
             self.auto_.pop("epochs", None)
         # where nothing is held out there is nothing to say of stopping early
         said = {k: v for k, v in self.auto_.items() if n_held or k not in values}
+        said = {k: v for k, v in said.items() if k not in BY_DATA}  # said with its reason
         if said:
             notes.append(chosen(said))
         loop = {name: settings[name] for name in TRAIN_SETTINGS} | {"patience": patience}
         if loop["epochs"] == AUTO:
             loop["epochs"] = self.auto_["epochs"]
         most = MOST_BATCHES * self.batch_size
-        if self.steps_per_epoch is None and max(pair[0].n_examples for pair in sources) > most:
+        largest = max(part["source"].n_examples for phase in phases for part in phase)
+        if self.steps_per_epoch is None and largest > most:
             loop["steps_per_epoch"] = MOST_BATCHES
             notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
         return loop
 
     def _fit_member(
-        self, number: int, source: Any, loop: dict[str, Any], **given: Any
+        self, parts: Sequence[dict[str, Any]], loop: dict[str, Any], **given: Any
     ) -> training.Fitted:
         """Train a network of the ensemble."""
-        build = self._member(self._contexts[number], self._variable_length_)
-        steps = loop["steps_per_epoch"] or -(-source.n_examples // loop["batch_size"])
+        steps = loop["steps_per_epoch"] or -(-parts[0]["source"].n_examples // loop["batch_size"])
         loop = {**loop, "patience": patience_in_epochs(loop["patience"], steps)}
-        return training.fit(
-            build,
-            source,
-            key=build.key,
-            output="normalized",
-            verbose=self.verbose,
-            **given,
-            **loop,
-        )
+        return training_of(parts, output="normalized", verbose=self.verbose, **given, **loop)
 
     # --- the model -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,10 @@ from seqkit.estimators.inputs import Covariates, RandomState, SeriesInput
 from seqkit.estimators.members import seed_of
 from seqkit.network.heads import Head, head_of
 
-__all__ = ["ForecastPredictions"]
+__all__ = ["BY_DATA", "ForecastPredictions"]
+
+BY_DATA = ("context_length", "horizon", "season")
+"""Settings that may be auto, and that a network and its forecasts depend on."""
 
 
 class ForecastPredictions(BaseSequenceEstimator):
@@ -57,6 +61,13 @@ class ForecastPredictions(BaseSequenceEstimator):
         names = ("target", "past_covariates", "future_covariates", "missing", *FRAME_SETTINGS)
         settings = {name: getattr(self, name) for name in names}
         return read_series(X, y, owner=type(self).__name__, **settings)
+
+    @property
+    def _fitted(self) -> SimpleNamespace:
+        """The settings of the fit, with what the data have decided of those that are auto."""
+        kept, chosen = self._settings_kept(), getattr(self, "auto_", {})
+        auto = [name for name in BY_DATA if isinstance(kept[name], str) and name in chosen]
+        return SimpleNamespace(**kept | {name: chosen[name] for name in auto})
 
     @property
     def _contexts(self) -> tuple[int, ...]:

@@ -41,10 +41,15 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
 
     Parameters
     ----------
-    context_length : a positive integer or a list of them
-        Past steps the model sees; a list is an ensemble, a network for each length.
-    horizon : a positive integer
-        Steps forecast at once.
+    context_length : a positive integer, a list of them or "auto", default="auto"
+        Past steps the model sees; a list is an ensemble, a network for each length. auto = what is
+        usual for the frequency, two to three seasons, as far as the median series allows: 12 years,
+        12 quarters, 36 months, 104 weeks, 28 days, 20 business days, 168 hours, 24 steps where
+        nothing is known of the step.
+    horizon : a positive integer or "auto", default="auto"
+        Steps forecast at once: set what you need. auto = what is usual for the frequency, within a
+        third of the median series: 6 years, 8 quarters, 12 months, 13 weeks, 14 days, 10 business
+        days, 48 hours, 12 steps where nothing is known of the step.
     cell : str, default="gru"
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
@@ -89,8 +94,10 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         all series.
     channels : {"joint", "independent"}, default="joint"
         Several targets together in one window, or each as a series of its own.
-    season : a positive integer, default=1
-        Steps in a season, for the seasonal naive forecast and scaled errors.
+    season : a positive integer or "auto", default="auto"
+        Steps in a season, for the seasonal naive forecast and scaled errors. auto = what is usual
+        for the frequency (4 quarters, 12 months, 52 weeks, 7 days, 5 business days, 24 hours) where
+        the median series holds three; else 1.
     quantiles : a rising list of numbers between 0 and 1 or None, default=None
         Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; None = a point forecast.
     distribution : {"normal", "student_t", "negative_binomial", "poisson"} or None, default=None
@@ -125,10 +132,13 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Epochs without a better validation loss before training stops and the best weights are
         restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
         weights are kept. auto = 10 if the validation part holds 50 windows or more; else 0.
-    validation : a number of time steps or a fraction below 1 or "auto", default="auto"
+    validation : str, default="auto"
         End of every series, before a test part, held back for early stopping: a number of time
         steps, or a fraction of each series. 0 = none; auto = 0.15 if patience is set, else 0, since
-        the end of a series is missed in training.
+        the end of a series is missed in training; refit = once training has stopped, train anew on
+        all for as many epochs, with the schedule run to its end; {refit: 0.2} says how much is held
+        back meanwhile, else 0.15; with fewer than 50 windows in it nothing is held back. One of a
+        number of time steps or a fraction below 1, "auto", "refit" or {"refit": 0.2.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -186,10 +196,12 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Loss by epoch; with a validation part also ``val_...``. Of an ensemble, the first network's.
     histories_ : list of dict
         That of every network.
+    stopped_histories_ : list of dict
+        With ``validation="refit"`` that of the training before, of every network.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept; of an ensemble, the first network's.
     auto_ : dict
-        What `patience` and `validation` have become where they are ``"auto"``.
+        What each setting that is ``"auto"`` has become.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
     notes_ : tuple of str
@@ -327,7 +339,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         other.auto_ = other._chosen_of(panel)
         share = forecast_validation(settings["validation"], settings["patience"])
         (train, _), (held, _), _ = other._divided(panel, X, None, None, share)
-        _, padded = window_sources(train, held, other._contexts, self.horizon)
+        _, padded = window_sources(train, held, other._contexts, other._fitted.horizon)
         other._variable_length_ = padded
         seen = other._seen((train, None), learn=True)[0]
         return other._build(), scaling_statistics(seen, self.scale, other._normalize)

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from seqkit import training
 from seqkit.network.architecture import Architecture
 
-__all__ = ["Members", "member_seed", "seed_of"]
+__all__ = ["Members", "member_seed", "seed_of", "training_of"]
 
 
 class Members:
@@ -28,6 +28,9 @@ class Members:
         self._sizes_ = [len(fitted.weights) for fitted in fits]
         self.weights_ = [weight for fitted in fits for weight in fitted.weights]
         self.histories_ = [fitted.history for fitted in fits]
+        self.__dict__.pop("stopped_histories_", None)
+        if first.stopped:
+            self.stopped_histories_ = [fitted.stopped for fitted in fits]
         self.history_ = first.history
         self.n_iter_ = first.epochs_run
         self.best_epoch_ = first.best_epoch
@@ -87,6 +90,13 @@ class Members:
                 wait=0,
             )
         }
+
+
+def training_of(parts: Sequence[dict[str, Any]], **loop: Any) -> training.Fitted:
+    """Train a network on one part; on two, on the second for as long as the first was best."""
+    if len(parts) == 1:
+        return training.fit(**parts[0], **loop)
+    return training.fit_and_refit(*parts, **loop)
 
 
 def member_seed(seed: int, number: int) -> int:

@@ -105,9 +105,12 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
         weights are kept. auto = 10 if the validation part holds 50 series or more and 2 of every
         class; else 0.
-    validation : a fraction from 0 to below 1 or "auto", default="auto"
+    validation : a fraction from 0 to below 1, "auto", "refit" or {"refit": 0.2}, default="auto"
         Fraction of the training series held back for early stopping. 0 = none; auto = 0.15 if that
-        is 250 series or more and 2 of every class, or if patience is set; else 0.
+        is 250 series or more and 2 of every class, or if patience is set; else 0; refit = once
+        training has stopped, train anew on all for as many epochs, with the schedule run to its
+        end; {refit: 0.2} says how much is held back meanwhile, else 0.15; with fewer than 50 series
+        in it nothing is held back.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -144,6 +147,8 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         Loss by epoch (of the standardised target); with a validation part also ``val_...``.
     n_features_in_ : int
         Features a time step, or columns of a two-dimensional `X`.
+    stopped_histories_ : list of dict
+        With ``validation="refit"`` that of the training before, of every network.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
     auto_ : dict

@@ -10,7 +10,7 @@ any argument. What a setting means and may be stands in the grammar of recipes, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -32,6 +32,7 @@ __all__ = [
     "ForecastSettings",
     "ForecasterLoss",
     "LossName",
+    "Refit",
     "RegressorLoss",
     "RegressorSettings",
     "SeriesSettings",
@@ -43,6 +44,7 @@ __all__ = [
 ClassifierLoss: TypeAlias = Literal["auto", "crossentropy"]
 RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber"]
 ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "nll"]
+Refit: TypeAlias = Literal["refit"] | Mapping[Literal["refit"], float]
 LossName: TypeAlias = ClassifierLoss | RegressorLoss | ForecasterLoss
 
 
@@ -66,7 +68,7 @@ class TrainingSettings:
     clipnorm: float | None = 1.0
     loss: LossName = "auto"
     patience: int | Auto = "auto"
-    validation: float | Auto = "auto"
+    validation: float | Auto | Refit = "auto"
     warm_start: bool = False
     random_state: RandomState = None
     verbose: int = 0
@@ -112,14 +114,15 @@ class RegressorSettings(SeriesSettings):
 class WindowSettings:
     """What is forecast, and what of."""
 
-    context_length: int | Sequence[int]
-    horizon: int
+    context_length: int | Sequence[int] | Auto = "auto"
+    horizon: int | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ForecastSettings(TrainingSettings, DataSettings, ForecastNetwork, WindowSettings):
     """Settings of the forecaster."""
 
+    season: int | Auto = "auto"  # type: ignore[assignment]  # the data decide, and then it is one
     epochs: int | Auto = "auto"
     batch_size: int = 32
     learning_rate: float = 1e-3

@@ -35,6 +35,7 @@ from seqkit.evaluation.rolling_data import (
     join_windows,
     rolling_data,
     rolling_origins,
+    size_of,
 )
 from seqkit.evaluation.summary import score_model
 from seqkit.tasks import TASKS
@@ -241,16 +242,17 @@ def rolling_plan(
     """
     if refit and prefit:
         raise ValueError(explain("backtest", "refit and prefit", "not both true", True))
-    steps = getattr(forecaster, "horizon", None) if horizon is None else horizon
+    steps = size_of(forecaster, "horizon") if horizon is None else horizon
     if steps is None:
-        raise ValueError(explain("backtest", "horizon", "given", None))
+        hint = "That of a forecaster is not known before it is fitted where it is auto."
+        raise ValueError(explain("backtest", "horizon", "given", None, hint))
     stride = steps if step is None else step
     check_positive("backtest", horizon=steps, windows=windows, step=stride)
     series = rolling_data(data, y, forecaster, fitted=prefit)
     origins = np.stack(
         [rolling_origins(len(values), steps, windows, stride) for values in series.values]
     )
-    context = getattr(forecaster, "context_length", None)
+    context = size_of(forecaster, "context_length")
     least = int(np.max(context)) if context is not None else 1
     # A first fit needs one window of its own.
     fitted_on = least if prefit else least + steps

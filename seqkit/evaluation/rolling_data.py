@@ -303,6 +303,13 @@ def _same_stamps(first: Any, second: Any) -> bool:
     return bool(np.array_equal(first, second))
 
 
+def size_of(forecaster: Any, name: str) -> Any:
+    """Return the horizon or context length of a forecaster; None where it has none yet."""
+    value = getattr(forecaster, name, None)
+    # what is auto is known once it is fitted
+    return getattr(forecaster, "auto_", {}).get(name) if isinstance(value, str) else value
+
+
 def frame_origins(forecaster: Any, frame: Any, predicted: Any) -> list[tuple[Floats, Floats]]:
     """Align what ``predict`` made of a frame's rows with the rows themselves, a series each.
 
@@ -314,7 +321,7 @@ def frame_origins(forecaster: Any, frame: Any, predicted: Any) -> list[tuple[Flo
     if not hasattr(frame, "columns"):
         raise TypeError(explain("forecast_scorer", "X", "a frame, as the forecast is one", frame))
     data = _rolling_frame(frame, forecaster)
-    horizon = forecaster.horizon
+    horizon = size_of(forecaster, "horizon")
     steps = [[f"{target}+{h + 1}" for target in data.targets] for h in range(horizon)]
     pairs = []
     for name, truth in zip(data.ids, data.values, strict=True):

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from seqkit.estimators.checking import COLLAPSED
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.forecast_errors import ForecastCase, forecast_case, forecast_score
 from seqkit.evaluation.metrics import (
@@ -57,8 +58,6 @@ __all__ = [
 
 # A list of scores a series in metrics.json: more would make it the largest file of a run.
 MOST_SERIES = 1000
-# Spread of a regression's answers, as a share of that of the truth, below which they are one.
-COLLAPSED = 0.01
 _QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 
 

@@ -106,13 +106,14 @@ def forecaster(s: ForecasterNetwork) -> Network:
 
 def _checked(s: ForecasterNetwork) -> tuple[Head, int, int]:
     """Check the settings; return the head, the patch and how many numbers a value needs."""
-    patch = default_patch(s.season, s.context_length) if s.patch is None else s.patch
-    for name, value in (
-        ("context_length", s.context_length), ("horizon", s.horizon), ("n_targets", s.n_targets),
-        ("season", s.season), ("patch", patch),
-    ):  # fmt: skip
-        if value < 1:
+    for name in ("context_length", "horizon", "n_targets", "season", "patch"):
+        value = getattr(s, name)
+        if isinstance(value, str):  # auto, of estimators
+            hint = "Here are no data to decide by."
+            raise ValueError(explain(_OWNER, name, "a number", value, hint))
+        if value is not None and value < 1:
             raise ValueError(explain(_OWNER, name, "at least 1", value))
+    patch = default_patch(s.season, s.context_length) if s.patch is None else s.patch
     check_choice(_OWNER, "decoder", s.decoder, tuple(DECODERS))
     check_choice(_OWNER, "normalize", s.normalize, NORMALIZE)
     check_choice(_OWNER, "departure_from", s.departure_from, DEPARTURES)

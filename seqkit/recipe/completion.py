@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from seqkit.auto import AUTO
 from seqkit.recipe.evaluate_sections import MOST_WINDOWS, TEST_SHARE
 from seqkit.recipe.rules import is_table
 from seqkit.recipe.schema import Recipe
@@ -37,7 +38,9 @@ def complete(recipe: Recipe) -> Recipe:
     if given.evaluate.baselines is None:
         evaluate["baselines"] = list(row.default_baselines)
     test: int | float | None = TEST_SHARE
-    if "forecast" in type(recipe).model_fields:
+    if "forecast" in type(recipe).model_fields and given.forecast.horizon == AUTO:
+        test = None  # all of the backtest is for the data to say
+    elif "forecast" in type(recipe).model_fields:
         backtest, horizon = given.evaluate.backtest, given.forecast.horizon
         step = horizon if backtest.step is None else backtest.step
         evaluate["backtest"] = backtest.model_copy(update={"step": step})
@@ -60,6 +63,27 @@ def complete(recipe: Recipe) -> Recipe:
             "evaluate": given.evaluate.model_copy(update=evaluate),
         }
     )
+
+
+def with_sizes(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
+    """Return a forecasting recipe with what its data have decided.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sizes : mapping of str to int
+        Of ``context_length``, ``horizon`` and ``season`` those that are auto.
+    """
+    given: Any = recipe
+    own = {name: value for name, value in sizes.items() if name != "season"}
+    season = {name: value for name, value in sizes.items() if name == "season"}
+    settled = recipe.model_copy(
+        update={
+            "forecast": given.forecast.model_copy(update=own),
+            "evaluate": given.evaluate.model_copy(update=season),
+        }
+    )
+    return complete(settled)
 
 
 def with_windows(recipe: Recipe, lengths: Sequence[int]) -> Recipe:

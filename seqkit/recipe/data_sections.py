@@ -22,6 +22,7 @@ from seqkit.recipe.types import (
     Fraction,
     Label,
     OneOf,
+    Probability,
     Section,
     Switch,
     Target,
@@ -59,7 +60,21 @@ DATE_NUMBERS = (
 )  # fmt: skip
 
 Tail = Annotated[int, Interval(ge=0, le=1000 * MILLION)] | Annotated[float, Interval(ge=0), Lt(1)]
+SomeTail = Annotated[int, Interval(ge=1, le=1000 * MILLION)] | Probability
 TAIL_WORDS = Words("a number of time steps or a fraction below 1")
+
+
+def _or_refit(share: Any, some: Any, words: str) -> Any:
+    """Return the type of a share to hold back, or auto, or refit with or without a share."""
+    again = Literal["refit"] | Annotated[dict[Literal["refit"], some], MinLen(1)]
+    return Annotated[share | Auto | again, Words(f"{words}, auto, refit or {{refit: 0.2}}")]
+
+
+REFIT = (
+    "refit = once training has stopped, train anew on all for as many epochs, with the schedule "
+    "run to its end; {refit: 0.2} says how much is held back meanwhile, else "
+    f"{auto.SHARE}; with fewer than {auto.FEWEST_HELD} {{what}} in it nothing is held back."
+)
 Text = Annotated[str, MinLen(1), MaxLen(100), Words("a short text")]
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
 
@@ -88,11 +103,14 @@ class SequenceSplit(Section):
         "random",
         "How series are assigned: at random, whole groups together, or the latest ones last.",
     )
-    validation: Fraction | Auto = setting(
+    validation: _or_refit(  # type: ignore[valid-type]
+        Fraction, Probability, "a fraction from 0 to below 1"
+    ) = setting(
         "auto",
         "Fraction of the training series held back for early stopping. 0 = none; auto = "
         f"{auto.SHARE} if that is {auto.FEWEST_SPARED} series or more and "
-        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0.",
+        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0; "
+        + REFIT.replace("{what}", "series"),
     )
     test: Fraction | None = setting(
         None,
@@ -117,11 +135,12 @@ class ForecastingSplit(Section):
     method: Literal["time"] = setting(
         "time", "Forecasting splits in time: the end of every series is the test part."
     )
-    validation: Annotated[Tail | Auto, Words(f"{TAIL_WORDS.phrase} or auto")] = setting(
+    validation: _or_refit(Tail, SomeTail, TAIL_WORDS.phrase) = setting(  # type: ignore[valid-type]
         "auto",
         "End of every series, before a test part, held back for early stopping: a number of time "
         f"steps, or a fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, "
-        "else 0, since the end of a series is missed in training.",
+        "else 0, since the end of a series is missed in training; "
+        + REFIT.replace("{what}", "windows"),
     )
     test: Annotated[Tail, TAIL_WORDS] | None = setting(
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from seqkit.network.settings import Auto
 from seqkit.recipe.types import Count, Section, Switch, names, setting
 from seqkit.tasks import TASKS
 
@@ -43,8 +44,12 @@ class ForecastingEvaluate(Section):
         f"Simple methods beside the model. Default: {', '.join(TASKS['forecasting'].baselines)}; "
         f"{' and '.join(TASKS['forecasting'].fitted_baselines)} where statsforecast is installed.",
     )
-    season: Count = setting(
-        1, "Steps in a season, for the seasonal naive forecast and scaled errors.", "time steps"
+    season: Count | Auto = setting(
+        "auto",
+        "Steps in a season, for the seasonal naive forecast and scaled errors. auto = what is "
+        "usual for the frequency (4 quarters, 12 months, 52 weeks, 7 days, 5 business days, 24 "
+        "hours) where the median series holds three; else 1.",
+        "time steps",
     )
     backtest: Backtest = Field(
         default_factory=Backtest, description="Rolling-origin evaluation over the test part."

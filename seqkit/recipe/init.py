@@ -360,11 +360,15 @@ def _forecasting_data(look: DataSummary) -> Iterator[Line]:
 
 def _forecasting_rest(look: DataSummary) -> Iterator[Line]:
     why = look.reasons
-    yield Line(0, "forecast", heading=True)
-    yield Line(1, "context_length", look.context_length, why["context"])
-    yield Line(1, "horizon", look.horizon, why["horizon"])
-    yield Line(0, "evaluate", heading=True)
-    yield Line(1, "season", look.season, why["season"])
+    # what was not asked for the fit decides by the same rule: shown, for who wants to change it
+    asked = {name: why[name] == "as given" for name in ("horizon", "season")}
+    off = "" if asked["horizon"] else "# "
+    yield Line(0, f"{off}forecast", heading=True)
+    yield Line(1, "# context_length", look.context_length, why["context"])
+    yield Line(1, f"{off}horizon", look.horizon, why["horizon"])
+    off = "" if asked["season"] else "# "
+    yield Line(0, f"{off}evaluate", heading=True)
+    yield Line(1, f"{off}season", look.season, why["season"])
 
 
 # text -----------------------------------------------------------------------------------------

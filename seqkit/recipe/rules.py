@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from seqkit.auto import AUTO
+from seqkit.auto import AUTO, refit_of
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import MOST_SEGMENTS
@@ -79,6 +79,7 @@ def _one_role(*roles: Any) -> bool:
 
 
 def _share(value: Any) -> float:
+    value, _ = refit_of(value)
     return value if isinstance(value, float) else 0.0
 
 
@@ -89,6 +90,7 @@ DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
 COMBINATION = "model.combine_with"
+BY_DATA = (CONTEXT, HORIZON, SEASON)
 COUNTS = ("negative_binomial", "poisson")
 
 STACK = ("model.units", "model.cell", "model.bidirectional", PATCH, "model.dense")
@@ -303,7 +305,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (VALIDATION, HORIZON),
         lambda validation, horizon: (
-            not isinstance(validation, int) or validation == 0 or validation >= horizon
+            not isinstance(share := refit_of(validation)[0], int) or share == 0 or share >= horizon
         ),
         "0 or at least {horizon}, or a fraction",
         "Raise it.",
@@ -358,9 +360,15 @@ RULES: tuple[Rule, ...] = (
     # training and forecast
     Rule(
         ("train.patience", VALIDATION),
-        lambda patience, validation: patience in (0, AUTO) or validation == AUTO or validation > 0,
+        lambda patience, validation: patience in (0, AUTO) or refit_of(validation)[0] != 0,
         "0 when {validation} is 0",
         "Set {patience} to 0, or {validation} above 0.",
+    ),
+    Rule(
+        ("train.patience", VALIDATION),
+        lambda patience, validation: patience != 0 or not refit_of(validation)[1],
+        "auto or above 0 when {validation} is refit",
+        "refit trains anew for as long as training was not stopped.",
     ),
     Rule(
         ("train.optimizer",),
@@ -433,6 +441,9 @@ def broken_rules(values: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
         try:
             arguments = [values[path] for path in rule.of]
         except KeyError:
+            continue
+        # what the data decide is checked once they have
+        if any(path in BY_DATA and values[path] == AUTO for path in rule.of):
             continue
         if not rule.holds(*arguments):
             yield rule, rule.figure(*arguments) if rule.figure else ""

@@ -148,7 +148,7 @@ class ForecastingRecipe(Recipe):
     data: read.ForecastingData = Field(description=DATA)
     model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
     train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
-    forecast: s.ForecastSection = Field(description=FORECAST)
+    forecast: s.ForecastSection = _section(s.ForecastSection, FORECAST)
     evaluate: judged.ForecastingEvaluate = _section(judged.ForecastingEvaluate, EVALUATE)
 
 

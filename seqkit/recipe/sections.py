@@ -356,14 +356,23 @@ class ForecastSection(Section):
     """What is forecast."""
 
     context_length: Annotated[
-        Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
-        Words("a positive integer or a list of them"),
+        Count | Annotated[list[Count], MinLen(1), MaxLen(1000)] | Auto,
+        Words("a positive integer, a list of them or auto"),
     ] = setting(
-        ...,
-        "Past steps the model sees; a list is an ensemble, a network for each length.",
+        "auto",
+        "Past steps the model sees; a list is an ensemble, a network for each length. auto = what "
+        "is usual for the frequency, two to three seasons, as far as the median series allows: 12 "
+        "years, 12 quarters, 36 months, 104 weeks, 28 days, 20 business days, 168 hours, 24 steps "
+        "where nothing is known of the step.",
         "time steps",
     )
-    horizon: Count = setting(..., "Steps forecast at once.", "time steps")
+    horizon: Count | Auto = setting(
+        "auto",
+        "Steps forecast at once: set what you need. auto = what is usual for the frequency, within "
+        "a third of the median series: 6 years, 8 quarters, 12 months, 13 weeks, 14 days, 10 "
+        "business days, 48 hours, 12 steps where nothing is known of the step.",
+        "time steps",
+    )
     quantiles: Quantiles | None = setting(
         None, "Quantiles to forecast, e.g. [0.1, 0.5, 0.9]; null = a point forecast."
     )

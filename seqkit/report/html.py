@@ -228,12 +228,15 @@ def _training(path: Path, model: Mapping[str, Any] | None) -> str | None:
     rows = list(csv.DictReader(text.splitlines())) if text else []
     if not rows:
         return None
-    said = [f"{len(rows)} epochs"]
+    again = [row for row in rows if row.get("training") == "refit"]
+    said = [f"{len(rows) - len(again)} epochs"]
     known = [(float(row["val_loss"]), row["epoch"]) for row in rows if row.get("val_loss")]
     known = [pair for pair in known if pair[0] == pair[0]]
     if known:
         best, epoch = min(known)
         said.append(f"lowest validation loss {number(best)} after epoch {epoch}")
+    if again:
+        said.append(f"stopped, then trained anew on all for {len(again)} epochs")
     kept = ((model or {}).get("fitted") or {}).get("best_epoch_")
     if isinstance(kept, int):
         said.append(f"the weights are those after epoch {kept + 1}")

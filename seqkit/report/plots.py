@@ -51,6 +51,9 @@ class HistoryDisplay(Display):
     best_epoch : int, optional
         Whose weights were kept, counted from 1. Default: that of the lowest validation loss, or
         the last one where nothing was validated.
+    stopped : mapping of str to sequence of float, optional
+        The same as `history` of a training before, which decided how long to train anew; it is
+        drawn before the other.
 
     Examples
     --------
@@ -65,17 +68,22 @@ class HistoryDisplay(Display):
         *,
         metric: str = "loss",
         best_epoch: int | None = None,
+        stopped: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         if metric not in history:
             raise ValueError(explain("HistoryDisplay", "metric", f"one of {list(history)}", metric))
+        before = stopped or {}
         self.history = {
-            key: np.asarray(values, dtype=np.float64)
-            for key, values in history.items()
-            if key in (metric, f"val_{metric}")
+            key: np.asarray([*before.get(key, ()), *history.get(key, ())], dtype=np.float64)
+            for key in (metric, f"val_{metric}")
+            if key in history or key in before
         }
+        self.n_stopped = len(before.get(metric, ()))
         self.metric = metric
         validated = self.history.get(f"val_{metric}")
-        if best_epoch is not None:
+        if self.n_stopped:
+            best_epoch = len(self.history[metric])
+        elif best_epoch is not None:
             pass
         elif validated is None:
             best_epoch = len(self.history[metric]) or None
@@ -88,7 +96,9 @@ class HistoryDisplay(Display):
         cls, estimator: Any, *, ax: Axes | None = None, **more: Any
     ) -> HistoryDisplay:
         """Make the display of a fitted estimator's ``history_``; it marks ``best_epoch_``."""
-        display = cls(estimator.history_, **{"best_epoch": estimator.best_epoch_ + 1, **more})
+        stopped = getattr(estimator, "stopped_histories_", (None,))[0]
+        kept = {"best_epoch": estimator.best_epoch_ + 1, "stopped": stopped}
+        display = cls(estimator.history_, **{**kept, **more})
         return display.plot(ax=ax) if ax is not None else display
 
     def plot(self, ax: Axes | None = None) -> HistoryDisplay:
@@ -102,6 +112,9 @@ class HistoryDisplay(Display):
         if self.best_epoch is not None and len(self.history[self.metric]) > 1:
             ax.axvline(self.best_epoch, color=ink(), linewidth=0.9, linestyle=":",
                        label=f"weights kept, epoch {self.best_epoch}")  # fmt: skip
+        if self.n_stopped:
+            ax.axvline(self.n_stopped + 0.5, color=ink(), linewidth=0.9, linestyle="--",
+                       label="anew on all from here")  # fmt: skip
         every = np.concatenate(list(self.history.values()))
         every = every[np.isfinite(every)]
         if len(every) and every.min() > 0 and every.max() / every.min() > 30:

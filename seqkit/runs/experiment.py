@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.auto import refit_of
 from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
@@ -243,7 +244,7 @@ def _carry_out(
     begun = time.monotonic()
     estimator = _train(flow, parts, folder, state, show, new)
     trained = time.monotonic()
-    _write_history(folder, estimator.history_)
+    _write_history(folder, estimator.history_, getattr(estimator, "stopped_histories_", ({},))[0])
     for line in flow.remarks(estimator):
         folder.log(line)
     if show:
@@ -296,7 +297,9 @@ def _train(
             what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
             folder.log(what)
             show.say(f"{what}: 5 to 7 seconds")
-        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs))
+        refits = refit_of(flow.recipe.data.split.validation)[1] and parts.auto.get("patience", 1)
+        times = 2 if refits else 1
+        show.begin(parts.auto.get("epochs", flow.recipe.train.epochs), times)
     keeper = Keeper(folder, show)
     try:
         flow.fit(estimator, parts, on_epoch=keeper, resume=state)
@@ -329,12 +332,22 @@ def _train(
     return estimator
 
 
-def _write_history(folder: RunFolder, history: Mapping[str, list[float]]) -> None:
+def _write_history(
+    folder: RunFolder,
+    history: Mapping[str, list[float]],
+    stopped: Mapping[str, list[float]] | None = None,
+) -> None:
+    """Write a row an epoch; with a training before, its rows first, and which is which."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["epoch", *history])
-    for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
-        writer.writerow([epoch, *(repr(float(value)) for value in row)])
+    names = list(stopped or history)
+    trainings = {"stopped": stopped, "refit": history} if stopped else {"": history}
+    writer = csv.DictWriter(text, [*(["training"] if stopped else []), "epoch", *names])
+    writer.writeheader()
+    for training, curves in trainings.items():
+        told = {"training": training} if stopped else {}
+        for epoch, row in enumerate(zip(*curves.values(), strict=True), start=1):
+            values = zip(curves, (repr(float(value)) for value in row), strict=True)
+            writer.writerow({**told, "epoch": epoch, **dict(values)})
     folder.write("history.csv", text.getvalue())
 
 

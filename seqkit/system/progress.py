@@ -63,11 +63,11 @@ class Progress:
         self._live = self.console.status(line)
         self._live.start()
 
-    def begin(self, epochs: int) -> None:
-        """Start the bar of a training of at most `epochs` epochs."""
+    def begin(self, epochs: int, times: int = 1) -> None:
+        """Start the bar of trainings of at most `epochs` epochs, so many times a network."""
         self._still()
-        self._epochs = epochs
-        self._network, self._done = 1, 0
+        self._epochs, self._times = epochs, times
+        self._trainings, self._done = 0, 0
         self._said = self._begun = time.monotonic()
         if not self._moves:
             return
@@ -80,7 +80,7 @@ class Progress:
     def epoch(self, number: int, logs: Mapping[str, float]) -> None:
         """Show an epoch that is done; the first, of each network, is number 0."""
         if number < self._done:
-            self._network += 1
+            self._trainings += 1
             self._begun = time.monotonic()
         self._done = number + 1
         self._last = epoch_line(self._count(), logs, self.console.width)
@@ -109,8 +109,9 @@ class Progress:
             self._live = self._bar = None
 
     def _count(self) -> str:
-        network = f"network {self._network} " if self._network > 1 else ""
-        return f"{network}epoch {self._done}/{self._epochs}"
+        number, again = divmod(self._trainings, self._times)
+        network = f"network {number + 1} " if number else ""
+        return f"{network}{'anew, ' if again else ''}epoch {self._done}/{self._epochs}"
 
     def _moving(self, logs: Mapping[str, float]) -> Any:
         """Return the line of a training under way: bar, times, scores, as many as fit."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from seqkit.training.beginning import not_native
 from seqkit.training.loop import Fitted, fit, predict
+from seqkit.training.refit import fit_and_refit
 from seqkit.training.run import SCHEDULES
 from seqkit.training.sources import ArraySource, Source
 from seqkit.training.state import TrainingState
@@ -18,6 +19,7 @@ __all__ = [
     "StreamSource",
     "TrainingState",
     "fit",
+    "fit_and_refit",
     "initial_weights",
     "not_native",
     "predict",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqkit.auto import smoothing_window
 from seqkit.errors import TrainingError, explain
 from seqkit.network.architecture import Architecture
 from seqkit.network.cpu.shards import one_of_several
@@ -63,6 +64,8 @@ class Fitted:
         Counted from 0; the last one when nothing was validated.
     trainer : str
         ``native``, or ``keras`` and why.
+    stopped : dict of str to list of float
+        History of a training before this one, which decided its epochs; empty where none did.
     """
 
     weights: list[np.ndarray]
@@ -71,6 +74,7 @@ class Fitted:
     epochs_run: int
     best_epoch: int
     trainer: str
+    stopped: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
 def fit(
@@ -132,6 +136,7 @@ def fit(
         Bound on the global norm of the gradients.
     patience : int, default=10
         Epochs without a lower validation loss before the fit ends with the best weights; 0 = off.
+        Losses are compared smoothed: :func:`seqkit.auto.smoothed`.
     callbacks : sequence of keras.callbacks.Callback
         Those that only read logs leave a fit native.
     constants : mapping of str to ndarray, optional
@@ -183,6 +188,7 @@ def fit(
         "schedule": schedule,
         "steps_per_epoch": steps_per_epoch,
         "clipnorm": clipnorm,
+        "window": smoothing_window(patience, _steps(source, batch_size, steps_per_epoch)),
         "progress": on_progress,
     }
     if isinstance(loss, Objective) and metrics:
@@ -257,10 +263,14 @@ def _keras_run(
         optimizer_variables=[tuple(v.shape) for v in trainee.optimizer.variables],
         seed_states=[tuple(v.shape) for v in trainee.seed_states],
     )
-    steps = given["steps_per_epoch"] or -(-given["source"].n_examples // given["batch_size"])
+    steps = _steps(given["source"], given["batch_size"], given["steps_per_epoch"])
     told = {"epochs": given["epochs"], "steps": steps, "verbose": verbose}
     hooks = Callbacks(callbacks, trainee, **told)
     return KerasRun(**given, first_rate=rate, state=state, trainee=trainee, hooks=hooks), hooks
+
+
+def _steps(source: Source, batch_size: int, steps_per_epoch: int | None) -> int:
+    return steps_per_epoch or -(-source.n_examples // batch_size)
 
 
 def _finished(

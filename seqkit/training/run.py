@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seqkit.auto import smoothed
 from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 
@@ -52,6 +53,7 @@ class Run:
     schedule: str
     steps_per_epoch: int | None
     clipnorm: float | None
+    window: int
     first_rate: float
     state: TrainingState
     progress: Callable[[int, int, int], None] | None
@@ -60,6 +62,9 @@ class Run:
         """Make ready what all runs need; the weights are loaded."""
         self.best: Sequence[Any] | None = self.state.best_weights
         self.bases: dict[int, float] = {}  # rate before the schedule, by epoch
+        # a fit that goes on from another's weights compares its own losses only
+        fresh = self.state.best_epoch is None
+        self.before = len(self.state.history.get("val_loss", ())) if fresh else 0
         self.remember()
 
     @property
@@ -117,13 +122,14 @@ class Run:
         self.kept = (time.perf_counter(), self.copy_state())
 
     def track_best(self, logs: dict[str, float]) -> None:
-        """Note the best epoch and lower the rate on a plateau."""
+        """Note the best epoch and lower the rate on a plateau; the history has the epoch."""
         state = self.state
         self.bases[state.epoch] = state.learning_rate
         value = logs.get("val_loss")
         if value is not None:
-            if value < state.best_value:
-                state.best_value, state.best_epoch, state.wait = value, state.epoch, 0
+            level = smoothed(state.history["val_loss"][self.before :], self.window)
+            if level < state.best_value:
+                state.best_value, state.best_epoch, state.wait = level, state.epoch, 0
                 self.best = self.weights_now()
             else:
                 state.wait += 1

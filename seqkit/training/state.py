@@ -35,13 +35,17 @@ class TrainingState:
     history : dict of str to list of float
     best_weights : list of ndarray or None
     best_value : float
-        Lowest validation loss so far.
+        Lowest validation loss so far, smoothed (:func:`seqkit.auto.smoothed`).
     best_epoch : int or None
         Epoch of ``best_value``, counted from 0.
     wait : int
         Epochs since then.
     plateau_value, plateau_wait
         The same for the schedule ``plateau``.
+    refit : int
+        Epochs of a training anew, which the best epoch before has decided; 0 = this is none.
+    stopped : dict of str to list of float
+        History of the training before.
     """
 
     weights: list[np.ndarray]
@@ -57,8 +61,10 @@ class TrainingState:
     wait: int = 0
     plateau_value: float = math.inf
     plateau_wait: int = 0
+    refit: int = 0
+    stopped: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
-    FORMAT = 1
+    FORMAT = 2
     LISTS = ("weights", "optimizer_variables", "seed_states", "best_weights")
 
     def require(self, **shapes: Sequence[tuple[int, ...]]) -> None:

@@ -49,6 +49,8 @@ class Parts:
         What the settings that are ``auto`` become with these data.
     padded : dict of str to Padded
         Parts as models take them, by name, once one was needed.
+    whole : Sequences or None
+        Training and validation part as one, where both are trained on in the end.
     checked : object
         What the check has read and the fit takes; None before the one and after the other.
     """
@@ -63,6 +65,7 @@ class Parts:
     named: dict[str, str] = field(default_factory=dict)
     auto: dict[str, Any] = field(default_factory=dict)
     padded: dict[str, Padded] = field(default_factory=dict)
+    whole: Any = None
     checked: Any = None
 
 
@@ -195,13 +198,19 @@ class Flow:
         run, best, wanted = estimator.n_iter_, estimator.best_epoch_ + 1, estimator.epochs
         watched = estimator.history_.get("val_loss")
         early = f"trained {run} epochs"
+        if first := getattr(estimator, "stopped_histories_", None):
+            return (
+                f"stopped after {len(first[0]['loss'])} epochs by the part held out, of which "
+                f"epoch {run} was the best; trained anew on all for {run}, whose last weights are "
+                "kept"
+            )
         if watched and isinstance(wanted, int) and run < wanted:
             early = f"stopped early after {run} of {wanted} epochs"
         if not watched or best == run:
             return f"{early}; the last weights are kept"
         return (
-            f"{early}; the weights of epoch {best} are kept: its validation loss "
-            f"{watched[best - 1]:.4g} was the lowest"
+            f"{early}; the weights of epoch {best} are kept: the validation loss, smoothed, was "
+            f"the lowest there ({watched[best - 1]:.4g} as it is)"
         )
 
     @staticmethod

@@ -14,11 +14,12 @@ import numpy as np
 
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
+from seqkit.data.frequencies import auto_sizes
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import ReadSettings, find_files, read_frame
 from seqkit.data.roles import as_names
 from seqkit.errors import DataError
-from seqkit.recipe.completion import with_windows
+from seqkit.recipe.completion import with_sizes, with_windows
 from seqkit.runs.flows.base import Assessment, Flow, Parts, form_notes, refused, shown_path
 from seqkit.system.notes import captured
 
@@ -72,6 +73,8 @@ class ForecastFlow(Flow):
                 unlike = form_notes(columns or {}, form, self.named(named))
                 return Parts(None, None, whole, notes, files, {}, unlike, paths)
             lengths = whole.rows.lengths
+            clock = whole.rows.columns.clock
+            notes += self._settle_sizes(None if clock is None else clock.frequency, lengths)
             notes += self._settle_windows(lengths)
             test = self.recipe.data.split.test
             # a fraction is of each series' own length
@@ -84,6 +87,16 @@ class ForecastFlow(Flow):
         whole = whole.like(train.panel.columns)
         epochs = {} if estimator is not None else self.estimator()._epochs_of(train.rows.lengths)
         return Parts(train, None, whole, notes, files, kept, [], paths, epochs)
+
+    def _settle_sizes(self, frequency: str | None, lengths: np.ndarray) -> list[str]:
+        """Let the data say context length, horizon and season, where the recipe does not."""
+        settings = self.recipe.parameters()
+        sizes, said = auto_sizes(settings, frequency, lengths.tolist())
+        if not sizes:
+            return []
+        self.recipe = with_sizes(self.recipe, sizes)
+        self.resolved = replace(self.resolved, recipe=self.recipe)
+        return [said]
 
     def _settle_windows(self, lengths: np.ndarray) -> list[str]:
         """Let the data say how many windows the backtest has, where the recipe does not."""

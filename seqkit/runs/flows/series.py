@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import AUTO, Sample, choose, chosen, early_stopping, shared_course
+from seqkit.auto import AUTO, Sample, choose, chosen, early_stopping, refit_of, shared_course
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
@@ -79,6 +79,7 @@ class SeriesFlow(Flow):
             elif test is None:
                 test = train[divided.test] if len(divided.test) else None
         validation = train[divided.validation] if len(divided.validation) else None
+        whole = train[np.union1d(divided.train, divided.validation)] if self.refits else None
         train = train[divided.train]
         if test is not None:
             _check_targets(test, tested)
@@ -95,6 +96,8 @@ class SeriesFlow(Flow):
             course = shared_course(train.values.reshape(len(train), -1, train.values.shape[1]))
         sample = Sample(train.lengths.tolist(), self._sizes(train), course)
         auto = choose(recipe.parameters(), sample, held)
+        if self.refits and held is None:  # too few to stop by
+            auto |= {"validation": 0.0, "patience": 0}
         if auto:
             notes.append(chosen(auto))
         known = seen(train.values, train.lengths)
@@ -108,14 +111,22 @@ class SeriesFlow(Flow):
         if test is not None and data is not None:
             strange += form_notes(columns or facts, test.date_form, self.named(data))
         paths = {"train": named, "test": tested}
-        return Parts(train, validation, test, notes, files, facts, strange, paths, auto)
+        parts = Parts(train, validation, test, notes, files, facts, strange, paths, auto)
+        return replace(parts, whole=whole)
+
+    @property
+    def refits(self) -> bool:
+        """Whether the validation part is trained on, too, in the end."""
+        return refit_of(self.recipe.data.split.validation)[1]
 
     def check(self, parts: Parts) -> None:
         """Raise all that fitting and scoring would refuse of the data; train nothing."""
-        shown = parts.validation if parts.test is None else parts.test
-        if shown is None:
+        if not self._scored(parts):
+            neither = "neither a test nor a validation part"
+            if self.refits:
+                neither = "no test part, and all else is trained on with validation: refit: nothing"
             raise DataError(
-                f"{self.resolved.path}: there is neither a test nor a validation part to score. "
+                f"{self.resolved.path}: there is {neither} to score. "
                 "Set data.split.test or data.test_path."
             )
         estimator = self.estimator().set_params(**parts.auto)
@@ -126,6 +137,11 @@ class SeriesFlow(Flow):
         if parts.test is not None:
             with refused(parts.named["test"]):
                 parts.checked[0].estimator._check_X(self._padded(parts, "test"), reset=False)
+
+    def _scored(self, parts: Parts) -> list[str]:
+        """Return the names of the parts that the model is not trained on in the end."""
+        names = ("test",) if self.refits else ("test", "validation")
+        return [name for name in names if getattr(parts, name) is not None]
 
     def _padded(self, parts: Parts, name: str) -> Padded:
         """Return a part as models take it, made once."""
@@ -146,23 +162,29 @@ class SeriesFlow(Flow):
     def _divide(self, series: Any, test: float | None) -> Any:
         """Divide the series into parts; an automatic validation part is one that says enough."""
         share = self.recipe.data.split
-        auto = share.validation == AUTO
+        chosen = share.validation == AUTO or self.refits
 
         def divided(validation: float) -> Any:
             return split(series, share.method, validation, test, self.recipe.seed)
 
-        parts = divided(0.0 if auto else share.validation)
-        if not auto or len(parts.validation):  # set, or the file has its own
+        parts = divided(0.0 if chosen else share.validation)
+        own = len(parts.validation) > 0
+        if not chosen or (own and not self.refits):  # set, or the file has its own
             return parts
-        train, patience = series[parts.train], self.recipe.train.patience
-        validation, _ = early_stopping(AUTO, patience, self._sizes(train))
-        if not validation:
-            return parts
+        # Where little is held out nothing is; the part of a file is then trained on like the rest.
+        undivided = parts._replace(
+            train=np.union1d(parts.train, parts.validation), validation=parts.validation[:0]
+        )
+        train, patience = series[undivided.train], self.recipe.train.patience
+        validation, _ = early_stopping(share.validation, patience, self._sizes(train))
+        if not (validation or own):
+            return undivided
         # The same seed gives the same test part. Whole groups, or the latest series, may hold other
         # classes than were counted on.
-        held = divided(validation)
+        held = parts if own else divided(validation)
         sizes = self._sizes(train, series[held.validation])
-        return held if early_stopping(AUTO, patience, self._sizes(train), sizes)[1] else parts
+        _, waits = early_stopping(share.validation, patience, self._sizes(train), sizes)
+        return held if waits else undivided
 
     def _sizes(self, series: Any, held: Any = None) -> list[int]:
         """Return the number of series of each class, or of all; or of those held back of them."""
@@ -239,21 +261,20 @@ class SeriesFlow(Flow):
             parts,
             **{
                 name: _labelled_like(getattr(parts, name), known)
-                for name in ("train", "validation", "test")
+                for name in ("train", "validation", "test", "whole")
             },
         )
         scores: dict[str, Any] = {}
         notes: list[str] = []
         predictions: dict[str, Predictions] = {}
-        if parts.test is None and parts.validation is None:
+        if not self._scored(parts):
             self.check(parts)
-        for name in ("test", "validation"):
+        learned = parts.train if parts.whole is None else parts.whole
+        for name in self._scored(parts):
             part = getattr(parts, name)
-            if part is None:
-                continue
             with refused(parts.named["test" if name == "test" else "train"]):
                 predictions[name] = self._predictions(estimator, self._padded(parts, name))
-            problem = SeriesProblem(parts.train, parts.train.y, part, classes, self.recipe.seed)
+            problem = SeriesProblem(learned, learned.y, part, classes, self.recipe.seed)
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
             scores[name] = score_model(

@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -285,7 +286,7 @@ CASES = (
     Case("deutsch.csv", "`5. Januar 2023`",
          lambda: table([f"{s.day}. {GERMAN[s.month - 1]} {s.year}" for s in DAYS]).encode(), DAYS,
          said=("by name, year (German)",)),
-    Case("mrz.csv", "`Mrz 15`, Latin-1",
+    Case("mrz.csv", "`Mrz 15`, semicolons and decimal commas",
          text([f"{GERMAN[s.month - 1][:3].replace('Mär', 'Mrz')} {s:%y}" for s in MONTHS], sep=";",
               decimal=",", head="Monat{}y"), MONTHS, data={"time": "Monat"}, said=("(German)",)),
     Case("francais.csv", "`1er janv. 2023`, Latin-1",
@@ -386,4 +387,6 @@ CASES = (
 
 def shown(message: str, folder: Path) -> str:
     """Return a message without the folder of the file, as a cell of a Markdown table."""
-    return message.replace(f"{folder}/", "").replace("|", "\\|").replace("\n", " ")
+    for name in (f"{folder}/", f"{os.path.relpath(folder)}/"):
+        message = message.replace(name, "")
+    return message.replace("|", "\\|").replace("\n", " ")

@@ -109,7 +109,7 @@ def _in_folder(folder: str) -> list[Path]:
     if sum(map(len, found.values())) > most:
         raise DataError(explain(folder, "the folder", f"of at most {most:,} files", "more"))
     if not found:
-        expected = "a file that can be read: " + ", ".join(READERS)
+        expected = "one that holds files that can be read: " + ", ".join(READERS)
         raise DataError(explain(folder, "the folder", expected, dict(others.most_common(5))))
     if len(found) > 1:
         got = ", ".join(f"{len(paths)} {ending}" for ending, paths in found.items())

@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -235,6 +236,9 @@ CASES = (
     Case("title.csv", "title and source above the table",
          lambda: b"Sales of the shop\nSource: till\n\n" + text(ISO)(), DAYS,
          said=("2 lines above the table", "Sales of the shop")),
+    Case("padded_title.csv", "a title whose line Excel has filled up",
+         lambda: b"Sales of the shop;\n;\n" + text(ISO, sep=";", decimal=",")(), DAYS,
+         said=("line above the table", "('Sales of the shop')")),
     Case("comments.csv", "comment lines",
          edited(lambda t: "# made by a logger\n" + line(5, "# restart\n2023-01-09,96.77")(t), ISO),
          DAYS, np.where(np.arange(N) == 4, 96.77, Y), said=("comment lines",)),
@@ -282,7 +286,7 @@ CASES = (
     Case("deutsch.csv", "`5. Januar 2023`",
          lambda: table([f"{s.day}. {GERMAN[s.month - 1]} {s.year}" for s in DAYS]).encode(), DAYS,
          said=("by name, year (German)",)),
-    Case("mrz.csv", "`Mrz 15`, Latin-1",
+    Case("mrz.csv", "`Mrz 15`, semicolons and decimal commas",
          text([f"{GERMAN[s.month - 1][:3].replace('Mär', 'Mrz')} {s:%y}" for s in MONTHS], sep=";",
               decimal=",", head="Monat{}y"), MONTHS, data={"time": "Monat"}, said=("(German)",)),
     Case("francais.csv", "`1er janv. 2023`, Latin-1",
@@ -383,4 +387,6 @@ CASES = (
 
 def shown(message: str, folder: Path) -> str:
     """Return a message without the folder of the file, as a cell of a Markdown table."""
-    return message.replace(f"{folder}/", "").replace("|", "\\|").replace("\n", " ")
+    for name in (f"{folder}/", f"{os.path.relpath(folder)}/"):
+        message = message.replace(name, "")
+    return message.replace("|", "\\|").replace("\n", " ")

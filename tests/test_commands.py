@@ -103,6 +103,10 @@ def test_examples_of_help_run(name, example, folder, tmp_path, monkeypatch):
     ):
         if name != "init" or target.endswith(".csv"):
             shutil.copy(folder / source, tmp_path / target)
+    for number, part in trials().groupby("trial"):
+        walks = tmp_path / "walks" / part["label"].iloc[0]
+        walks.mkdir(parents=True, exist_ok=True)
+        part[["t", "ax"]].to_csv(walks / f"{number}.csv", index=False)
     monkeypatch.chdir(tmp_path)
     [run] = (folder / kind).iterdir()
     words = [str(run) if word == "RUN" else word for word in shlex.split(example)]

@@ -229,6 +229,8 @@ def test_what_is_said_overrules_what_is_found(tmp_path):
         ("1,2,3\n4,5,6\n9,8,7\n4,1,3\n", True),
         ("3,5,9\n4,1,6\n9,8,7\n4,1,3\n", False),
         ("5.5;3\n6.5;4\n", False),
+        ("2024-01-01;\n2024-01-02;5\n2024-01-03;6\n", False),
+        ("date;\n2024-01-01;5\n2024-01-02;6\n", True),
     ],
 )
 def test_a_header_is_told_from_a_first_row(tmp_path, text, header):

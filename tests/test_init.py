@@ -441,7 +441,9 @@ def test_files_that_are_one_table(tmp_path):
 def test_folders_that_cannot_be_one_set_say_why(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "notes.docx").write_text("x")
-    with pytest.raises(DataError, match=r"must be a file that can be read.*'.docx': 1"):
+    with pytest.raises(
+        DataError, match=r"must be one that holds files that can be read.*'.docx': 1"
+    ):
         write_recipe(tmp_path / "set", tmp_path / "recipe.yaml")
     months().to_csv(tmp_path / "set" / "a.csv", index=False)
     months().to_parquet(tmp_path / "set" / "b.parquet")

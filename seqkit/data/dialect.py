@@ -274,9 +274,9 @@ def _beginning(
 def table_start(rows: list[list[str]], given: bool | None = None) -> tuple[int, bool]:
     """Return the row in which a table begins, and whether that row names the columns.
 
-    Lines above it have another number of cells: titles, a source. A row is a header unless it has
-    numbers and dates in just the columns that have them below. Numbers that ascend from column to
-    column, as they do nowhere below, are the names of steps.
+    Lines above it have another number of cells, or only their first one filled: titles, a source.
+    A row is a header unless it has numbers and dates in just the columns that have them below.
+    Numbers that ascend from column to column, as they do nowhere below, are the names of steps.
 
     Parameters
     ----------
@@ -300,6 +300,11 @@ def table_start(rows: list[list[str]], given: bool | None = None) -> tuple[int, 
         start = 0  # a header that lacks a name: the parser says so
     if len(rows[0]) > width:
         start = 0
+    titled = start  # Excel fills up the line of a title with empty cells
+    while titled + 1 < len(rows) and width > 1 and not any(map(str.strip, rows[titled][1:])):
+        titled += 1
+    if titled > start and all(map(str.strip, rows[titled])) and _is_header(rows[titled:]):
+        start = titled
     return start, _is_header(rows[start:]) if given is None else given
 
 
@@ -309,7 +314,7 @@ def _is_header(rows: list[list[str]]) -> bool:
     for i, cell in enumerate(first):
         column = [row[i].strip() for row in below if i < len(row) and row[i].strip()]
         kind = _kind(column)
-        if not kind:
+        if not kind or not cell:
             continue
         typed += 1
         if _kind([cell]) != kind:
@@ -378,9 +383,10 @@ def _say(path: Path, found: Dialect, above: list[str], stated: bool) -> None:
     if not found.header:
         words.append(f"no header: columns {', '.join(found.columns[:4])}" + (
             ", ..." if len(found.columns) > 4 else ""))  # fmt: skip
-    titles = [line for line in above[stated:] if line.strip() and line[0] != "#"]
+    cells = [line.strip().strip(found.separator).strip() for line in above[stated:]]
+    titles = [text for text in cells if text and text[0] != "#"]
     if titles:
-        text = titles[0].strip().strip(found.separator).strip()
+        text = titles[0]
         many = f"{len(titles)} lines" if len(titles) > 1 else "the line"
         words.append(f"{many} above the table left out ({text[:40]!r})")
     if found.comments or any(line[:1] == "#" for line in above):

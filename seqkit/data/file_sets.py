@@ -18,9 +18,10 @@ from pathlib import Path
 from seqkit.data.files import LIMITS
 from seqkit.data.guesses import TARGET_NAMES, name_rank
 from seqkit.data.layouts import labels_of_files
+from seqkit.data.numbers import floats
 from seqkit.data.paths import find_files, is_url
 from seqkit.data.readers import READERS, reader_of
-from seqkit.data.tables import column_names, read_table
+from seqkit.data.tables import read_table
 from seqkit.errors import DataError, explain
 
 __all__ = ["FileSet", "find_set"]
@@ -28,6 +29,7 @@ __all__ = ["FileSet", "find_set"]
 LABEL_TABLES = re.compile(r"label|class|meta|annotation|reference|target", re.IGNORECASE)
 PARTS = re.compile(r"(train(?:ing)?|test(?:ing)?)", re.IGNORECASE)
 PIECE = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
+MOST_LABELS = 20  # that whole numbers may be
 MOST_LISTED = 200  # files that a recipe names one by one
 
 
@@ -68,6 +70,7 @@ def find_set(data: str, labelled: bool = True) -> FileSet:
     DataError
         No such file; a folder that holds none, or files of several kinds.
     """
+    path: str | list[str]
     if is_url(data) or not os.path.isdir(data):
         files, path = find_files(data), data
     else:
@@ -81,8 +84,10 @@ def find_set(data: str, labelled: bool = True) -> FileSet:
     if not path:
         files, test_path = _parts(files, data)
     found = _labels(files, data) if labelled and not _hold_labels(files) else None
-    files, label_from, reason = found or (files, None, "")
-    return FileSet(path or _pattern(files, data), files, label_from, reason, test_path)
+    series, label_from, reason = found or (files, None, "")
+    if not path or len(series) < len(files):  # a table of labels is no series
+        path = _pattern(series, data)
+    return FileSet(path, series, label_from, reason, test_path)
 
 
 def _in_folder(folder: str) -> list[Path]:
@@ -104,7 +109,7 @@ def _in_folder(folder: str) -> list[Path]:
     if sum(map(len, found.values())) > most:
         raise DataError(explain(folder, "the folder", f"of at most {most:,} files", "more"))
     if not found:
-        expected = "a file that can be read: " + ", ".join(READERS)
+        expected = "one that holds files that can be read: " + ", ".join(READERS)
         raise DataError(explain(folder, "the folder", expected, dict(others.most_common(5))))
     if len(found) > 1:
         got = ", ".join(f"{len(paths)} {ending}" for ending, paths in found.items())
@@ -162,13 +167,21 @@ def _pattern(files: list[Path], folder: str) -> str | list[str]:
 
 
 def _hold_labels(files: list[Path]) -> bool:
-    """Whether files say labels themselves: they are no tables, or have a column named like one."""
-    ending = READERS[reader_of(files[0]).ending]
-    if not ending.frame:
+    """Whether files say labels themselves: they are no tables, or a column of them looks like it.
+
+    A column called ``y`` may be an axis: one of text, or of a few whole numbers, is no axis.
+    """
+    if not reader_of(files[0]).frame:
         return True
     table = next(_label_tables(files), None)
-    first = next(file for file in files if file != table)
-    return any(name_rank(name, TARGET_NAMES) is not None for name in column_names(first))
+    frame = read_table(next(file for file in files if file != table)).frame
+    for name in frame.columns:
+        if name_rank(name, TARGET_NAMES) is not None:
+            numbers = floats(frame[name].dropna())
+            whole = not numbers.isna().any() and bool((numbers % 1 == 0).all())
+            if numbers.isna().any() or (whole and numbers.nunique() <= MOST_LABELS):
+                return True
+    return False
 
 
 def _labels(files: list[Path], folder: str) -> tuple[list[Path], str | dict[str, str], str] | None:

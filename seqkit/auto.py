@@ -391,9 +391,9 @@ def smoothed(losses: Sequence[float], window: int) -> float:
 
     Examples
     --------
-    >>> curve = [0.9, 0.7, 0.1, 0.6, 0.5, 0.4, 0.3]
+    >>> curve = [9, 7, 1, 6, 5, 4, 3]
     >>> [smoothed(curve[:n], window=5) for n in range(1, 8)]
-    [0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4]
+    [9, 8.0, 7, 6.5, 6, 5, 4]
     """
     return statistics.median(losses[-window:])
 

@@ -484,8 +484,9 @@ def test_a_column_a_series(tmp_path):
         assert words in said
     recipe = read_recipe(tmp_path / "recipe.yaml").recipe
     assert (recipe.data.layout, recipe.data.target, recipe.data.time) == ("columns", None, "Monat")
-    assert (recipe.evaluate.season, recipe.forecast.horizon) == (12, 12)
-    rows = flow_of(read_recipe(tmp_path / "recipe.yaml")).load().test.rows
+    flow = flow_of(read_recipe(tmp_path / "recipe.yaml"))
+    rows = flow.load().test.rows
+    assert (flow.recipe.evaluate.season, flow.recipe.forecast.horizon) == (12, 12)
     assert rows.ids.tolist() == ["Stühle", "Tische", "Lampen"]
     np.testing.assert_array_equal(rows.values[:, 0], frame.iloc[:, 1:].to_numpy().T.ravel())
     # the user knows better

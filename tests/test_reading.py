@@ -92,11 +92,11 @@ ERRORS = {
     ),
     "YAML 1.1's yes is a string": (
         CLASSIFY + "model: {bidirectional: yes}\n",
-        ["3:24: model.bidirectional must be true or false; got 'yes'."],
+        ["3:24: model.bidirectional must be true or false or auto; got 'yes'."],
     ),
     "true is no number": (
         CLASSIFY + "model: {units: true}\n",
-        ["3:16: model.units must be a positive integer or a list of them; got true."],
+        ["3:16: model.units must be a positive integer or a list of them or auto; got true."],
     ),
     "a fraction is no count": (
         CLASSIFY + "train: {epochs: 2.5}\n",
@@ -115,11 +115,11 @@ ERRORS = {
     ),
     "infinity": (
         CLASSIFY + "train: {learning_rate: .inf}\n",
-        ["3:24: train.learning_rate must be a number above 0; got .inf."],
+        ["3:24: train.learning_rate must be a number above 0 or auto; got .inf."],
     ),
     "an item of a list": (
         CLASSIFY + "model:\n  units: [64, -3]\n",
-        ["4:15: model.units must be a positive integer or a list of them; got [64, -3]."],
+        ["4:15: model.units must be a positive integer or a list of them or auto; got [64, -3]."],
     ),
     "options of an optimizer": (
         CLASSIFY + "train:\n  optimizer: {name: sgd, momentum: 1.5, nestrov: true, 3: 4}\n",
@@ -139,7 +139,7 @@ ERRORS = {
     ),
     "an empty list": (
         CLASSIFY + "model: {units: []}\n",
-        ["3:16: model.units must be a positive integer or a list of them; got []."],
+        ["3:16: model.units must be a positive integer or a list of them or auto; got []."],
     ),
     "a name out of a table": (
         CLASSIFY + "model: {cell: lsmt}\n",
@@ -399,7 +399,7 @@ def test_error_of_a_base_is_reported_in_the_base(tmp_path):
         ("model.dropuot=1", "--set model.dropuot=1: unknown field 'model.dropuot'; did you mean "
          "'dropout'?"),
         ("model.units=-1", "--set model.units=-1: model.units must be a positive integer or a "
-         "list of them; got -1."),
+         "list of them or auto; got -1."),
         ("model.units", "--set: an override must be PATH=VALUE; got 'model.units'. Write a.b=1."),
         ("model..units=1", "--set: an override must be PATH=VALUE; got 'model..units=1'. Write "
          "a.b=1."),

@@ -44,7 +44,7 @@ class Interrupting:
         if epoch == self.after:
             raise KeyboardInterrupt
 
-    def begin(self, epochs):
+    def begin(self, epochs, times=1):
         pass
 
     def doing(self, what):

@@ -215,9 +215,19 @@ def _test_file(found: FileSet, reasons: dict[str, str]) -> str | None:
     return find_test_file(found.files[0], reasons) if len(found.files) == 1 else None
 
 
-def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
+def _codes(frame: pd.DataFrame, roles: GuessedRoles, reasons: dict[str, str]) -> np.ndarray:
+    """Return the number of the series that each row belongs to, or is."""
     import pandas as pd
 
+    if roles.layout != "long":
+        return np.arange(len(frame))
+    if roles.series_id is not None:
+        return pd.factorize(frame[roles.series_id])[0]
+    reasons.setdefault("series_id", "no column tells series apart: one series")
+    return np.zeros(len(frame), dtype=np.int64)
+
+
+def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     frame, file = table.frame, table.path
     reasons: dict[str, str] = {}
     roles = guess_roles(
@@ -232,15 +242,9 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         table.stamps(roles.times[0])  # says how they are written
     if _is_by_columns(roles, wanted, frame, reasons):
         return _inspect_columns(found, table, roles, wanted, reasons)
-    target, series_id = roles.target, roles.series_id
+    target = roles.target
     time = roles.times[0] if len(roles.times) == 1 else roles.times or None
-    codes = np.arange(len(frame))
-    if roles.layout == "long":
-        codes = np.zeros(len(frame), dtype=np.int64)
-        if series_id is not None:
-            codes = pd.factorize(frame[series_id])[0]
-        else:
-            reasons.setdefault("series_id", "no column tells series apart: one series")
+    codes = _codes(frame, roles, reasons)
     task, n_classes, smallest = _find_task(frame, target, codes, reasons, wanted.task)
     if roles.layout == "wide":
         lengths, n_missing = _wide_sizes(frame, roles.features)
@@ -251,8 +255,7 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         lengths = np.bincount(codes[codes >= 0])
     shortest, longest = int(lengths.min()), int(lengths.max())
     frequency, sort = _order(roles, codes, reasons)
-    season = horizon = context = None
-    notes = list(roles.notes)
+    season, horizon, context, notes = None, None, None, [*roles.notes]
     if task == "forecasting":
         sizes = sizes_for(frequency, lengths.tolist(), season=wanted.season, horizon=wanted.horizon)
         season, horizon, context = sizes.season, sizes.horizon, sizes.context
@@ -265,7 +268,7 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         layout=roles.layout,
         target=target,
         time=time,
-        series_id=series_id,
+        series_id=roles.series_id,
         frequency=frequency,
         features=roles.features,
         text_columns=roles.text,

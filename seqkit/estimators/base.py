@@ -147,14 +147,6 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
                 explain(type(self).__name__, "learning_rate", expected, self.learning_rate)
             )
 
-    def _refuse_refit(self, what: str) -> None:
-        """Raise because a training that goes on cannot begin anew."""
-        expected = f"a number or auto in {what}, which goes on from the weights reached"
-        hint = "refit begins anew once it is known how long to train."
-        raise ValueError(
-            explain(type(self).__name__, "validation", expected, self.validation, hint)
-        )
-
     def _guarded(self, method: Callable[..., None], *args: Any, **kwargs: Any) -> Self:
         """Run a fit; if it fails, leave the estimator as it was before."""
         before = dict(self.__dict__)
@@ -443,12 +435,6 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         member = self._member(variable_length, longest)
         n = self._n_networks
         return member if n == 1 else Architecture("ensemble", {"members": [member] * n})
-
-    @property
-    def _n_networks(self) -> int:
-        """How many networks there are; one where neither the settings nor a fit says so."""
-        n = getattr(self, "auto_", {}).get("ensemble", self._fitted.ensemble)
-        return 1 if n == AUTO else int(n)
 
     def _member(
         self, variable_length: bool | None = None, longest: int | None = None

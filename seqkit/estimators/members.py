@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from seqkit import training
+from seqkit.auto import AUTO
+from seqkit.errors import explain
 from seqkit.network.architecture import Architecture
 
 __all__ = ["Members", "member_seed", "seed_of", "training_of"]
@@ -19,8 +21,24 @@ class Members:
     """The half of an estimator that keeps one network after the other."""
 
     random_state: Any
+    validation: Any
+    _fitted: Any
     weights_: list[np.ndarray]
     _state_: training.TrainingState | None
+
+    @property
+    def _n_networks(self) -> int:
+        """How many networks there are; one where neither the settings nor a fit says so."""
+        n = getattr(self, "auto_", {}).get("ensemble", self._fitted.ensemble)
+        return 1 if n == AUTO else int(n)
+
+    def _refuse_refit(self, what: str) -> None:
+        """Raise because a training that goes on cannot begin anew."""
+        expected = f"a number or auto in {what}, which goes on from the weights reached"
+        hint = "refit begins anew once it is known how long to train."
+        raise ValueError(
+            explain(type(self).__name__, "validation", expected, self.validation, hint)
+        )
 
     def _adopt(self, fits: Sequence[training.Fitted], keep_state: bool) -> None:
         """Take over what the training of every network gives."""

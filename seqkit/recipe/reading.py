@@ -113,8 +113,8 @@ def read_recipe(
     --------
     >>> resolved = read_recipe(
     ...     {"task": "classification", "data": {"dataset": "gunpoint"}}, ["model.units=[32, 32]"])
-    >>> resolved.recipe.model.units, resolved.recipe.train.learning_rate
-    ([32, 32], 0.003)
+    >>> resolved.recipe.model.units, resolved.recipe.model.dropout
+    ([32, 32], 0.2)
     >>> resolved.origins["model.units"]
     '--set model.units=[32, 32]'
     """

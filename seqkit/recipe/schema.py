@@ -9,7 +9,7 @@ Examples
 >>> validate_parameters("SequenceClassifier", "classification", {"units": [64, 64]})
 >>> validate_parameters("SequenceClassifier", "classification", {"units": -3})
 Traceback (most recent call last):
-ValueError: SequenceClassifier: units must be a positive integer or a list of them; got -3.
+ValueError: SequenceClassifier: units must be a positive integer or a list of them or auto; got -3.
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ def defaults(task: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> defaults("classification")["learning_rate"]
-    0.003
+    >>> defaults("classification")["dropout"]
+    0.2
     """
     fields = leaves(RECIPES[task])
     return {

@@ -14,7 +14,6 @@ seqkit.SequenceForecaster(context_length=24, horizon=6, pooling="max")  # call-a
 seqkit.SequenceClassifier(random_state="0")  # arg-type, reportArgumentType
 seqkit.SequenceClassifier(units="3")  # arg-type, reportArgumentType
 seqkit.SequenceRegressor(learning_rate="fast")  # arg-type, reportArgumentType
-seqkit.SequenceForecaster(context_length=24)  # call-arg, reportCallIssue
 seqkit.SequenceForecaster(24, 12)  # call-arg, reportCallIssue
 seqkit.SequenceClassifer()  # attr-defined, reportAttributeAccessIssue
 seqkit.SequenceRegressor().fit()  # call-arg, reportCallIssue

@@ -444,9 +444,9 @@ def choose(
     batch_size 8
     epochs 231
     learning_rate 0.003
+    ensemble 3
     validation 0.0
     patience 0
-    ensemble 3
     """
     sizes = sample.sizes
     validation, patience = early_stopping(settings["validation"], settings["patience"], sizes, held)
@@ -462,21 +462,21 @@ def choose(
     found = network_for(math.ceil(length / patch))
     units = found["units"] if settings["units"] == AUTO else settings["units"]
     shift = patch // 2 if settings["shift"] == AUTO else settings["shift"]
+    epochs, networks = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS), 1
+    if settings["epochs"] == AUTO and not settings.get("warm_start"):
+        networks = networks_for(epochs * trained * math.ceil(max(sample.lengths) / patch), units)
     found |= {
         "patch": patch,
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
         "shift": shift,
         "moves": moves_for(shift),
         "batch_size": batch,
-        "epochs": min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS),
+        "epochs": epochs,
         "learning_rate": LEARNING_RATE,
+        "ensemble": networks,
         "validation": validation,
         "patience": patience,
     }
-    found["ensemble"] = 1
-    if settings["epochs"] == AUTO and not settings.get("warm_start"):
-        steps_seen = found["epochs"] * trained * math.ceil(max(sample.lengths) / patch)
-        found["ensemble"] = networks_for(steps_seen, units)
     wanted = {name for name in found if settings[name] == AUTO}
     if refit_of(settings["validation"])[1] and not patience:
         wanted.add("validation")

@@ -12,7 +12,7 @@ from seqkit.recipe.rules import is_table
 from seqkit.recipe.schema import Recipe
 from seqkit.tasks import TASKS
 
-__all__ = ["complete", "with_windows"]
+__all__ = ["complete", "with_chosen", "with_sizes", "with_windows"]
 
 
 def complete(recipe: Recipe) -> Recipe:
@@ -84,6 +84,25 @@ def with_sizes(recipe: Recipe, sizes: Mapping[str, int]) -> Recipe:
         }
     )
     return complete(settled)
+
+
+def with_chosen(recipe: Recipe, chosen: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with what became of the settings of its network and training that are auto.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    chosen : mapping of str to object
+        Settings by name; what is not auto in the recipe stays.
+    """
+    sections = {}
+    for name in ("model", "train"):
+        section = getattr(recipe, name)
+        auto = {key for key, value in section if value == AUTO}
+        sections[name] = section.model_copy(
+            update={key: value for key, value in chosen.items() if key in auto}
+        )
+    return recipe.model_copy(update=sections)
 
 
 def with_windows(recipe: Recipe, lengths: Sequence[int]) -> Recipe:

@@ -151,7 +151,7 @@ def _run(
     parts = flow.load()
     flow.check(parts)
     given = "recipe" if resolved.path is None else str(resolved.path)
-    filled = flow.resolved.dump()  # with what the data have decided
+    filled = flow.filled(parts)
     folder = RunFolder.create(
         out,
         name or Path(given).stem,

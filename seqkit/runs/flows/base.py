@@ -158,6 +158,10 @@ class Flow:
                 explain(where, "the dates", expected, f"{other} first", hint)
             ) from error
 
+    def filled(self, parts: Parts) -> str:
+        """Return the recipe with all that the data have decided, as YAML that runs again."""
+        return self.resolved.dump()
+
     def estimator(self) -> Any:
         """Return the unfitted estimator of the recipe."""
         return estimator_class(self.task.name)(**self.recipe.parameters())

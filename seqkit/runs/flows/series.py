@@ -28,6 +28,7 @@ from seqkit.data.roles import as_names
 from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
+from seqkit.recipe.completion import with_chosen
 from seqkit.runs.flows.base import Assessment, Flow, Parts, form_notes, refused, shown_path
 from seqkit.system.notes import captured
 
@@ -137,6 +138,12 @@ class SeriesFlow(Flow):
         if parts.test is not None:
             with refused(parts.named["test"]):
                 parts.checked[0].estimator._check_X(self._padded(parts, "test"), reset=False)
+
+    def filled(self, parts: Parts) -> str:
+        """Return the recipe with all that the data have decided, as YAML that runs again."""
+        # a recipe that refits is one with patience, also where there was nothing to stop by
+        found = {k: v for k, v in parts.auto.items() if not (self.refits and k == "patience")}
+        return replace(self.resolved, recipe=with_chosen(self.recipe, found)).dump()
 
     def _scored(self, parts: Parts) -> list[str]:
         """Return the names of the parts that the model is not trained on in the end."""

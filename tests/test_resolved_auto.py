@@ -1,0 +1,40 @@
+"""What auto has become stands in the resolved recipe, which runs again to the same end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqkit import read_recipe, run
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 70)).cumsum(1))
+    frame.columns = [f"t{i}" for i in range(70)]
+    path = tmp_path / "walks.csv"
+    frame.assign(label=np.where(frame["t40"] > 0, "up", "down")).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("validation", ["auto", "refit", 0.3])
+def test_a_resolved_recipe_says_what_was_chosen_and_runs_again(table, tmp_path, validation):
+    recipe = {
+        "task": "classification",
+        "seed": 3,
+        "data": {"path": str(table), "target": "label",
+                 "split": {"test": 0.25, "validation": validation}},
+        "model": {"units": 4},
+        "train": {"epochs": 3, "ensemble": 2},
+    }  # fmt: skip
+    first = run(recipe, out=tmp_path / "runs", name="first")
+    file = tmp_path / "runs" / first.document["run"].split("/")[-1] / "recipe.resolved.yaml"
+    settled = read_recipe(file).recipe
+    assert (settled.model.patch, settled.train.shift) == (3, 1)
+    assert (settled.model.moves, settled.model.pooling) == ([-1, 0, 1], "mean_max")
+    assert (settled.model.deviations, settled.train.batch_size) == (False, 8)
+    again = run(str(file), out=tmp_path / "runs", name="again")
+    for a, b in zip(first.estimator.weights_, again.estimator.weights_, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -96,7 +96,7 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         last value and one more feature a channel that marks the gap.
     epochs : a positive integer or "auto", default="auto"
         Most passes over the training part. auto = so many that there are 3000 gradient steps, but
-        1000 at most.
+        1000 at most, and fewer where the longest series are many times the median.
     batch_size : a positive integer or "auto", default="auto"
         Series in a gradient step. auto = about a 10th of them, a power of two from 8 to 64.
     optimizer : str, dict or keras.optimizers.Optimizer, default="adam"

@@ -247,7 +247,8 @@ class SequenceTrain(TrainSection):
     epochs: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
         "Most passes over the training part. auto = so many that there are "
-        f"{auto.GRADIENT_STEPS} gradient steps, but {auto.MOST_EPOCHS} at most.",
+        f"{auto.GRADIENT_STEPS} gradient steps, but {auto.MOST_EPOCHS} at most, and fewer where "
+        "the longest series are many times the median.",
     )
     batch_size: Count | Auto = setting(  # type: ignore[assignment]
         "auto",

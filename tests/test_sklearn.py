@@ -31,9 +31,10 @@ ESTIMATORS = [
     ),
     SequenceForecaster(context_length=3, horizon=1, units=4, epochs=2, **TINY),
 ]
+# one of the three networks that a fit by default trains: the checks fit some hundred times
 DEFAULTS = [
-    SequenceClassifier(),
-    SequenceRegressor(),
+    SequenceClassifier(ensemble=1),
+    SequenceRegressor(ensemble=1),
     SequenceForecaster(context_length=3, horizon=1),
 ]
 # Not here is what the checks cannot be run with: they hand a forecaster its target apart from X,

@@ -254,9 +254,10 @@ def test_the_real_forecaster_gives_the_same_from_an_array_and_from_a_frame():
 
     y = np.tile([1.0, 4.0, 2.0, 8.0], 20) + np.arange(80)
     frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=80), "load": y})
-    model = SequenceForecaster(
-        context_length=8, horizon=4, units=4, epochs=2, quantiles=[0.1, 0.5, 0.9], random_state=0
-    )
+    model = SequenceForecaster(  # of a frame of days the season would be a week
+        context_length=8, horizon=4, season=4, units=4, epochs=2, quantiles=[0.1, 0.5, 0.9],
+        random_state=0,
+    )  # fmt: skip
     array = backtest(model, y, windows=3, season=4)
     changed = y.copy()
     changed[array.origins[0, -1] + 1 :] += 100  # what no origin has seen

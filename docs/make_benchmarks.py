@@ -245,8 +245,8 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
     ("classification", "Classification with the defaults", """\
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
 over seeds, two where there is a spread, else one; nothing is tuned a set. 1-NN is the nearest
-neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval has
-them.""", classification),
+neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval
+has them.""", classification),
     ("train_step", "A training step", """\
 Seconds a step of a plain PyTorch loop (two threads) divided by those of a `SequenceClassifier`, in
 whole fits of as many steps, over layers, directions, units, batch and time. Above 1 seqkit is

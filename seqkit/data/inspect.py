@@ -394,7 +394,9 @@ def _order(
     if not stamps.clash:  # else it depends on which reading is meant
         frequency = guess_frequency(stamps.values, "_".join(roles.times), codes, reasons)
     if frequency is not None and (absent := count_absent(stamps.values, codes, frequency)):
-        reasons["missing"] = f"{absent} time stamps are absent"
+        reasons["missing"] = (
+            f"{absent} time stamps are absent" if absent > 1 else "1 time stamp is absent"
+        )
     order = np.argsort(codes, kind="stable")
     steps = np.diff(stamps.values[order]).astype(np.float64)
     sort = bool((steps[np.diff(codes[order]) == 0] < 0).any())

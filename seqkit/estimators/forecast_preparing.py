@@ -18,6 +18,7 @@ __all__ = [
     "check_counts",
     "hold_out",
     "point_loss",
+    "refuse_targets",
     "scaling_statistics",
     "tell_of_window_precision",
     "window_sources",
@@ -47,22 +48,22 @@ def point_loss(owner: str, loss: str, head: Head) -> str:
     return "mae"
 
 
+def refuse_targets(panel: Panel, refused: np.ndarray, owner: str, expected: str, hint: str) -> None:
+    """Raise if any target is refused, (n_rows, n_targets), and say which step of which series."""
+    found = np.argwhere(refused)
+    if len(found):
+        row, column = found[0]
+        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
+        where = f"step {row - panel.offsets[series]} of {panel.named(np.array([series]))}"
+        what, got = f"target {panel.columns.targets[column]!r}", float(panel.values[row, column])
+        raise DataError(explain(owner, what, expected, got, f"It is at {where}; {hint}"))
+
+
 def check_counts(panel: Panel, owner: str) -> None:
     """Refuse a target below 0 where counts are forecast: it has no likelihood."""
-    below = np.argwhere(panel.values[:, : panel.n_targets] < 0)
-    if len(below):
-        row, column = below[0]
-        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
-        raise DataError(
-            explain(
-                owner,
-                f"target {panel.columns.targets[column]!r}",
-                "counts, 0 or more",
-                float(panel.values[row, column]),
-                f"It is at step {row - panel.offsets[series]} of "
-                f"{panel.named(np.array([series]))}; for such values use another distribution.",
-            )
-        )
+    below = panel.values[:, : panel.n_targets] < 0
+    hint = "for such values use another distribution."
+    refuse_targets(panel, below, owner, "counts, 0 or more", hint)
 
 
 def hold_out(

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from seqkit.data.panel import Panel
-from seqkit.errors import DataError, explain
+from seqkit.errors import explain
+from seqkit.estimators.forecast_preparing import refuse_targets
 from seqkit.network.heads import Head
 from seqkit.network.layers.base import Array, Saved
 from seqkit.network.layers.scaling import BoxCox
@@ -33,20 +34,9 @@ def check_transform(owner: str, transform: str, head: Head, target_inputs: bool)
 
 def check_transformable(panel: Panel, transform: str, owner: str) -> None:
     """Refuse a target that has no logarithm or power."""
-    below = np.argwhere(~(panel.values[:, : panel.n_targets] > 0))
-    if len(below):
-        row, column = below[0]
-        series = int(np.searchsorted(panel.offsets, row, side="right")) - 1
-        raise DataError(
-            explain(
-                owner,
-                f"target {panel.columns.targets[column]!r}",
-                f"above 0 with target_transform {transform!r}",
-                float(panel.values[row, column]),
-                f"It is at step {row - panel.offsets[series]} of "
-                f"{panel.named(np.array([series]))}; set target_transform to none.",
-            )
-        )
+    below = ~(panel.values[:, : panel.n_targets] > 0)  # NaN too
+    expected = f"above 0 with target_transform {transform!r}"
+    refuse_targets(panel, below, owner, expected, "set target_transform to none.")
 
 
 def transformed(panel: Panel, powers: Sequence[float] | None) -> Panel:

@@ -12,51 +12,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqkit.stopping import AUTO, early_stopping, refit_of
+
 if TYPE_CHECKING:  # a recipe is read without NumPy
     import numpy as np
 
 __all__ = [
     "AUTO",
-    "REFIT",
     "Sample",
     "choose",
     "chosen",
-    "early_stopping",
     "forecast_combination",
     "forecast_epochs",
-    "forecast_patience",
-    "forecast_validation",
     "moves_for",
     "network_for",
     "patch_for",
-    "patience_in_epochs",
-    "refit_of",
     "shared_course",
-    "smoothed",
-    "smoothing_window",
+    "widths_of",
+    "work_of",
 ]
-
-AUTO = "auto"
-REFIT = "refit"
-
-# early stopping
-FEWEST_HELD = 50
-"""Validation series, or windows, below which early stopping is off. An accuracy of .85 measured on
-50 series has a standard error of .05, about what epochs near the best one differ by; on 5 series it
-has one of .16, and the best epoch is a matter of luck."""
-FEWEST_SPARED = 250
-"""The same where they would have to be taken from the training series, which miss them: with 250 of
-those, 0.15 held out and training stopped by them cost .085 of accuracy in the mean of six sets."""
-FEWEST_OF_A_CLASS = 2
-"""Held-out series of the rarest class below which early stopping is off."""
-SHARE, PATIENCE = 0.15, 10
-"""Share held back, and epochs of patience, where early stopping is on."""
-STEPS_OF_PATIENCE = 50
-"""Gradient steps that an epoch of patience lasts at least. With 20 series an epoch is a step or
-two, after which no loss has reason to be lower."""
-SMOOTHED = 5
-"""Epochs (of 50 gradient steps at least) whose validation losses are looked at together, but half
-the patience at most."""
 
 # forecasting
 FEWEST_SEASONS, MOST_SEASONS = 2, 30
@@ -80,18 +54,20 @@ UNITS, LEARNING_RATE = (64, 64), 3e-3
 """Widths of the recurrent layers, and the step size at the start. Layers of 128 were right as often
 on the two largest sets (.883 of 2,975 series and .815 of 600, where 64 have .883 and .812), with
 either step size tried, and take two and a half times as long."""
+PYRAMID, FINE_UNITS = 3, 32
+"""How many times as fine as the others' the patches of the first recurrent layer are, and its
+width then."""
 ENSEMBLE = ((1.8e6, 3), (3.6e6, 2))
-"""Recurrent steps of a fit with layers of 64 units up to which it is of so many networks: a million
+"""Work of a fit, as :func:`work_of` counts it, up to which it is of so many networks: a million
 take 13 to 20 seconds of a processor. On the 22 sets of the rules a second network was worth .010 of
 accuracy and a third .004; twice as many gradient steps of one .004."""
 RECURRENT_STEPS = 32
-"""Steps that a series of median length has after patching, at most."""
+"""Steps that a series of median length has after patching, about."""
 BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
 """Batches that an epoch should have at least, and the bounds of a batch's size."""
-GRADIENT_STEPS, MOST_EPOCHS, MOST_STEPS = 3000, 1000, 7.5e6
-"""Gradient steps of a whole fit, and what it is cut at: epochs, and recurrent steps (epochs, series
-and steps of the longest multiplied), which of unequal series may be many: so many take some two
-minutes of one processor. Over 16 sets, on parts of their
+GRADIENT_STEPS, MOST_EPOCHS, MOST_WORK = 3000, 1000, 7.5e6
+"""Gradient steps of a whole fit, and what it is cut at: epochs, and work, which of unequal series
+may be much: so much takes some two minutes of one processor. Over 16 sets, on parts of their
 training series held out, 3,000 steps were right in .778 of the cases where 1,000 were in .733; the
 sets of many classes gain most."""
 
@@ -153,110 +129,6 @@ def shared_course(values: np.ndarray) -> float:
     return float(np.mean(explained[varying] / total[varying]))
 
 
-def refit_of(validation: Any) -> tuple[Any, bool]:
-    """Return what ``validation`` holds back, and whether all is trained on anew afterwards.
-
-    Examples
-    --------
-    >>> refit_of("refit"), refit_of({"refit": 0.2}), refit_of(0.2), refit_of("auto")
-    ((0.15, True), (0.2, True), (0.2, False), ('auto', False))
-    """
-    if isinstance(validation, Mapping):
-        return validation[REFIT], True
-    return (SHARE, True) if validation == REFIT else (validation, False)
-
-
-def early_stopping(
-    validation: float | str | Mapping[str, float],
-    patience: int | str,
-    sizes: Sequence[int],
-    held: Sequence[int] | None = None,
-) -> tuple[float, int]:
-    """Decide what is held back, and how long a fit waits for a better validation loss.
-
-    What the user has set is obeyed. What is ``auto`` depends on the part that is held out, or would
-    be: with fewer than 50 series in it (250 if nobody has asked for it, since training misses
-    them), or fewer than two of some class, its loss says too little to choose an epoch by. Then all
-    series are trained on, the learning rate follows its schedule to the end, and the last weights
-    are kept. With ``refit`` training misses nothing in the end: 50 are enough, and where there are
-    fewer nothing is held back either.
-
-    Parameters
-    ----------
-    validation : float, "auto", "refit" or {"refit": float}
-        Share of the training series to hold back.
-    patience : int or "auto"
-        In epochs, as :func:`patience_in_epochs` counts them; 0 = never stop early.
-    sizes : sequence of int
-        Training series of each class, those to be held back among them; of regression, of all.
-    held : sequence of int, optional
-        The same of a validation part that is given.
-
-    Returns
-    -------
-    validation : float
-    patience : int
-
-    Examples
-    --------
-    >>> early_stopping("auto", "auto", [10, 10])
-    (0.0, 0)
-    >>> early_stopping("auto", "auto", [2000, 2000]), early_stopping("auto", "auto", [500, 500])
-    ((0.15, 10), (0.0, 0))
-    >>> early_stopping("auto", 5, [10, 10]), early_stopping(0.25, "auto", [10, 10])
-    ((0.15, 5), (0.25, 0))
-    >>> early_stopping("refit", "auto", [500, 500]), early_stopping("refit", "auto", [100, 100])
-    ((0.15, 10), (0.0, 0))
-    """
-    asked, refit = refit_of(validation)
-    share = SHARE if asked == AUTO else float(asked)
-    fewest = FEWEST_HELD
-    if held is None:
-        held = [math.floor(share * size) for size in sizes]
-        fewest = FEWEST_SPARED if asked == AUTO else FEWEST_HELD
-    if patience == AUTO:
-        enough = sum(held) >= fewest and min(held) >= FEWEST_OF_A_CLASS
-        patience = PATIENCE if enough else 0
-    if (asked == AUTO or refit) and not patience:
-        share = 0.0
-    return share, int(patience)
-
-
-def forecast_validation(validation: Any, patience: int | str) -> float:
-    """Decide how much of the end of every series a forecaster holds back.
-
-    Nothing, unless the user asks for a part to stop by: the end of a series says most about what
-    comes after it, while of many series in no order some can be spared.
-
-    Examples
-    --------
-    >>> forecast_validation("auto", "auto"), forecast_validation("auto", 5)
-    (0, 0.15)
-    >>> forecast_validation(24, "auto"), forecast_validation({"refit": 24}, "auto")
-    (24, 24)
-    """
-    share: float | str = refit_of(validation)[0]
-    if isinstance(share, str):
-        return 0 if patience == AUTO or not patience else SHARE
-    return share
-
-
-def forecast_patience(patience: int | str, held: int) -> int:
-    """Decide how long a fit of a forecaster waits for a better validation loss.
-
-    As :func:`early_stopping`, with windows for series: with fewer than 50 in the part that is held
-    out, or given, its loss says too little to choose an epoch by.
-
-    Examples
-    --------
-    >>> forecast_patience("auto", held=200), forecast_patience("auto", held=12)
-    (10, 0)
-    """
-    if isinstance(patience, str):
-        return PATIENCE if held >= FEWEST_HELD else 0
-    return patience
-
-
 def forecast_combination(season: int, lengths: Sequence[int]) -> str:
     """Decide whether a theta forecast is combined with the network's.
 
@@ -285,59 +157,110 @@ def forecast_epochs(steps: int, n_windows: int, batch_size: int) -> int:
     return min(max(round(wanted / steps), 1), MOST_FORECAST_EPOCHS)
 
 
-def patience_in_epochs(patience: int, steps: int) -> int:
-    """Return after how many epochs without a better validation loss training stops.
+def network_for(length: float | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the network may be ``auto``: what is set is obeyed.
 
-    Patience ``p`` is ``p`` epochs, and ``50 p`` gradient steps at least: an epoch of fewer steps
-    counts as a part of one.
-
-    Examples
-    --------
-    >>> patience_in_epochs(10, steps=200), patience_in_epochs(10, steps=2)
-    (10, 250)
-    """
-    return max(patience, math.ceil(STEPS_OF_PATIENCE * patience / steps))
-
-
-def network_for(steps: float | None) -> dict[str, Any]:
-    """Return the recurrent stack for series of so many steps after patching, and its pooling.
+    Series are folded into about 32 patches. Where `patch` is ``auto``, and there are several layers
+    without residual sums, the first of them reads finer patches, and each reads its neighbours too.
 
     Parameters
     ----------
-    steps : float or None
-        None = not known.
+    length : float or None
+        Time steps of a series; None = not known.
+    settings : mapping of str to object
+        ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, and
+        ``residual``.
 
     Examples
     --------
-    >>> network_for(30)
-    {'units': [64, 64], 'bidirectional': True, 'pooling': 'mean_max'}
-    >>> network_for(1)  # one step has no other end, and is its own mean
-    {'units': [64, 64], 'bidirectional': False, 'pooling': 'last'}
+    >>> network_for(300, {})["patch"], network_for(300, {"patch": 10})["pyramid"]
+    (3, 1)
+    >>> for name, value in network_for(300, {}).items():
+    ...     print(name, value)
+    patch 3
+    overlap 3
+    pyramid 3
+    units [32, 64]
+    bidirectional True
+    pooling mean_max
+    >>> one = network_for(1, {})  # one step has no other end, and is its own mean
+    >>> one["bidirectional"], one["pooling"]
+    (False, 'last')
     """
-    several = steps is None or steps > 1
-    return {
-        "units": list(UNITS),
+    names = ("patch", "overlap", "pyramid", "units", "bidirectional", "pooling")
+    given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
+    units = given.get("units", UNITS)
+    whole = 1 if length is None else patch_for(length)
+    free = "patch" not in given
+    flat = not free or settings.get("residual", False) or len(widths_of(units)) < 2
+    pyramid = given.get("pyramid", 1 if flat else PYRAMID)
+    patch = given.get("patch", max(round(whole / pyramid), 1))
+    if "pyramid" not in given and not flat:
+        pyramid = max(round(whole / patch), 1)
+    several = length is None or length > patch
+    found = {
+        "patch": patch,
+        "overlap": patch if free and patch > 1 else 0,
+        "pyramid": pyramid,
+        "units": [FINE_UNITS, *UNITS[1:]] if pyramid > 1 else list(UNITS),
         "bidirectional": several,
         "pooling": "mean_max" if several else "last",
     }
+    return found | given
 
 
-def networks_for(steps: float, units: int | Sequence[int]) -> int:
+def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the width of every recurrent layer: one number is a stack of one.
+
+    Examples
+    --------
+    >>> widths_of(8), widths_of([8, 4])
+    ((8,), (8, 4))
+    """
+    return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
+
+
+def work_of(length: float, network: Mapping[str, Any]) -> float:
+    """Return what a series costs, in recurrent steps of two layers of 64 units.
+
+    A step takes time of its own, as much as the products of 64 units take, and more with the
+    square of the width.
+
+    Parameters
+    ----------
+    length : float
+        Time steps.
+    network : mapping
+        As :func:`network_for` returns it.
+
+    Examples
+    --------
+    >>> flat = network_for(320, {"patch": 10})
+    >>> work_of(320, flat), work_of(320, flat | {"units": [128, 128]})
+    (32.0, 80.0)
+    >>> work_of(320, network_for(320, {}))
+    51.4375
+    """
+    steps, work = math.ceil(length / network["patch"]), 0.0
+    for layer, width in enumerate(widths_of(network["units"])):
+        steps = math.ceil(steps / network["pyramid"]) if layer == 1 else steps
+        work += steps * (UNITS[0] ** 2 + width**2)
+    return work / (4 * UNITS[0] ** 2)
+
+
+def networks_for(work: float) -> int:
     """Decide how many networks a prediction is the mean of: three, fewer where training is long.
 
     Parameters
     ----------
-    steps : float
-        Recurrent steps of a fit: epochs, series and steps of the longest multiplied.
-    units : int or sequence of int
+    work : float
+        Of a fit: that of its longest series times the epochs and the number of series.
 
     Examples
     --------
-    >>> networks_for(3000 * 8 * 32, [64, 64]), networks_for(3000 * 64 * 32, [64, 64])
+    >>> networks_for(3000 * 8 * 32), networks_for(3000 * 64 * 32)
     (3, 1)
     """
-    widths = units if isinstance(units, Sequence) else [units]
-    work = steps * sum(width**2 for width in widths) / sum(width**2 for width in UNITS)
     return next((n for most, n in ENSEMBLE if work <= most), 1)
 
 
@@ -356,51 +279,8 @@ def moves_for(shift: int) -> list[int]:
     return sorted(moves) if shift else []
 
 
-def smoothing_window(patience: int, steps: int) -> int:
-    """Return how many epochs' validation losses early stopping looks at together.
-
-    As many as make 5 epochs of patience, but no more than half the patience: a change for the
-    better is seen in time.
-
-    Parameters
-    ----------
-    patience : int
-        In epochs as they are, as :func:`patience_in_epochs` returns it; 0 = nothing is stopped.
-    steps : int
-        Gradient steps of an epoch.
-
-    Examples
-    --------
-    >>> smoothing_window(10, steps=200), smoothing_window(250, steps=2), smoothing_window(2, 200)
-    (5, 125, 1)
-    """
-    return max(min(patience_in_epochs(SMOOTHED, steps), math.ceil(patience / 2)), 1)
-
-
-def smoothed(losses: Sequence[float], window: int) -> float:
-    """Return the validation loss that early stopping compares: the median of the last ones.
-
-    An epoch is the best by what it and those before it reached, so that none is by luck alone:
-    a single low loss moves a median of five hardly at all, and a mean by a fifth of its depth.
-
-    Parameters
-    ----------
-    losses : sequence of float
-        An epoch each, up to now.
-    window : int
-        As :func:`smoothing_window` returns it; fewer at the beginning.
-
-    Examples
-    --------
-    >>> curve = [9, 7, 1, 6, 5, 4, 3]
-    >>> [smoothed(curve[:n], window=5) for n in range(1, 8)]
-    [9, 8.0, 7, 6.5, 6, 5, 4]
-    """
-    return statistics.median(losses[-window:])
-
-
 def patch_for(length: float) -> int:
-    """Return the patch that leaves at most 32 steps of a series of this length.
+    """Return how many steps of a series of this length are folded into one of 32 at most.
 
     Examples
     --------
@@ -418,9 +298,9 @@ def choose(
     Parameters
     ----------
     settings : mapping of str to object
-        ``units``, ``bidirectional``, ``pooling``, ``patch``, ``deviations``, ``shift``,
-        ``moves``, ``batch_size``, ``epochs``, ``steps_per_epoch``, ``learning_rate``,
-        ``ensemble``, ``validation``, ``patience``.
+        Those of :func:`network_for`, and ``deviations``, ``shift``, ``moves``, ``batch_size``,
+        ``epochs``, ``steps_per_epoch``, ``learning_rate``, ``ensemble``, ``validation``,
+        ``patience``.
     sample : Sample
         The series of the fit, those to be held back among them.
     held
@@ -428,17 +308,19 @@ def choose(
 
     Examples
     --------
-    >>> names = ["units", "bidirectional", "pooling", "patch", "deviations", "shift", "moves",
-    ...          "batch_size",        "epochs", "learning_rate", "validation", "patience",
-    ...          "ensemble"]
+    >>> names = ["patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations",
+    ...          "shift", "moves", "batch_size", "epochs", "learning_rate", "validation",
+    ...          "patience", "ensemble"]
     >>> found = choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
     ...                Sample([150] * 100, [60, 40]))
     >>> for name, value in found.items():
     ...     print(name, value)
-    units [64, 64]
+    patch 2
+    overlap 2
+    pyramid 2
+    units [32, 64]
     bidirectional True
     pooling mean_max
-    patch 5
     deviations False
     shift 2
     moves [-2, -1, 0, 1, 2]
@@ -457,19 +339,16 @@ def choose(
         by_number = 2 ** round(math.log2(max(trained / BATCHES, 1)))
         batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
     steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
-    length, patch = statistics.median(sample.lengths), settings["patch"]
-    if patch == AUTO:
-        patch = patch_for(length)
-    found = network_for(math.ceil(length / patch))
-    units = found["units"] if settings["units"] == AUTO else settings["units"]
-    shift = patch // 2 if settings["shift"] == AUTO else settings["shift"]
-    an_epoch = max(trained, 1) * math.ceil(max(sample.lengths) / patch)
+    found = network_for(statistics.median(sample.lengths), settings)
+    shift = settings["shift"]
+    if shift == AUTO:
+        shift = found["patch"] * found["pyramid"] // 2
+    an_epoch = max(trained, 1) * work_of(max(sample.lengths), found)
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
-    epochs, networks = max(min(epochs, int(MOST_STEPS // an_epoch)), 1), 1
+    epochs, networks = max(min(epochs, int(MOST_WORK // an_epoch)), 1), 1
     if settings["epochs"] == AUTO and not settings.get("warm_start"):
-        networks = networks_for(epochs * an_epoch, units)
+        networks = networks_for(epochs * an_epoch)
     found |= {
-        "patch": patch,
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
         "shift": shift,
         "moves": moves_for(shift),

@@ -12,36 +12,42 @@ from hypothesis import strategies as st
 from seqkit import SequenceClassifier, SequenceRegressor
 from seqkit.auto import (
     AUTO,
-    FEWEST_HELD,
-    FEWEST_OF_A_CLASS,
-    FEWEST_SPARED,
     FEWEST_WITH_COURSE,
     GRADIENT_STEPS,
     LARGEST_BATCH,
     MOST_EPOCHS,
-    MOST_STEPS,
+    MOST_WORK,
     RECURRENT_STEPS,
     SHARED_COURSE,
     SMALLEST_BATCH,
-    SMOOTHED,
-    STEPS_OF_PATIENCE,
+    UNITS,
     Sample,
     choose,
-    early_stopping,
+    network_for,
     patch_for,
-    patience_in_epochs,
     shared_course,
-    smoothing_window,
+    widths_of,
+    work_of,
 )
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 from seqkit.network.series import regressor as describe
+from seqkit.stopping import (
+    FEWEST_HELD,
+    FEWEST_OF_A_CLASS,
+    FEWEST_SPARED,
+    SMOOTHED,
+    STEPS_OF_PATIENCE,
+    early_stopping,
+    patience_in_epochs,
+    smoothing_window,
+)
 
 SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 SHARES = st.floats(0.01, 0.9)
 ALL = dict.fromkeys(
-    ("units", "bidirectional", "pooling", "patch", "deviations", "shift", "moves", "batch_size",
-     "epochs", "learning_rate", "ensemble", "validation", "patience"), AUTO
+    ("patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations", "shift",
+     "moves", "batch_size", "epochs", "learning_rate", "ensemble", "validation", "patience"), AUTO
 )  # fmt: skip
 
 
@@ -50,7 +56,15 @@ def test_what_the_user_sets_is_obeyed(sizes, validation, patience):
     assert early_stopping(validation, patience, sizes) == (validation, patience)
     assert early_stopping(validation, AUTO, sizes)[0] == validation
     assert early_stopping(AUTO, patience, sizes)[1] == patience
-    settings = {"patch": 3, "deviations": True, "shift": 1, "batch_size": 5, "epochs": 7}
+    settings = {
+        "patch": 3,
+        "overlap": 0,
+        "pyramid": 2,
+        "deviations": True,
+        "shift": 1,
+        "batch_size": 5,
+        "epochs": 7,
+    }
     settings |= {"units": 4, "bidirectional": False, "pooling": "max", "moves": ()}
     settings |= {"learning_rate": 0.1, "ensemble": 2}
     settings |= {"validation": validation, "patience": 2, "steps_per_epoch": None}
@@ -108,12 +122,14 @@ def test_sizes_are_bounded(sizes, lengths):
     steps = math.ceil(n / found["batch_size"])
     assert set(found) == set(ALL)
     assert SMALLEST_BATCH <= found["batch_size"] <= LARGEST_BATCH
-    assert math.ceil(np.median(lengths) / found["patch"]) <= RECURRENT_STEPS
-    assert 2 * found["shift"] <= found["patch"]
+    median, folded = np.median(lengths), found["patch"] * found["pyramid"]
+    assert math.ceil(median / folded) <= RECURRENT_STEPS * 4 / 3  # 5 steps are 2 times 2
+    assert folded <= 1.5 * patch_for(median)
+    assert 2 * found["shift"] <= folded
     enough = GRADIENT_STEPS <= steps * found["epochs"] < GRADIENT_STEPS + steps
-    an_epoch = n * math.ceil(max(lengths) / found["patch"])
-    assert found["epochs"] == 1 or found["epochs"] * an_epoch <= MOST_STEPS
-    long = (found["epochs"] + 1) * an_epoch > MOST_STEPS
+    an_epoch = n * work_of(max(lengths), found)
+    assert found["epochs"] == 1 or found["epochs"] * an_epoch <= MOST_WORK
+    long = (found["epochs"] + 1) * an_epoch > MOST_WORK
     assert enough or found["epochs"] == MOST_EPOCHS or long
 
 
@@ -124,11 +140,37 @@ def test_one_step_is_read_in_one_direction_and_is_its_own_mean():
     assert (model.auto_["units"][-1], 1) in [weight.shape for weight in model.weights_]
 
 
-def test_auto_of_a_builder_is_that_of_an_estimator():
-    X = np.random.default_rng(0).normal(size=(20, 40, 1))
-    model = SequenceRegressor(epochs=1, random_state=0).fit(X, X[:, 0, 0])
-    built = describe(40, 1, deviations=model.auto_["deviations"])
+@pytest.mark.parametrize("steps", [5, 40, 100, 400])
+@pytest.mark.parametrize("given", [{}, {"patch": 4}, {"pyramid": 1}, {"units": 5}])
+def test_auto_of_a_builder_is_that_of_an_estimator(steps, given):
+    X = np.random.default_rng(0).normal(size=(20, steps, 1))
+    model = SequenceRegressor(epochs=1, random_state=0, **given).fit(X, X[:, 0, 0])
+    built = describe(steps, 1, deviations=model.auto_["deviations"], **given)
     assert [w.shape for w in built.weights] == [w.shape for w in model.weights_]
+
+
+@given(
+    length=st.integers(1, 10_000),
+    given=st.fixed_dictionaries(
+        {},
+        optional={
+            "patch": st.integers(1, 50),
+            "units": st.one_of(st.integers(1, 99), st.lists(st.integers(1, 99), min_size=1)),
+            "residual": st.booleans(),
+        },
+    ),
+)
+def test_a_pyramid_is_for_an_automatic_patch_and_a_plain_stack(length, given):
+    found = network_for(length, given)
+    several = len(widths_of(given.get("units", UNITS))) > 1
+    if "patch" in given or given.get("residual") or not several:
+        assert found["pyramid"] == 1
+        assert found["units"] == given.get("units", list(UNITS))
+    elif patch_for(length) > 1:
+        assert found["pyramid"] > 1
+    assert found["overlap"] in (0, found["patch"])
+    assert found["overlap"] == 0 or "patch" not in given
+    assert {**found, **{k: v for k, v in given.items() if k in found}} == found
 
 
 @given(length=st.integers(1, 100_000))

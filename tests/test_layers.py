@@ -59,17 +59,20 @@ def test_adapt_takes_the_statistics_of_data_as_normalization_does():
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     size=st.integers(1, 5),
+    overlap=st.integers(0, 7),
 )
-def test_patch_folds_each_series_alone(lengths, size):
+def test_patch_folds_each_series_alone(lengths, size, overlap):
     x, n = series_batch(lengths, 2)
-    layer = Patch(size)
+    layer = Patch(size, overlap)
     folded = keras.ops.convert_to_numpy(layer(x, lengths=n))
     patches = keras.ops.convert_to_numpy(layer.patched_lengths(n))
     for i, length in enumerate(lengths):
-        filled = np.zeros((patches[i] * size, 2), np.float32)
-        filled[:length] = x[i, :length]
-        np.testing.assert_array_equal(folded[i, : patches[i]], filled.reshape(patches[i], -1))
-        assert not folded[i, patches[i] :].any()
+        filled = np.zeros((patches[i] * size + overlap, 2), np.float32)
+        filled[overlap // 2 : overlap // 2 + length] = x[i, :length]
+        for k in range(patches[i]):
+            part = filled[k * size : (k + 1) * size + overlap]
+            np.testing.assert_array_equal(folded[i, k], part.reshape(-1))
+        assert overlap or not folded[i, patches[i] :].any()
 
 
 @pytest.mark.parametrize("mode", SequencePooling.MODES)
@@ -108,6 +111,7 @@ def test_attention_is_the_papers_formula_on_each_series_alone():
         Standardize(),
         Unstandardize(),
         Patch(3),
+        Patch(2, 3),
         SequencePooling("mean_max"),
         SequencePooling("last", bidirectional=True),
         AttentionPooling(5),
@@ -129,6 +133,8 @@ def test_wrong_modes_say_what_is_allowed():
         SequencePooling("sum")
     with pytest.raises(ValueError, match="at least 1; got 0"):
         Patch(0)
+    with pytest.raises(ValueError, match="overlap must be at least 0; got -1"):
+        Patch(2, -1)
 
 
 MASKED = [

@@ -87,6 +87,8 @@ SERIES_CASES = [
     {"units": [5, 5, 5], "residual": True, "variable_length": True},
     {"units": [4, 4], "residual": True, "bidirectional": True, "pooling": "mean"},
     {"patch": 3, "variable_length": True, "units": [3, 2], "bidirectional": True},
+    {"patch": 3, "variable_length": True, "units": [3, 2], "pyramid": 2, "overlap": 3},
+    {"patch": 1, "units": [3, 4, 2], "pyramid": 3, "overlap": 1, "pooling": "mean_max"},
     {"patch": 4, "scale": "none"},
 ]
 WINDOW_CASES = [
@@ -223,7 +225,7 @@ def test_a_network_of_series_is_the_keras_model(case):
     agree(classifier(**case))
 
 
-@pytest.mark.parametrize("case", SERIES_CASES[-5:], ids=name_of)
+@pytest.mark.parametrize("case", SERIES_CASES[-7:], ids=name_of)
 def test_a_network_of_numbers_is_the_keras_model(case):
     agree(regressor(**case))
 
@@ -256,7 +258,7 @@ def test_any_network_of_series_is_the_keras_model(**case):
     "architecture",
     [
         *(classifier(**case, dropout=0.2, recurrent_dropout=0.1) for case in SERIES_CASES),
-        *(regressor(**case) for case in SERIES_CASES[-5:]),
+        *(regressor(**case) for case in SERIES_CASES[-7:]),
         *(forecaster(**case, dropout=0.3) for case in WINDOW_CASES + DECODED_CASES),
     ],
     ids=lambda a: name_of(dict(a.settings)),

@@ -134,6 +134,7 @@ LAYERS = [
     (MaskPadding(), [STEPS, LENGTHS]),
     (Patch(2), [STEPS]),
     (Patch(2), [STEPS, LENGTHS]),
+    *((Patch(2, n), [STEPS, *more]) for n in (1, 2, 5) for more in ([], [LENGTHS])),
     (LeftPatch(2), [STEPS]),
     (LeftPatch(2), [STEPS, LENGTHS]),
     *((Pooling(mode, b), [normal(N, T, 4), *more]) for mode in MODES for b in (False, True)

@@ -16,6 +16,7 @@ PACKAGE = Path(seqkit.__file__).parent
 ORDER = (
     "errors",
     "system",
+    "stopping",
     "auto",
     "cells",
     "network",

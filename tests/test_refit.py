@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, load_run, run
-from seqkit.auto import early_stopping
 from seqkit.runs.experiment import resume
+from seqkit.stopping import early_stopping
 from seqkit.training import TrainingState
 
 RNG = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_a_share_that_is_said_and_each_network_of_an_ensemble_for_itself():
 
 def _since_best(history):
     """Epochs that came after the best; patience 1 here is two epochs of 15 steps, smoothed."""
-    from seqkit.auto import patience_in_epochs, smoothed, smoothing_window
+    from seqkit.stopping import patience_in_epochs, smoothed, smoothing_window
 
     steps = -(-240 // 16)
     window = smoothing_window(patience_in_epochs(1, steps), steps)

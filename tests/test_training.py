@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqkit import training
-from seqkit.auto import smoothing_window
 from seqkit.cells import CELLS
 from seqkit.errors import TrainingError
 from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
+from seqkit.stopping import smoothing_window
 from seqkit.training import ArraySource, StreamSource, TrainingState
 from seqkit.training.run import PLATEAU_FACTOR, PLATEAU_PATIENCE
 from seqkit.training.sources import Shuffle, shuffled

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.auto import AUTO, patience_in_epochs, refit_of
+from seqkit.auto import AUTO
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
@@ -43,6 +43,7 @@ from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.network.settings import SeriesNetwork, names_of
 from seqkit.recipe.schema import validate_parameters
+from seqkit.stopping import patience_in_epochs, refit_of
 from seqkit.tasks import TASKS, Task
 
 if TYPE_CHECKING:

@@ -11,17 +11,21 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
-from seqkit.auto import AUTO, Sample, choose, refit_of, shared_course
+from seqkit.auto import AUTO, Sample, choose, shared_course
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
+from seqkit.stopping import refit_of
 
 __all__ = ["SeriesCheck"]
 
-NETWORK = ("units", "bidirectional", "pooling", "patch", "deviations", "moves", "ensemble")
+NETWORK = (
+    "patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations", "moves",
+    "ensemble",
+)  # fmt: skip
 """What ``auto`` chooses of the network itself."""
 
 

@@ -132,7 +132,9 @@ _EVERY = {
 }
 SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high=series_of(NUMBER)))
 """What ``seen`` of the module ``novelty`` keeps of the training part."""
-_AUTO = dict.fromkeys(("patch", "shift", "batch_size", "epochs", "patience"), integer()) | {
+_AUTO = dict.fromkeys(
+    ("patch", "overlap", "pyramid", "shift", "batch_size", "epochs", "patience"), integer()
+) | {
     "validation": NUMBER,
     "deviations": FLAG,
     "bidirectional": FLAG,

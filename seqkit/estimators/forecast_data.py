@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from seqkit.auto import forecast_validation, refit_of
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError, explain
@@ -37,6 +36,7 @@ from seqkit.estimators.inputs import (
     ValidationData,
     WeightInput,
 )
+from seqkit.stopping import forecast_validation, refit_of
 
 __all__ = ["ForecastData"]
 

@@ -9,16 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqkit import training
-from seqkit.auto import (
-    AUTO,
-    chosen,
-    forecast_combination,
-    forecast_epochs,
-    forecast_patience,
-    forecast_validation,
-    patience_in_epochs,
-    refit_of,
-)
+from seqkit.auto import AUTO, chosen, forecast_combination, forecast_epochs
 from seqkit.data.frequencies import auto_sizes
 from seqkit.data.panel import Panel
 from seqkit.data.windows import count_windows
@@ -49,6 +40,7 @@ from seqkit.network.layers.windows import default_patch
 from seqkit.network.losses import Objective
 from seqkit.network.settings import ForecastNetwork, names_of
 from seqkit.recipe.schema import validate_parameters
+from seqkit.stopping import forecast_patience, forecast_validation, patience_in_epochs, refit_of
 
 __all__ = ["FORECAST_MODEL_SETTINGS", "ForecastFitting"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from seqkit.auto import SHARE as HELD
 from seqkit.data.panel import Panel
 from seqkit.data.windows import training_panel
 from seqkit.errors import DataError
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.forecast_combining import learned_share
 from seqkit.estimators.forecast_preparing import hold_out
+from seqkit.stopping import SHARE as HELD
 
 __all__ = ["rehearsed_share"]
 

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import clone
 
 from seqkit import training
-from seqkit.auto import forecast_validation
 from seqkit.estimators.forecast_fitting import (
     FORECAST_MODEL_SETTINGS,
     ForecastFitting,
@@ -26,6 +25,7 @@ from seqkit.estimators.inputs import (
 from seqkit.estimators.settings import ForecastSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.heads import HEADS
+from seqkit.stopping import forecast_validation
 
 if TYPE_CHECKING:
     import keras

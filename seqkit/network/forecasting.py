@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seqkit.auto import widths_of
 from seqkit.cells import find_cell
 from seqkit.errors import explain
 from seqkit.network.decoders import DECODERS, Window
@@ -32,7 +33,7 @@ from seqkit.network.layers.windows import (
     WindowStatistics,
     default_patch,
 )
-from seqkit.network.series import check_cell, check_choice, initializers_of, stack_units
+from seqkit.network.series import check_cell, check_choice, initializers_of
 from seqkit.network.settings import ForecasterNetwork, takes
 
 __all__ = ["forecaster"]
@@ -88,7 +89,7 @@ def forecaster(s: ForecasterNetwork) -> Network:
             graph, _OWNER, steps, None if own_lengths is None else "patch:1", last, own_naive,
             future, static, n_channels, s.horizon, n_outputs, n_parameters, head.name,
             find_cell(s.cell).name,
-            stack_units(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
+            widths_of(s.units), s.bidirectional, s.dropout, s.recurrent_dropout, s.residual,
             patch, tuple(s.dense), initializers_of(_OWNER, s, patch_count(s.context_length, patch)),
         )
     )  # fmt: skip

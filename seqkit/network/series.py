@@ -7,9 +7,9 @@ head``, the moves only where a prediction is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
-from seqkit.auto import AUTO, network_for, patch_for
+from seqkit.auto import AUTO, network_for, widths_of
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
@@ -26,17 +26,13 @@ from seqkit.network.settings import (
     NetworkSettings,
     RegressorNetwork,
     Scaling,
+    names_of,
     takes,
 )
 
-__all__ = ["SCALES", "classifier", "initializers_of", "recurrent_stack", "regressor", "stack_units"]
+__all__ = ["SCALES", "classifier", "initializers_of", "recurrent_stack", "regressor"]
 
 SCALES: tuple[str, ...] = get_args(Scaling)
-
-
-def stack_units(units: int | Sequence[int]) -> tuple[int, ...]:
-    """Return the width of every recurrent layer: one number is a stack of one."""
-    return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
 
 
 def check_choice(owner: str, name: str, value: object, choices: Sequence[str]) -> None:
@@ -103,17 +99,16 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
             raise ValueError(explain(owner, "max_timesteps", expected, None))
         from_course = graph.add("deviations", Deviations(longest), raw)
         x = graph.add("with_deviations", Concatenate(), x, from_course)
-    patch = s.patch
-    if isinstance(patch, str):
-        if patch != AUTO:
-            raise ValueError(explain(owner, "patch", "a positive integer or auto", patch))
-        patch = 1 if s.n_timesteps is None else patch_for(s.n_timesteps)
-    if patch > 1:
-        x = graph.add("patch", Patch(patch), x, lengths)
+    for name in ("patch", "overlap", "pyramid"):
+        least, value = name != "overlap", getattr(s, name)
+        if value != AUTO and (isinstance(value, str) or value < least):
+            raise ValueError(explain(owner, name, f"an integer from {int(least)} or auto", value))
+    stack = network_for(s.n_timesteps, {name: getattr(s, name) for name in names_of(type(s))})
+    patch, overlap = stack.pop("patch"), stack.pop("overlap")
+    if patch > 1 or overlap:
+        x = graph.add("patch", Patch(patch, overlap), x, lengths)
         lengths = None if lengths is None else "patch:1"
     n_steps = patch_count(longest or 0, patch)
-    stack: dict[str, Any] = network_for(n_steps or None)
-    stack |= {name: getattr(s, name) for name in stack if getattr(s, name) != AUTO}
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, dropout=s.dropout,
         recurrent_dropout=s.recurrent_dropout, residual=s.residual,
@@ -145,28 +140,46 @@ def recurrent_stack(
     residual: bool,
     pooling: str,
     initializers: Initializers,
+    pyramid: int = 1,
 ) -> str:
-    """Write recurrent layers over `x`, and the pooling of their steps into one vector."""
+    """Write recurrent layers over `x`, and the pooling of their steps into one vector.
+
+    In a pyramid (Chan, Jaitly, Le and Vinyals 2016, section 3.1) the layers from the second on read
+    `pyramid` states of the first as one step, and the steps of both are pooled.
+    """
     check_cell(owner, cell)
-    widths = stack_units(units)
+    widths = widths_of(units)
     if residual and len(set(widths)) > 1:
         raise ValueError(
             explain(owner, "units", "equal in all layers with residual=True", list(widths))
         )
+    if pyramid > 1 and (residual or len(widths) < 2):
+        expected = "1 with a single recurrent layer, and with residual=True"
+        raise ValueError(explain(owner, "pyramid", expected, pyramid))
     # a residual sum needs the steps of both layers, so the last state is read afterwards
-    read_state = pooling == "last" and not (residual and len(widths) > 1)
+    read_state = pooling == "last" and not (residual and len(widths) > 1) and pyramid == 1
+    summaries = []
     for i, width in enumerate(widths):
+        if i == 1 and pyramid > 1:
+            summaries.append(
+                graph.add("pooling_fine", POOLINGS[pooling](bidirectional), x, lengths)
+            )
+            x = graph.add("fold", Patch(pyramid), x, lengths)
+            lengths = None if lengths is None else "fold:1"
+            initializers = initializers.over(patch_count(initializers.n_steps, pyramid))
         if i and dropout:
             x = graph.add(f"dropout_{i + 1}", Dropout(dropout), x)
         layer = Recurrent(
             find_cell(cell).name, width, bidirectional, recurrent_dropout,
-            return_sequences=not (i == len(widths) - 1 and read_state), initializers=initializers,
+            return_sequences=not (i == len(widths) - 1 and read_state),
+            initializers=initializers,
         )  # fmt: skip
         out = graph.add(f"recurrent_{i + 1}", layer, x, lengths)
         x = graph.add(f"residual_{i + 1}", Add(), x, out) if residual and i else out
     if read_state:
         return x
-    return graph.add("pooling", POOLINGS[pooling](bidirectional), x, lengths)
+    x = graph.add("pooling", POOLINGS[pooling](bidirectional), x, lengths)
+    return graph.add("pooled", Concatenate(), *summaries, x) if summaries else x
 
 
 @takes(ClassifierNetwork)

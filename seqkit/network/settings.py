@@ -89,6 +89,8 @@ class SeriesNetwork(NetworkSettings):
     dropout: float = 0.2
     pooling: PoolingName | Auto = "auto"
     patch: int | Auto = "auto"
+    overlap: int | Auto = "auto"
+    pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
     moves: Sequence[int] | Auto = "auto"
 

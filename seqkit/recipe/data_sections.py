@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, Field, StringConstraints
 
-from seqkit import auto
+from seqkit import stopping
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import Auto
 from seqkit.recipe.types import (
@@ -73,7 +73,7 @@ def _or_refit(share: Any, some: Any, words: str) -> Any:
 REFIT = (
     "refit = once training has stopped, train anew on all for as many epochs, with the schedule "
     "run to its end; {refit: 0.2} says how much is held back meanwhile, else "
-    f"{auto.SHARE}; with fewer than {auto.FEWEST_HELD} {{what}} in it nothing is held back."
+    f"{stopping.SHARE}; with fewer than {stopping.FEWEST_HELD} {{what}} in it nothing is held back."
 )
 Text = Annotated[str, MinLen(1), MaxLen(100), Words("a short text")]
 Missing = Annotated[str, OneOf(("error", "interpolate", "indicator"))]
@@ -108,8 +108,8 @@ class SequenceSplit(Section):
     ) = setting(
         "auto",
         "Fraction of the training series held back for early stopping. 0 = none; auto = "
-        f"{auto.SHARE} if that is {auto.FEWEST_SPARED} series or more and "
-        f"{auto.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0; "
+        f"{stopping.SHARE} if that is {stopping.FEWEST_SPARED} series or more and "
+        f"{stopping.FEWEST_OF_A_CLASS} of every class, or if patience is set; else 0; "
         + REFIT.replace("{what}", "series"),
     )
     test: Fraction | None = setting(
@@ -138,8 +138,8 @@ class ForecastingSplit(Section):
     validation: _or_refit(Tail, SomeTail, TAIL_WORDS.phrase) = setting(  # type: ignore[valid-type]
         "auto",
         "End of every series, before a test part, held back for early stopping: a number of time "
-        f"steps, or a fraction of each series. 0 = none; auto = {auto.SHARE} if patience is set, "
-        "else 0, since the end of a series is missed in training; "
+        f"steps, or a fraction of each series. 0 = none; auto = {stopping.SHARE} if patience is "
+        "set, else 0, since the end of a series is missed in training; "
         + REFIT.replace("{what}", "windows"),
     )
     test: Annotated[Tail, TAIL_WORDS] | None = setting(

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from seqkit.auto import AUTO, refit_of
+from seqkit.auto import AUTO
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import MOST_SEGMENTS
 from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
+from seqkit.stopping import refit_of
 
 __all__ = ["RULES", "Rule", "broken_rules", "is_table"]
 
@@ -86,7 +87,8 @@ def _share(value: Any) -> float:
 PATH, TEST_PATH, DATASET = "data.path", "data.test_path", "data.dataset"
 VALIDATION, TEST, METHOD = "data.split.validation", "data.split.test", "data.split.method"
 CONTEXT, HORIZON, QUANTILES = "forecast.context_length", "forecast.horizon", "forecast.quantiles"
-DISTRIBUTION, DECODER, PATCH = "forecast.distribution", "model.decoder", "model.patch"
+DISTRIBUTION, DECODER = "forecast.distribution", "model.decoder"
+PATCH, PYRAMID = "model.patch", "model.pyramid"
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
 DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
 COMBINATION = "model.combine_with"
@@ -221,6 +223,14 @@ RULES: tuple[Rule, ...] = (
         "Give {units} a list of two or more widths.",
     ),
     Rule(
+        (PYRAMID, "model.units", "model.residual"),
+        lambda pyramid, units, residual: (
+            pyramid in (1, AUTO) or (not residual and (units == AUTO or len(_layers(units)) > 1))
+        ),
+        "1 with a single recurrent layer, and with {residual}",
+        "Leave it out, give {units} as a list of several widths, or leave {residual} out.",
+    ),
+    Rule(
         ("model.residual", "model.units"),
         lambda residual, units: not residual or units == AUTO or len(set(_layers(units))) == 1,
         "false for layers of different widths",
@@ -341,6 +351,13 @@ RULES: tuple[Rule, ...] = (
         lambda *values: stack_size(*values) <= MOST_PARAMETERS,
         f"small enough for a network of at most {MOST_PARAMETERS} parameters",
         "It would have {figure}. Lower {units}, {patch} or {dense}.",
+        _parameters(stack_size),
+    ),
+    Rule(
+        (*STACK, "model.overlap", PYRAMID),
+        lambda *values: stack_size(*values) <= MOST_PARAMETERS,
+        f"small enough for a network of at most {MOST_PARAMETERS} parameters",
+        "It would have {figure}. Lower {units}, {patch}, {overlap} or {pyramid}.",
         _parameters(stack_size),
     ),
     Rule(

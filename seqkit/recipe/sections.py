@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval, MaxLen, MinLen
 from pydantic import Field
 
-from seqkit import auto
+from seqkit import auto, stopping
 from seqkit.cells import ALIASES, CELLS
 from seqkit.network import settings as network
 from seqkit.recipe.optimizers import AnyOptimizer
@@ -110,7 +110,8 @@ class SequenceModel(ModelSection):
 
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}.",
+        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}, "
+        f"with a pyramid {[auto.FINE_UNITS, *auto.UNITS[1:]]}.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -124,8 +125,22 @@ class SequenceModel(ModelSection):
     patch: Count | Auto = setting(  # type: ignore[assignment]
         "auto",
         "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
-        f"so many that {auto.RECURRENT_STEPS} are left of a series of median length.",
+        f"so many that about {auto.RECURRENT_STEPS} are left of a series of median length; with a "
+        "pyramid so many of the layers above the first.",
         "time steps",
+    )
+    overlap: Moves | Auto = setting(
+        "auto",
+        "Time steps of its neighbours that a patch reads besides its own, half of them of each. "
+        "auto = as many as its own; 0 where patch is set.",
+        "time steps",
+    )
+    pyramid: Count | Auto = setting(
+        "auto",
+        "States of the first recurrent layer that the layers above it read as one step (Chan et "
+        f"al. 2016); the steps of both are pooled. 1 = none. auto = about {auto.PYRAMID}; 1 where "
+        "patch or residual is set, or one layer.",
+        "steps",
     )
     pooling: network.PoolingName | Auto = setting(
         "auto",
@@ -210,7 +225,8 @@ def losses(task: str) -> Any:
 
 PATIENCE_WORDS = (
     "Epochs without a better validation loss before training stops and the best weights are "
-    f"restored; an epoch of fewer than {auto.STEPS_OF_PATIENCE} gradient steps counts as a part."
+    f"restored; an epoch of fewer than {stopping.STEPS_OF_PATIENCE} gradient steps counts as a "
+    "part."
 )
 
 
@@ -267,16 +283,16 @@ class SequenceTrain(TrainSection):
     )
     patience: Patience | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {auto.PATIENCE} if the "
-        f"validation part holds {auto.FEWEST_HELD} series or more and "
-        f"{auto.FEWEST_OF_A_CLASS} of every class; else 0.",
+        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {stopping.PATIENCE} if the "
+        f"validation part holds {stopping.FEWEST_HELD} series or more and "
+        f"{stopping.FEWEST_OF_A_CLASS} of every class; else 0.",
         "epochs",
     )
     shift: Moves | Auto = setting(
         "auto",
         "Move every series by up to so many time steps, to and fro, anew in every epoch, its ends "
         "repeated: what tells the classes apart may come a little earlier or later. 0 = never; "
-        "auto = half a patch.",
+        "auto = half a patch, of a pyramid those of its upper layers.",
         "time steps",
     )
     ensemble: count(1000) | Auto = setting(  # type: ignore[valid-type]
@@ -334,8 +350,8 @@ class ForecastingTrain(TrainSection):
     )
     patience: Patience | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {auto.PATIENCE} if the "
-        f"validation part holds {auto.FEWEST_HELD} windows or more; else 0.",
+        f"{PATIENCE_WORDS} 0 = never, the last weights are kept. auto = {stopping.PATIENCE} if the "
+        f"validation part holds {stopping.FEWEST_HELD} windows or more; else 0.",
         "epochs",
     )
     loss: losses("forecasting") = setting(  # type: ignore[valid-type]

@@ -21,7 +21,13 @@ def _widths(units: Any) -> list[int]:
 
 
 def stack_size(
-    units: Any, cell: str, bidirectional: bool, patch: int | str | None, dense: Sequence[int] = ()
+    units: Any,
+    cell: str,
+    bidirectional: bool,
+    patch: int | str | None,
+    dense: Sequence[int] = (),
+    overlap: int | str = 0,
+    pyramid: int | str = 1,
 ) -> int:
     """Return how many parameters the recurrent and dense layers have at least.
 
@@ -34,8 +40,11 @@ def stack_size(
     """
     products = len(find_cell(cell).gates)
     directions = 2 if bidirectional else 1
-    total, inputs = 0, patch if isinstance(patch, int) else 1  # what is auto depends on the series
-    for width in _widths(units):
+    # what is auto depends on the series
+    total, inputs = 0, patch if isinstance(patch, int) else 1
+    inputs += overlap if isinstance(overlap, int) else 0
+    for layer, width in enumerate(_widths(units)):
+        inputs *= pyramid if layer == 1 and isinstance(pyramid, int) else 1
         total += directions * products * width * (inputs + width + 1)
         inputs = directions * width
     for width in dense:

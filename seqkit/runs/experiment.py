@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import refit_of
 from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
@@ -32,6 +31,7 @@ from seqkit.runs.checkpoints import CHECKPOINT, Keeper
 from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
 from seqkit.runs.flows import Parts, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
+from seqkit.stopping import refit_of
 from seqkit.system.console import say_lines
 from seqkit.training import not_native
 

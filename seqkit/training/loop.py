@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import smoothing_window
 from seqkit.errors import TrainingError, explain
 from seqkit.network.architecture import Architecture
 from seqkit.network.cpu.shards import one_of_several
 from seqkit.network.losses import Objective
 from seqkit.network.native import NativeNetwork
+from seqkit.stopping import smoothing_window
 from seqkit.system.backend import check_backend
 from seqkit.training.beginning import (
     fresh_keras_state,
@@ -136,7 +136,7 @@ def fit(
         Bound on the global norm of the gradients.
     patience : int, default=10
         Epochs without a lower validation loss before the fit ends with the best weights; 0 = off.
-        Losses are compared smoothed: :func:`seqkit.auto.smoothed`.
+        Losses are compared smoothed: :func:`seqkit.stopping.smoothed`.
     callbacks : sequence of keras.callbacks.Callback
         Those that only read logs leave a fit native.
     constants : mapping of str to ndarray, optional

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.auto import smoothed
+from seqkit.stopping import smoothed
 from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 

@@ -35,7 +35,7 @@ class TrainingState:
     history : dict of str to list of float
     best_weights : list of ndarray or None
     best_value : float
-        Lowest validation loss so far, smoothed (:func:`seqkit.auto.smoothed`).
+        Lowest validation loss so far, smoothed (:func:`seqkit.stopping.smoothed`).
     best_epoch : int or None
         Epoch of ``best_value``, counted from 0.
     wait : int

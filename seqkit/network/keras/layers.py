@@ -160,22 +160,26 @@ class MeanOfMoves(Described):
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class Patch(Described):
-    """Fold every `size` time steps into one: ``(b, t, f) -> (b, ceil(t / size), size * f)``.
+    """Fold time steps into one: ``(b, t, f) -> (b, ceil(t / size), (size + overlap) f)``.
 
-    A recurrence over the patches is `size` times shorter. The last patch of a series is filled
-    up with zeros, which after standardising is the mean.
+    A recurrence over the patches is `size` times shorter. The ends of a series are filled up with
+    zeros, which after standardising is the mean.
 
     Parameters
     ----------
     size : int
-        Steps in a patch, at least 1.
+        Steps from one patch to the next, at least 1.
+    overlap : int, default=0
+        Steps of its neighbours that a patch reads besides its own, half of them of each.
     """
 
-    def __init__(self, size: int, **kwargs: Any) -> None:
+    def __init__(self, size: int, overlap: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"Patch: size must be at least 1; got {size!r}.")
-        self.describe(patching.Patch(size))
+        if overlap < 0:
+            raise ValueError(f"Patch: overlap must be at least 0; got {overlap!r}.")
+        self.describe(patching.Patch(size, overlap))
 
     def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
         return self.compute(x, _known_lengths(self, lengths, mask))[0]

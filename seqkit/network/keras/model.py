@@ -65,7 +65,7 @@ def _dense(row: Dense, name: str) -> Any:
 
 
 def _patch(row: Patch, name: str) -> Callable[..., Any]:
-    layer = layers.Patch(row.size, name=name)
+    layer = layers.Patch(row.size, row.overlap, name=name)
 
     def compute(x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         if lengths is None:

@@ -26,37 +26,65 @@ def patch_count(steps: Any, size: int) -> Any:
 
 @dataclass(frozen=True)
 class Patch(Layer):
-    """``(b, t, f) -> (b, ceil(t / size), size * f)`` of series that end at their lengths.
+    """``(b, t, f) -> (b, ceil(t / size), (size + overlap) f)`` of series that end at their lengths.
 
-    What is past a length becomes zero, and so does the rest of the last patch; after standardising
-    that is the mean. Outputs: the patches, and how many of them each series has.
+    A patch reads `overlap` steps of its neighbours besides its own, half of them of each. What is
+    before a series or past its length is zero; after standardising that is the mean. Outputs: the
+    patches, and how many of them each series has.
+
+    Parameters
+    ----------
+    size : int
+        Steps from one patch to the next.
+    overlap : int
+        Steps that two neighbours share.
     """
 
     size: int
+    overlap: int = 0
     n_outputs: ClassVar[int] = 2
+
+    @property
+    def width(self) -> int:
+        """Steps that a patch reads."""
+        return self.size + self.overlap
 
     def shape(self, x: Shape, lengths: Shape | None = None) -> tuple[Shape, Shape]:
         steps, features = x
         assert features is not None
-        return (None if steps is None else patch_count(steps, self.size), self.size * features), ()
+        return (None if steps is None else patch_count(steps, self.size), self.width * features), ()
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any, lengths: Any = None) -> Any:
         if lengths is not None:
             # where, not a product: the padding may be NaN or huge and must not get through
-            x = ops.where(valid_head(x, lengths, ops) > 0, x, ops.zeros_like(x))
+            saved["valid"] = valid = valid_head(x, lengths, ops) > 0
+            x = ops.where(valid, x, ops.zeros_like(x))
             lengths = patch_count(lengths, self.size)
         batch, time, features = ops.shape(x)
         saved["time"] = time
-        rest = -time % self.size
+        before, rest = self.overlap // 2, -time % self.size
+        after = rest + self.overlap - before
         # a static remainder of 0 needs no operation; an open time axis is padded in the graph
-        if not (isinstance(rest, int) and rest == 0):
-            x = ops.pad(x, [[0, 0], [0, rest], [0, 0]])
+        if before or not (isinstance(after, int) and after == 0):
+            x = ops.pad(x, [[0, 0], [before, after], [0, 0]])
         n_patches = (time + rest) // self.size
-        return ops.reshape(x, (batch, n_patches, self.size * features)), lengths
+        if self.overlap:
+            starts = ops.arange(n_patches, dtype="int32") * self.size
+            steps = starts[:, None] + ops.arange(self.width, dtype="int32")[None, :]
+            x = ops.take(x, ops.reshape(steps, (-1,)), axis=1)
+        return ops.reshape(x, (batch, n_patches, self.width * features)), lengths
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Any, wants: Any) -> tuple[Any, ...]:
-        d = d[0]
-        return d.reshape(len(d), -1, d.shape[2] // self.size)[:, : saved["time"]], None
+        n, n_patches, width = d[0].shape
+        features, before = width // self.width, self.overlap // 2
+        whole = d[0].reshape(n, -1, features)
+        if self.overlap:
+            parts = d[0].reshape(n, n_patches, self.width, features)
+            whole = np.zeros((n, n_patches * self.size + self.overlap, features), d[0].dtype)
+            for step in range(self.width):
+                whole[:, step :: self.size][:, :n_patches] += parts[:, :, step]
+        dx = whole[:, before : before + saved["time"]]
+        return (dx * saved["valid"] if "valid" in saved else dx), None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqkit.auto import widths_of
 from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
-from seqkit.network.series import stack_units
 from seqkit.system.notes import short_path
 from seqkit.tasks import TASKS, has_statsforecast
 
@@ -220,7 +220,7 @@ class Flow:
     @staticmethod
     def native_kernels(estimator: Any) -> dict[str, str]:
         """Return what trains the recurrent layers of a native network, by their names."""
-        n_layers = len(stack_units(estimator.units))
+        n_layers = len(widths_of(estimator.units))
         what = "compiled kernels, forward and backward, without TensorFlow"
         return {f"recurrent_{number}": what for number in range(1, n_layers + 1)}
 

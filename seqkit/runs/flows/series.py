@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import AUTO, Sample, choose, chosen, early_stopping, refit_of, shared_course
+from seqkit.auto import AUTO, Sample, choose, chosen, shared_course
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
@@ -30,6 +30,7 @@ from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
 from seqkit.recipe.completion import with_chosen
 from seqkit.runs.flows.base import Assessment, Flow, Parts, form_notes, refused, shown_path
+from seqkit.stopping import early_stopping, refit_of
 from seqkit.system.notes import captured
 
 if TYPE_CHECKING:

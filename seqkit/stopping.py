@@ -1,0 +1,205 @@
+"""Early stopping: what is held back, how long a fit waits, and which losses it compares.
+
+The rule stands here once, for estimators and recipes alike.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "AUTO",
+    "REFIT",
+    "early_stopping",
+    "forecast_patience",
+    "forecast_validation",
+    "patience_in_epochs",
+    "refit_of",
+    "smoothed",
+    "smoothing_window",
+]
+
+AUTO = "auto"
+REFIT = "refit"
+
+FEWEST_HELD = 50
+"""Validation series, or windows, below which early stopping is off. An accuracy of .85 measured on
+50 series has a standard error of .05, about what epochs near the best one differ by; on 5 series it
+has one of .16, and the best epoch is a matter of luck."""
+FEWEST_SPARED = 250
+"""The same where they would have to be taken from the training series, which miss them: with 250 of
+those, 0.15 held out and training stopped by them cost .085 of accuracy in the mean of six sets."""
+FEWEST_OF_A_CLASS = 2
+"""Held-out series of the rarest class below which early stopping is off."""
+SHARE, PATIENCE = 0.15, 10
+"""Share held back, and epochs of patience, where early stopping is on."""
+STEPS_OF_PATIENCE = 50
+"""Gradient steps that an epoch of patience lasts at least. With 20 series an epoch is a step or
+two, after which no loss has reason to be lower."""
+SMOOTHED = 5
+"""Epochs (of 50 gradient steps at least) whose validation losses are looked at together, but half
+the patience at most."""
+
+
+def refit_of(validation: Any) -> tuple[Any, bool]:
+    """Return what ``validation`` holds back, and whether all is trained on anew afterwards.
+
+    Examples
+    --------
+    >>> refit_of("refit"), refit_of({"refit": 0.2}), refit_of(0.2), refit_of("auto")
+    ((0.15, True), (0.2, True), (0.2, False), ('auto', False))
+    """
+    if isinstance(validation, Mapping):
+        return validation[REFIT], True
+    return (SHARE, True) if validation == REFIT else (validation, False)
+
+
+def early_stopping(
+    validation: float | str | Mapping[str, float],
+    patience: int | str,
+    sizes: Sequence[int],
+    held: Sequence[int] | None = None,
+) -> tuple[float, int]:
+    """Decide what is held back, and how long a fit waits for a better validation loss.
+
+    What the user has set is obeyed. What is ``auto`` depends on the part that is held out, or would
+    be: with fewer than 50 series in it (250 if nobody has asked for it, since training misses
+    them), or fewer than two of some class, its loss says too little to choose an epoch by. Then all
+    series are trained on, the learning rate follows its schedule to the end, and the last weights
+    are kept. With ``refit`` training misses nothing in the end: 50 are enough, and where there are
+    fewer nothing is held back either.
+
+    Parameters
+    ----------
+    validation : float, "auto", "refit" or {"refit": float}
+        Share of the training series to hold back.
+    patience : int or "auto"
+        In epochs, as :func:`patience_in_epochs` counts them; 0 = never stop early.
+    sizes : sequence of int
+        Training series of each class, those to be held back among them; of regression, of all.
+    held : sequence of int, optional
+        The same of a validation part that is given.
+
+    Returns
+    -------
+    validation : float
+    patience : int
+
+    Examples
+    --------
+    >>> early_stopping("auto", "auto", [10, 10])
+    (0.0, 0)
+    >>> early_stopping("auto", "auto", [2000, 2000]), early_stopping("auto", "auto", [500, 500])
+    ((0.15, 10), (0.0, 0))
+    >>> early_stopping("auto", 5, [10, 10]), early_stopping(0.25, "auto", [10, 10])
+    ((0.15, 5), (0.25, 0))
+    >>> early_stopping("refit", "auto", [500, 500]), early_stopping("refit", "auto", [100, 100])
+    ((0.15, 10), (0.0, 0))
+    """
+    asked, refit = refit_of(validation)
+    share = SHARE if asked == AUTO else float(asked)
+    fewest = FEWEST_HELD
+    if held is None:
+        held = [math.floor(share * size) for size in sizes]
+        fewest = FEWEST_SPARED if asked == AUTO else FEWEST_HELD
+    if patience == AUTO:
+        enough = sum(held) >= fewest and min(held) >= FEWEST_OF_A_CLASS
+        patience = PATIENCE if enough else 0
+    if (asked == AUTO or refit) and not patience:
+        share = 0.0
+    return share, int(patience)
+
+
+def forecast_validation(validation: Any, patience: int | str) -> float:
+    """Decide how much of the end of every series a forecaster holds back.
+
+    Nothing, unless the user asks for a part to stop by: the end of a series says most about what
+    comes after it, while of many series in no order some can be spared.
+
+    Examples
+    --------
+    >>> forecast_validation("auto", "auto"), forecast_validation("auto", 5)
+    (0, 0.15)
+    >>> forecast_validation(24, "auto"), forecast_validation({"refit": 24}, "auto")
+    (24, 24)
+    """
+    share: float | str = refit_of(validation)[0]
+    if isinstance(share, str):
+        return 0 if patience == AUTO or not patience else SHARE
+    return share
+
+
+def forecast_patience(patience: int | str, held: int) -> int:
+    """Decide how long a fit of a forecaster waits for a better validation loss.
+
+    As :func:`early_stopping`, with windows for series: with fewer than 50 in the part that is held
+    out, or given, its loss says too little to choose an epoch by.
+
+    Examples
+    --------
+    >>> forecast_patience("auto", held=200), forecast_patience("auto", held=12)
+    (10, 0)
+    """
+    if isinstance(patience, str):
+        return PATIENCE if held >= FEWEST_HELD else 0
+    return patience
+
+
+def patience_in_epochs(patience: int, steps: int) -> int:
+    """Return after how many epochs without a better validation loss training stops.
+
+    Patience ``p`` is ``p`` epochs, and ``50 p`` gradient steps at least: an epoch of fewer steps
+    counts as a part of one.
+
+    Examples
+    --------
+    >>> patience_in_epochs(10, steps=200), patience_in_epochs(10, steps=2)
+    (10, 250)
+    """
+    return max(patience, math.ceil(STEPS_OF_PATIENCE * patience / steps))
+
+
+def smoothing_window(patience: int, steps: int) -> int:
+    """Return how many epochs' validation losses early stopping looks at together.
+
+    As many as make 5 epochs of patience, but no more than half the patience: a change for the
+    better is seen in time.
+
+    Parameters
+    ----------
+    patience : int
+        In epochs as they are, as :func:`patience_in_epochs` returns it; 0 = nothing is stopped.
+    steps : int
+        Gradient steps of an epoch.
+
+    Examples
+    --------
+    >>> smoothing_window(10, steps=200), smoothing_window(250, steps=2), smoothing_window(2, 200)
+    (5, 125, 1)
+    """
+    return max(min(patience_in_epochs(SMOOTHED, steps), math.ceil(patience / 2)), 1)
+
+
+def smoothed(losses: Sequence[float], window: int) -> float:
+    """Return the validation loss that early stopping compares: the median of the last ones.
+
+    An epoch is the best by what it and those before it reached, so that none is by luck alone:
+    a single low loss moves a median of five hardly at all, and a mean by a fifth of its depth.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        An epoch each, up to now.
+    window : int
+        As :func:`smoothing_window` returns it; fewer at the beginning.
+
+    Examples
+    --------
+    >>> curve = [9, 7, 1, 6, 5, 4, 3]
+    >>> [smoothed(curve[:n], window=5) for n in range(1, 8)]
+    [9, 8.0, 7, 6.5, 6, 5, 4]
+    """
+    return statistics.median(losses[-window:])

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from seqkit.stopping import AUTO, early_stopping, refit_of
@@ -50,17 +51,21 @@ windows, wants 1,200; on M4 Hourly, with 300,000, errors went on falling (MASE .
 MOST_FORECAST_EPOCHS = 300
 
 # sizes
-UNITS, LEARNING_RATE = (64, 64), 3e-3
+UNITS, LEARNING_RATE = (32, 64), 3e-3
 """Widths of the recurrent layers, and the step size at the start. Layers of 128 were right as often
 on the two largest sets (.883 of 2,975 series and .815 of 600, where 64 have .883 and .812), with
 either step size tried, and take two and a half times as long."""
-PYRAMID, FINE_UNITS = 3, 32
-"""How many times as fine as the others' the patches of the first recurrent layer are, and its
-width then."""
-ENSEMBLE = ((1.8e6, 3), (3.6e6, 2))
-"""Work of a fit, as :func:`work_of` counts it, up to which it is of so many networks: a million
-take 13 to 20 seconds of a processor. On the 22 sets of the rules a second network was worth .010 of
-accuracy and a third .004; twice as many gradient steps of one .004."""
+PYRAMIDS = (3, 1, 1)
+"""How many times as fine as the others' the patches of the first recurrent layer are, in the first
+network of a fit, the second, the third."""
+BY_NETWORK = ("patch", "overlap", "pyramid")
+"""Settings that may be a list, a value for each network of an ensemble."""
+MOST_NETWORKS, ENSEMBLE_WORK = 3, 8.5e6
+"""Networks of an ensemble, and the work of their fits together: a million take 9 to 16 seconds of a
+processor. On the 22 sets of the rules a second network was worth .010 of accuracy and a third .004;
+twice as many gradient steps of one .004."""
+WORK_UNITS = 64
+"""Work is counted in steps of two layers of so many units."""
 RECURRENT_STEPS = 32
 """Steps that a series of median length has after patching, about."""
 BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
@@ -157,11 +162,14 @@ def forecast_epochs(steps: int, n_windows: int, batch_size: int) -> int:
     return min(max(round(wanted / steps), 1), MOST_FORECAST_EPOCHS)
 
 
-def network_for(length: float | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the network may be ``auto``: what is set is obeyed.
+def network_for(
+    length: float | None, settings: Mapping[str, Any], number: int = 0
+) -> dict[str, Any]:
+    """Return what of a network may be ``auto``: what is set is obeyed.
 
-    Series are folded into about 32 patches. Where `patch` is ``auto``, and there are several layers
-    without residual sums, the first of them reads finer patches, and each reads its neighbours too.
+    Series are folded into about 32 patches. Where `patch` is ``auto``, each reads its neighbours
+    too; and where there are several layers without residual sums, the first of them reads finer
+    patches, in each network of an ensemble others: they err differently.
 
     Parameters
     ----------
@@ -170,11 +178,13 @@ def network_for(length: float | None, settings: Mapping[str, Any]) -> dict[str, 
     settings : mapping of str to object
         ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, and
         ``residual``.
+    number : int, default=0
+        Of the network in an ensemble.
 
     Examples
     --------
-    >>> network_for(300, {})["patch"], network_for(300, {"patch": 10})["pyramid"]
-    (3, 1)
+    >>> network_for(300, {"patch": 10})["pyramid"]
+    1
     >>> for name, value in network_for(300, {}).items():
     ...     print(name, value)
     patch 3
@@ -183,30 +193,74 @@ def network_for(length: float | None, settings: Mapping[str, Any]) -> dict[str, 
     units [32, 64]
     bidirectional True
     pooling mean_max
+    >>> [network_for(300, {}, number)["patch"] for number in range(3)]
+    [3, 10, 10]
     >>> one = network_for(1, {})  # one step has no other end, and is its own mean
     >>> one["bidirectional"], one["pooling"]
     (False, 'last')
     """
-    names = ("patch", "overlap", "pyramid", "units", "bidirectional", "pooling")
+    names = (*BY_NETWORK, "units", "bidirectional", "pooling")
     given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
-    units = given.get("units", UNITS)
+    for name in BY_NETWORK:
+        if isinstance(given.get(name), list | tuple):
+            given[name] = given[name][number % len(given[name])]
     whole = 1 if length is None else patch_for(length)
     free = "patch" not in given
-    flat = not free or settings.get("residual", False) or len(widths_of(units)) < 2
-    pyramid = given.get("pyramid", 1 if flat else PYRAMID)
+    flat = not free or settings.get("residual", False)
+    flat = flat or len(widths_of(given.get("units", UNITS))) < 2
+    pyramid = given.get("pyramid", 1 if flat else PYRAMIDS[number % len(PYRAMIDS)])
     patch = given.get("patch", max(round(whole / pyramid), 1))
-    if "pyramid" not in given and not flat:
-        pyramid = max(round(whole / patch), 1)
+    if free and "pyramid" not in given:
+        pyramid = 1 if pyramid == 1 else max(round(whole / patch), 1)
     several = length is None or length > patch
     found = {
         "patch": patch,
         "overlap": patch if free and patch > 1 else 0,
         "pyramid": pyramid,
-        "units": [FINE_UNITS, *UNITS[1:]] if pyramid > 1 else list(UNITS),
+        "units": list(UNITS),
         "bidirectional": several,
         "pooling": "mean_max" if several else "last",
     }
     return found | given
+
+
+def networks_for(
+    length: float, settings: Mapping[str, Any], most: int = 1, passes: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return the networks of a fit, each as :func:`network_for` describes it.
+
+    As many as `ensemble` says, or as the longest list of settings holds; else as many as can be
+    trained within a bound on the work.
+
+    Parameters
+    ----------
+    length : float
+        Time steps of a series.
+    settings : mapping of str to object
+        As :func:`network_for` takes them, and ``ensemble``.
+    most : int, default=1
+        Networks where neither says how many.
+    passes : float, default=0.0
+        How often a fit sees a series of this length.
+
+    Examples
+    --------
+    >>> few, many = (networks_for(300, {}, 3, 3000 * batch) for batch in (8, 64))
+    >>> [network["pyramid"] for network in few], len(many)
+    ([3, 1, 1], 1)
+    >>> len(networks_for(300, {"patch": [10, 5]})), len(networks_for(300, {"ensemble": 4}))
+    (2, 4)
+    """
+    n = settings.get("ensemble", AUTO)
+    given = [settings.get(name) for name in BY_NETWORK]
+    listed = max(len(value) if isinstance(value, list | tuple) else 1 for value in given)
+    if n == AUTO and listed > 1:
+        n = listed
+    found = [network_for(length, settings, k) for k in range(most if n == AUTO else n)]
+    if n == AUTO:
+        together = accumulate(passes * work_of(length, network) for network in found)
+        found = found[: max(sum(work <= ENSEMBLE_WORK for work in together), 1)]
+    return found
 
 
 def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
@@ -235,7 +289,7 @@ def work_of(length: float, network: Mapping[str, Any]) -> float:
 
     Examples
     --------
-    >>> flat = network_for(320, {"patch": 10})
+    >>> flat = network_for(320, {"patch": 10, "units": [64, 64]})
     >>> work_of(320, flat), work_of(320, flat | {"units": [128, 128]})
     (32.0, 80.0)
     >>> work_of(320, network_for(320, {}))
@@ -244,24 +298,8 @@ def work_of(length: float, network: Mapping[str, Any]) -> float:
     steps, work = math.ceil(length / network["patch"]), 0.0
     for layer, width in enumerate(widths_of(network["units"])):
         steps = math.ceil(steps / network["pyramid"]) if layer == 1 else steps
-        work += steps * (UNITS[0] ** 2 + width**2)
-    return work / (4 * UNITS[0] ** 2)
-
-
-def networks_for(work: float) -> int:
-    """Decide how many networks a prediction is the mean of: three, fewer where training is long.
-
-    Parameters
-    ----------
-    work : float
-        Of a fit: that of its longest series times the epochs and the number of series.
-
-    Examples
-    --------
-    >>> networks_for(3000 * 8 * 32), networks_for(3000 * 64 * 32)
-    (3, 1)
-    """
-    return next((n for most, n in ENSEMBLE if work <= most), 1)
+        work += steps * (WORK_UNITS**2 + width**2)
+    return work / (4 * WORK_UNITS**2)
 
 
 def moves_for(shift: int) -> list[int]:
@@ -315,9 +353,9 @@ def choose(
     ...                Sample([150] * 100, [60, 40]))
     >>> for name, value in found.items():
     ...     print(name, value)
-    patch 2
-    overlap 2
-    pyramid 2
+    patch [2, 5, 5]
+    overlap [2, 5, 5]
+    pyramid [2, 1, 1]
     units [32, 64]
     bidirectional True
     pooling mean_max
@@ -339,15 +377,20 @@ def choose(
         by_number = 2 ** round(math.log2(max(trained / BATCHES, 1)))
         batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
     steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
-    found = network_for(statistics.median(sample.lengths), settings)
+    length, longest = statistics.median(sample.lengths), max(sample.lengths)
+    found = network_for(length, settings)
     shift = settings["shift"]
     if shift == AUTO:
         shift = found["patch"] * found["pyramid"] // 2
-    an_epoch = max(trained, 1) * work_of(max(sample.lengths), found)
+    an_epoch = max(trained, 1) * work_of(longest, found)
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
-    epochs, networks = max(min(epochs, int(MOST_WORK // an_epoch)), 1), 1
-    if settings["epochs"] == AUTO and not settings.get("warm_start"):
-        networks = networks_for(epochs * an_epoch)
+    epochs = max(min(epochs, int(MOST_WORK // an_epoch)), 1)
+    # whoever counts epochs knows what they cost, and what goes on from an optimizer is one network
+    most = 1 if settings["epochs"] != AUTO or settings.get("warm_start") else MOST_NETWORKS
+    networks = networks_for(length, settings, most, epochs * trained * longest / length)
+    for name in BY_NETWORK:
+        values = [network[name] for network in networks]
+        found[name] = values if len(set(values)) > 1 else values[0]
     found |= {
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
         "shift": shift,
@@ -355,7 +398,7 @@ def choose(
         "batch_size": batch,
         "epochs": epochs,
         "learning_rate": LEARNING_RATE,
-        "ensemble": networks,
+        "ensemble": len(networks),
         "validation": validation,
         "patience": patience,
     }

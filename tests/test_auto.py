@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seqkit import SequenceClassifier, SequenceRegressor
 from seqkit.auto import (
     AUTO,
+    ENSEMBLE_WORK,
     FEWEST_WITH_COURSE,
     GRADIENT_STEPS,
     LARGEST_BATCH,
@@ -122,12 +123,22 @@ def test_sizes_are_bounded(sizes, lengths):
     steps = math.ceil(n / found["batch_size"])
     assert set(found) == set(ALL)
     assert SMALLEST_BATCH <= found["batch_size"] <= LARGEST_BATCH
-    median, folded = np.median(lengths), found["patch"] * found["pyramid"]
-    assert math.ceil(median / folded) <= RECURRENT_STEPS * 4 / 3  # 5 steps are 2 times 2
-    assert folded <= 1.5 * patch_for(median)
-    assert 2 * found["shift"] <= folded
+    median, first = np.median(lengths), {}
+    for number in range(found["ensemble"]):
+        network = network_for(median, found, number)
+        first = first or network
+        folded = network["patch"] * network["pyramid"]
+        assert math.ceil(median / folded) <= RECURRENT_STEPS * 4 / 3  # 5 steps are 2 times 2
+        assert folded <= 1.5 * patch_for(median)
+    assert 2 * found["shift"] <= first["patch"] * first["pyramid"]
+    work = n * found["epochs"] * max(lengths) / median
+    together = sum(
+        work * work_of(median, network_for(median, found, number))
+        for number in range(found["ensemble"])
+    )
+    assert found["ensemble"] == 1 or together <= ENSEMBLE_WORK
     enough = GRADIENT_STEPS <= steps * found["epochs"] < GRADIENT_STEPS + steps
-    an_epoch = n * work_of(max(lengths), found)
+    an_epoch = n * work_of(max(lengths), first)
     assert found["epochs"] == 1 or found["epochs"] * an_epoch <= MOST_WORK
     long = (found["epochs"] + 1) * an_epoch > MOST_WORK
     assert enough or found["epochs"] == MOST_EPOCHS or long

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqkit.layers as layers
-from seqkit import SequenceClassifier, read_recipe
+from seqkit import SequenceClassifier, SequenceRegressor, read_recipe
 from seqkit.cells import CELLS
+from seqkit.estimators.members import member_seed
 from seqkit.network.architecture import Architecture
 from seqkit.network.native import NativeNetwork
 from seqkit.network.series import classifier, regressor
@@ -109,8 +112,10 @@ def test_a_pyramid_of_one_is_a_plain_stack():
     [
         ({"pyramid": 2, "units": 8}, "pyramid must be 1 with a single recurrent layer"),
         ({"pyramid": 2, "units": [8, 8], "residual": True}, "pyramid must be 1 .*residual"),
-        ({"pyramid": 0}, "pyramid must be .*positive integer or auto.*0"),
-        ({"overlap": -1}, "overlap must be an integer of 0 or more or auto.*-1"),
+        ({"pyramid": 0}, "pyramid must be a positive integer.*auto; got 0"),
+        ({"overlap": -1}, "overlap must be an integer of 0 or more.*auto; got -1"),
+        ({"patch": [3, 2], "ensemble": 1}, "patch must be one value, or no longer a list"),
+        ({"pyramid": [2, 1], "units": 4}, "pyramid must be 1 with a single recurrent layer"),
         ({"overlap": "much"}, "overlap must be .*auto.*much"),
     ],
 )
@@ -118,6 +123,41 @@ def test_what_is_no_pyramid_is_refused(settings, words):
     X = np.random.default_rng(0).normal(size=(10, 12, 1))
     with pytest.raises((TypeError, ValueError), match=words):
         SequenceClassifier(epochs=1, **settings).fit(X, np.arange(10) % 2)
+
+
+def test_a_builder_makes_one_network():
+    with pytest.raises(ValueError, match=r"build_classifier: patch must be an integer.*\[3, 2\]"):
+        classifier(20, 1, 2, patch=[3, 2])
+
+
+def test_a_list_has_a_value_for_each_network():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 30, 1)), np.arange(20) % 2
+    sizes = {"units": [3, 4], "epochs": 2, "shift": 1, "random_state": 5}
+    whole = SequenceClassifier(patch=[2, 5], pyramid=[2, 1], overlap=[1, 0], **sizes).fit(X, y)
+    assert whole.auto_["ensemble"] == 2
+    first = SequenceClassifier(patch=2, pyramid=2, overlap=1, **sizes).fit(X, y)
+    sizes["random_state"] = member_seed(5, 1)
+    second = SequenceClassifier(patch=5, pyramid=1, overlap=0, **sizes).fit(X, y)
+    both = [*first.weights_, *second.weights_]
+    for a, b in zip(whole.weights_, both, strict=True):
+        np.testing.assert_array_equal(a, b)
+    mean = (first.predict_proba(X) + second.predict_proba(X)) / 2
+    np.testing.assert_allclose(whole.predict_proba(X), mean, atol=1e-6)
+    np.testing.assert_allclose(whole.model_(X.astype("float32")), mean, atol=1e-5)
+    again = pickle.loads(pickle.dumps(whole))
+    np.testing.assert_array_equal(again.predict_proba(X), whole.predict_proba(X))
+
+
+def test_networks_that_nobody_has_set_are_unlike(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 300, 1)), rng.normal(size=20)
+    model = SequenceRegressor(units=[3, 4], epochs=1, ensemble=4, random_state=0).fit(X, y)
+    assert model.auto_["pyramid"] == [3, 1, 1, 3]
+    assert model.auto_["patch"] == model.auto_["overlap"] == [3, 10, 10, 3]
+    model.save(tmp_path / "saved")
+    again = SequenceRegressor.load(tmp_path / "saved")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
 def test_a_recipe_refuses_it_before_it_reads_data():

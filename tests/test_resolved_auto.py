@@ -19,6 +19,22 @@ def table(tmp_path):
     return path
 
 
+def test_networks_that_are_unlike_stand_in_it(table, tmp_path):
+    recipe = {
+        "task": "classification",
+        "data": {"path": str(table), "target": "label"},
+        "model": {"units": [3, 4]},
+        "train": {"epochs": 2, "ensemble": 3},
+    }
+    first = run(recipe, out=tmp_path / "runs", name="first")
+    file = tmp_path / "runs" / first.document["run"].split("/")[-1] / "recipe.resolved.yaml"
+    model = read_recipe(file).recipe.model
+    assert (model.patch, model.overlap, model.pyramid) == ([1, 3, 3], [0, 3, 3], [3, 1, 1])
+    again = run(str(file), out=tmp_path / "runs", name="again")
+    for a, b in zip(first.estimator.weights_, again.estimator.weights_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("validation", ["auto", "refit", 0.3])
 def test_a_resolved_recipe_says_what_was_chosen_and_runs_again(table, tmp_path, validation):
     recipe = {

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.auto import AUTO
+from seqkit.auto import AUTO, BY_NETWORK
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
@@ -325,17 +325,17 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         if refit and not settings["patience"]:  # too few to stop by
             train, held, refit = whole, None, False
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        seeds = [member_seed(seed, number) for number in range(settings["ensemble"])]
+        seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
         parts = [self._part(train, held, settings["shift"], new=not going_on)]
         if refit:
             parts.append(self._part(whole, None, settings["shift"], new=True))
-        n_examples = parts[0]["source"].n_examples
+        n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
         fits = [
             training_of(
-                parts,
+                [part | networks[number] for part, networks in parts],
                 seed=seed,
                 loss=self._objective(),
                 callbacks=tuple(callbacks),
@@ -345,7 +345,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
                 on_epoch=on_epoch,
                 **loop,
             )
-            for seed, start in zip(seeds, starts, strict=True)
+            for number, (seed, start) in enumerate(zip(seeds, starts, strict=True))
         ]
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         if not partial_pass:
@@ -353,8 +353,11 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
 
     def _part(
         self, train: Examples, held: Examples | None, shift: int, new: bool
-    ) -> dict[str, Any]:
-        """Return what training on a part of the series takes; with `new`, learn its statistics."""
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return what training on a part of the series takes, in all and for each network.
+
+        With `new` the statistics of the part are learned.
+        """
         constants = None
         if new:
             self._read_shape(train)
@@ -362,14 +365,13 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
                 path: np.asarray(value, np.float32)
                 for path, value in self._fit_statistics(train).items()
             }
-        build = self._member(longest=train.padded.values.shape[1])
-        return {
-            "build": build,
-            "key": build.key,
+        members = self._build(longest=train.padded.values.shape[1]).members
+        part = {
             "source": self._source(train, shift),
             "validation": None if held is None else self._source(held),
             "constants": constants,
         }
+        return part, [{"build": member, "key": member.key} for member in members]
 
     def _read_shape(self, train: Examples) -> None:
         """Keep what the network is made for: series of one length or not, and of which."""
@@ -433,12 +435,12 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
     def _build(
         self, variable_length: bool | None = None, longest: int | None = None
     ) -> Architecture:
-        member = self._member(variable_length, longest)
         n = self._n_networks
-        return member if n == 1 else Architecture("ensemble", {"members": [member] * n})
+        members = [self._member(number, variable_length, longest) for number in range(n)]
+        return members[0] if n == 1 else Architecture("ensemble", {"members": members})
 
     def _member(
-        self, variable_length: bool | None = None, longest: int | None = None
+        self, number: int, variable_length: bool | None = None, longest: int | None = None
     ) -> Architecture:
         """Return what builds a network of the ensemble."""
         if variable_length is None:
@@ -452,6 +454,9 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
             **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
         settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
+        for name in BY_NETWORK:
+            if isinstance(settings[name], list | tuple):
+                settings[name] = settings[name][number % len(settings[name])]
         n_course = getattr(self, "_n_course_", 0)  # not there in earlier folders
         settings["deviations"] = n_course > 0
         if settings["n_timesteps"] is None:
@@ -478,11 +483,11 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         padded = self._check_X(X, reset=False)
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
-        build = self._member(variable_length)
+        members = self._build(variable_length).members
         source = training.ArraySource(_inputs(padded, variable_length))
         return np.stack([
-            training.predict(build, weights, source, key=build.key, output=output)
-            for weights in self._member_weights()
+            training.predict(member, weights, source, key=member.key, output=output)
+            for member, weights in zip(members, self._member_weights(), strict=True)
         ]).astype(np.float64)  # fmt: skip
 
 

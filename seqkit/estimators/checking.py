@@ -117,10 +117,11 @@ class SeriesCheck:
         self._check_course(padded, reset)
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
         # a series shorter than a patch that was not set is one patch, filled up
-        if fitted.patch != AUTO and shortest < fitted.patch:
+        patches = fitted.patch if isinstance(fitted.patch, list | tuple) else [fitted.patch]
+        if AUTO not in patches and shortest < max(patches):
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
-                f"{owner}: X must have at least patch={fitted.patch} time steps in every series; "
+                f"{owner}: X must have at least patch={max(patches)} time steps in every series; "
                 f"series {series} has {shortest}. Use a smaller patch."
             )
         return padded

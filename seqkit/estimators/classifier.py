@@ -50,8 +50,7 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [64, 64], with a pyramid
-        [32, 64].
+        Width of the recurrent layer; a list is a stack of layers. auto = [32, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -61,10 +60,10 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or "auto", default="auto"
+    patch : a positive integer or a list of them or "auto", default="auto"
         Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
         many that about 32 are left of a series of median length; with a pyramid so many of the
-        layers above the first.
+        layers above the first. A list has a value for each network of train.ensemble.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -83,13 +82,15 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
     pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
         How the steps of a series become one vector; padding never counts. auto = mean_max, of one
         step after patching last.
-    overlap : an integer of 0 or more or "auto", default="auto"
+    overlap : an integer of 0 or more or a list of them or "auto", default="auto"
         Time steps of its neighbours that a patch reads besides its own, half of them of each. auto
-        = as many as its own; 0 where patch is set.
-    pyramid : a positive integer or "auto", default="auto"
+        = as many as its own; 0 where patch is set. A list has a value for each network of
+        train.ensemble.
+    pyramid : a positive integer or a list of them or "auto", default="auto"
         States of the first recurrent layer that the layers above it read as one step (Chan et al.
-        2016); the steps of both are pooled. 1 = none. auto = about 3; 1 where patch or residual is
-        set, or one layer.
+        2016); the steps of both are pooled. 1 = none. A list has a value for each network of
+        train.ensemble. auto = about 3, 1 in the second and third network; 1 where patch or residual
+        is set, or one layer.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
@@ -158,7 +159,7 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         half a patch, of a pyramid those of its upper layers.
     ensemble : a positive integer or "auto", default="auto"
         Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
-        training one is long; 1 where epochs are set.
+        training them is long; 1 where epochs are set.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from seqkit.auto import BY_NETWORK
 from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.errors import explain
 from seqkit.network.settings import PoolingName
@@ -132,9 +133,12 @@ _EVERY = {
 }
 SEEN = optional(record(lengths=series_of(integer()), low=series_of(NUMBER), high=series_of(NUMBER)))
 """What ``seen`` of the module ``novelty`` keeps of the training part."""
-_AUTO = dict.fromkeys(
-    ("patch", "overlap", "pyramid", "shift", "batch_size", "epochs", "patience"), integer()
-) | {
+_BY_NETWORK = Kind(
+    "an integer, or a list of them",
+    lambda value: integer().holds(value) or series_of(integer()).holds(value),
+)
+_AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) | {
+    **dict.fromkeys(BY_NETWORK, _BY_NETWORK),
     "validation": NUMBER,
     "deviations": FLAG,
     "bidirectional": FLAG,

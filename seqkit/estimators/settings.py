@@ -88,6 +88,10 @@ class ColumnSettings:
 class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwork):
     """Settings of the estimators that map one whole series to one prediction."""
 
+    # a list has a value for each network of an ensemble
+    patch: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
+    overlap: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
+    pyramid: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
     learning_rate: float | Auto = "auto"

@@ -7,9 +7,10 @@ head``, the moves only where a prediction is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import get_args
 
-from seqkit.auto import AUTO, network_for, widths_of
+from seqkit.auto import AUTO, BY_NETWORK, network_for, widths_of
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
@@ -99,10 +100,10 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
             raise ValueError(explain(owner, "max_timesteps", expected, None))
         from_course = graph.add("deviations", Deviations(longest), raw)
         x = graph.add("with_deviations", Concatenate(), x, from_course)
-    for name in ("patch", "overlap", "pyramid"):
-        least, value = name != "overlap", getattr(s, name)
-        if value != AUTO and (isinstance(value, str) or value < least):
-            raise ValueError(explain(owner, name, f"an integer from {int(least)} or auto", value))
+    for name in BY_NETWORK:
+        least, value = int(name != "overlap"), getattr(s, name)
+        if value != AUTO and (not isinstance(value, Integral) or value < least):
+            raise ValueError(explain(owner, name, f"an integer from {least} or auto", value))
     stack = network_for(s.n_timesteps, {name: getattr(s, name) for name in names_of(type(s))})
     patch, overlap = stack.pop("patch"), stack.pop("overlap")
     if patch > 1 or overlap:

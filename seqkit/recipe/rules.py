@@ -225,7 +225,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         (PYRAMID, "model.units", "model.residual"),
         lambda pyramid, units, residual: (
-            pyramid in (1, AUTO) or (not residual and (units == AUTO or len(_layers(units)) > 1))
+            set(_layers(pyramid)) <= {1, AUTO}
+            or (not residual and (units == AUTO or len(_layers(units)) > 1))
         ),
         "1 with a single recurrent layer, and with {residual}",
         "Leave it out, give {units} as a list of several widths, or leave {residual} out.",
@@ -373,6 +374,16 @@ RULES: tuple[Rule, ...] = (
         f"small enough for {MOST_SAVED // 10**9} GB of states a window in training",
         "There would be {figure}. Lower it, or raise {patch}.",
         lambda *values: f"{saved_size(*values) / 1e9:.0f} GB",
+    ),
+    # ensembles
+    *(
+        Rule(
+            (name, "train.ensemble"),
+            lambda values, ensemble: ensemble == AUTO or len(_layers(values)) <= ensemble,
+            "one value, or no longer a list than {ensemble}",
+            "Raise {ensemble}, or leave it out: a list has a value for each network.",
+        )
+        for name in (PATCH, "model.overlap", PYRAMID)
     ),
     # training and forecast
     Rule(

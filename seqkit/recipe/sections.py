@@ -52,6 +52,15 @@ EXPORT_FORMATS = ("keras", "saved_model")
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
+Counts = Annotated[
+    Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
+    Words("a positive integer or a list of them"),
+]
+Overlaps = Annotated[
+    Moves | Annotated[list[Moves], MinLen(1), MaxLen(1000)],
+    Words("an integer of 0 or more or a list of them"),
+]
+A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
@@ -110,8 +119,7 @@ class SequenceModel(ModelSection):
 
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}, "
-        f"with a pyramid {[auto.FINE_UNITS, *auto.UNITS[1:]]}.",
+        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -122,24 +130,25 @@ class SequenceModel(ModelSection):
         0.2,
         "Share dropped on the input of every recurrent layer after the first, and before the head.",
     )
-    patch: Count | Auto = setting(  # type: ignore[assignment]
+    patch: Counts | Auto = setting(  # type: ignore[assignment]
         "auto",
         "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
         f"so many that about {auto.RECURRENT_STEPS} are left of a series of median length; with a "
-        "pyramid so many of the layers above the first.",
+        f"pyramid so many of the layers above the first. {A_NETWORK_EACH}",
         "time steps",
     )
-    overlap: Moves | Auto = setting(
+    overlap: Overlaps | Auto = setting(
         "auto",
         "Time steps of its neighbours that a patch reads besides its own, half of them of each. "
-        "auto = as many as its own; 0 where patch is set.",
+        f"auto = as many as its own; 0 where patch is set. {A_NETWORK_EACH}",
         "time steps",
     )
-    pyramid: Count | Auto = setting(
+    pyramid: Counts | Auto = setting(
         "auto",
         "States of the first recurrent layer that the layers above it read as one step (Chan et "
-        f"al. 2016); the steps of both are pooled. 1 = none. auto = about {auto.PYRAMID}; 1 where "
-        "patch or residual is set, or one layer.",
+        f"al. 2016); the steps of both are pooled. 1 = none. {A_NETWORK_EACH} auto = about "
+        f"{auto.PYRAMIDS[0]}, {auto.PYRAMIDS[1]} in the second and third network; 1 where patch or "
+        "residual is set, or one layer.",
         "steps",
     )
     pooling: network.PoolingName | Auto = setting(
@@ -298,7 +307,7 @@ class SequenceTrain(TrainSection):
     ensemble: count(1000) | Auto = setting(  # type: ignore[valid-type]
         "auto",
         "Networks trained with different seeds, whose predictions are averaged. auto = "
-        f"{auto.ENSEMBLE[0][1]}, fewer where training one is long; 1 where epochs are set.",
+        f"{auto.MOST_NETWORKS}, fewer where training them is long; 1 where epochs are set.",
     )
 
 

@@ -15,7 +15,7 @@ MOST_SAVED = 64 * 10**9  # bytes of activations that the backward pass needs of 
 
 def _widths(units: Any) -> list[int]:
     """Return the widths of layers; of auto, which depends on the series and is small, none."""
-    if isinstance(units, str):
+    if units is None or isinstance(units, str):
         return []
     return list(units) if isinstance(units, (list, tuple)) else [units]
 
@@ -24,10 +24,10 @@ def stack_size(
     units: Any,
     cell: str,
     bidirectional: bool,
-    patch: int | str | None,
+    patch: Any,
     dense: Sequence[int] = (),
-    overlap: int | str = 0,
-    pyramid: int | str = 1,
+    overlap: Any = 0,
+    pyramid: Any = 1,
 ) -> int:
     """Return how many parameters the recurrent and dense layers have at least.
 
@@ -40,11 +40,11 @@ def stack_size(
     """
     products = len(find_cell(cell).gates)
     directions = 2 if bidirectional else 1
-    # what is auto depends on the series
-    total, inputs = 0, patch if isinstance(patch, int) else 1
-    inputs += overlap if isinstance(overlap, int) else 0
+    # what is auto depends on the series; of a list, a value for each network, the least
+    patch, overlap, pyramid = (min(_widths(n), default=None) for n in (patch, overlap, pyramid))
+    total, inputs = 0, (patch or 1) + (overlap or 0)
     for layer, width in enumerate(_widths(units)):
-        inputs *= pyramid if layer == 1 and isinstance(pyramid, int) else 1
+        inputs *= (pyramid or 1) if layer == 1 else 1
         total += directions * products * width * (inputs + width + 1)
         inputs = directions * width
     for width in dense:

@@ -12,7 +12,14 @@ from conftest import some
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from seqkit.data.dates import FORMS, NUMBER_FORMS, more_regular, read_numbers, read_texts
+from seqkit.data.dates import (
+    FORMS,
+    NUMBER_FORMS,
+    is_date_text,
+    more_regular,
+    read_numbers,
+    read_texts,
+)
 from seqkit.data.dialect import ReadSettings, find_dialect
 from seqkit.data.months import LANGUAGES, language_of, month_numbers, without_accents
 from seqkit.data.stamps import read_stamps
@@ -142,6 +149,49 @@ def test_months_are_read_in_every_language(language, change, form):
             said = form.replace("{d}", "%d").replace("{m}", "%B").replace("{y}", "%Y")
             said = said.replace(" de ", " ")
             np.testing.assert_array_equal(read_texts(text, said).values, meant)
+
+
+# Abbreviated and full names of the days, Monday first, likewise.
+CLDR_DAYS = {
+    "English": "Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday "
+    "Sunday",
+    "German": "Mo. Di. Mi. Do. Fr. Sa. So. Montag Dienstag Mittwoch Donnerstag Freitag Samstag "
+    "Sonntag",
+    "French": "lun. mar. mer. jeu. ven. sam. dim. lundi mardi mercredi jeudi vendredi samedi "
+    "dimanche",
+    "Spanish": "lun mar mié jue vie sáb dom lunes martes miércoles jueves viernes sábado domingo",
+    "Italian": "lun mar mer gio ven sab dom lunedì martedì mercoledì giovedì venerdì sabato "
+    "domenica",
+    "Portuguese": "seg. ter. qua. qui. sex. sáb. dom. segunda-feira terça-feira quarta-feira "
+    "quinta-feira sexta-feira sábado domingo",
+    "Dutch": "ma di wo do vr za zo maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
+}
+
+
+@pytest.mark.parametrize("language", CLDR_DAYS)
+@pytest.mark.parametrize("change", [str, str.upper, without_accents])
+@pytest.mark.parametrize("form", ["{w} {d}", "{w}, {d}", "{d} {w}", "{d} ({w})"])
+def test_a_day_of_the_week_changes_no_date(language, change, form):
+    stamps = pd.date_range("2024-01-29", periods=40, freq="D")
+    names, months = CLDR_DAYS[language].split(), CLDR.get(language, "").split()[12:]
+    for seven in (names[:7], names[7:]):
+        days = [change(seven[stamp.weekday()]) for stamp in stamps]
+        for written in ("%d.%m.%Y", "%Y-%m-%d", "%d %B %Y", "%Y-%m-%d 10:30"):
+            dates = list(stamps.strftime(written))
+            if "%B" in written and months:
+                dates = [f"{s.day} {months[s.month - 1]} {s.year}" for s in stamps]
+            text = pd.Series([form.format(w=w, d=d) for w, d in zip(days, dates, strict=True)])
+            read = read_texts(text)
+            meant = stamps + pd.Timedelta("10h30min" if ":" in written else "0h")
+            np.testing.assert_array_equal(read.values, us(meant), err_msg=text[0])
+            assert is_date_text(text.tolist())
+
+
+def test_what_is_a_month_and_a_day_of_the_week_is_a_month():
+    text = pd.Series(["mar 5 2024", "mar 6 2024", "mar 7 2024"])  # Tuesday in French
+    np.testing.assert_array_equal(
+        read_texts(text).values, us(pd.date_range("2024-03-05", periods=3))
+    )
 
 
 def test_no_word_is_two_months():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqkit.data.months import english_months, language_of
+from seqkit.data.months import english_months, language_of, without_weekday
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -258,9 +258,7 @@ def read_numbers(numbers: np.ndarray, name: str, date_format: str | None = None)
     ''
     """
     nothing = DateReading(np.empty(0, UNIT), None, "")
-    if not len(numbers):
-        return nothing
-    for form in NUMBER_FORMS:
+    for form in NUMBER_FORMS if len(numbers) else ():
         if date_format is not None and form.name != date_format:
             continue
         named = date_format or not form.words or re.search(form.words, name.lower())
@@ -283,7 +281,7 @@ def is_date_text(texts: Any) -> bool:
     >>> is_date_text(["13.01.2023", "14.01.2023"]), is_date_text(["1.5", "A-12", "2"])
     (True, False)
     """
-    cells = [str(text).strip() for text in texts if str(text).strip()][:SAMPLE]
+    cells = [without_weekday(str(text).strip()) for text in texts if str(text).strip()][:SAMPLE]
     if (language := language_of(cells)) is not None:
         cells = [english_months(cell, language) for cell in cells]
     form = "|".join(f"(?:{form.pattern})".replace(r"\1", "[-/.]") for form in FORMS)
@@ -352,7 +350,9 @@ def read_texts(
             best = DateReading(values, zone, form.name)
         if not unread and not form.first:
             break
-    if not readings:
+    if not readings:  # "mar. 5" is a Tuesday only where no month can be meant
+        if sample and all(without_weekday(cell) != cell for cell in sample):
+            return read_texts(text.map(without_weekday, na_action="ignore"), None, day_first)
         return best
     return _decided(readings, text.index.get_indexer(known.index))
 

@@ -1,4 +1,4 @@
-"""Names of months in seven languages, which become English ones.
+"""Names of months in seven languages, which become English ones, and of days, which go.
 
 The full names are those of the Unicode CLDR; an abbreviation is any beginning of one, of three
 letters or more, that no other month of the language has, with or without a point and accents.
@@ -10,7 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-__all__ = ["LANGUAGES", "english_months", "language_of", "month_numbers", "without_accents"]
+__all__ = [
+    "LANGUAGES",
+    "english_months",
+    "language_of",
+    "month_numbers",
+    "without_accents",
+    "without_weekday",
+]
 
 _ENGLISH = ("January February March April May June July August September October November "
             "December")  # fmt: skip
@@ -44,6 +51,16 @@ LANGUAGES: dict[str, tuple[str, str]] = {
 }
 """By language the twelve names, and other words with their months."""
 
+WEEKDAYS = (
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday "
+    "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonnabend Sonntag "
+    "lundi mardi mercredi jeudi vendredi samedi dimanche "
+    "lunes martes miércoles jueves viernes sábado domingo "
+    "lunedì martedì mercoledì giovedì venerdì sabato domenica "
+    "segunda terça quarta quinta sexta "
+    "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag"
+)
+"""Names of the days of a week, in the same languages; an abbreviation has two letters or more."""
 SHORTEST = 3
 WORD = re.compile(r"[^\W\d_]{3,}\.?")
 # What stands between the parts of a date: "1er", "1º", "5 de mayo de 2015".
@@ -65,6 +82,28 @@ def without_accents(text: str) -> str:
 
 def _folded(word: str) -> str:
     return without_accents(word.strip().rstrip("."))
+
+
+_DAYS = {name[:end] for name in map(_folded, WEEKDAYS.split()) for end in range(2, len(name) + 1)}
+_BEFORE = re.compile(r"^([^\W\d_]+)(?:-feira)?\.?,?\s+(?=.*\d)", re.IGNORECASE)
+_BEHIND = re.compile(r"(?<=\d),?\s+\(?([^\W\d_]+)(?:-feira)?\.?\)?$", re.IGNORECASE)
+
+
+def without_weekday(cell: str) -> str:
+    """Return a date without the day of the week before or behind it.
+
+    Examples
+    --------
+    >>> without_weekday("Mon, 04 Jan 2021"), without_weekday("terça-feira, 5 de janeiro de 2021")
+    ('04 Jan 2021', '5 de janeiro de 2021')
+    >>> without_weekday("04.01.2021 (Mo.)"), without_weekday("Load, 3")
+    ('04.01.2021', 'Load, 3')
+    """
+    for side in (_BEFORE, _BEHIND):
+        match = side.search(cell)
+        if match and _folded(match[1]) in _DAYS:
+            return side.sub("", cell)
+    return cell
 
 
 def _names(language: str) -> dict[str, int]:

@@ -271,6 +271,19 @@ def test_the_real_forecaster_gives_the_same_from_an_array_and_from_a_frame():
     assert np.isfinite(again.prediction.values).all()
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_season_is_the_forecasters_own(refit):
+    from seqkit.estimators.forecaster import SequenceForecaster
+
+    y = np.tile([1.0, 4.0, 2.0, 8.0, 3.0, 7.0, 9.0], 9)
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=63), "load": y})
+    sizes = {"context_length": 8, "horizon": 4, "units": 2, "epochs": 1, "time": "day"}
+    model = SequenceForecaster(target="load", **sizes)
+    assert backtest(model, frame, windows=2, refit=refit).season == 7  # auto: days have weeks
+    assert backtest(model.set_params(season=4), frame, windows=2, refit=refit).season == 4
+    assert backtest(model, frame, windows=2, refit=refit, season=2).season == 2
+
+
 def test_origins_of_short_series():
     np.testing.assert_array_equal(rolling_origins(6, 3, 3, 2), [-1, 0, 2])
 

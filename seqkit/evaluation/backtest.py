@@ -279,7 +279,7 @@ def backtest(
     horizon: int | None = None,
     windows: int = 5,
     step: int | None = None,
-    season: int = 1,
+    season: int | None = None,
     refit: bool = False,
     prefit: bool = False,
 ) -> BacktestResult:
@@ -300,8 +300,9 @@ def backtest(
     windows : int, default=5
     step : int, optional
         Rows from one origin to the next; default: the horizon.
-    season : int, default=1
-        Steps in a season, for the scaled errors and the seasonal baselines.
+    season : int, optional
+        Steps in a season, for the scaled errors and the seasonal baselines; default: the
+        forecaster's own, 1 where it has none.
     refit : bool, default=False
         Fit at every origin on all that was known then. Otherwise once, on what was known at the
         first origin.
@@ -335,14 +336,17 @@ def backtest(
                 truth[i, w] = values[origin + 1 : origin + 1 + steps]
     started = time.perf_counter()
     if refit:
-        parts = [
-            series.forecast(series.fit(clone(forecaster), one), one[:, None], steps)
-            for one in origins.T
-        ]
+        parts = []
+        for one in origins.T:
+            model = series.fit(clone(forecaster), one)
+            parts.append(series.forecast(model, one[:, None], steps))
         prediction = join_windows(parts)
     else:
         model = forecaster if prefit else series.fit(clone(forecaster), origins[:, 0])
         prediction = series.forecast(model, origins, steps)
+    if season is None:
+        own = getattr(model, "auto_", {}).get("season", getattr(model, "season", 1))
+        season = own if isinstance(own, int) else 1
     # What is not tested has no truth; elsewhere a missing forecast counts against the model.
     return BacktestResult(
         truth, prediction, origins, series, stride, season, refit, time.perf_counter() - started

@@ -66,8 +66,8 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "task": click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn."),
     "layout": click.option(
         "--layout",
-        type=click.Choice(["long", "wide", "columns"]),
-        help="A row a time step, a row a series, or a column a series.",
+        type=click.Choice(["long", "wide", "columns", "files"]),
+        help="A row a time step, a row a series, a column a series, or a file a series.",
     ),
     "raw_text": click.option(
         "--raw-text",

@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqkit.data.embedded import DATASETS
+from seqkit.data.inspect import Wanted
+from seqkit.data.readers import read_frame
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 from seqkit.errors import DataError, RecipeError
 from seqkit.recipe.init import ALWAYS, _test_part, write_recipe
 from seqkit.recipe.reading import read_recipe
+from seqkit.runs.describing import describe_data
+from seqkit.runs.experiment import run
+from seqkit.runs.finished import forecast
 
 
 def months(n: int = 144) -> pd.DataFrame:
@@ -431,11 +436,42 @@ def test_files_that_are_one_table(tmp_path):
         assert "1 series of 400 steps" in said
         rows = read_recipe(tmp_path / "recipe.yaml").recipe.data.path
         assert rows == str(tmp_path / "years" / "*.csv")
-    frame[:100].to_csv(tmp_path / "years" / "again.csv", index=False)
-    with pytest.raises(
-        DataError, match=r"3 files in which the same stamps stand.*To forecast each"
-    ):
-        write_recipe(tmp_path / "years", tmp_path / "recipe.yaml", force=True)
+
+
+def test_files_that_are_a_series_each(tmp_path):
+    (tmp_path / "shops").mkdir()
+    for shop, n in (("north", 90), ("south", 80), ("007", 85)):
+        stamped("D", n, season=7).to_csv(tmp_path / "shops" / f"{shop}.csv", index=False)
+    said = write_recipe(tmp_path / "shops", tmp_path / "recipe.yaml")
+    assert "3 series of 80 to 90 steps" in said
+    text = (tmp_path / "recipe.yaml").read_text()
+    assert "layout: files" in text
+    assert "a file a series: the same stamps stand in several files" in text
+    quick = ["train.epochs=1", "train.steps_per_epoch=2", "model.units=4"]
+    done = run(read_recipe(tmp_path / "recipe.yaml", quick), out=tmp_path / "runs")
+    folder = done.document["run"]
+    rows = forecast(folder, data=str(tmp_path / "shops" / "*.csv"), horizon=2).document
+    ahead = pd.DataFrame(rows["forecast"]).assign(when=lambda f: pd.to_datetime(f["when"]))
+    assert sorted(set(ahead["unique_id"])) == ["007", "north", "south"]
+    ends = ahead.groupby("unique_id")["when"].min()
+    assert (ends["north"] - ends["south"]).days == 10
+    described = describe_data(str(tmp_path / "shops"), Wanted()).document
+    assert described["facts"]["layout"].startswith("files ")
+    assert not [f for f in described["findings"] if f["kind"] == "duplicate rows"]
+
+
+def test_files_that_are_no_series_each_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        stamped("D", 40, season=7).to_csv(tmp_path / folder / "load.csv", index=False)
+    with pytest.raises(DataError, match=r"of different names.*several called load"):
+        write_recipe(str(tmp_path / "*" / "*.csv"), tmp_path / "recipe.yaml", task="forecasting")
+    stamped("D", 40, season=7).assign(unique_id="x").to_csv(tmp_path / "one.csv", index=False)
+    with pytest.raises(DataError, match=r"column must be none called unique_id"):
+        read_frame(tmp_path / "one.csv", layout="files")
+    recipe = {"task": "forecasting", "data": {"path": "x.csv", "layout": "files"}}
+    with pytest.raises(RecipeError, match=r"data.series_id must be left out when data.layout"):
+        read_recipe({**recipe, "data": {**recipe["data"], "series_id": "shop"}})
 
 
 def test_folders_that_cannot_be_one_set_say_why(tmp_path):

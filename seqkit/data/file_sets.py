@@ -12,19 +12,23 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqkit.data.files import LIMITS
 from seqkit.data.guesses import TARGET_NAMES, name_rank
-from seqkit.data.layouts import labels_of_files
+from seqkit.data.layouts import labels_of_files, name_series
 from seqkit.data.numbers import floats
 from seqkit.data.paths import find_files, is_url
 from seqkit.data.readers import READERS, reader_of
-from seqkit.data.tables import read_table
+from seqkit.data.tables import Table, read_table
 from seqkit.errors import DataError, explain
 
-__all__ = ["FileSet", "find_set"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FileSet", "find_set", "joined_table", "named_by_file"]
 
 LABEL_TABLES = re.compile(r"label|class|meta|annotation|reference|target", re.IGNORECASE)
 PARTS = re.compile(r"(train(?:ing)?|test(?:ing)?)", re.IGNORECASE)
@@ -260,3 +264,35 @@ def _kind(piece: str) -> str:
     if piece[0].isdigit():
         return "number"
     return "word" if piece[0].isalpha() else f"mark {piece}"
+
+
+def joined_table(found: FileSet) -> Table:
+    """Return the table that one file holds, or several together."""
+    import pandas as pd
+
+    tables = [read_table(file) for file in found.files]
+    first = tables[0]
+    for table in tables[1:]:
+        if list(table.frame.columns) != list(first.frame.columns):
+            expected = f"those of {first.path}, {list(first.frame.columns)[:12]}"
+            got = list(table.frame.columns)[:12]
+            raise DataError(explain(str(table.path), "columns", expected, got,
+                                    "Name files of one kind, as a pattern."))  # fmt: skip
+    if len(tables) == 1:
+        return first
+    frame = pd.concat([t.frame for t in tables], ignore_index=True)
+    ends = [0, *itertools.accumulate(len(t.frame) for t in tables)]
+    frame.attrs["rows"] = [slice(*pair) for pair in itertools.pairwise(ends)]
+    return replace(first, frame=frame)
+
+
+def named_by_file(found: FileSet, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the joined table with the name of the file as the column that tells series apart."""
+    import pandas as pd
+
+    parts = []
+    for file, rows in zip(found.files, frame.attrs["rows"], strict=True):
+        parts.append(frame.iloc[rows].copy())
+        parts[-1].attrs = {}
+        name_series(parts[-1], file, found.files)
+    return pd.concat(parts, ignore_index=True)

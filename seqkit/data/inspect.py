@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.dates import is_date_text
-from seqkit.data.file_sets import FileSet, find_set
+from seqkit.data.file_sets import FileSet, find_set, joined_table, named_by_file
 from seqkit.data.frequencies import count_absent, sizes_for
 from seqkit.data.guesses import GuessedRoles, columns_are_series, guess_roles
 from seqkit.data.readers import ReadSettings, read_sequences, reader_for
+from seqkit.data.roles import DEFAULT_ID
 from seqkit.data.sizes import find_test_file, guess_frequency
 from seqkit.data.summaries import DataSummary, Wanted
 from seqkit.data.tables import Table, read_table
@@ -91,7 +92,7 @@ def inspect_data(
     file = found.files[0]
     if not reader_for(file).frame:
         return _inspect_series(found, wanted)
-    table = _joined(found)
+    table = joined_table(found)
     for role, name in wanted.columns.items():
         if name not in table.frame.columns:
             shown = ", ".join(table.frame.columns[:12])
@@ -99,23 +100,6 @@ def inspect_data(
             hint = suggest(name, table.frame.columns)
             raise DataError(explain(str(file), role, expected, name, hint))
     return _inspect_table(found, table, wanted)
-
-
-def _joined(found: FileSet) -> Table:
-    """Return the table that one file holds, or several together."""
-    import pandas as pd
-
-    tables = [read_table(file) for file in found.files]
-    first = tables[0]
-    for table in tables[1:]:
-        if list(table.frame.columns) != list(first.frame.columns):
-            expected = f"those of {first.path}, {list(first.frame.columns)[:12]}"
-            got = list(table.frame.columns)[:12]
-            raise DataError(explain(str(table.path), "columns", expected, got,
-                                    "Name files of one kind, as a pattern."))  # fmt: skip
-    if len(tables) == 1:
-        return first
-    return replace(first, frame=pd.concat([t.frame for t in tables], ignore_index=True))
 
 
 def _inspect_files(found: FileSet, wanted: Wanted) -> DataSummary:
@@ -233,8 +217,15 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     roles = guess_roles(
         frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id, wanted.layout
     )
+    frame, apart = _apart(found, roles, frame, wanted)
+    if apart:
+        reasons.clear()
+        roles = guess_roles(
+            frame, wanted.target, reasons, table.stamps, wanted.time, DEFAULT_ID, "long"
+        )
+        wanted = replace(wanted, task=wanted.task or "forecasting", layout=None)
+        reasons |= {"layout": apart, "series_id": "the name of the file"}
     _check_wanted(str(file), roles, wanted, reasons)
-    _check_together(found, roles, frame)
     if not roles.times and roles.target is None and wanted.task in (None, "forecasting"):
         _check_turned(str(file), roles)
     stamps = roles.stamps
@@ -265,7 +256,7 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         path=found.path,
         ending=reader_for(file).ending,
         task=task,
-        layout=roles.layout,
+        layout="files" if apart else roles.layout,
         target=target,
         time=time,
         series_id=roles.series_id,
@@ -290,18 +281,21 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     )
 
 
-def _check_together(found: FileSet, roles: GuessedRoles, frame: pd.DataFrame) -> None:
-    """Raise where several files are series of their own, which no column tells apart."""
-    if len(found.files) < 2 or not roles.times or roles.series_id is not None:
-        return
-    if roles.layout == "long" and frame[list(roles.times)].duplicated().any():
-        expected = "parts of one table, or one series each with a label"
-        got = f"{len(found.files)} files in which the same stamps stand"
-        hint = (
-            "To forecast each, put them into one table with a column that names the series; to "
-            "classify each, let its folder or its name say the label."
-        )
-        raise DataError(explain(str(found.path), "the files", expected, got, hint))
+def _apart(
+    found: FileSet, roles: GuessedRoles, frame: pd.DataFrame, wanted: Wanted
+) -> tuple[pd.DataFrame, str]:
+    """Return a table with the files' names as series, and why, where each file is a series."""
+    if len(found.files) < 2 or wanted.layout not in (None, "files"):
+        return frame, ""
+    if wanted.layout is None and (
+        not roles.times
+        or roles.series_id is not None
+        or roles.layout != "long"
+        or not frame[list(roles.times)].duplicated().any()
+    ):
+        return frame, ""
+    why = "as given" if wanted.layout else "the same stamps stand in several files"
+    return named_by_file(found, frame), f"a file a series: {why}"
 
 
 def _check_turned(where: str, roles: GuessedRoles) -> None:

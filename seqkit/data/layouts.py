@@ -133,6 +133,24 @@ def rows_of_entries(
     return pd.concat(parts, ignore_index=True)
 
 
+def name_series(frame: pd.DataFrame, file: Path, files: Sequence[Path]) -> None:
+    """Put the name of the file that holds one series before its columns, as ``unique_id``.
+
+    Raises
+    ------
+    DataError
+        Where another of the files is called alike, or the table has such a column.
+    """
+    name = series_name(file)
+    if sum(series_name(other) == name for other in files) > 1:
+        expected = "of different names, which are those of the series"
+        raise DataError(explain(str(file), "the files", expected, f"several called {name}"))
+    if ID in frame.columns:
+        hint = "Leave layout: files out: the column says which series a row belongs to."
+        raise DataError(explain(str(file), "column", f"none called {ID}", ID, hint))
+    frame.insert(0, ID, name)
+
+
 def labels_of_files(
     files: Sequence[Path], label_from: str | dict[str, str], labels: pd.DataFrame | None = None
 ) -> list[str]:

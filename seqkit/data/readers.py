@@ -19,7 +19,7 @@ from seqkit.data.arrays import read_npz
 from seqkit.data.dialect import ReadSettings
 from seqkit.data.files import PACKINGS
 from seqkit.data.labels import integer_labels, series_name
-from seqkit.data.layouts import labels_of_files, rows_of_columns
+from seqkit.data.layouts import labels_of_files, name_series, rows_of_columns
 from seqkit.data.missing import Missing, check_missing
 from seqkit.data.paths import find_files
 from seqkit.data.roles import DEFAULT_ID, Roles, time_column
@@ -408,8 +408,9 @@ def read_frame(
     time : str or sequence of str, optional
         The column of stamps, or several that make one. Default: ``ds``, else the columns of text
         that are dates.
-    layout : {"long", "columns"}, default="long"
-        A row a step; or a column a series, which becomes a long frame: `layouts.rows_of_columns`.
+    layout : {"long", "columns", "files"}, default="long"
+        A row a step; or a column a series, which becomes a long frame: `layouts.rows_of_columns`;
+        or a file a series, whose name becomes the column ``unique_id``.
     folders : sequence of str or Path, default=(".",)
         Where relative names are searched for.
     settings : ReadSettings, optional
@@ -454,6 +455,8 @@ def read_frame(
         if layout == "columns":
             kept = [*dated, *(name for name in columns if name not in (*dated, *roles.times))]
             frame = rows_of_columns(frame, kept, str(path))
+        if layout == "files":
+            name_series(frame, path, files)
         if frames and list(frame.columns) != list(frames[0].columns):
             expected = f"those of {files[0]}, {list(frames[0].columns)[:12]}"
             raise DataError(explain(str(path), "columns", expected, list(frame.columns)[:12]))

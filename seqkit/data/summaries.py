@@ -20,7 +20,7 @@ class DataSummary:
         Row of `readers.READERS`.
     task : str or None
         "classification", "regression" or "forecasting"; None where there is nothing to learn.
-    layout : {"long", "wide", "columns"} or None
+    layout : {"long", "wide", "columns", "files"} or None
         None for formats that have one only.
     target, series_id, frequency : str or None
     time : str, tuple of str or None
@@ -92,7 +92,7 @@ class Wanted:
     target, time, series_id : str or None
         Columns.
     task : {"classification", "regression", "forecasting"} or None
-    layout : {"long", "wide", "columns"} or None
+    layout : {"long", "wide", "columns", "files"} or None
     season, horizon : int or None
         Of forecasting, in time steps.
     """

@@ -283,10 +283,11 @@ class ForecastingData(DataSection):
         "Column to forecast; a list forecasts several together. Default: `y`, or the only "
         "numeric column left over.",
     )
-    layout: Literal["long", "columns"] = setting(
+    layout: Literal["long", "columns", "files"] = setting(
         "long",
         "long has one row a time step; columns has one column a series, named as the column is: "
-        "series_id and target are then `unique_id` and `y`.",
+        "series_id and target are then `unique_id` and `y`; files has one file a series, named as "
+        "the file is: series_id is then `unique_id`.",
     )
     frequency: (
         Annotated[str, MinLen(1), MaxLen(100), Words("a pandas frequency such as h, D or MS")]

@@ -67,7 +67,7 @@ def write_recipe(
     target, time, series_id : str, optional
         Columns: what to learn, the time stamps, the names of the series.
     task : {"classification", "regression", "forecasting"}, optional
-    layout : {"long", "wide", "columns"}, optional
+    layout : {"long", "wide", "columns", "files"}, optional
     season, horizon : int, optional
         Of forecasting, in time steps.
     force : bool, default=False
@@ -349,7 +349,9 @@ def _forecasting_data(look: DataSummary) -> Iterator[Line]:
         yield Line(1, "layout", "columns", why["layout"].removeprefix("columns: "))
         yield from _missing(look)
         return
-    if look.series_id:
+    if look.layout == "files":
+        yield Line(1, "layout", "files", why["layout"])
+    elif look.series_id:
         yield Line(1, "series_id", look.series_id, why.get("series_id", ""))
     yield Line(1, "target", look.target, why.get("target", ""))
     others = [column for column in look.features if column != look.target]

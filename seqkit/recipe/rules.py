@@ -183,6 +183,13 @@ RULES: tuple[Rule, ...] = (
         "In the layout columns every column of numbers is a series to forecast.",
     ),
     Rule(
+        ("data.series_id", "data.layout", "data.past_covariates"),
+        lambda series_id, layout, past: layout != "files" or series_id in (None, "unique_id"),
+        "left out when {layout} is files",
+        "The names of the files are those of the series; where a column has them, leave {layout} "
+        "out.",
+    ),
+    Rule(
         ("data.layout", PATH, "data.features"),
         lambda layout, path, features: layout is None or path is None or is_table(path),
         "absent for a file that is no table",

@@ -254,9 +254,10 @@ def _some(names: list[Any]) -> str:
 
 def _table_findings(look: DataSummary) -> Iterator[dict[str, str]]:
     """Look at rows as they stand in a file."""
-    if look.layout not in ("long", "columns") or look.label_from or not look.files:
+    if look.layout not in ("long", "columns", "files") or look.label_from or not look.files:
         return
-    again = int(read_frame(look.files).duplicated().sum())
+    layout = "files" if look.layout == "files" else "long"
+    again = int(read_frame(look.files, layout=layout).duplicated().sum())
     if again:
         said = f"{again} rows are the same as an earlier one in every column"
         yield _finding("duplicate rows", said, "leave them out of the file")

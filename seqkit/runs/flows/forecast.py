@@ -296,8 +296,10 @@ class ForecastFlow(Flow):
         recipe = self.recipe.data
         coming = None
         if future is not None:
+            # the covariates of a column a series are shared by all
+            layout = "files" if recipe.layout == "files" else "long"
             coming = self.as_in_training(
-                lambda settings: read_frame(future, time=recipe.time, settings=settings),
+                lambda s: read_frame(future, time=recipe.time, layout=layout, settings=s),
                 columns,
                 future,
             )

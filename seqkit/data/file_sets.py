@@ -295,4 +295,5 @@ def named_by_file(found: FileSet, frame: pd.DataFrame) -> pd.DataFrame:
         parts.append(frame.iloc[rows].copy())
         parts[-1].attrs = {}
         name_series(parts[-1], file, found.files)
-    return pd.concat(parts, ignore_index=True)
+    whole: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return whole

@@ -219,12 +219,11 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     )
     frame, apart = _apart(found, roles, frame, wanted)
     if apart:
-        reasons.clear()
-        roles = guess_roles(
-            frame, wanted.target, reasons, table.stamps, wanted.time, DEFAULT_ID, "long"
-        )
-        wanted = replace(wanted, task=wanted.task or "forecasting", layout=None)
-        reasons |= {"layout": apart, "series_id": "the name of the file"}
+        task = wanted.task or "forecasting"
+        wanted = replace(wanted, task=task, series_id=DEFAULT_ID, layout="long")
+        look = _inspect_table(found, replace(table, frame=frame), wanted)
+        said = {"layout": apart, "series_id": "the name of the file"}
+        return replace(look, layout="files", reasons=look.reasons | said)
     _check_wanted(str(file), roles, wanted, reasons)
     if not roles.times and roles.target is None and wanted.task in (None, "forecasting"):
         _check_turned(str(file), roles)
@@ -256,7 +255,7 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         path=found.path,
         ending=reader_for(file).ending,
         task=task,
-        layout="files" if apart else roles.layout,
+        layout=roles.layout,
         target=target,
         time=time,
         series_id=roles.series_id,

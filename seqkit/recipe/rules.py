@@ -355,11 +355,11 @@ RULES: tuple[Rule, ...] = (
     ),
     # what no memory holds
     Rule(
-        STACK,
-        lambda *values: stack_size(*values) <= MOST_PARAMETERS,
+        (*STACK, HORIZON),
+        lambda *values: stack_size(*values[:-1]) <= MOST_PARAMETERS,
         f"small enough for a network of at most {MOST_PARAMETERS} parameters",
         "It would have {figure}. Lower {units}, {patch} or {dense}.",
-        _parameters(stack_size),
+        _parameters(lambda *values: stack_size(*values[:-1])),
     ),
     Rule(
         (*STACK, "model.overlap", PYRAMID),

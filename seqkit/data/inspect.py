@@ -217,13 +217,8 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     roles = guess_roles(
         frame, wanted.target, reasons, table.stamps, wanted.time, wanted.series_id, wanted.layout
     )
-    frame, apart = _apart(found, roles, frame, wanted)
-    if apart:
-        task = wanted.task or "forecasting"
-        wanted = replace(wanted, task=task, series_id=DEFAULT_ID, layout="long")
-        look = _inspect_table(found, replace(table, frame=frame), wanted)
-        said = {"layout": apart, "series_id": "the name of the file"}
-        return replace(look, layout="files", reasons=look.reasons | said)
+    if why := _apart(found, roles, frame, wanted):
+        return _inspect_series_apart(found, table, wanted, why)
     _check_wanted(str(file), roles, wanted, reasons)
     if not roles.times and roles.target is None and wanted.task in (None, "forecasting"):
         _check_turned(str(file), roles)
@@ -243,7 +238,6 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         values = [*roles.features, *([target] if forecast else [])]
         n_missing = int(frame[values].isna().to_numpy().sum())
         lengths = np.bincount(codes[codes >= 0])
-    shortest, longest = int(lengths.min()), int(lengths.max())
     frequency, sort = _order(roles, codes, reasons)
     season, horizon, context, notes = None, None, None, [*roles.notes]
     if task == "forecasting":
@@ -264,8 +258,8 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
         text_columns=roles.text,
         series_candidates=roles.candidates,
         n_series=int(lengths.size),
-        shortest=shortest,
-        longest=longest,
+        shortest=int(lengths.min()),
+        longest=int(lengths.max()),
         n_classes=n_classes,
         smallest_class=smallest,
         n_missing=n_missing,
@@ -280,21 +274,29 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     )
 
 
-def _apart(
-    found: FileSet, roles: GuessedRoles, frame: pd.DataFrame, wanted: Wanted
-) -> tuple[pd.DataFrame, str]:
-    """Return a table with the files' names as series, and why, where each file is a series."""
+def _apart(found: FileSet, roles: GuessedRoles, frame: pd.DataFrame, wanted: Wanted) -> str:
+    """Return why each of several files is a series, or nothing."""
     if len(found.files) < 2 or wanted.layout not in (None, "files"):
-        return frame, ""
+        return ""
     if wanted.layout is None and (
         not roles.times
         or roles.series_id is not None
         or roles.layout != "long"
         or not frame[list(roles.times)].duplicated().any()
     ):
-        return frame, ""
+        return ""
     why = "as given" if wanted.layout else "the same stamps stand in several files"
-    return named_by_file(found, frame), f"a file a series: {why}"
+    return f"a file a series: {why}"
+
+
+def _inspect_series_apart(found: FileSet, table: Table, wanted: Wanted, why: str) -> DataSummary:
+    """Say what is in a table of a file a series."""
+    table = replace(table, frame=named_by_file(found, table.frame))
+    task = wanted.task or "forecasting"
+    wanted = replace(wanted, task=task, series_id=DEFAULT_ID, layout="long")
+    look = _inspect_table(found, table, wanted)
+    reasons = look.reasons | {"layout": why, "series_id": "the name of the file"}
+    return replace(look, layout="files", reasons=reasons)
 
 
 def _check_turned(where: str, roles: GuessedRoles) -> None:

@@ -218,6 +218,21 @@ def classification(result: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def regression(result: dict[str, Any]) -> str:
+    """Errors of the defaults beside those of the mean and of the nearest neighbour."""
+    rows = []
+    for row in result["rows"]:
+        columns = [row[who] for who in ("model", "nearest_neighbour", "mean")]
+        share = [ours / min(others) for ours, *others in zip(*columns, strict=True)]
+        means = [sum(values) / len(values) for values in (*columns, share, row["seconds"])]
+        rows.append([row["set"], row["series"], *(f"{value:.4g}" for value in means[:3]),
+                     f"{number(means[3])} (worst {number(max(share))})",
+                     number(means[4], 0)])  # fmt: skip
+    head = ["set", "training series", "defaults, RMSE", "1-NN", "mean",
+            "share of the better one's error", "fit, s (processors)"]  # fmt: skip
+    return table(head, rows)
+
+
 def scale(result: dict[str, Any]) -> str:
     """Seconds, memory and rate with many series."""
     head = ["series", "steps each", "file, MB", "read, s", "fit, s", "forecasts a second",
@@ -247,6 +262,10 @@ Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (
 over seeds, two where there is a spread, else one; nothing is tuned a set. 1-NN is the nearest
 neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval
 has them.""", classification),
+    ("regression", "Regression with the defaults", """\
+`SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and on the
+engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads together.""",
+     regression),
     ("train_step", "A training step", """\
 Seconds a step of a plain PyTorch loop (two threads) divided by those of a `SequenceClassifier`, in
 whole fits of as many steps, over layers, directions, units, batch and time. Above 1 seqkit is

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from seqkit.stopping import AUTO, early_stopping, refit_of
+from seqkit.stopping import AUTO, LOSS_GOAL, early_stopping, refit_of
 
 if TYPE_CHECKING:  # a recipe is read without NumPy
     import numpy as np
@@ -338,7 +338,7 @@ def choose(
     settings : mapping of str to object
         Those of :func:`network_for`, and ``deviations``, ``shift``, ``moves``, ``batch_size``,
         ``epochs``, ``steps_per_epoch``, ``learning_rate``, ``ensemble``, ``validation``,
-        ``patience``.
+        ``patience``, and of a classifier ``loss_goal``.
     sample : Sample
         The series of the fit, those to be held back among them.
     held
@@ -348,7 +348,7 @@ def choose(
     --------
     >>> names = ["patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations",
     ...          "shift", "moves", "batch_size", "epochs", "learning_rate", "validation",
-    ...          "patience", "ensemble"]
+    ...          "patience", "ensemble", "loss_goal"]
     >>> found = choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
     ...                Sample([150] * 100, [60, 40]))
     >>> for name, value in found.items():
@@ -368,6 +368,7 @@ def choose(
     ensemble 3
     validation 0.0
     patience 0
+    loss_goal 0.001
     """
     sizes = sample.sizes
     validation, patience = early_stopping(settings["validation"], settings["patience"], sizes, held)
@@ -386,7 +387,8 @@ def choose(
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
     epochs = max(min(epochs, int(MOST_WORK // an_epoch)), 1)
     # whoever counts epochs knows what they cost, and what goes on from an optimizer is one network
-    most = 1 if settings["epochs"] != AUTO or settings.get("warm_start") else MOST_NETWORKS
+    free = settings["epochs"] == AUTO and not settings.get("warm_start")
+    most = MOST_NETWORKS if free else 1
     networks = networks_for(length, settings, most, epochs * trained * longest / length)
     for name in BY_NETWORK:
         values = [network[name] for network in networks]
@@ -401,8 +403,9 @@ def choose(
         "ensemble": len(networks),
         "validation": validation,
         "patience": patience,
+        "loss_goal": LOSS_GOAL if free and not patience else None,
     }
-    wanted = {name for name in found if settings[name] == AUTO}
+    wanted = {name for name in found if settings.get(name) == AUTO}
     if refit_of(settings["validation"])[1] and not patience:
         wanted.add("validation")
     return {name: value for name, value in found.items() if name in wanted}

@@ -12,10 +12,13 @@ from typing import Any
 
 __all__ = [
     "AUTO",
+    "LOSS_GOAL",
     "REFIT",
     "early_stopping",
+    "epochs_after",
     "forecast_patience",
     "forecast_validation",
+    "has_learned",
     "patience_in_epochs",
     "refit_of",
     "smoothed",
@@ -42,6 +45,12 @@ two, after which no loss has reason to be lower."""
 SMOOTHED = 5
 """Epochs (of 50 gradient steps at least) whose validation losses are looked at together, but half
 the patience at most."""
+LOSS_GOAL = 1e-3
+"""Training loss of a classifier, a cross-entropy, below which it has learned its series. Of 22 sets
+14 came there within 1,200 of 3,000 steps; trained for 1,000 they were right as often (.795 of the
+cases, .797 after 3,000), the others not (.701 and .723)."""
+STEPS_TO_LEARN, STEPS_AFTER = 50, 1000
+"""Gradient steps whose losses are looked at together for that, and those of a fit at least."""
 
 
 def refit_of(validation: Any) -> tuple[Any, bool]:
@@ -203,3 +212,44 @@ def smoothed(losses: Sequence[float], window: int) -> float:
     [9, 8.0, 7, 6.5, 6, 5, 4]
     """
     return statistics.median(losses[-window:])
+
+
+def has_learned(losses: Sequence[float], goal: float | None, steps: int) -> bool:
+    """Return whether the training loss has come below a goal: the median of the last epochs'.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        Of training, an epoch each, up to now.
+    goal : float or None
+        None = there is none.
+    steps : int
+        Gradient steps of an epoch; epochs of 50 steps are looked at together, or one.
+
+    Examples
+    --------
+    >>> has_learned([0.5, 0.1, 0.0005, 0.2, 0.0006, 0.0004], 0.001, steps=17)
+    True
+    >>> has_learned([0.0005, 0.0001], 0.001, steps=17), has_learned([0.0005], 0.001, steps=60)
+    (False, True)
+    """
+    window = math.ceil(STEPS_TO_LEARN / steps)
+    if goal is None or len(losses) < window:
+        return False
+    return statistics.median(losses[-window:]) < goal
+
+
+def epochs_after(learned: int, epochs: int, steps: int) -> int:
+    """Return the epochs of a fit that has learned after so many: half as many again.
+
+    The learning rate follows its schedule to the end of those, so that the last weights are those
+    of small steps. With fewer than 1,000 gradient steps in all it goes on until then.
+
+    Examples
+    --------
+    >>> epochs_after(100, epochs=1000, steps=3), epochs_after(400, epochs=1000, steps=3)
+    (334, 600)
+    >>> epochs_after(900, epochs=1000, steps=3)
+    1000
+    """
+    return min(epochs, max(math.ceil(1.5 * learned), math.ceil(STEPS_AFTER / steps)))

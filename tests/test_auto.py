@@ -48,7 +48,8 @@ SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 SHARES = st.floats(0.01, 0.9)
 ALL = dict.fromkeys(
     ("patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations", "shift",
-     "moves", "batch_size", "epochs", "learning_rate", "ensemble", "validation", "patience"), AUTO
+     "moves", "batch_size", "epochs", "learning_rate", "ensemble", "validation", "patience",
+     "loss_goal"), AUTO
 )  # fmt: skip
 
 

@@ -138,6 +138,10 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             del checked["optimizer"]
             self._check_own_rate()
         validate_parameters(type(self).__name__, self._task, checked)
+        goal = values.get("loss_goal")
+        if self.warm_start and goal not in (None, AUTO):
+            expected = "None or auto with warm_start, where training goes on"
+            raise ValueError(explain(type(self).__name__, "loss_goal", expected, goal))
         return values
 
     def _check_own_rate(self) -> None:
@@ -325,6 +329,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         if refit and not settings["patience"]:  # too few to stop by
             train, held, refit = whole, None, False
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
+        loop["loss_goal"] = None if partial_pass else settings.get("loss_goal")
         seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
         parts = [self._part(train, held, settings["shift"], new=not going_on)]

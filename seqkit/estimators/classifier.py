@@ -163,6 +163,10 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.
+    loss_goal : a number above 0, "auto" or None, default="auto"
+        Training loss below which the classes are learned: the fit then goes on for half as many
+        epochs again, 1000 gradient steps in all at least, the schedule run to its end. None = none;
+        auto = 0.001, but none where epochs are set or a part is held out to stop by.
 
     Attributes
     ----------

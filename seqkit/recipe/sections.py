@@ -333,6 +333,13 @@ class ClassificationTrain(SequenceTrain):
         "Weight of each class in the loss: balanced = inversely to its frequency, or a map from "
         "label to weight.",
     )
+    loss_goal: positive(1e38) | Auto | None = setting(  # type: ignore[valid-type]
+        "auto",
+        "Training loss below which the classes are learned: the fit then goes on for half as many "
+        f"epochs again, {stopping.STEPS_AFTER} gradient steps in all at least, the schedule run to "
+        f"its end. null = none; auto = {stopping.LOSS_GOAL:g}, but none where epochs are set or a "
+        "part is held out to stop by.",
+    )
 
 
 class ForecastingTrain(TrainSection):

@@ -94,6 +94,7 @@ def fit(
     steps_per_epoch: int | None = None,
     clipnorm: float | None = 1.0,
     patience: int = 10,
+    loss_goal: float | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     constants: Mapping[str, np.ndarray] | None = None,
     initial_weights: Sequence[np.ndarray] | None = None,
@@ -137,6 +138,9 @@ def fit(
     patience : int, default=10
         Epochs without a lower validation loss before the fit ends with the best weights; 0 = off.
         Losses are compared smoothed: :func:`seqkit.stopping.smoothed`.
+    loss_goal : float, optional
+        Once the training loss is below it, the fit goes on for half as many epochs again
+        (:func:`seqkit.stopping.epochs_after`).
     callbacks : sequence of keras.callbacks.Callback
         Those that only read logs leave a fit native.
     constants : mapping of str to ndarray, optional
@@ -189,6 +193,7 @@ def fit(
         "steps_per_epoch": steps_per_epoch,
         "clipnorm": clipnorm,
         "window": smoothing_window(patience, _steps(source, batch_size, steps_per_epoch)),
+        "loss_goal": loss_goal,
         "progress": on_progress,
     }
     if isinstance(loss, Objective) and metrics:
@@ -312,7 +317,7 @@ def _epochs(
     hooks.call("on_train_begin", {})
     state.epoch = hooks.first_epoch or state.epoch
     logs: dict[str, float] = {}
-    while state.epoch < run.epochs and not (patience and state.wait >= patience):
+    while state.epoch < run.epochs_in_all() and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
             run.sync(hooks, left)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.stopping import smoothed
+from seqkit.stopping import epochs_after, has_learned, smoothed
 from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 
@@ -54,6 +54,7 @@ class Run:
     steps_per_epoch: int | None
     clipnorm: float | None
     window: int
+    loss_goal: float | None
     first_rate: float
     state: TrainingState
     progress: Callable[[int, int, int], None] | None
@@ -65,6 +66,10 @@ class Run:
         # a fit that goes on from another's weights compares its own losses only
         fresh = self.state.best_epoch is None
         self.before = len(self.state.history.get("val_loss", ())) if fresh else 0
+        self.learned: int | None = None  # epochs after which the loss was below its goal
+        losses = self.state.history.get("loss", [])
+        for epoch in range(1, len(losses) + 1):
+            self.note_learned(losses[:epoch])
         self.remember()
 
     @property
@@ -102,14 +107,25 @@ class Run:
     def learning_rate(self) -> float:
         """Return the rate of the epoch's last step."""
         last = np.array([(self.state.epoch + 1) * self.steps - 1])
-        base = self.state.learning_rate
-        return float(SCHEDULES[self.schedule](base, last, self.epochs * self.steps)[0])
+        base, total = self.state.learning_rate, self.epochs_in_all() * self.steps
+        return float(SCHEDULES[self.schedule](base, last, total)[0])
+
+    def note_learned(self, losses: Sequence[float]) -> None:
+        """Note the first epoch after which the training loss is below its goal."""
+        if self.learned is None and has_learned(losses, self.loss_goal, self.steps):
+            self.learned = len(losses)
+
+    def epochs_in_all(self) -> int:
+        """Return how many epochs the fit has, as it was known at the present one."""
+        if self.learned is None or self.state.epoch < self.learned:
+            return self.epochs
+        return epochs_after(self.learned, self.epochs, self.steps)
 
     def rates(self) -> np.ndarray:
         """Return the learning rate of every step of the next epoch."""
         first = self.state.epoch * self.steps
         steps = np.arange(first, first + self.steps)
-        base, total = self.state.learning_rate, self.epochs * self.steps
+        base, total = self.state.learning_rate, self.epochs_in_all() * self.steps
         return SCHEDULES[self.schedule](base, steps, total).astype(np.float32)
 
     def batches(self) -> Iterator[Batch]:
@@ -125,6 +141,7 @@ class Run:
         """Note the best epoch and lower the rate on a plateau; the history has the epoch."""
         state = self.state
         self.bases[state.epoch] = state.learning_rate
+        self.note_learned(state.history["loss"])
         value = logs.get("val_loss")
         if value is not None:
             level = smoothed(state.history["val_loss"][self.before :], self.window)

@@ -208,6 +208,10 @@ class Flow:
                 f"epoch {run} was the best; trained anew on all for {run}, whose last weights are "
                 "kept"
             )
+        auto = estimator.auto_
+        goal = auto.get("loss_goal", getattr(estimator, "loss_goal", None))
+        if goal is not None and run < auto.get("epochs", wanted):
+            early = f"trained {run} epochs, fewer than allowed: the loss came below {goal:g}"
         if watched and isinstance(wanted, int) and run < wanted:
             early = f"stopped early after {run} of {wanted} epochs"
         if not watched or best == run:

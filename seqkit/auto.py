@@ -416,10 +416,12 @@ def chosen(found: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> chosen({"patch": 5, "validation": 0.0, "patience": 0})
-    'auto: patch 5, validation 0.0, patience 0 (a hold-out would be too small to stop by)'
+    >>> chosen({"patch": [5, 9], "patience": 0, "loss_goal": 0.001})
+    'auto: patch [5, 9], patience 0 (a hold-out would be too small to stop by), loss_goal 0.001'
     """
-    words = ", ".join(f"{name} {value}" for name, value in found.items())
-    if found.get("patience") == 0:
-        words += " (a hold-out would be too small to stop by)"
-    return f"auto: {words}" if words else ""
+    why = " (a hold-out would be too small to stop by)"
+    words = [
+        f"{name} {value}{why if (name, value) == ('patience', 0) else ''}"
+        for name, value in found.items()
+    ]
+    return f"auto: {', '.join(words)}" if words else ""

@@ -80,8 +80,8 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
     pyramid : a positive integer or a list of them or "auto", default="auto"
         States of the first recurrent layer that the layers above it read as one step (Chan et al.
         2016); the steps of both are pooled. 1 = none. A list has a value for each network of
-        train.ensemble. auto = about 3, 1 in the second and third network; 1 where patch or residual
-        is set, or one layer.
+        train.ensemble. auto = about 3, 1 in every second network; 1 where patch or residual is set,
+        or one layer.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
@@ -277,8 +277,8 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
     pyramid : a positive integer or a list of them or "auto", default="auto"
         States of the first recurrent layer that the layers above it read as one step (Chan et al.
         2016); the steps of both are pooled. 1 = none. A list has a value for each network of
-        train.ensemble. auto = about 3, 1 in the second and third network; 1 where patch or residual
-        is set, or one layer.
+        train.ensemble. auto = about 3, 1 in every second network; 1 where patch or residual is set,
+        or one layer.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course

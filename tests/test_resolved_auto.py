@@ -29,7 +29,7 @@ def test_networks_that_are_unlike_stand_in_it(table, tmp_path):
     first = run(recipe, out=tmp_path / "runs", name="first")
     file = tmp_path / "runs" / first.document["run"].split("/")[-1] / "recipe.resolved.yaml"
     model = read_recipe(file).recipe.model
-    assert (model.patch, model.overlap, model.pyramid) == ([1, 3, 3], [0, 3, 3], [3, 1, 1])
+    assert (model.patch, model.overlap, model.pyramid) == ([1, 3, 1], [0, 3, 0], [3, 1, 3])
     again = run(str(file), out=tmp_path / "runs", name="again")
     for a, b in zip(first.estimator.weights_, again.estimator.weights_, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -74,8 +74,8 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
     pyramid : a positive integer or a list of them or "auto", default="auto"
         States of the first recurrent layer that the layers above it read as one step (Chan et al.
         2016); the steps of both are pooled. 1 = none. A list has a value for each network of
-        train.ensemble. auto = about 3, 1 in the second and third network; 1 where patch or residual
-        is set, or one layer.
+        train.ensemble. auto = about 3, 1 in every second network; 1 where patch or residual is set,
+        or one layer.
     deviations : true or false or "auto", default="auto"
         Give the network each value a second time, as its deviation from the mean of its time step
         over all training series, by the spread there: for series of one length that share a course
@@ -144,7 +144,7 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
         half a patch, of a pyramid those of its upper layers.
     ensemble : a positive integer or "auto", default="auto"
-        Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
+        Networks trained with different seeds, whose predictions are averaged. auto = 4, fewer where
         training them is long; 1 where epochs are set.
 
     Attributes

@@ -147,7 +147,7 @@ class SequenceModel(ModelSection):
         "auto",
         "States of the first recurrent layer that the layers above it read as one step (Chan et "
         f"al. 2016); the steps of both are pooled. 1 = none. {A_NETWORK_EACH} auto = about "
-        f"{auto.PYRAMIDS[0]}, {auto.PYRAMIDS[1]} in the second and third network; 1 where patch or "
+        f"{auto.PYRAMIDS[0]}, {auto.PYRAMIDS[1]} in every second network; 1 where patch or "
         "residual is set, or one layer.",
         "steps",
     )

@@ -217,7 +217,8 @@ def network_for(
         "patch": patch,
         "overlap": patch if free and patch > 1 else 0,
         "pyramid": pyramid,
-        "units": list(UNITS),
+        # a residual sum is of equals
+        "units": [max(UNITS)] * len(UNITS) if settings.get("residual") else list(UNITS),
         "bidirectional": several,
         "pooling": "mean_max" if several else "last",
     }

@@ -40,7 +40,8 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [32, 64].
+        Width of the recurrent layer; a list is a stack of layers. auto = [32, 64], with residual
+        sums [64, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -237,7 +238,8 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
-        Width of the recurrent layer; a list is a stack of layers. auto = [32, 64].
+        Width of the recurrent layer; a list is a stack of layers. auto = [32, 64], with residual
+        sums [64, 64].
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.

@@ -153,7 +153,9 @@ def test_one_step_is_read_in_one_direction_and_is_its_own_mean():
 
 
 @pytest.mark.parametrize("steps", [5, 40, 100, 400])
-@pytest.mark.parametrize("given", [{}, {"patch": 4}, {"pyramid": 1}, {"units": 5}])
+@pytest.mark.parametrize(
+    "given", [{}, {"patch": 4}, {"pyramid": 1}, {"units": 5}, {"residual": True}]
+)
 def test_auto_of_a_builder_is_that_of_an_estimator(steps, given):
     X = np.random.default_rng(0).normal(size=(20, steps, 1))
     model = SequenceRegressor(epochs=1, random_state=0, **given).fit(X, X[:, 0, 0])
@@ -177,7 +179,7 @@ def test_a_pyramid_is_for_an_automatic_patch_and_a_plain_stack(length, given):
     several = len(widths_of(given.get("units", UNITS))) > 1
     if "patch" in given or given.get("residual") or not several:
         assert found["pyramid"] == 1
-        assert found["units"] == given.get("units", list(UNITS))
+        assert found["units"] == given.get("units", [64, 64] if given.get("residual") else [32, 64])
     elif patch_for(length) > 1:
         assert found["pyramid"] > 1
     assert found["overlap"] in (0, found["patch"])

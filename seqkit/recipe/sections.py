@@ -119,7 +119,8 @@ class SequenceModel(ModelSection):
 
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}.",
+        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}, "
+        f"with residual sums {[max(auto.UNITS)] * len(auto.UNITS)}.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",

@@ -228,7 +228,7 @@ def regression(result: dict[str, Any]) -> str:
         rows.append([row["set"], row["series"], *(f"{value:.4g}" for value in means[:3]),
                      f"{number(means[3])} (worst {number(max(share))})",
                      number(means[4], 0)])  # fmt: skip
-    head = ["set", "training series", "defaults, RMSE", "1-NN", "mean",
+    head = ["set", "training series", f"defaults, RMSE (seeds: {result['seeds']})", "1-NN", "mean",
             "share of the better one's error", "fit, s (processors)"]  # fmt: skip
     return table(head, rows)
 
@@ -263,9 +263,9 @@ over seeds, two where there is a spread, else one; nothing is tuned a set. 1-NN 
 neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval
 has them.""", classification),
     ("regression", "Regression with the defaults", """\
-`SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and on the
-engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads together.""",
-     regression),
+`SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
+on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads
+together.""", regression),
     ("train_step", "A training step", """\
 Seconds a step of a plain PyTorch loop (two threads) divided by those of a `SequenceClassifier`, in
 whole fits of as many steps, over layers, directions, units, batch and time. Above 1 seqkit is

@@ -28,6 +28,7 @@ __all__ = [
     "moves_for",
     "network_for",
     "patch_for",
+    "settings_of_network",
     "shared_course",
     "widths_of",
     "work_of",
@@ -201,9 +202,7 @@ def network_for(
     """
     names = (*BY_NETWORK, "units", "bidirectional", "pooling")
     given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
-    for name in BY_NETWORK:
-        if isinstance(given.get(name), list | tuple):
-            given[name] = given[name][number % len(given[name])]
+    given = settings_of_network(given, number)
     whole = 1 if length is None else patch_for(length)
     free = "patch" not in given
     flat = not free or settings.get("residual", False)
@@ -223,6 +222,22 @@ def network_for(
         "pooling": "mean_max" if several else "last",
     }
     return found | given
+
+
+def settings_of_network(settings: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return the settings of a network of an ensemble: of lists with a value for each its own.
+
+    Examples
+    --------
+    >>> settings_of_network({"patch": [3, 10], "units": [32, 64]}, number=2)
+    {'patch': 3, 'units': [32, 64]}
+    """
+    own = {
+        name: settings[name][number % len(settings[name])]
+        for name in BY_NETWORK
+        if isinstance(settings.get(name), list | tuple)
+    }
+    return {**settings, **own}
 
 
 def networks_for(

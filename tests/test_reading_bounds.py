@@ -219,6 +219,7 @@ def test_estimators_have_the_same_bounds():
     with pytest.raises(ValueError, match="units must be a positive integer or a list of them"):
         validate_parameters("Owner", "classification", {"units": circle()})
     size = {"units": [4096] * 32, "cell": "lstm", "bidirectional": False, "patch": 1, "dense": []}
+    size |= {"overlap": 0, "pyramid": 1}
     with pytest.raises(ValueError, match=r"It would have 4228399104 parameters, 16\.9 GB"):
         validate_parameters("Owner", "classification", size)
 

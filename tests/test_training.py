@@ -296,6 +296,7 @@ class Course:
         state = TrainingState([], [], [])
         none = dict.fromkeys(("validation", "steps_per_epoch", "clipnorm", "progress"))
         self.run = Run(source=None, epochs=99, batch_size=1, schedule="constant", window=window,
+                       loss_goal=None,
                        first_rate=1.0, state=state, **none)  # fmt: skip
         self.run.copy_state, self.run.weights_now = (lambda: state), (lambda: [state.epoch])
         self.run.begin()

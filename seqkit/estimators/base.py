@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.auto import AUTO, BY_NETWORK
+from seqkit.auto import AUTO, settings_of_network
 from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
@@ -359,10 +359,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
     def _part(
         self, train: Examples, held: Examples | None, shift: int, new: bool
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return what training on a part of the series takes, in all and for each network.
-
-        With `new` the statistics of the part are learned.
-        """
+        """Return what training on a part takes, in all and by network; `new` learns statistics."""
         constants = None
         if new:
             self._read_shape(train)
@@ -459,9 +456,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
             **{name: getattr(self._fitted, name) for name in MODEL_SETTINGS},
         }
         settings |= {k: v for k, v in getattr(self, "auto_", {}).items() if k in MODEL_SETTINGS}
-        for name in BY_NETWORK:
-            if isinstance(settings[name], list | tuple):
-                settings[name] = settings[name][number % len(settings[name])]
+        settings = settings_of_network(settings, number)
         n_course = getattr(self, "_n_course_", 0)  # not there in earlier folders
         settings["deviations"] = n_course > 0
         if settings["n_timesteps"] is None:

@@ -336,6 +336,7 @@ def _epochs(
             raise TrainingError(_divergence(state, logs), history, run.state_before(state.epoch))
         for name, value in logs.items():
             state.history.setdefault(name, []).append(value)
+        run.note_learned(state.history["loss"])
         run.track_best(logs)
         hooks.call("on_epoch_end", state.epoch, dict(logs))
         if hooks:

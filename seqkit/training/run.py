@@ -141,7 +141,6 @@ class Run:
         """Note the best epoch and lower the rate on a plateau; the history has the epoch."""
         state = self.state
         self.bases[state.epoch] = state.learning_rate
-        self.note_learned(state.history["loss"])
         value = logs.get("val_loss")
         if value is not None:
             level = smoothed(state.history["val_loss"][self.before :], self.window)

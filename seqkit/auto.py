@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from seqkit.convolutions import convolutions_of, multiplications, steps_after
 from seqkit.stopping import AUTO, LOSS_GOAL, early_stopping, refit_of
 
 if TYPE_CHECKING:  # a recipe is read without NumPy
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # a recipe is read without NumPy
 
 __all__ = [
     "AUTO",
+    "BY_NETWORK",
+    "COUNTED",
     "Sample",
     "choose",
     "chosen",
@@ -59,7 +62,8 @@ either step size tried, and take two and a half times as long."""
 PYRAMIDS = (3, 1)
 """How many times as fine as the others' the patches of the first recurrent layer are, in the first
 network of a fit, the second, and so on in turn."""
-BY_NETWORK = ("patch", "overlap", "pyramid")
+COUNTED = ("patch", "overlap", "pyramid")
+BY_NETWORK = (*COUNTED, "stem", "branch")
 """Settings that may be a list, a value for each network of an ensemble."""
 MOST_NETWORKS, ENSEMBLE_WORK = 4, 8.5e6
 """Networks of an ensemble, and the work of their fits together: a million take 9 to 16 seconds of a
@@ -67,6 +71,8 @@ processor. On the 14 of 22 sets that are learned soon one network was right in .
 two unlike ones in .806, three in .806, four in .811, six in .810, three alike in .798."""
 WORK_UNITS = 64
 """Work is counted in steps of two layers of so many units."""
+CONVOLVED = 200_000
+"""Multiplications of convolutions that take as long as such a step."""
 RECURRENT_STEPS = 32
 """Steps that a series of median length has after patching, about."""
 BATCHES, SMALLEST_BATCH, LARGEST_BATCH = 10, 8, 64
@@ -203,6 +209,10 @@ def network_for(
     names = (*BY_NETWORK, "units", "bidirectional", "pooling")
     given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
     given = settings_of_network(given, number)
+    if given.get("stem") is not None:  # it makes of a series what patches are made for
+        rows = convolutions_of("auto", "stem", given["stem"])
+        length = None if length is None else steps_after(length, rows)
+        given = dict.fromkeys(("patch", "pyramid"), 1) | given
     whole = 1 if length is None else patch_for(length)
     free = "patch" not in given
     flat = not free or settings.get("residual", False)
@@ -220,6 +230,8 @@ def network_for(
         "units": [max(UNITS)] * len(UNITS) if settings.get("residual") else list(UNITS),
         "bidirectional": several,
         "pooling": "mean_max" if several else "last",
+        "stem": None,
+        "branch": None,
     }
     return found | given
 
@@ -311,7 +323,13 @@ def work_of(length: float, network: Mapping[str, Any]) -> float:
     >>> work_of(320, network_for(320, {}))
     51.4375
     """
-    steps, work = math.ceil(length / network["patch"]), 0.0
+    work = 0.0
+    for name in ("stem", "branch"):
+        if network[name] is not None:
+            rows = convolutions_of("auto", name, network[name])
+            work += multiplications(length, 1, rows) * 4 * WORK_UNITS**2 / CONVOLVED
+            length = steps_after(length, rows) if name == "stem" else length
+    steps = math.ceil(length / network["patch"])
     for layer, width in enumerate(widths_of(network["units"])):
         steps = math.ceil(steps / network["pyramid"]) if layer == 1 else steps
         work += steps * (WORK_UNITS**2 + width**2)
@@ -408,7 +426,7 @@ def choose(
     networks = networks_for(length, settings, most, epochs * trained * longest / length)
     for name in BY_NETWORK:
         values = [network[name] for network in networks]
-        found[name] = values if len(set(values)) > 1 else values[0]
+        found[name] = values if any(value != values[0] for value in values) else values[0]
     found |= {
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
         "shift": shift,

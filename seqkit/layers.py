@@ -9,6 +9,8 @@ from seqkit.network.keras import ensemble as _ensemble  # noqa: F401
 from seqkit.network.keras import model as _model  # noqa: F401
 from seqkit.network.keras.layers import (
     AttentionPooling,
+    BatchNormalization,
+    Convolution,
     MeanOfMoves,
     Moves,
     Patch,
@@ -20,7 +22,9 @@ from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 
 __all__ = [
     "AttentionPooling",
+    "BatchNormalization",
     "Bidirectional",
+    "Convolution",
     "GatedRNN",
     "MeanOfMoves",
     "Moves",

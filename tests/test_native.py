@@ -90,6 +90,13 @@ SERIES_CASES = [
     {"patch": 3, "variable_length": True, "units": [3, 2], "pyramid": 2, "overlap": 3},
     {"patch": 1, "units": [3, 4, 2], "pyramid": 3, "overlap": 1, "pooling": "mean_max"},
     {"patch": 4, "scale": "none"},
+    {"stem": {"filters": [5, 4], "kernel_size": [3, 4], "stride": [2, 1]}, "patch": 1},
+    {"stem": {"filters": 3, "kernel_size": 5, "stride": 2}, "patch": 2, "variable_length": True},
+    {"branch": {"filters": [4, 3], "kernel_size": [4, 3]}, "variable_length": True},
+    {"branch": {"filters": 4, "layers": 1}, "stem": {"filters": 4, "layers": 1}, "dense": (5,)},
+    {"normalize": "series", "variable_length": True, "bidirectional": True},
+    {"normalize": "series", "layer_norm": True, "units": [4, 4, 4], "residual": True},
+    {"layer_norm": True, "units": [4, 3], "pyramid": 2, "variable_length": True},
 ]
 WINDOW_CASES = [
     {},
@@ -142,7 +149,8 @@ def made(architecture, seed=0):
     weights = []
     for w in architecture.network.weights:
         value = rng.normal(size=w.shape).astype("float32") * 0.5
-        weights.append(np.abs(value) + 0.5 if w.path.endswith("scale") else value)
+        spread = w.path.endswith(("scale", "variance"))
+        weights.append(np.abs(value) + 0.5 if spread else value)
     network.weights.load(weights)
     return network, architecture.keras_model(weights)
 

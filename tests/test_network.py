@@ -19,11 +19,17 @@ from seqkit.network.document import KINDS, as_document, network_of
 from seqkit.network.graph import Graph
 from seqkit.network.layers.base import Saved
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
+from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer
 from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.moves import MeanOfMoves, Moves
+from seqkit.network.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    NormalizeSeries,
+)
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
@@ -135,6 +141,14 @@ LAYERS = [
     (Patch(2), [STEPS]),
     (Patch(2), [STEPS, LENGTHS]),
     *((Patch(2, n), [STEPS, *more]) for n in (1, 2, 5) for more in ([], [LENGTHS])),
+    *((Convolution(4, k, s), [STEPS, *more])
+      for k in (1, 4, 5) for s in (1, 3) for more in ([], [LENGTHS])),
+    *((BatchNormalization(activation), [STEPS, *more])
+      for activation in ("linear", "relu") for more in ([], [LENGTHS])),
+    (LayerNormalization(), [STEPS]),
+    (LayerNormalization(), [ROWS]),
+    (NormalizeSeries(), [STEPS]),
+    (NormalizeSeries(), [STEPS, np.array([5, 3, 4, 3], np.int32)]),
     (LeftPatch(2), [STEPS]),
     (LeftPatch(2), [STEPS, LENGTHS]),
     *((Pooling(mode, b), [normal(N, T, 4), *more]) for mode in MODES for b in (False, True)

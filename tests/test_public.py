@@ -17,6 +17,7 @@ ORDER = (
     "errors",
     "system",
     "stopping",
+    "convolutions",
     "auto",
     "cells",
     "network",

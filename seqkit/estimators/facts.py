@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from seqkit.auto import BY_NETWORK
+from seqkit.auto import COUNTED
 from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.errors import explain
 from seqkit.network.settings import PoolingName
@@ -138,7 +138,7 @@ _BY_NETWORK = Kind(
     lambda value: integer().holds(value) or series_of(integer()).holds(value),
 )
 _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) | {
-    **dict.fromkeys(BY_NETWORK, _BY_NETWORK),
+    **dict.fromkeys(COUNTED, _BY_NETWORK),
     "validation": NUMBER,
     "deviations": FLAG,
     "bidirectional": FLAG,

@@ -87,6 +87,25 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         network makes of them goes to the head. In training a series is read once, moved at random
         by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
         as it stands.
+    stem : str, default=None
+        Convolutions over time before the recurrent layers, each with batch normalisation and ReLU;
+        {} = 64 filters of [9, 7, 5] steps. Its steps are what patch folds, which is then 1 unless
+        it is set. A list has a value for each network of train.ensemble. One of a map of filters,
+        kernel_size, stride and layers, or a list of such maps and None or None.
+    branch : str, default=None
+        Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
+        the mean of their steps stands beside what is pooled. fcn = [128, 256, 128] filters of [8,
+        5, 3] steps (Karim et al. 2018). A list has a value for each network of train.ensemble. One
+        of fcn, a map of filters, kernel_size, stride and layers, or a list of them and None or
+        None.
+    normalize : {"none", "series"}, default="none"
+        Each series by its own mean and spread, feature by feature, which the network then does not
+        see.
+    layer_norm : bool, default=False
+        Normalise each step by its own features before every recurrent layer but the first (Ba et
+        al. 2016).
+    input_dropout : a number from 0 to below 1, default=0.0
+        Share of the (scaled) values of a series that is dropped.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.

@@ -17,14 +17,17 @@ from typing import Literal, TypeAlias
 from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
 from seqkit.network.settings import (
     Auto,
+    BranchName,
     Combination,
     CombinationShare,
+    Convolutions,
     ForecastNetwork,
     SeriesNetwork,
     Transform,
 )
 
 __all__ = [
+    "Branch",
     "ClassifierLoss",
     "ClassifierSettings",
     "ColumnSettings",
@@ -36,6 +39,7 @@ __all__ = [
     "RegressorLoss",
     "RegressorSettings",
     "SeriesSettings",
+    "Stem",
     "TrainingSettings",
     "WindowSettings",
 ]
@@ -45,6 +49,8 @@ ClassifierLoss: TypeAlias = Literal["auto", "crossentropy"]
 RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber"]
 ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "nll"]
 Refit: TypeAlias = Literal["refit"] | Mapping[Literal["refit"], float]
+Stem: TypeAlias = Convolutions | None
+Branch: TypeAlias = Convolutions | BranchName | None
 LossName: TypeAlias = ClassifierLoss | RegressorLoss | ForecasterLoss
 
 
@@ -92,6 +98,8 @@ class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwo
     patch: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     overlap: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     pyramid: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
+    stem: Stem | Sequence[Stem] = None  # type: ignore[assignment]
+    branch: Branch | Sequence[Branch] = None  # type: ignore[assignment]
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
     learning_rate: float | Auto = "auto"

@@ -11,11 +11,17 @@ from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.graph import Input, Network, Node
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
+from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.moves import MeanOfMoves, Moves
+from seqkit.network.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    NormalizeSeries,
+)
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -54,10 +60,12 @@ KINDS: dict[str, type[Layer]] = {
         Add,
         AsSequence,
         AttentionPooling,
+        BatchNormalization,
         BoxCox,
         Columns,
         Combine,
         Concatenate,
+        Convolution,
         CountScale,
         Dense,
         Deviations,
@@ -68,6 +76,7 @@ KINDS: dict[str, type[Layer]] = {
         HeadLayer,
         InverseBoxCox,
         Last,
+        LayerNormalization,
         LearnedTheta,
         LeftPatch,
         MaskPadding,
@@ -75,6 +84,7 @@ KINDS: dict[str, type[Layer]] = {
         Moves,
         NaiveForecast,
         Normalize,
+        NormalizeSeries,
         Patch,
         Pick,
         Pooling,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
     "derived_seed",
     "glorot_uniform",
     "he_normal",
+    "he_uniform",
     "keeps_memory",
     "normal",
     "ones",
@@ -69,6 +71,12 @@ def he_normal(shape: Shape, seed: int) -> np.ndarray:
     drawn = np.sqrt(2.0 / shape[0]) * _generator(seed).standard_normal(shape)
     values: np.ndarray = drawn.astype(np.float32)
     return values
+
+
+def he_uniform(shape: Shape, seed: int) -> np.ndarray:
+    """Draw uniformly within sqrt(6 / inputs) of 0: a kernel's are all its axes but the last."""
+    limit = np.sqrt(6.0 / math.prod(shape[:-1]))
+    return _generator(seed).uniform(-limit, limit, shape).astype(np.float32)
 
 
 def orthogonal(shape: Shape, seed: int) -> np.ndarray:

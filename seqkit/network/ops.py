@@ -7,11 +7,14 @@ and no more.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from seqkit.network.cpu.memory import buffer
 from seqkit.network.cpu.schemes import compiled_kernels
+from seqkit.network.cpu.shards import parts_of, side_by_side
 
 __all__ = ["NUMPY", "keras_namespace", "rows_of"]
 
@@ -50,6 +53,22 @@ class NumpyNamespace:
         """Return ``x W + b`` over the last axis."""
         out = np.empty((*x.shape[:-1], kernel.shape[1]), np.float32)
         compiled_kernels().dense_forward(rows_of(x), kernel, bias, out.reshape(-1, kernel.shape[1]))
+        return out
+
+    @staticmethod
+    def convolution(x: Array, kernel: Array, bias: Array, stride: int) -> Array:
+        """Return the convolution over axis 1 of what is padded already, ``(b, t', filters)``."""
+        size, _, filters = kernel.shape
+        x, kernel = np.ascontiguousarray(x, np.float32), kernel.reshape(-1, filters)
+        n_steps = max((x.shape[1] - size) // stride + 1, 0)
+        out = buffer(len(x), n_steps, filters)
+
+        def call(part: slice) -> Callable[[], None]:
+            return lambda: compiled_kernels().convolution_forward(
+                x[part], kernel, bias, stride, out[part]
+            )
+
+        side_by_side([call(part) for part in parts_of(len(x), out.size * len(kernel))])
         return out
 
     @staticmethod
@@ -98,6 +117,10 @@ def keras_namespace() -> Any:
         @staticmethod
         def dense(x: Any, kernel: Any, bias: Any) -> Any:
             return ops.matmul(x, kernel) + bias
+
+        @staticmethod
+        def convolution(x: Any, kernel: Any, bias: Any, stride: int) -> Any:
+            return ops.conv(x, kernel, stride, "valid", data_format="channels_last") + bias
 
         @staticmethod
         def lgamma(x: Any) -> Any:

@@ -1,7 +1,8 @@
 """Networks of whole series: one prediction for each.
 
-``x -> moves -> standardize -> patch -> recurrent stack -> pooling -> mean of moves -> dense ->
-head``, the moves only where a prediction is made.
+``x -> moves -> standardize -> normalize -> stem -> patch -> recurrent stack -> pooling -> mean of
+moves -> dense -> head``, the moves only where a prediction is made; a branch reads what the stem
+reads, and stands beside what is pooled.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import get_args
 
-from seqkit.auto import AUTO, BY_NETWORK, network_for, widths_of
+from seqkit.auto import AUTO, COUNTED, network_for, widths_of
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
+from seqkit.convolutions import convolutions_of, steps_after
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.moves import MeanOfMoves, Moves
+from seqkit.network.layers.normalization import LayerNormalization, NormalizeSeries
 from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
@@ -27,13 +30,23 @@ from seqkit.network.settings import (
     NetworkSettings,
     RegressorNetwork,
     Scaling,
+    SeriesNormalization,
     names_of,
     takes,
 )
+from seqkit.network.stems import branch, stem
 
-__all__ = ["SCALES", "classifier", "initializers_of", "recurrent_stack", "regressor"]
+__all__ = [
+    "NORMALIZATIONS",
+    "SCALES",
+    "classifier",
+    "initializers_of",
+    "recurrent_stack",
+    "regressor",
+]
 
 SCALES: tuple[str, ...] = get_args(Scaling)
+NORMALIZATIONS: tuple[str, ...] = get_args(SeriesNormalization)
 
 
 def check_choice(owner: str, name: str, value: object, choices: Sequence[str]) -> None:
@@ -69,42 +82,68 @@ def initializers_of(owner: str, s: NetworkSettings, n_steps: int) -> Initializer
     return given.over(n_steps)
 
 
-def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) -> str:
-    """Write what comes before the head; return the vector that the head reads."""
+def _check(owner: str, s: ClassifierNetwork | RegressorNetwork) -> None:
+    """Raise unless the settings are those of a network."""
     check_choice(owner, "scale", s.scale, SCALES)
+    check_choice(owner, "normalize", s.normalize, NORMALIZATIONS)
     if s.pooling != AUTO:
         check_choice(owner, "pooling", s.pooling, tuple(POOLINGS))
-    x = graph.input("x", (s.n_timesteps, s.n_features))
-    lengths = graph.input("lengths", (), "int32") if s.variable_length else None
-    deviations = s.deviations is True  # auto asks the series, which a description has not
-    if not 0 <= s.dropout < 1:
-        raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
-    longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
+    for name in ("dropout", "input_dropout"):
+        if not 0 <= getattr(s, name) < 1:
+            raise ValueError(explain(owner, name, "in [0, 1)", getattr(s, name)))
     if s.max_timesteps is not None and (
-        s.n_timesteps is not None or not (deviations or s.bias_initializer == "chrono")
+        s.n_timesteps is not None or not (s.deviations is True or s.bias_initializer == "chrono")
     ):
         expected = (
             "left out unless n_timesteps is open and bias_initializer is chrono, or deviations on"
         )
         raise ValueError(explain(owner, "max_timesteps", expected, s.max_timesteps))
-    moves = () if isinstance(s.moves, str) else tuple(s.moves)  # auto as deviations
-    if moves:
-        x = graph.add("moves", Moves(moves), x, lengths)
-        lengths = None if lengths is None else "moves:1"
-    raw = x
+    for name in COUNTED:
+        least, value = int(name != "overlap"), getattr(s, name)
+        if value != AUTO and (not isinstance(value, Integral) or value < least):
+            raise ValueError(explain(owner, name, f"an integer from {least} or auto", value))
+    for name in ("stem", "branch"):
+        if getattr(s, name) is not None:
+            convolutions_of(owner, name, getattr(s, name))
+
+
+def _scaled(
+    graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork, raw: str, lengths: str | None
+) -> str:
+    """Write what is done to raw values; return what the layers read."""
+    x = raw
     if s.scale != "none":
         x = graph.add("standardize", Standardize(), raw)
-    if deviations:
+    if s.normalize == "series":
+        x = graph.add("normalize", NormalizeSeries(), x, lengths)
+    if s.deviations is True:  # auto asks the series, which a description has not
+        longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
         if longest is None:
             expected = "given where n_timesteps is open and deviations is True"
             raise ValueError(explain(owner, "max_timesteps", expected, None))
         from_course = graph.add("deviations", Deviations(longest), raw)
         x = graph.add("with_deviations", Concatenate(), x, from_course)
-    for name in BY_NETWORK:
-        least, value = int(name != "overlap"), getattr(s, name)
-        if value != AUTO and (not isinstance(value, Integral) or value < least):
-            raise ValueError(explain(owner, name, f"an integer from {least} or auto", value))
+    return graph.add("dropout_input", Dropout(s.input_dropout), x) if s.input_dropout else x
+
+
+def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) -> str:
+    """Write what comes before the head; return the vector that the head reads."""
+    _check(owner, s)
+    x = graph.input("x", (s.n_timesteps, s.n_features))
+    lengths = graph.input("lengths", (), "int32") if s.variable_length else None
+    moves = () if isinstance(s.moves, str) else tuple(s.moves)  # auto as deviations
+    if moves:
+        x = graph.add("moves", Moves(moves), x, lengths)
+        lengths = None if lengths is None else "moves:1"
+    given = x = _scaled(graph, owner, s, x, lengths)
+    given_lengths = lengths
+    longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     stack = network_for(s.n_timesteps, {name: getattr(s, name) for name in names_of(type(s))})
+    before, beside = stack.pop("stem"), stack.pop("branch")
+    if before is not None:
+        rows = convolutions_of(owner, "stem", before)
+        x, lengths = stem(graph, x, lengths, rows)
+        longest = steps_after(longest or 0, rows)
     patch, overlap = stack.pop("patch"), stack.pop("overlap")
     if patch > 1 or overlap:
         x = graph.add("patch", Patch(patch, overlap), x, lengths)
@@ -112,9 +151,12 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     n_steps = patch_count(longest or 0, patch)
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, dropout=s.dropout,
-        recurrent_dropout=s.recurrent_dropout, residual=s.residual,
+        recurrent_dropout=s.recurrent_dropout, residual=s.residual, layer_norm=s.layer_norm,
         initializers=initializers_of(owner, s, n_steps), **stack,
     )  # fmt: skip
+    if beside is not None:
+        rows = convolutions_of(owner, "branch", beside)
+        x = graph.add("with_branch", Concatenate(), x, branch(graph, given, given_lengths, rows))
     if moves:
         x = graph.add("mean_of_moves", MeanOfMoves(len(moves)), x)
     return dense_stack(graph, x, s.dense, s.dropout)
@@ -142,8 +184,13 @@ def recurrent_stack(
     pooling: str,
     initializers: Initializers,
     pyramid: int = 1,
+    layer_norm: bool = False,
 ) -> str:
     """Write recurrent layers over `x`, and the pooling of their steps into one vector.
+
+    With layer normalisation every layer but the first reads steps that are normalised, each by its
+    own features; a residual sum goes past it, so that the way back through a deep stack is free
+    (He et al. 2016, "Identity mappings in deep residual networks").
 
     In a pyramid (Chan, Jaitly, Le and Vinyals 2016, section 3.1) the layers from the second on read
     `pyramid` states of the first as one step, and the steps of both are pooled.
@@ -170,12 +217,13 @@ def recurrent_stack(
             initializers = initializers.over(patch_count(initializers.n_steps, pyramid))
         if i and dropout:
             x = graph.add(f"dropout_{i + 1}", Dropout(dropout), x)
+        read = graph.add(f"layer_norm_{i + 1}", LayerNormalization(), x) if layer_norm and i else x
         layer = Recurrent(
             find_cell(cell).name, width, bidirectional, recurrent_dropout,
             return_sequences=not (i == len(widths) - 1 and read_state),
             initializers=initializers,
         )  # fmt: skip
-        out = graph.add(f"recurrent_{i + 1}", layer, x, lengths)
+        out = graph.add(f"recurrent_{i + 1}", layer, read, lengths)
         x = graph.add(f"residual_{i + 1}", Add(), x, out) if residual and i else out
     if read_state:
         return x

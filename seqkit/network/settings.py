@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -20,10 +20,12 @@ __all__ = [
     "MOST_SEGMENTS",
     "Auto",
     "BiasStart",
+    "BranchName",
     "Channels",
     "ClassifierNetwork",
     "Combination",
     "CombinationShare",
+    "Convolutions",
     "DecoderName",
     "Departure",
     "Distribution",
@@ -36,6 +38,7 @@ __all__ = [
     "RegressorNetwork",
     "Scaling",
     "SeriesNetwork",
+    "SeriesNormalization",
     "Transform",
     "names_of",
     "takes",
@@ -51,6 +54,10 @@ Combination: TypeAlias = Literal["none", "theta"]
 CombinationShare: TypeAlias = Literal["equal", "learned"]
 Channels: TypeAlias = Literal["joint", "independent"]
 Transform: TypeAlias = Literal["none", "log", "box_cox"]
+Convolutions: TypeAlias = Mapping[str, int | Sequence[int]]
+"""A map of filters, kernel_size, stride and layers."""
+BranchName: TypeAlias = Literal["fcn"]
+SeriesNormalization: TypeAlias = Literal["none", "series"]
 MatrixStart: TypeAlias = Literal[
     "glorot_uniform", "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros",
     "ones",
@@ -93,6 +100,11 @@ class SeriesNetwork(NetworkSettings):
     pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
     moves: Sequence[int] | Auto = "auto"
+    stem: Convolutions | None = None
+    branch: Convolutions | BranchName | None = None
+    normalize: SeriesNormalization = "none"
+    layer_norm: bool = False
+    input_dropout: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -15,7 +15,7 @@ from seqkit.auto import AUTO
 from seqkit.errors import shown, suggest
 from seqkit.recipe.optimizers import Variants
 from seqkit.recipe.rules import broken_rules
-from seqkit.recipe.types import OneOf, allowed_names, listing, phrase
+from seqkit.recipe.types import MapOf, OneOf, allowed_names, listing, phrase
 
 __all__ = ["FieldError", "rule_errors", "section_errors", "value_errors", "whole"]
 
@@ -90,15 +90,15 @@ def value_errors(kind: type[BaseModel], values: Mapping[str, Any], null: str) ->
 
 def _variants(
     kind: type[BaseModel], path: Path, values: Mapping[str, Any]
-) -> tuple[Variants, Mapping[Any, Any]] | None:
-    """Return what a map that names its settings' kind may hold, and the map, if it is one."""
+) -> tuple[Variants | MapOf, Mapping[Any, Any]] | None:
+    """Return what a map of settings may hold, and the map, if it is one."""
     field = _field(kind, path)
     got: Any = values
     assert field is not None
     notes = [
         note for part in _parts(field.annotation) for note in getattr(part, "__metadata__", ())
     ]
-    variants = next((note for note in notes if isinstance(note, Variants)), None)
+    variants = next((note for note in notes if isinstance(note, Variants | MapOf)), None)
     for key in path:
         if key not in got:
             return None
@@ -107,19 +107,20 @@ def _variants(
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, whatever is written around it."""
-    if hasattr(annotation, "__metadata__") and get_args(get_args(annotation)[0]):
-        inner = _parts(get_args(annotation)[0])
-        return (annotation, *inner)
+    """Return the members of a union, and of those in it, whatever is written around them."""
+    if hasattr(annotation, "__metadata__"):
+        return (annotation, *_parts(get_args(annotation)[0]))
     if get_origin(annotation) in (Union, types.UnionType):
-        return get_args(annotation)
+        return tuple(part for member in get_args(annotation) for part in _parts(member))
     return (annotation,)
 
 
 def _map_errors(
-    path: Path, variants: Variants, got: Mapping[Any, Any], null: str
+    path: Path, variants: Variants | MapOf, got: Mapping[Any, Any], null: str
 ) -> list[FieldError]:
-    """Return the errors of a map whose ``name`` says which settings it may have."""
+    """Return the errors of a map of settings, or of one whose ``name`` says which it may have."""
+    if isinstance(variants, MapOf):
+        return _option_errors(path, str(path[-1]), variants.kind, got, null)
     names = [name for name, _ in variants.kinds]
     if "name" not in got:
         words = f"a map with a name, {phrase(Annotated[str, OneOf(names)])}"
@@ -129,12 +130,19 @@ def _map_errors(
         words = phrase(Annotated[str, OneOf(names)])
         near = suggest(got["name"], names) if isinstance(got["name"], str) else ""
         return [FieldError((*path, "name"), "value", words, near[:1].upper() + near[1:])]
+    return _option_errors(path, got["name"], kind, got, null)
+
+
+def _option_errors(
+    path: Path, owner: str, kind: type[BaseModel], got: Mapping[Any, Any], null: str
+) -> list[FieldError]:
+    """Return the errors of a map of options of `owner`."""
     known = [option for option in kind.model_fields if option != "name"]
     errors = []
     for option in [option for option in got if option not in kind.model_fields]:
         near = suggest(option, known) if isinstance(option, str) else ""
         near = near or f"it has {listing(known, 'and')}."
-        text = f"{shown(option)} is no option of {got['name']}; {near}"
+        text = f"{shown(option)} is no option of {owner}; {near}"
         errors.append(FieldError((*path, option), "unknown", text=text))
     given = {option: value for option, value in got.items() if option in kind.model_fields}
     return errors + [replace(f, path=(*path, *f.path)) for f in value_errors(kind, given, null)]

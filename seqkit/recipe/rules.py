@@ -72,6 +72,13 @@ def _layers(units: Any) -> list[int]:
     return list(units) if isinstance(units, (list, tuple)) else [units]
 
 
+def _one_length(convolutions: Any) -> bool:
+    """Return whether the lists of a map of convolutions have one length, that of its layers."""
+    convolutions = convolutions if isinstance(convolutions, Mapping) else {}
+    lengths = {len(value) for value in convolutions.values() if isinstance(value, (list, tuple))}
+    return len(lengths | ({convolutions["layers"]} if convolutions.get("layers") else set())) <= 1
+
+
 def _one_role(*roles: Any) -> bool:
     columns = [
         name for role in roles if role for name in ([role] if isinstance(role, str) else role)
@@ -244,6 +251,15 @@ RULES: tuple[Rule, ...] = (
         "false for layers of different widths",
         "Give all of {units} the same width.",
     ),
+    *(
+        Rule(
+            (f"model.{name}",),
+            lambda given: all(map(_one_length, _layers(given))),
+            "one whose lists have the same length, that of layers",
+            "Give one number for all layers, or a list with one for each.",
+        )
+        for name in ("stem", "branch")
+    ),
     Rule(
         ("model.bias_initializer", "model.cell"),
         lambda bias, cell: (
@@ -390,7 +406,7 @@ RULES: tuple[Rule, ...] = (
             "one value, or no longer a list than {ensemble}",
             "Raise {ensemble}, or leave it out: a list has a value for each network.",
         )
-        for name in (PATCH, "model.overlap", PYRAMID)
+        for name in (PATCH, "model.overlap", PYRAMID, "model.stem", "model.branch")
     ),
     # training and forecast
     Rule(

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from seqkit import auto, stopping
 from seqkit.cells import ALIASES, CELLS
+from seqkit.convolutions import BRANCHES, FCN, OPTIONS, STEM
 from seqkit.network import settings as network
 from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
@@ -22,6 +23,7 @@ from seqkit.recipe.types import (
     NAMES,
     Count,
     Label,
+    MapOf,
     OneOf,
     Positive,
     Quantiles,
@@ -31,6 +33,7 @@ from seqkit.recipe.types import (
     Widths,
     Words,
     count,
+    listing,
     positive,
     setting,
 )
@@ -52,6 +55,11 @@ EXPORT_FORMATS = ("keras", "saved_model")
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
+Kernel = count(4096)
+Kernels = Annotated[
+    Kernel | Annotated[list[Kernel], MinLen(1), MaxLen(LAYERS)],  # type: ignore[valid-type]
+    Words("a positive integer or a list of them"),
+]
 Counts = Annotated[
     Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
     Words("a positive integer or a list of them"),
@@ -60,7 +68,37 @@ Overlaps = Annotated[
     Moves | Annotated[list[Moves], MinLen(1), MaxLen(1000)],
     Words("an integer of 0 or more or a list of them"),
 ]
+
+
+class StemOptions(Section):
+    """Convolutions before the recurrent layers."""
+
+    filters: Widths = setting(STEM["filters"], "Width of each layer; one number for all.")
+    kernel_size: Kernels = setting(STEM["kernel_size"], "Steps that an output sees.", "steps")
+    stride: Kernels = setting(STEM["stride"], "Steps from one output to the next.", "steps")
+    layers: count(LAYERS) | None = setting(  # type: ignore[valid-type]
+        None, "How many there are; default: as many as the lists have."
+    )
+
+
+class BranchOptions(StemOptions):
+    """Convolutions beside the recurrent layers."""
+
+    filters: Widths = setting(FCN["filters"], "Width of each layer; one number for all.")
+    kernel_size: Kernels = setting(FCN["kernel_size"], "Steps that an output sees.", "steps")
+
+
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
+_STEM = Annotated[dict[str, Any], MapOf(StemOptions)]
+_BRANCH = Annotated[str, OneOf(BRANCHES)] | Annotated[dict[str, Any], MapOf(BranchOptions)]
+Stems = Annotated[
+    _STEM | Annotated[list[_STEM | None], MinLen(1), MaxLen(1000)],
+    Words(f"a map of {listing(OPTIONS, 'and')}, or a list of such maps and null"),
+]
+Branches = Annotated[
+    _BRANCH | Annotated[list[_BRANCH | None], MinLen(1), MaxLen(1000)],
+    Words(f"{listing(BRANCHES)}, a map of {listing(OPTIONS, 'and')}, or a list of them and null"),
+]
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
@@ -172,6 +210,30 @@ class SequenceModel(ModelSection):
         "all; [] = as it stands.",
         "time steps",
     )
+    stem: Stems | None = setting(
+        None,
+        "Convolutions over time before the recurrent layers, each with batch normalisation and "
+        f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps. Its steps are "
+        f"what patch folds, which is then 1 unless it is set. {A_NETWORK_EACH}",
+    )
+    branch: Branches | None = setting(
+        None,
+        "Convolutions over time beside the recurrent layers, each with batch normalisation and "
+        "ReLU; the mean of their steps stands beside what is pooled. fcn = "
+        f"{FCN['filters']} filters of {FCN['kernel_size']} steps (Karim et al. 2018). "
+        f"{A_NETWORK_EACH}",
+    )
+    normalize: network.SeriesNormalization = setting(
+        "none",
+        "Each series by its own mean and spread, feature by feature, which the network then does "
+        "not see.",
+    )
+    layer_norm: Switch = setting(
+        False,
+        "Normalise each step by its own features before every recurrent layer but the first (Ba "
+        "et al. 2016).",
+    )
+    input_dropout: Rate = setting(0.0, "Share of the (scaled) values of a series that is dropped.")
 
 
 class ForecastingModel(ModelSection):

@@ -28,6 +28,7 @@ __all__ = [
     "Files",
     "Fraction",
     "Label",
+    "MapOf",
     "Number",
     "OneOf",
     "Positive",
@@ -102,6 +103,22 @@ class OneOf:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.literal_schema(list(self.names))
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """Annotation of a map of the settings of a section; it stays a dict of those that are set."""
+
+    kind: type[Section]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            lambda made: made.model_dump(exclude_unset=True),
+            handler.generate_schema(self.kind),
+            serialization=core_schema.plain_serializer_function_ser_schema(dict),
+        )
 
 
 def count(most: int) -> Any:

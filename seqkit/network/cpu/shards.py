@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 from seqkit.system.collection import collection_paused
 
-__all__ = ["n_cores", "n_shards", "n_side_by_side", "one_of_several", "side_by_side"]
+__all__ = ["n_cores", "n_shards", "n_side_by_side", "one_of_several", "parts_of", "side_by_side"]
 
 
 def n_cores() -> int:
@@ -72,6 +73,23 @@ def n_shards(
     by_work = series * steps * units * (units + 32) // SHARD_FLOOR  # 32: what is no product
     at_most = n_side_by_side() if at_most is None else at_most
     return max(1, min(at_most // directions, 4, by_work, series // 4))
+
+
+PART_FLOOR = 4_000_000
+"""Multiplications of a part of a batch, below which a part costs more than it gains."""
+
+
+def parts_of(n_series: int, work: int) -> list[slice]:
+    """Return the parts of a batch that are computed side by side, of so many multiplications.
+
+    Examples
+    --------
+    >>> parts_of(8, 10)
+    [slice(0, 8, None)]
+    """
+    n = max(1, min(n_cores(), 4, work // PART_FLOOR, n_series))
+    bounds = [n_series * k // n for k in range(n + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(bounds)]
 
 
 @functools.cache

@@ -17,11 +17,14 @@ from keras import ops
 
 from seqkit.network.keras.described import Described
 from seqkit.network.keras.recurrent.gated import mask_to_lengths
+from seqkit.network.layers import convolution, normalization, patching, pooling, scaling
 from seqkit.network.layers import moves as moving
-from seqkit.network.layers import patching, pooling, scaling
+from seqkit.network.ops import keras_namespace
 
 __all__ = [
     "AttentionPooling",
+    "BatchNormalization",
+    "Convolution",
     "MeanOfMoves",
     "Moves",
     "Patch",
@@ -196,6 +199,103 @@ class Patch(Described):
         self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
     ) -> tuple[int | None, ...]:
         return x_shape[0], *self.described.shape(x_shape[1:])[0]
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Convolution(Described):
+    """A convolution over the valid steps: ``(b, t, f) -> (b, ceil(t / stride), filters)``.
+
+    Steps before a series and past its own end are zeros, wherever the batch ends: the answer for a
+    series does not depend on what pads it, as that of ``padding="same"`` with a stride does.
+
+    Parameters
+    ----------
+    filters : int
+        Features of the output, at least 1.
+    kernel_size : int
+        Steps that an output sees, at least 1.
+    stride : int, default=1
+        Steps from one output to the next, at least 1.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, stride: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        given = {"filters": filters, "kernel_size": kernel_size, "stride": stride}
+        for name, value in given.items():
+            if value < 1:
+                raise ValueError(f"Convolution: {name} must be at least 1; got {value!r}.")
+        self.describe(convolution.Convolution(filters, kernel_size, stride))
+        self.kernel_initializer = keras.initializers.HeUniform()
+        self.bias_initializer = keras.initializers.Zeros()
+
+    def build(self, x_shape: tuple[int | None, ...], lengths_shape: Any = None) -> None:
+        self.add_weights(x_shape)
+
+    def call(self, x: Any, lengths: Any = None, mask: Any = None) -> Any:
+        return self.compute(x, _known_lengths(self, lengths, mask))[0]
+
+    def compute_mask(self, _: Any, mask: Any) -> Any:
+        """Return which outputs stand at a valid step."""
+        return None if mask is None else mask[:, :: self.stride]
+
+    def strided_lengths(self, lengths: Any) -> Any:
+        """Return the number of outputs of each series, ``ceil(lengths / stride)``."""
+        return patching.patch_count(lengths, self.stride)
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return x_shape[0], *self.described.shape(x_shape[1:])[0]
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class BatchNormalization(Described):
+    """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) over the valid steps of a batch.
+
+    As Keras's own, but that the padding is 0 in the output, and an activation may follow.
+
+    Parameters
+    ----------
+    activation : {"linear", "relu"}, default="linear"
+    momentum : float, default=0.9
+        Share of a moving average that stays in a step of training.
+    epsilon : float, default=1e-3
+    """
+
+    described: normalization.BatchNormalization
+    gamma_initializer = moving_variance_initializer = keras.initializers.Ones()
+    beta_initializer = moving_mean_initializer = keras.initializers.Zeros()
+
+    def __init__(
+        self,
+        activation: str = "linear",
+        momentum: float = 0.9,
+        epsilon: float = 1e-3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.describe(normalization.BatchNormalization(activation, momentum, epsilon))
+
+    def build(self, x_shape: tuple[int | None, ...], lengths_shape: Any = None) -> None:
+        self.add_weights(x_shape)
+
+    def call(
+        self, x: Any, lengths: Any = None, training: bool | None = None, mask: Any = None
+    ) -> Any:
+        lengths = _known_lengths(self, lengths, mask)
+        if not training or not self.trainable:
+            return self.compute(x, lengths)
+        namespace, described = keras_namespace(), self.described
+        mean, variance = described.statistics(namespace, x, lengths)
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(self.momentum * average + (1 - self.momentum) * value)
+        p = {"gamma": self.gamma, "beta": self.beta}
+        return described.normalized(namespace, p, x, mean, variance, lengths)
+
+    def compute_output_shape(
+        self, x_shape: tuple[int | None, ...], lengths_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return x_shape
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

@@ -17,10 +17,16 @@ from seqkit.network.keras.recurrent.bias import starting
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
+from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.moves import MeanOfMoves, Moves
+from seqkit.network.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    NormalizeSeries,
+)
 from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -71,6 +77,17 @@ def _patch(row: Patch, name: str) -> Callable[..., Any]:
         if lengths is None:
             return layer(x), None
         return layer(x, lengths=lengths), layer.patched_lengths(lengths)
+
+    return compute
+
+
+def _convolution(row: Convolution, name: str) -> Callable[..., Any]:
+    layer = layers.Convolution(row.filters, row.kernel_size, row.stride, name=name)
+
+    def compute(x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        if lengths is None:
+            return layer(x), None
+        return layer(x, lengths=lengths), layer.strided_lengths(lengths)
 
     return compute
 
@@ -126,13 +143,20 @@ def _decoder(row: Any, name: str) -> Callable[..., Any]:
 FACES: dict[type[Layer], Face] = {
     Add: _added,
     AttentionPooling: lambda r, name: _timed(layers.AttentionPooling(r.units, name=name)),
+    BatchNormalization: lambda r, name: _timed(
+        layers.BatchNormalization(r.activation, r.momentum, r.epsilon, name=name)
+    ),
     Concatenate: _joined,  # type: ignore[dict-item]
+    Convolution: _convolution,
     CountScale: lambda r, name: _timed(head_layers.CountScale(name=name), 2),
     Dense: _dense,
     Dropout: lambda r, name: keras.layers.Dropout(r.rate, name=name),
     Embedding: _embedding,
     FoldChannels: lambda r, name: window_layers.FoldChannels(r.n_channels, name=name),
     HeadLayer: lambda r, name: _without_none(head_layers.HeadLayer(r.head, name=name)),
+    LayerNormalization: lambda r, name: keras.layers.LayerNormalization(
+        epsilon=r.epsilon, name=name
+    ),
     LeftPatch: _left_patch,
     MeanOfMoves: lambda r, name: layers.MeanOfMoves(r.n, name=name),
     Moves: _moves,
@@ -195,8 +219,8 @@ def _made(node: Node, has_weights: bool) -> Callable[..., Any] | None:
         return None
     if type(node.layer) in FACES:
         return FACES[type(node.layer)](node.layer, node.name)
-    if not has_weights:
-        return None
+    if not has_weights and not isinstance(node.layer, NormalizeSeries):
+        return None  # but what counts the steps of a series needs them, which a symbol has not
     layer = AnyLayer(
         type(node.layer).__name__, settings_of(node.layer),
         [ref is not None for ref in node.inputs], name=node.name,

@@ -24,21 +24,34 @@ it says how large the vectors are that it works in (`kernel`).
 
 from __future__ import annotations
 
+from seqkit.network.cpu.code.convolution import convolution_backward, convolution_forward
 from seqkit.network.cpu.code.dense import dense_backward, dense_forward
 from seqkit.network.cpu.code.descent import adam_step, clip, sgd_step
 from seqkit.network.cpu.code.gru import gru_backward, gru_forward
 from seqkit.network.cpu.code.lstm import lstm_backward, lstm_forward
+from seqkit.network.cpu.code.normalization import (
+    affine,
+    moments,
+    normalization_backward,
+    normalization_sums,
+)
 from seqkit.network.cpu.code.simple import simple_backward, simple_forward
 
 __all__ = [
     "adam_step",
+    "affine",
     "clip",
+    "convolution_backward",
+    "convolution_forward",
     "dense_backward",
     "dense_forward",
     "gru_backward",
     "gru_forward",
     "lstm_backward",
     "lstm_forward",
+    "moments",
+    "normalization_backward",
+    "normalization_sums",
     "sgd_step",
     "simple_backward",
     "simple_forward",

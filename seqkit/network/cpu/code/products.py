@@ -35,6 +35,7 @@ from seqkit.network.cpu.code.rows import copy, copy_rows, multiply, sum_rows, ze
 
 __all__ = [
     "WIDTH",
+    "add_across",
     "add_outer",
     "gradient_size",
     "is_whole",
@@ -238,6 +239,30 @@ def product(
             r += 2
         if r < rows:
             _rows_1(at(a, row * r), row, 1, tile, depth, at(sums, wide * r), wide)
+
+
+@compiled
+def add_across(
+    a: Floats, row: int, depth: int, tiles: Floats, count: int, n: int, out: Floats, wide: int
+) -> None:
+    """Add to `out` (depth, wide) the product of a matrix (count, depth), transposed, with n tiles.
+
+    From one row of the matrix to the next are `row` floats.
+    """
+    if count == 0:
+        return
+    for p in range(n):
+        tile, sums = at(tiles, p * count * WIDTH), at(out, p * WIDTH)
+        k = 0
+        while k + ROWS <= depth:
+            _rows_most(at(a, k), 1, row, tile, count, at(sums, wide * k), wide)
+            k += ROWS
+        while k + 4 <= depth:
+            _rows_4(at(a, k), 1, row, tile, count, at(sums, wide * k), wide)
+            k += 4
+        while k < depth:
+            _rows_1(at(a, k), 1, row, tile, count, at(sums, wide * k), wide)
+            k += 1
 
 
 @compiled

@@ -1,0 +1,127 @@
+"""Convolutions over time before or beside recurrent layers, as checked plain data.
+
+A stem is what recurrent layers read instead of raw steps. A branch reads the same series beside
+them and gives a vector of its own: the fully convolutional network of Wang, Yan and Oates 2017;
+beside an LSTM it is the LSTM-FCN of Karim et al. 2018, with attention pooling the ALSTM-FCN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from seqkit.errors import explain, suggest
+
+__all__ = [
+    "BRANCHES",
+    "FCN",
+    "OPTIONS",
+    "STEM",
+    "ConvolutionRow",
+    "convolutions_of",
+    "multiplications",
+    "steps_after",
+]
+
+STEM: dict[str, Any] = {"filters": 64, "kernel_size": [9, 7, 5], "stride": 1}
+"""A stem where nothing else is said."""
+FCN: dict[str, Any] = {"filters": [128, 256, 128], "kernel_size": [8, 5, 3], "stride": 1}
+"""The fully convolutional branch as it was published (Karim et al. 2018, section III)."""
+BRANCHES: dict[str, dict[str, Any]] = {"fcn": FCN}
+"""Branches by the names that a recipe gives them."""
+OPTIONS = ("filters", "kernel_size", "stride", "layers")
+MOST_LAYERS = 32
+
+
+class ConvolutionRow(NamedTuple):
+    """One convolution: its width, the steps that it sees, and those from one output to the next."""
+
+    filters: int
+    kernel_size: int
+    stride: int
+
+
+def convolutions_of(owner: str, name: str, given: Any) -> tuple[ConvolutionRow, ...]:
+    """Return the convolutions that a setting describes, from the first to the last.
+
+    Parameters
+    ----------
+    owner : str
+        Whose setting it is, for errors.
+    name : {"stem", "branch"}
+    given : mapping or str
+        ``filters``, ``kernel_size``, ``stride``: a positive integer for all, or a list with one for
+        each; ``layers``: how many. What is left out is that of :data:`STEM` or :data:`FCN`. Of a
+        branch also a row of :data:`BRANCHES`.
+
+    Examples
+    --------
+    >>> convolutions_of("build_classifier", "stem", {"kernel_size": [9, 5], "stride": 2})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    (ConvolutionRow(filters=64, kernel_size=9, stride=2),
+     ConvolutionRow(filters=64, kernel_size=5, stride=2))
+    """
+    named, default = (BRANCHES, FCN) if name == "branch" else ({}, STEM)
+    if isinstance(given, str) and given in named:
+        given = named[given]
+    if not isinstance(given, Mapping):
+        expected = " or ".join(["None", *named, "a map of " + ", ".join(OPTIONS)])
+        raise ValueError(explain(owner, name, expected, given, suggest(str(given), named)))
+    for option in given:
+        if option not in OPTIONS:
+            expected = f"made of {', '.join(OPTIONS)}"
+            raise ValueError(explain(owner, name, expected, option, suggest(option, OPTIONS)))
+    for option, value in given.items():
+        values = value if isinstance(value, list | tuple) and option != "layers" else [value]
+        if not values or not all(isinstance(v, Integral) and int(v) >= 1 for v in values):
+            expected = "a positive integer or a list of them"
+            raise ValueError(explain(owner, f"{name}: {option}", expected, value))
+    lists = {k: len(v) for k, v in given.items() if isinstance(v, list | tuple)}
+    n = given.get("layers", max(lists.values(), default=0))
+    # what nobody has set, and what is one number, holds for as many as there are
+    n = n or max((len(v) for v in default.values() if isinstance(v, list)), default=1)
+    if n > MOST_LAYERS:
+        raise ValueError(explain(owner, f"{name}: layers", f"at most {MOST_LAYERS}", n))
+    for option, length in lists.items():
+        if length != n:
+            expected = f"one number, or a list of {n}, one for each layer"
+            raise ValueError(explain(owner, f"{name}: {option}", expected, given[option]))
+    rows = {option: _each(given.get(option, default[option]), n) for option in OPTIONS[:3]}
+    return tuple(map(ConvolutionRow._make, zip(*rows.values(), strict=True)))
+
+
+def steps_after(steps: float, rows: Sequence[ConvolutionRow]) -> int:
+    """Return how many steps convolutions leave of so many.
+
+    Examples
+    --------
+    >>> steps_after(15, convolutions_of("", "stem", {"stride": [2, 2, 1]}))
+    4
+    """
+    for row in rows:
+        steps = math.ceil(steps / row.stride)
+    return math.ceil(steps)
+
+
+def multiplications(steps: float, features: int, rows: Sequence[ConvolutionRow]) -> float:
+    """Return the multiplications of a series of so many steps and features.
+
+    Examples
+    --------
+    >>> multiplications(10, 1, convolutions_of("", "stem", {"filters": [4, 8], "kernel_size": 3}))
+    1080
+    """
+    total = 0.0
+    for row in rows:
+        steps = math.ceil(steps / row.stride)
+        total += steps * row.kernel_size * features * row.filters
+        features = row.filters
+    return total
+
+
+def _each(value: int | Sequence[int], n: int) -> list[int]:
+    """Return a value for each layer: of a list the last goes on where there are more layers."""
+    values = list(value) if isinstance(value, Sequence) else [value]
+    return [int(values[min(k, len(values) - 1)]) for k in range(n)]

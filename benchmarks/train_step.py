@@ -127,9 +127,11 @@ def torch_fit(case: Case) -> Fit:
     return fit
 
 
-def worker(side: str, pipe: Any) -> None:
+MAKERS: dict[str, Callable[[Case], Fit]] = {"seqkit": seqkit_fit, "torch": torch_fit}
+
+
+def worker(make: Callable[[Case], Fit], pipe: Any) -> None:
     """Answer the parent: ``(case, 0)`` prepares and gives seconds an epoch, else epochs to time."""
-    make = {"seqkit": seqkit_fit, "torch": torch_fit}[side]
     fit: Fit = lambda epochs: None  # noqa: E731
     while (question := pipe.recv()) is not None:
         case, epochs = question
@@ -181,13 +183,19 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def measure(cases: Sequence[Case], sides: Sequence[str], seconds: float) -> Iterator[Case]:
+def measure(
+    cases: Sequence[Case],
+    sides: Sequence[str],
+    seconds: float,
+    makers: dict[str, Callable[[Case], Fit]] = MAKERS,
+    flops: Callable[..., float] = flops,
+) -> Iterator[Case]:
     """Yield each case with the milliseconds of a step on each side, in about `seconds` a case."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     for side in sides:
         pipes[side], other = context.Pipe()
-        processes.append(context.Process(target=worker, args=(side, other), daemon=True))
+        processes.append(context.Process(target=worker, args=(makers[side], other), daemon=True))
         processes[-1].start()
 
     def ask(side: str, case: Case, epochs: int) -> float:

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from seqkit.convolutions import convolutions_of, multiplications, steps_after
+from seqkit.convolutions import (
+    MOST_STEM_STEPS,
+    convolutions_of,
+    multiplications,
+    stem_for,
+    steps_after,
+)
 from seqkit.stopping import AUTO, LOSS_GOAL, early_stopping, refit_of
 
 if TYPE_CHECKING:  # a recipe is read without NumPy
@@ -71,7 +77,7 @@ processor. On the 14 of 22 sets that are learned soon one network was right in .
 two unlike ones in .806, three in .806, four in .811, six in .810, three alike in .798."""
 WORK_UNITS = 64
 """Work is counted in steps of two layers of so many units."""
-CONVOLVED = 200_000
+CONVOLVED = 100_000
 """Multiplications of convolutions that take as long as such a step."""
 RECURRENT_STEPS = 32
 """Steps that a series of median length has after patching, about."""
@@ -174,17 +180,18 @@ def network_for(
 ) -> dict[str, Any]:
     """Return what of a network may be ``auto``: what is set is obeyed.
 
-    Series are folded into about 32 patches. Where `patch` is ``auto``, each reads its neighbours
-    too; and where there are several layers without residual sums, the first of them reads finer
-    patches, in each network of an ensemble others: they err differently.
+    A stem of convolutions reads a series, unless `patch`, `overlap` or `pyramid` is set. Without
+    one (``None``) it is folded into about 32 patches, each of which reads its neighbours too where
+    `patch` is ``auto``; and where there are several layers without residual sums, the first of
+    them reads finer patches, in each network of an ensemble others: they err differently.
 
     Parameters
     ----------
     length : float or None
         Time steps of a series; None = not known.
     settings : mapping of str to object
-        ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, and
-        ``residual``.
+        ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, ``stem``,
+        ``branch``, and ``residual``.
     number : int, default=0
         Of the network in an ensemble.
 
@@ -194,13 +201,15 @@ def network_for(
     1
     >>> for name, value in network_for(300, {}).items():
     ...     print(name, value)
-    patch 3
-    overlap 3
-    pyramid 3
+    patch 1
+    overlap 0
+    pyramid 1
     units [32, 64]
     bidirectional True
     pooling mean_max
-    >>> [network_for(300, {}, number)["patch"] for number in range(3)]
+    stem {'filters': 64, 'kernel_size': [9, 7, 5], 'stride': [2, 2, 2]}
+    branch None
+    >>> [network_for(300, {"stem": None}, number)["patch"] for number in range(3)]
     [3, 10, 3]
     >>> one = network_for(1, {})  # one step has no other end, and is its own mean
     >>> one["bidirectional"], one["pooling"]
@@ -209,10 +218,13 @@ def network_for(
     names = (*BY_NETWORK, "units", "bidirectional", "pooling")
     given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
     given = settings_of_network(given, number)
+    if "stem" not in given and not given.keys() & set(COUNTED):
+        given["stem"] = stem_for(length)
     if given.get("stem") is not None:  # it makes of a series what patches are made for
         rows = convolutions_of("auto", "stem", given["stem"])
         length = None if length is None else steps_after(length, rows)
-        given = dict.fromkeys(("patch", "pyramid"), 1) | given
+        steps = 1 if length is None else math.ceil(length / MOST_STEM_STEPS)
+        given = {"patch": steps, "overlap": 0, "pyramid": 1} | given
     whole = 1 if length is None else patch_for(length)
     free = "patch" not in given
     flat = not free or settings.get("residual", False)
@@ -416,7 +428,8 @@ def choose(
     found = network_for(length, settings)
     shift = settings["shift"]
     if shift == AUTO:
-        shift = found["patch"] * found["pyramid"] // 2
+        held = found["patch"] * found["pyramid"]
+        shift = (held if found["stem"] is None else patch_for(length)) // 2
     an_epoch = max(trained, 1) * work_of(longest, found)
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
     epochs = max(min(epochs, int(MOST_WORK // an_epoch)), 1)

@@ -22,6 +22,7 @@ __all__ = [
     "ConvolutionRow",
     "convolutions_of",
     "multiplications",
+    "stem_for",
     "steps_after",
 ]
 
@@ -29,6 +30,9 @@ STEM: dict[str, Any] = {"filters": 64, "kernel_size": [9, 7, 5], "stride": 1}
 """A stem where nothing else is said."""
 FCN: dict[str, Any] = {"filters": [128, 256, 128], "kernel_size": [8, 5, 3], "stride": 1}
 """The fully convolutional branch as it was published (Karim et al. 2018, section III)."""
+STEM_STEPS, MOST_STEM_STEPS = 20, 64
+"""Steps that the strides of 2 of an automatic stem leave at least, and those that it leaves at most
+as far as strides of 4 go."""
 BRANCHES: dict[str, dict[str, Any]] = {"fcn": FCN}
 """Branches by the names that a recipe gives them."""
 OPTIONS = ("filters", "kernel_size", "stride", "layers")
@@ -90,6 +94,23 @@ def convolutions_of(owner: str, name: str, given: Any) -> tuple[ConvolutionRow, 
             raise ValueError(explain(owner, f"{name}: {option}", expected, given[option]))
     rows = {option: _each(given.get(option, default[option]), n) for option in OPTIONS[:3]}
     return tuple(map(ConvolutionRow._make, zip(*rows.values(), strict=True)))
+
+
+def stem_for(length: float | None) -> dict[str, Any]:
+    """Return the stem for series of this length: strides of 2 while 20 steps are left, then of 4.
+
+    Examples
+    --------
+    >>> [stem_for(length)["stride"] for length in (30, 150, 500, 2000)]
+    [[1, 1, 1], [2, 2, 1], [2, 2, 2], [4, 4, 2]]
+    """
+    n = len(STEM["kernel_size"])
+    left, strides = 1.0 if length is None else length, [1] * n
+    for least in (2 * STEM_STEPS, MOST_STEM_STEPS + 1):
+        for k in range(n):
+            if left >= least:
+                strides[k], left = 2 * strides[k], left / 2
+    return {**STEM, "stride": strides}
 
 
 def steps_after(steps: float, rows: Sequence[ConvolutionRow]) -> int:

@@ -30,6 +30,7 @@ from seqkit.auto import (
     widths_of,
     work_of,
 )
+from seqkit.convolutions import MOST_STEM_STEPS, STEM_STEPS, convolutions_of, steps_after
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 from seqkit.network.series import regressor as describe
@@ -49,7 +50,7 @@ SHARES = st.floats(0.01, 0.9)
 ALL = dict.fromkeys(
     ("patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations", "shift",
      "moves", "batch_size", "epochs", "learning_rate", "ensemble", "validation", "patience",
-     "loss_goal"), AUTO
+     "loss_goal", "stem"), AUTO
 )  # fmt: skip
 
 
@@ -128,10 +129,15 @@ def test_sizes_are_bounded(sizes, lengths):
     for number in range(found["ensemble"]):
         network = network_for(median, found, number)
         first = first or network
-        folded = network["patch"] * network["pyramid"]
-        assert math.ceil(median / folded) <= RECURRENT_STEPS * 4 / 3  # 5 steps are 2 times 2
-        assert folded <= 1.5 * patch_for(median)
-    assert 2 * found["shift"] <= first["patch"] * first["pyramid"]
+        folded, steps_read = network["patch"] * network["pyramid"], median
+        if network["stem"] is not None:
+            steps_read = steps_after(median, convolutions_of("", "stem", network["stem"]))
+            assert min(STEM_STEPS, median) <= steps_read
+            assert math.ceil(steps_read / folded) <= MOST_STEM_STEPS
+        else:
+            assert math.ceil(median / folded) <= RECURRENT_STEPS * 4 / 3  # 5 steps are 2 times 2
+            assert folded <= 1.5 * patch_for(median)
+    assert found["shift"] <= max(patch_for(median), first["patch"] * first["pyramid"]) / 2
     work = n * found["epochs"] * max(lengths) / median
     together = sum(
         work * work_of(median, network_for(median, found, number))
@@ -154,7 +160,8 @@ def test_one_step_is_read_in_one_direction_and_is_its_own_mean():
 
 @pytest.mark.parametrize("steps", [5, 40, 100, 400])
 @pytest.mark.parametrize(
-    "given", [{}, {"patch": 4}, {"pyramid": 1}, {"units": 5}, {"residual": True}]
+    "given",
+    [{}, {"stem": None}, {"patch": 4}, {"pyramid": 1}, {"units": 5}, {"residual": True}],
 )
 def test_auto_of_a_builder_is_that_of_an_estimator(steps, given):
     X = np.random.default_rng(0).normal(size=(20, steps, 1))
@@ -175,6 +182,7 @@ def test_auto_of_a_builder_is_that_of_an_estimator(steps, given):
     ),
 )
 def test_a_pyramid_is_for_an_automatic_patch_and_a_plain_stack(length, given):
+    given = {"stem": None, **given}
     found = network_for(length, given)
     several = len(widths_of(given.get("units", UNITS))) > 1
     if "patch" in given or given.get("residual") or not several:
@@ -284,9 +292,10 @@ def test_an_epoch_of_one_step_is_a_fiftieth_of_an_epoch_of_patience():
 
 def test_a_series_shorter_than_an_automatic_patch_is_answered():
     X, y = two_classes(20, 100)
-    model = SequenceClassifier(**SMALL).fit(X, y)
-    assert model.auto_["patch"] == 4
-    assert np.isfinite(model.predict_proba([X[0], X[1, :2]])).all()
+    for stem, patch in ((None, 4), ("auto", 1)):
+        model = SequenceClassifier(**SMALL, stem=stem).fit(X, y)
+        assert model.auto_["patch"] == patch
+        assert np.isfinite(model.predict_proba([X[0], X[1, :2]])).all()
     with pytest.raises(ValueError, match="at least patch=4 time steps"):
         SequenceClassifier(**SMALL, patch=4).fit([*X, X[1, :2]], [*y, 1])
 

@@ -60,7 +60,9 @@ def test_probabilities_logarithms_and_the_keras_model_agree(fitted):
 
 def test_the_loss_is_the_binary_cross_entropy_of_every_label():
     """Of the first batch of an untrained network, by hand."""
-    model = SequenceClassifier(units=4, epochs=1, batch_size=60, dropout=0.0, random_state=0)
+    model = SequenceClassifier(
+        units=4, stem=None, epochs=1, batch_size=60, dropout=0.0, random_state=0
+    )
     found = model.untrained(X, Y).predict(X, verbose=0)
     expected = -np.mean(Y * np.log(found) + (1 - Y) * np.log(1 - found))
     history = model.fit(X, Y).history_

@@ -152,7 +152,9 @@ def test_a_list_has_a_value_for_each_network():
 def test_networks_that_nobody_has_set_are_unlike(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 300, 1)), rng.normal(size=20)
-    model = SequenceRegressor(units=[3, 4], epochs=1, ensemble=4, random_state=0).fit(X, y)
+    model = SequenceRegressor(units=[3, 4], stem=None, epochs=1, ensemble=4, random_state=0).fit(
+        X, y
+    )
     assert model.auto_["pyramid"] == [3, 1, 3, 1]
     assert model.auto_["patch"] == model.auto_["overlap"] == [3, 10, 3, 10]
     model.save(tmp_path / "saved")

@@ -23,7 +23,7 @@ def test_networks_that_are_unlike_stand_in_it(table, tmp_path):
     recipe = {
         "task": "classification",
         "data": {"path": str(table), "target": "label"},
-        "model": {"units": [3, 4]},
+        "model": {"units": [3, 4], "stem": None},
         "train": {"epochs": 2, "ensemble": 3},
     }
     first = run(recipe, out=tmp_path / "runs", name="first")
@@ -35,20 +35,29 @@ def test_networks_that_are_unlike_stand_in_it(table, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("validation", ["auto", "refit", 0.3])
-def test_a_resolved_recipe_says_what_was_chosen_and_runs_again(table, tmp_path, validation):
+STRIDED = {"filters": 64, "kernel_size": [9, 7, 5], "stride": [2, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("validation", "stem", "found"),
+    [("auto", None, (None, 3)), ("refit", None, (None, 3)), (0.3, "auto", (STRIDED, 1))],
+)
+def test_a_resolved_recipe_says_what_was_chosen_and_runs_again(
+    table, tmp_path, validation, stem, found
+):
     recipe = {
         "task": "classification",
         "seed": 3,
         "data": {"path": str(table), "target": "label",
                  "split": {"test": 0.25, "validation": validation}},
-        "model": {"units": 4},
+        "model": {"units": 4, "stem": stem},
         "train": {"epochs": 3, "ensemble": 2},
     }  # fmt: skip
     first = run(recipe, out=tmp_path / "runs", name="first")
     file = tmp_path / "runs" / first.document["run"].split("/")[-1] / "recipe.resolved.yaml"
     settled = read_recipe(file).recipe
-    assert (settled.model.patch, settled.train.shift) == (3, 1)
+    assert (settled.model.stem, settled.model.patch) == found
+    assert settled.train.shift == 1
     assert (settled.model.moves, settled.model.pooling) == ([-1, 0, 1], "mean_max")
     assert (settled.model.deviations, settled.train.batch_size) == (False, 8)
     again = run(str(file), out=tmp_path / "runs", name="again")

@@ -102,11 +102,13 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         network makes of them goes to the head. In training a series is read once, moved at random
         by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
         as it stands.
-    stem : str, default=None
+    stem : str, default="auto"
         Convolutions over time before the recurrent layers, each with batch normalisation and ReLU;
-        {} = 64 filters of [9, 7, 5] steps. Its steps are what patch folds, which is then 1 unless
-        it is set. A list has a value for each network of train.ensemble. One of a map of filters,
-        kernel_size, stride and layers, or a list of such maps and None or None.
+        {} = 64 filters of [9, 7, 5] steps; None = none. Its steps are what patch folds, which is
+        then 1 unless it is set. auto = those, with strides of 2 while they leave 20 steps of a
+        series of median length; none where patch, overlap or pyramid is set. A list has a value for
+        each network of train.ensemble. One of None, a map of filters, kernel_size, stride and
+        layers, or a list of such maps and None or "auto".
     branch : str, default=None
         Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
         the mean of their steps stands beside what is pooled. fcn = [128, 256, 128] filters of [8,

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from seqkit.auto import COUNTED
+from seqkit.convolutions import convolutions_of
 from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.errors import explain
 from seqkit.network.settings import PoolingName
@@ -137,8 +138,22 @@ _BY_NETWORK = Kind(
     "an integer, or a list of them",
     lambda value: integer().holds(value) or series_of(integer()).holds(value),
 )
+
+
+def _is_stem(value: Any) -> bool:
+    try:
+        return value is None or bool(convolutions_of("", "stem", value))
+    except ValueError:
+        return False
+
+
+_STEM = Kind(
+    "a map of convolutions, none, or a list of them",
+    lambda value: all(map(_is_stem, value if isinstance(value, list) else [value])),
+)
 _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) | {
     **dict.fromkeys(COUNTED, _BY_NETWORK),
+    "stem": _STEM,
     "validation": NUMBER,
     "deviations": FLAG,
     "bidirectional": FLAG,

@@ -103,7 +103,7 @@ def _check(owner: str, s: ClassifierNetwork | RegressorNetwork) -> None:
         if value != AUTO and (not isinstance(value, Integral) or value < least):
             raise ValueError(explain(owner, name, f"an integer from {least} or auto", value))
     for name in ("stem", "branch"):
-        if getattr(s, name) is not None:
+        if getattr(s, name) not in (None, AUTO):
             convolutions_of(owner, name, getattr(s, name))
 
 

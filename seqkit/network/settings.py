@@ -100,7 +100,7 @@ class SeriesNetwork(NetworkSettings):
     pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
     moves: Sequence[int] | Auto = "auto"
-    stem: Convolutions | None = None
+    stem: Convolutions | Auto | None = "auto"
     branch: Convolutions | BranchName | None = None
     normalize: SeriesNormalization = "none"
     layer_norm: bool = False

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from seqkit import auto, stopping
 from seqkit.cells import ALIASES, CELLS
-from seqkit.convolutions import BRANCHES, FCN, OPTIONS, STEM
+from seqkit.convolutions import BRANCHES, FCN, OPTIONS, STEM, STEM_STEPS
 from seqkit.network import settings as network
 from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.types import (
@@ -210,11 +210,13 @@ class SequenceModel(ModelSection):
         "all; [] = as it stands.",
         "time steps",
     )
-    stem: Stems | None = setting(
-        None,
+    stem: Stems | Auto | None = setting(
+        "auto",
         "Convolutions over time before the recurrent layers, each with batch normalisation and "
-        f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps. Its steps are "
-        f"what patch folds, which is then 1 unless it is set. {A_NETWORK_EACH}",
+        f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
+        "steps are what patch folds, which is then 1 unless it is set. auto = those, with strides "
+        f"of 2 while they leave {STEM_STEPS} steps of a series of median length; none where patch, "
+        f"overlap or pyramid is set. {A_NETWORK_EACH}",
     )
     branch: Branches | None = setting(
         None,

@@ -75,7 +75,7 @@ def n_shards(
     return max(1, min(at_most // directions, 4, by_work, series // 4))
 
 
-PART_FLOOR = 4_000_000
+PART_FLOOR = 8_000_000
 """Multiplications of a part of a batch, below which a part costs more than it gains."""
 
 

@@ -65,6 +65,7 @@ def near(found, expected, deviation, n):
 
 
 @each
+@settings(max_examples=25, deadline=None)
 @given(seed=SEEDS)
 def test_a_seed_decides_everything(make, seed):
     one, again, other = (make(12, seed=s) for s in (seed, seed, seed + 1))
@@ -83,6 +84,7 @@ def test_estimators_take_what_is_made(make):
     assert len(model.predict(X)) == 20
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(2, 30), SEEDS)
 def test_the_answer_of_adding_is_the_sum_of_two_marked_numbers(n_series, n_timesteps, seed):
     X, y = synthetic.adding_problem(n_series, n_timesteps, seed)
@@ -104,6 +106,7 @@ def test_the_baseline_of_adding():
     assert all(near(share, 2 / 8, 0.5, len(y)) for share in marks)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 12), st.integers(1, 6), st.integers(2, 9), SEEDS)
 def test_the_labels_of_copy_are_the_inputs(n_series, delay, n_copied, n_symbols, seed):
     X, y = synthetic.copy_memory(n_series, delay, n_copied, n_symbols, seed)
@@ -133,6 +136,7 @@ def test_the_baseline_of_copy():
     assert near(counts.max() / counts.sum(), 1 / 8, 0.5, counts.sum())
 
 
+@settings(deadline=None)
 @given(st.sampled_from([2, 3]), st.integers(10, 130), SEEDS)
 def test_the_class_of_temporal_order_is_the_order(n_relevant, n_timesteps, seed):
     X, y = synthetic.temporal_order(5, n_relevant, n_timesteps, seed)
@@ -159,6 +163,7 @@ def test_the_numbers_of_temporal_order_are_those_of_the_paper(n_relevant, window
     assert all(near(count / len(y), 0.5**n_relevant, 0.5, len(y)) for count in counts)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["ab", "abc", "xyzw"]), st.integers(1, 6), st.integers(0, 6), SEEDS)
 def test_successors_of_the_counting_languages(letters, low, more, seed):
     """What may follow a beginning is what follows it in some string of the language."""
@@ -220,6 +225,7 @@ def strings_of(X):
     return [spelled(x, synthetic.REBER_SYMBOLS) + "E" for x in X]
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_every_string_is_in_the_grammar(seed):
     for string in strings_of(synthetic.embedded_reber(5, seed)[0]):
@@ -227,6 +233,7 @@ def test_every_string_is_in_the_grammar(seed):
         assert synthetic.in_grammar(string)
 
 
+@settings(deadline=None)
 @given(SEEDS, st.data())
 def test_a_string_with_a_symbol_that_is_illegal_there_is_not(seed, data):
     X, y = synthetic.embedded_reber(1, seed)
@@ -239,6 +246,7 @@ def test_a_string_with_a_symbol_that_is_illegal_there_is_not(seed, data):
     assert not synthetic.in_grammar(string + wrong)
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(0, 40), st.sampled_from(synthetic.REBER_SYMBOLS))
 def test_any_other_symbol_is_judged_as_by_the_expression(seed, where, symbol):
     [string] = strings_of(synthetic.embedded_reber(1, seed)[0])
@@ -305,6 +313,7 @@ def test_the_baselines_of_the_reber_grammars():
     assert near(1 - ends / X[..., 0].size, 11 / 12, 0.3, ends)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(2, 6), st.integers(1, 4), SEEDS)
 def test_the_answer_to_spikes_is_the_last_interval(delay, n_delays, n_intervals, seed):
     X, y = synthetic.spike_delays(4, delay, n_delays, n_intervals, seed)
@@ -325,6 +334,7 @@ def test_the_baselines_of_spikes(n_delays):
     assert near(errors.mean(), (n_delays**2 - 1) / 12, errors.std() + 1e-9, 4000)
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(1, 3), st.integers(0, 3), st.integers(1, 2), st.integers(0, 2))
 def test_joined_series_are_whole_and_labelled(seed, low, more, least, longer):
     X, y = joined(3, seed, (low, low + more), (least, least + longer))

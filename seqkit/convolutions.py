@@ -26,7 +26,7 @@ __all__ = [
     "steps_after",
 ]
 
-STEM: dict[str, Any] = {"filters": 64, "kernel_size": [9, 7, 5], "stride": 1}
+STEM: dict[str, Any] = {"filters": [32, 64, 64], "kernel_size": [9, 7, 5], "stride": 1}
 """A stem where nothing else is said."""
 FCN: dict[str, Any] = {"filters": [128, 256, 128], "kernel_size": [8, 5, 3], "stride": 1}
 """The fully convolutional branch as it was published (Karim et al. 2018, section III)."""
@@ -64,7 +64,7 @@ def convolutions_of(owner: str, name: str, given: Any) -> tuple[ConvolutionRow, 
     --------
     >>> convolutions_of("build_classifier", "stem", {"kernel_size": [9, 5], "stride": 2})
     ... # doctest: +NORMALIZE_WHITESPACE
-    (ConvolutionRow(filters=64, kernel_size=9, stride=2),
+    (ConvolutionRow(filters=32, kernel_size=9, stride=2),
      ConvolutionRow(filters=64, kernel_size=5, stride=2))
     """
     named, default = (BRANCHES, FCN) if name == "branch" else ({}, STEM)
@@ -132,7 +132,7 @@ def multiplications(steps: float, features: int, rows: Sequence[ConvolutionRow])
     Examples
     --------
     >>> multiplications(10, 1, convolutions_of("", "stem", {"filters": [4, 8], "kernel_size": 3}))
-    1080
+    1080.0
     """
     total = 0.0
     for row in rows:

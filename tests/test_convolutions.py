@@ -334,7 +334,7 @@ def test_a_stem_is_counted_as_work_and_leaves_no_patches():
     bare = network_for(50, {"patch": 1, "overlap": 0, "pyramid": 1})
     rows = convolutions_of("", "stem", given["stem"])
     assert work_of(200, network) > work_of(50, bare)
-    assert multiplications(200, 1, rows) == 100 * 9 * 64 + 50 * 7 * 64**2 + 50 * 5 * 64**2
+    assert multiplications(200, 1, rows) == 100 * 9 * 32 + 50 * 7 * 32 * 64 + 50 * 5 * 64**2
 
 
 def test_a_deep_stack_learns():

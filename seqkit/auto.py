@@ -431,8 +431,8 @@ def choose(
     found = network_for(length, settings)
     shift = settings["shift"]
     if shift == AUTO:
-        held = found["patch"] * found["pyramid"]
-        shift = (held if found["stem"] is None else patch_for(length)) // 2
+        folded = found["patch"] * found["pyramid"]
+        shift = (folded if found["stem"] is None else patch_for(length)) // 2
     an_epoch = max(trained, 1) * work_of(longest, found)
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
     epochs = max(min(epochs, int(MOST_WORK // an_epoch)), 1)

@@ -102,19 +102,16 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         network makes of them goes to the head. In training a series is read once, moved at random
         by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
         as it stands.
-    stem : str, default="auto"
+    stem : None, a map of filters, kernel_size, stride and layers or "auto", default="auto"
         Convolutions over time before the recurrent layers, each with batch normalisation and ReLU;
-        {} = 64 filters of [9, 7, 5] steps; None = none. Its steps are what patch folds, which is
-        then 1 unless it is set. auto = those, with strides of 2 while they leave 20 steps of a
-        series of median length; none where patch, overlap or pyramid is set. A list has a value for
-        each network of train.ensemble. One of None, a map of filters, kernel_size, stride and
-        layers, or a list of such maps and None or "auto".
-    branch : str, default=None
+        {} = [32, 64, 64] filters of [9, 7, 5] steps; None = none. Its steps are what patch folds,
+        which is then 1 unless it is set. auto = those, with strides of 2 while they leave 20 steps
+        of a series of median length; none where patch, overlap or pyramid is set. A list has a
+        value for each network of train.ensemble.
+    branch : fcn, a map of filters, kernel_size, stride and layers or None, default=None
         Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
         the mean of their steps stands beside what is pooled. fcn = [128, 256, 128] filters of [8,
-        5, 3] steps (Karim et al. 2018). A list has a value for each network of train.ensemble. One
-        of fcn, a map of filters, kernel_size, stride and layers, or a list of them and None or
-        None.
+        5, 3] steps (Karim et al. 2018). A list has a value for each network of train.ensemble.
     normalize : {"none", "series"}, default="none"
         Each series by its own mean and spread, feature by feature, which the network then does not
         see.
@@ -180,7 +177,7 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
         half a patch, of a pyramid those of its upper layers.
     ensemble : a positive integer or "auto", default="auto"
-        Networks trained with different seeds, whose predictions are averaged. auto = 4, fewer where
+        Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
         training them is long; 1 where epochs are set.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label

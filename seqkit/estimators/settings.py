@@ -98,7 +98,7 @@ class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwo
     patch: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     overlap: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     pyramid: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
-    stem: Stem | Auto | Sequence[Stem] = "auto"  # type: ignore[assignment]
+    stem: Stem | Auto | Sequence[Stem] = None  # type: ignore[assignment]
     branch: Branch | Sequence[Branch] = None  # type: ignore[assignment]
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
@@ -111,6 +111,7 @@ class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwo
 class ClassifierSettings(SeriesSettings):
     """Settings of the classifier."""
 
+    stem: Stem | Auto | Sequence[Stem] = "auto"
     class_weight: ClassWeight | None = None
     loss: ClassifierLoss = "auto"
     loss_goal: float | Auto | None = "auto"

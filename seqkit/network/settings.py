@@ -100,7 +100,7 @@ class SeriesNetwork(NetworkSettings):
     pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
     moves: Sequence[int] | Auto = "auto"
-    stem: Convolutions | Auto | None = "auto"
+    stem: Convolutions | Auto | None = None
     branch: Convolutions | BranchName | None = None
     normalize: SeriesNormalization = "none"
     layer_norm: bool = False
@@ -131,6 +131,7 @@ class ClassifierNetwork(SeriesNetwork):
     n_features: int
     n_classes: int
     _: KW_ONLY
+    stem: Convolutions | Auto | None = "auto"
     variable_length: bool = False
     max_timesteps: int | None = None
     multilabel: bool = False

@@ -136,7 +136,7 @@ class RegressionRecipe(Recipe):
 
     task: Literal["regression"] = s.setting(..., "What is learned.")
     data: read.SequenceData = Field(description=DATA)
-    model: s.SequenceModel = _section(s.SequenceModel, MODEL)
+    model: s.RegressionModel = _section(s.RegressionModel, MODEL)
     train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
     evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
 

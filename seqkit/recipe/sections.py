@@ -45,6 +45,7 @@ __all__ = [
     "ForecastSection",
     "ForecastingModel",
     "ForecastingTrain",
+    "RegressionModel",
     "RegressionTrain",
     "Section",
     "SequenceModel",
@@ -93,11 +94,11 @@ _STEM = Annotated[dict[str, Any], MapOf(StemOptions)]
 _BRANCH = Annotated[str, OneOf(BRANCHES)] | Annotated[dict[str, Any], MapOf(BranchOptions)]
 Stems = Annotated[
     _STEM | Annotated[list[_STEM | None], MinLen(1), MaxLen(1000)],
-    Words(f"a map of {listing(OPTIONS, 'and')}, or a list of such maps and null"),
+    Words(f"a map of {listing(OPTIONS, 'and')}"),
 ]
 Branches = Annotated[
     _BRANCH | Annotated[list[_BRANCH | None], MinLen(1), MaxLen(1000)],
-    Words(f"{listing(BRANCHES)}, a map of {listing(OPTIONS, 'and')}, or a list of them and null"),
+    Words(f"{listing(BRANCHES)}, a map of {listing(OPTIONS, 'and')}"),
 ]
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
@@ -236,6 +237,18 @@ class SequenceModel(ModelSection):
         "et al. 2016).",
     )
     input_dropout: Rate = setting(0.0, "Share of the (scaled) values of a series that is dropped.")
+
+
+class RegressionModel(SequenceModel):
+    """The network."""
+
+    stem: Stems | Auto | None = setting(
+        None,
+        "Convolutions over time before the recurrent layers, each with batch normalisation and "
+        f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
+        "steps are what patch folds, which is then 1 unless it is set. auto = what a classifier "
+        f"has. {A_NETWORK_EACH}",
+    )
 
 
 class ForecastingModel(ModelSection):

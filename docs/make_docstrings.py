@@ -47,6 +47,10 @@ OTHERS = {
     "n_timesteps": ("int or None", "Length of every series; None leaves it open."),
     "n_features": ("int", "Features a time step."),
     "n_classes": ("int", "Number of classes, at least 2."),
+    "n_tokens": (
+        "int or None",
+        "Number of tokens, where series are of tokens and not of features.",
+    ),
     "n_targets": ("int", "Numbers, or series, predicted together."),
     "n_past": ("int", "Covariates known up to now only."),
     "n_future": ("int", "Covariates known over the horizon too."),
@@ -146,6 +150,7 @@ def entries(task: str, owner: Callable[..., Any]) -> str:
 BUILDERS = {
     "classification": seqkit.builders.build_classifier,
     "regression": seqkit.builders.build_regressor,
+    "tagging": seqkit.builders.build_tagger,
     "forecasting": seqkit.builders.build_forecaster,
 }
 HEADING = "    Parameters\n    ----------\n"

@@ -25,11 +25,13 @@ __all__ = [
     "SequenceClassifier",
     "SequenceForecaster",
     "SequenceRegressor",
+    "SequenceTagger",
     "TrainingError",
     "backtest",
     "build_classifier",
     "build_forecaster",
     "build_regressor",
+    "build_tagger",
     "forecast_scorer",
     "load",
     "load_run",
@@ -38,11 +40,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from seqkit.builders import build_classifier, build_forecaster, build_regressor
+    from seqkit.builders import (
+        build_classifier,
+        build_forecaster,
+        build_regressor,
+        build_tagger,
+    )
     from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
     from seqkit.estimators.classifier import SequenceClassifier
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
+    from seqkit.estimators.tagger import SequenceTagger
     from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
     from seqkit.layers import Bidirectional, GatedRNN
@@ -62,11 +70,13 @@ else:
         "SequenceClassifier": "seqkit.estimators.classifier",
         "SequenceForecaster": "seqkit.estimators.forecaster",
         "SequenceRegressor": "seqkit.estimators.regressor",
+        "SequenceTagger": "seqkit.estimators.tagger",
         "TrainingError": "seqkit.errors",
         "backtest": "seqkit.evaluation.backtest",
         "build_classifier": "seqkit.builders",
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
+        "build_tagger": "seqkit.builders",
         "forecast_scorer": "seqkit.evaluation.search",
         "load": "seqkit.runs.finished",
         "load_run": "seqkit.runs.finished",

@@ -12,11 +12,17 @@ from typing import Any
 
 import keras
 
-from seqkit.network import forecasting, series
+from seqkit.network import forecasting, series, tagging
 from seqkit.network.keras.model import keras_model
-from seqkit.network.settings import ClassifierNetwork, ForecasterNetwork, RegressorNetwork, takes
+from seqkit.network.settings import (
+    ClassifierNetwork,
+    ForecasterNetwork,
+    RegressorNetwork,
+    TaggerNetwork,
+    takes,
+)
 
-__all__ = ["build_classifier", "build_forecaster", "build_regressor"]
+__all__ = ["build_classifier", "build_forecaster", "build_regressor", "build_tagger"]
 
 
 def _all(settings: Any) -> dict[str, Any]:
@@ -51,10 +57,6 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or a list of them or "auto", default="auto"
-        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
-        many that about 32 are left of a series of median length; with a pyramid so many of the
-        layers above the first. A list has a value for each network of train.ensemble.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -74,6 +76,10 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
     pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
         How the steps of a series become one vector; padding never counts. auto = mean_max, of one
         step after patching last.
+    patch : a positive integer or a list of them or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that about 32 are left of a series of median length; with a pyramid so many of the
+        layers above the first. A list has a value for each network of train.ensemble.
     overlap : an integer of 0 or more or a list of them or "auto", default="auto"
         Time steps of its neighbours that a patch reads besides its own, half of them of each. auto
         = as many as its own; 0 where patch is set. A list has a value for each network of
@@ -169,9 +175,6 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or None, default=None
-        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
-        season, where the shortest context holds two, else 1.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -188,6 +191,9 @@ def build_forecaster(settings: ForecasterNetwork) -> keras.Model:
     bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
         What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
+    patch : a positive integer or None, default=None
+        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
+        season, where the shortest context holds two, else 1.
     decoder : {"direct", "recursive", "segment"}, default="direct"
         How the horizon is produced: all steps from the final state; patch after patch, its own
         outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).
@@ -267,10 +273,6 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or a list of them or "auto", default="auto"
-        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
-        many that about 32 are left of a series of median length; with a pyramid so many of the
-        layers above the first. A list has a value for each network of train.ensemble.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -290,6 +292,10 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
     pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
         How the steps of a series become one vector; padding never counts. auto = mean_max, of one
         step after patching last.
+    patch : a positive integer or a list of them or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that about 32 are left of a series of median length; with a pyramid so many of the
+        layers above the first. A list has a value for each network of train.ensemble.
     overlap : an integer of 0 or more or a list of them or "auto", default="auto"
         Time steps of its neighbours that a patch reads besides its own, half of them of each. auto
         = as many as its own; 0 where patch is set. A list has a value for each network of
@@ -350,3 +356,81 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
     (None, 1)
     """
     return keras_model(series.regressor(**_all(settings)))
+
+
+@takes(TaggerNetwork)
+def build_tagger(settings: TaggerNetwork) -> keras.Model:
+    """Build a model that gives the probability of each class at every time step.
+
+    Parameters
+    ----------
+    n_timesteps : int or None
+        Length of every series; None leaves it open.
+    n_features : int
+        Features a time step.
+    n_classes : int
+        Number of classes, at least 2.
+    cell : str, default="gru"
+        Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
+        "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
+        "gru_reset_before", "np".
+    units : a positive integer or a list of them, default=64
+        Width of the recurrent layer; a list is a stack of layers.
+    bidirectional : true or false or "auto", default="auto"
+        Run every layer in both directions and join the results. auto = unless target is next, where
+        the backward direction would see what is asked.
+    dropout : a number from 0 to below 1, default=0.2
+        Share dropped on the input of every recurrent layer after the first, and before the head.
+    recurrent_dropout : a number from 0 to below 1, default=0.0
+        Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
+    residual : bool, default=False
+        Add a layer's input to its output from the second layer on; for deep stacks.
+    dense : a list of positive integers, default=()
+        Widths of hidden layers before the head.
+    scale : {"none", "standard", "minmax", "robust"}, default="standard"
+        Scaling of the features, fitted on the training part and kept in the model: zero mean and
+        unit variance, to [0, 1], or by median and quartiles. The kind says which statistics an
+        estimator puts into the layer; by hand, call its ``adapt``.
+    kernel_initializer : str, default="glorot_uniform"
+        What the input matrices of the recurrent layers start from. One of "glorot_uniform",
+        "he_normal", "orthogonal", "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    recurrent_initializer : str, default="orthogonal"
+        What their recurrent matrices start from; orthogonal_gates = the block of each gate is
+        orthogonal by itself. One of "glorot_uniform", "he_normal", "orthogonal",
+        "orthogonal_gates", "normal", "uniform", "zeros", "ones".
+    bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
+        What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
+        forget over times from one step to as many as there are (Tallec and Ollivier 2018).
+    embedding : a positive integer or None, default=None
+        Numbers that stand for a token, learned. Default: 64; of tokens only.
+    n_tokens : int or None, default=None
+        Number of tokens, where series are of tokens and not of features.
+    variable_length : bool, default=False
+        Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
+        Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.
+    max_timesteps : int or None, default=None
+        Most steps of a series, where `n_timesteps` is open and `bias_initializer` is "chrono".
+    multilabel : bool, default=False
+        Every class is there or not, whatever the others are: a sigmoid each, not a softmax.
+
+    Returns
+    -------
+    keras.Model
+        ``x`` ``(batch, n_timesteps, n_features)``, or with `n_tokens` integer codes ``(batch,
+        n_timesteps)``, to ``probabilities`` ``(batch, n_timesteps, n_classes)``; the layer
+        ``logits`` comes before the softmax or the sigmoids. What it says of steps past a series'
+        length means nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is unknown, or a setting out of range.
+
+    Examples
+    --------
+    >>> build_tagger(100, 13, 61, cell="lstm", units=[16, 16]).output_shape
+    (None, 100, 61)
+    >>> build_tagger(None, None, 13, n_tokens=500, units=16).output_shape
+    (None, None, 13)
+    """
+    return keras_model(tagging.tagger(**_all(settings)))

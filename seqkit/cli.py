@@ -36,6 +36,7 @@ def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return add
 
 
+GUESSED = sorted(name for name, task in TASKS.items() if task.target != "labels")
 OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "set": click.option(
         "--set",
@@ -63,7 +64,7 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "target": click.option("--target", help="Column to learn."),
     "time": click.option("--time", help="Column of time stamps."),
     "series_id": click.option("--series-id", help="Column that names the series."),
-    "task": click.option("--task", type=click.Choice(sorted(TASKS)), help="What to learn."),
+    "task": click.option("--task", type=click.Choice(GUESSED), help="What to learn."),
     "layout": click.option(
         "--layout",
         type=click.Choice(["long", "wide", "columns", "files"]),
@@ -354,28 +355,25 @@ def predict(
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
 @_options("raw_text")
-def forecast(
-    run: Path,
-    data: str | None,
-    quiet: bool,
-    as_json: bool,
-    horizon: int | None,
-    future: str | None,
-    interval: float | None,
-    output: Path | None,
-    raw_text: bool,
-) -> None:
+def forecast(run: Path, data: str | None, quiet: bool, as_json: bool, **wanted: Any) -> None:
     """Forecast what comes after the end of every series."""
     with _working(quiet, as_json) as (experiment, _):
-        result = experiment.forecast(
-            run,
-            data,
-            horizon=horizon,
-            future=future,
-            interval=interval,
-            output=output,
-            raw_text=raw_text,
-        )
+        result = experiment.forecast(run, data, **wanted)
+    _print_result(result, quiet, as_json)
+
+
+@cli.command(examples=('seqkit generate RUN --steps 500 --start "ROMEO:" --temperature 0.8',))
+@RUN
+@click.option("--steps", type=click.IntRange(1), required=True, help="Tokens to draw.")
+@click.option("--start", metavar="TEXT", help="How it begins; words are parted by blanks.")
+@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True,
+              help="Below 1 more of what is probable; 0 = the most probable always.")  # fmt: skip
+@click.option("--top-k", type=click.IntRange(1), help="Draw among so many most probable tokens.")
+@_options("seed", "quiet", "json")
+def generate(run: Path, steps: int, quiet: bool, as_json: bool, **wanted: Any) -> None:
+    """Go on with a series of tokens by a RUN that tells the next."""
+    with _working(quiet, as_json) as (experiment, _):
+        result = experiment.generate(run, steps, **wanted)
     _print_result(result, quiet, as_json)
 
 

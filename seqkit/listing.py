@@ -161,7 +161,7 @@ def list_table(what: str | None = None) -> dict[str, Table]:
     Examples
     --------
     >>> [row["name"] for row in list_table("tasks")["tasks"]]
-    ['classification', 'regression', 'forecasting']
+    ['classification', 'regression', 'tagging', 'forecasting']
     """
     if what is None:
         rows = [{"name": name, "summary": entry.summary} for name, entry in LISTS.items()]

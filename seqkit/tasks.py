@@ -29,8 +29,9 @@ class Task:
         Class that fits it, as ``module:name``.
     summary : str
         What is learned, for ``seqkit list tasks``.
-    target : {"label", "number", "series"}
-        What one series is mapped to: a class, a number (or several), or its own future.
+    target : {"label", "number", "labels", "series"}
+        What one series is mapped to: a class, a number (or several), a class for each of its
+        steps, or its own future.
     loss : str
         What ``loss: auto`` means.
     losses : tuple of str
@@ -117,6 +118,30 @@ TASKS: dict[str, Task] = {
             default_metrics=("mae", "rmse", "r2"),
             baselines=("mean", "nearest_neighbour"),
             trained_output="standardized",
+        ),
+        Task(
+            name="tagging",
+            estimator="seqkit.estimators.tagger:SequenceTagger",
+            summary="a label for every time step, or the next token",
+            target="labels",
+            loss="crossentropy",
+            losses=("crossentropy",),
+            metrics=(
+                "accuracy",
+                "balanced_accuracy",
+                "f1_macro",
+                "f1_micro",
+                "f1_weighted",
+                "precision_macro",
+                "recall_macro",
+                "matthews",
+                "segment_f1",
+                "nll",
+                "bits",
+            ),
+            default_metrics=("accuracy", "f1_macro", "segment_f1", "nll", "bits"),
+            baselines=("majority", "token_majority"),
+            trained_output="logits",
         ),
         Task(
             name="forecasting",

@@ -14,7 +14,7 @@ import seqkit
 MODULES = [found.name for found in pkgutil.walk_packages(seqkit.__path__, "seqkit.")]
 METHODS = [
     (name, method)
-    for name in ("SequenceClassifier", "SequenceForecaster", "SequenceRegressor")
+    for name in ("SequenceClassifier", "SequenceForecaster", "SequenceRegressor", "SequenceTagger")
     for method, _ in inspect.getmembers(getattr(seqkit, name), inspect.isfunction)
     if not method.startswith(("_", "set_", "get_"))
 ]

@@ -21,7 +21,7 @@ from seqkit.network.layers.base import Saved
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
-from seqkit.network.layers.embedding import Embedding, SegmentQueries
+from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
 from seqkit.network.layers.heads import CountScale, HeadLayer
 from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.moves import MeanOfMoves, Moves
@@ -163,6 +163,7 @@ LAYERS = [
     (Softmax(), [ROWS]),
     (Sigmoid(), [ROWS]),
     (Embedding(1, 4, 3), [RNG.integers(0, 4, (N, 2)).astype(np.int32)]),
+    (TokenEmbedding(6, 3), [RNG.integers(0, 5, (N, T)).astype(np.int32)]),
     (SegmentQueries(3, 6), [ROWS]),
     (SegmentQueries(3, 6, 2), [ROWS]),
     *((HeadLayer(head), [normal(N, T, 2, n), normal(N, T, 2)])

@@ -557,8 +557,17 @@ def recipes(draw):
     else:
         recipe["data"] |= some(features=columns(1))
         recipe["data"]["split"] = some(validation=st.floats(0.01, 0.4), test=st.floats(0, 0.4))
+    if task == "tagging":
+        taken = {*recipe["data"].get("features", [])}
+        recipe["data"]["target"] = draw(st.just("next") | columns(1).map(lambda names: names[0]))
+        if recipe["data"]["target"] in taken:
+            recipe["data"].pop("features")
+        recipe["model"].pop("patch", None)
+        recipe["model"] |= some(embedding=units, bidirectional=st.sampled_from([False, "auto"]))
+        recipe["train"] |= some(piece_length=st.none() | units)
+    elif task != "forecasting":
         recipe["model"] |= some(pooling=st.sampled_from(["last", "mean", "max", "mean_max"]))
-    if task == "classification":
+    if task in ("classification", "tagging"):
         letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
         label = st.text(letters, max_size=4) | st.integers(-5, 5)
         weights = st.dictionaries(label, st.floats(0.1, 9), min_size=1, max_size=3)

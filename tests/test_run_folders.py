@@ -18,6 +18,7 @@ from seqkit import (
     SequenceClassifier,
     SequenceForecaster,
     SequenceRegressor,
+    SequenceTagger,
     load_run,
 )
 from seqkit.errors import RunError
@@ -110,6 +111,8 @@ FITS = {
         (UNEQUAL, np.stack([NUMBERS, -NUMBERS], 1)),
     ),
     "nothing scaled": (SequenceRegressor(scale="none", **SHORT), (SERIES, NUMBERS)),
+    "labels of steps": (SequenceTagger(**SHORT), (SERIES, np.where(SERIES[..., 0] > 0, "u", "d"))),
+    "tokens": (SequenceTagger(target="next", **SHORT), (["abcab", "bca", "cabc"] * 4,)),
     "one series": (SequenceForecaster(**WINDOWS), (np.sin(np.arange(40.0)),)),
     "several series": (
         SequenceForecaster(**WINDOWS),

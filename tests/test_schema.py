@@ -116,16 +116,18 @@ def test_defaults_are_valid(task):
 SIGNATURES = [
     ("seqkit.estimators.classifier:SequenceClassifier", "classification", True),
     ("seqkit.estimators.regressor:SequenceRegressor", "regression", True),
+    ("seqkit.estimators.tagger:SequenceTagger", "tagging", True),
     ("seqkit.estimators.forecaster:SequenceForecaster", "forecasting", True),
     ("seqkit.builders:build_classifier", "classification", False),
     ("seqkit.builders:build_regressor", "regression", False),
+    ("seqkit.builders:build_tagger", "tagging", False),
     ("seqkit.builders:build_forecaster", "forecasting", False),
 ]
 # Arguments that no recipe has: shapes for builders, and what belongs to a fitted object.
 OUTSIDE = {
     "n_timesteps", "max_timesteps", "n_features", "n_classes", "n_targets", "variable_length",
     "multilabel", "random_state", "verbose", "warm_start", "n_past", "n_future", "n_static",
-    "static_categories", "target_inputs",
+    "static_categories", "target_inputs", "n_tokens",
 }  # fmt: skip
 
 
@@ -265,6 +267,7 @@ def test_rules_hold_for_the_defaults():
 MINIMAL = {
     "classification": {"data": {"dataset": "gunpoint"}},
     "regression": {"data": {"path": "a.npz"}},
+    "tagging": {"data": {"path": "a.csv", "target": "tag"}},
     "forecasting": {
         "data": {"dataset": "airline"},
         "forecast": {"context_length": 24, "horizon": 12},
@@ -294,6 +297,10 @@ MINIMAL = {
          "data.target"),
         ("forecasting", {"data": {"path": "a.csv", "target": "y", "past_covariates": ["y"]}},
          "data.target"),
+        ("tagging", {"data": {"path": "a.csv"}}, "data.target"),
+        ("tagging", {"data": {"path": "a.csv", "target": "next"}, "model": {"bidirectional": True}},
+         "model.bidirectional"),
+        ("tagging", {"model": {"units": [4096] * 32}}, "model.units"),
         ("regression", {"train": {"optimizer": {"name": "sgd", "nesterov": True}}},
          "train.optimizer"),
         ("regression", {"model": {"cell": "simple_rnn", "bias_initializer": "chrono"}},

@@ -55,8 +55,8 @@ def inspect_data(
     - target: as given; else a column named so (target, label, class, y, ...), else the last
       column of text (wide), else the last numeric column (long).
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
-      are labels: one a series is classification; no task learns several in a series. Other
-      numbers: one a series is regression, several in a series forecasting.
+      are labels: one a series is classification; several in a series are tagging, which is not
+      guessed. Other numbers: one a series is regression, several in a series forecasting.
     - season, horizon and context: what is usual for the frequency, as far as the median series
       allows it (:mod:`seqkit.data.frequencies`).
 
@@ -471,7 +471,7 @@ def _find_task(
         task, where, why = "forecasting", "changes within a series", "it is a number"
         labels = False
     else:
-        reasons["task"] = f"{target!r} changes within a series, and {why}: no task learns that"
+        reasons["task"] = f"{target!r} changes within a series, and {why}: try task: tagging"
         return None, None, None
     reasons["task"] = f"{task}: {target!r} {where}, and {why}"
     if not labels:

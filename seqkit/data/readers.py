@@ -266,7 +266,7 @@ def read_sequences(
                 raise DataError(explain(str(path), "the series", expected, len(sequences)))
             sequences = replace(sequences, y=np.array(found[i : i + 1]))
         if len(files) > 1:
-            sequences = _named_after(path, sequences)
+            sequences = named_after(path, sequences)
         if parts and sequences.features != parts[0].features:
             expected = f"those of {files[0]}, {list(parts[0].features)[:12]}"
             raise DataError(
@@ -347,7 +347,7 @@ def _labels(
     return labels_of_files(files, label_from)
 
 
-def _named_after(path: Path, sequences: Sequences) -> Sequences:
+def named_after(path: Path, sequences: Sequences) -> Sequences:
     """Put the name of the file before those of its series, so that files cannot mix them up."""
     stem = series_name(path)
     ids = np.asarray(sequences.ids)

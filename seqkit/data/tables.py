@@ -418,7 +418,7 @@ def _not_constant(where: str, role: str, name: str, series: Any, values: Any) ->
     now, before = map(reprlib.repr, values)
     hint = "Name the column that tells the series apart as series_id."
     if role == "target":
-        hint += " To predict a value at every step use task: forecasting."
+        hint += " To predict a value at every step use task: forecasting, a label task: tagging."
     return DataError(
         f"{where}: {role} {name!r} must be the same in every row of series {series!r}; "
         f"got {now} after {before}. {hint}"

@@ -38,7 +38,7 @@ from seqkit.estimators.inputs import (
     is_keras_optimizer,
 )
 from seqkit.estimators.members import Members, member_seed, seed_of, training_of
-from seqkit.estimators.settings import ColumnSettings, SeriesSettings
+from seqkit.estimators.settings import ColumnSettings
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.network.settings import SeriesNetwork, names_of
@@ -169,12 +169,11 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             del self.__dict__[name]
 
 
-class SeriesEstimator(SeriesSettings, SeriesCheck, BaseSequenceEstimator):
-    """Base of the estimators that map one whole series to one prediction."""
+class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
+    """Base of the estimators of labelled series, beside the settings of each."""
 
     _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble", *names_of(ColumnSettings))
     auto_: dict[str, Any]
-    _n_steps_: int | None
     _n_channels_: int
     _n_course_: int
     _variable_length_: bool
@@ -332,9 +331,10 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         loop["loss_goal"] = None if partial_pass else settings.get("loss_goal")
         seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
-        parts = [self._part(train, held, settings["shift"], new=not going_on)]
+        shift = settings.get("shift", 0)
+        parts = [self._part(train, held, shift, new=not going_on)]
         if refit:
-            parts.append(self._part(whole, None, settings["shift"], new=True))
+            parts.append(self._part(whole, None, shift, new=True))
         n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)

@@ -61,10 +61,6 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or a list of them or "auto", default="auto"
-        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
-        many that about 32 are left of a series of median length; with a pyramid so many of the
-        layers above the first. A list has a value for each network of train.ensemble.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -83,6 +79,10 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
     pooling : {"last", "mean", "max", "mean_max", "attention", "auto"}, default="auto"
         How the steps of a series become one vector; padding never counts. auto = mean_max, of one
         step after patching last.
+    patch : a positive integer or a list of them or "auto", default="auto"
+        Time steps folded into one before the first recurrent layer: shorter recurrences. auto = so
+        many that about 32 are left of a series of median length; with a pyramid so many of the
+        layers above the first. A list has a value for each network of train.ensemble.
     overlap : an integer of 0 or more or a list of them or "auto", default="auto"
         Time steps of its neighbours that a patch reads besides its own, half of them of each. auto
         = as many as its own; 0 where patch is set. A list has a value for each network of

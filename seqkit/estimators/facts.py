@@ -15,6 +15,7 @@ import numpy as np
 from seqkit.auto import COUNTED
 from seqkit.convolutions import convolutions_of
 from seqkit.data.stamps import CALENDAR, HOLIDAY
+from seqkit.data.steps import NEXT
 from seqkit.errors import explain
 from seqkit.network.settings import PoolingName
 
@@ -155,6 +156,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     **dict.fromkeys(COUNTED, _BY_NETWORK),
     "stem": _STEM,
     "validation": NUMBER,
+    "piece_length": optional(integer(1)),
     "deviations": FLAG,
     "bidirectional": FLAG,
     "units": series_of(integer(1)),
@@ -214,6 +216,13 @@ FACTS: dict[str, dict[str, Fact]] = {
         **_SERIES,
         "classes_": Fact(array("UOiufb")),
         "_multilabel_": Fact(FLAG, always=False),
+    },
+    "tagging": {
+        **_SERIES,
+        "classes_": Fact(array("UOiufb")),
+        "_multilabel_": Fact(FLAG),
+        "tokens_": Fact(array("Ui"), always=False),
+        "_shares_": Fact(array("f"), always=False),
     },
     "regression": {
         **_SERIES,
@@ -320,11 +329,37 @@ def _series(estimator: Any) -> list[tuple[str, str, bool]]:
 
 def _classification(estimator: Any) -> list[tuple[str, str, bool]]:
     classes = estimator.classes_
-    try:
-        in_order = len(classes) > 1 and np.array_equal(np.unique(classes), classes)
-    except TypeError:  # of several kinds
-        in_order = False
+    in_order = len(classes) > 1 and _in_order(classes)
     return [*_series(estimator), ("classes_", "two or more classes, sorted", in_order)]
+
+
+def _tagging(estimator: Any) -> list[tuple[str, str, bool]]:
+    n_classes = len(estimator.classes_)
+    tokens = getattr(estimator, "tokens_", None)
+    asks_next = estimator.target == NEXT
+    return [
+        *_series(estimator),
+        ("classes_", "sorted", _in_order(estimator.classes_)),
+        ("classes_", "two or more, or labels", n_classes > (0 if estimator._multilabel_ else 1)),
+        ("tokens_", "sorted", tokens is None or (len(tokens) > 0 and _in_order(tokens))),
+        ("_shares_", "of each token, 1 together",
+         not asks_next or _are_shares(getattr(estimator, "_shares_", None), n_classes)),
+        ("tokens_", "the classes, where the next is learned",
+         not asks_next or (tokens is not None and np.array_equal(tokens, estimator.classes_))),
+    ]  # fmt: skip
+
+
+def _are_shares(values: np.ndarray | None, n: int) -> bool:
+    if values is None or len(values) != n or (values < 0).any():
+        return False
+    return bool(np.isclose(values.sum(), 1))
+
+
+def _in_order(values: np.ndarray) -> bool:
+    try:
+        return np.array_equal(np.unique(values), values)
+    except TypeError:  # of several kinds
+        return False
 
 
 def _regression(estimator: Any) -> list[tuple[str, str, bool]]:
@@ -455,5 +490,6 @@ def _runs(columns: Any, times: Any, offsets: np.ndarray) -> bool:
 _TOGETHER: dict[str, Callable[[Any], list[tuple[str, str, bool]]]] = {
     "classification": _classification,
     "regression": _regression,
+    "tagging": _tagging,
     "forecasting": _forecasting,
 }

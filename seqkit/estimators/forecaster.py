@@ -64,9 +64,6 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         Share of the previous state dropped, one mask a sequence (Gal and Ghahramani 2016).
     residual : bool, default=False
         Add a layer's input to its output from the second layer on; for deep stacks.
-    patch : a positive integer or None, default=None
-        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
-        season, where the shortest context holds two, else 1.
     dense : a list of positive integers, default=()
         Widths of hidden layers before the head.
     scale : {"none", "standard", "minmax", "robust"}, default="standard"
@@ -82,6 +79,9 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
     bias_initializer : {"forget_one", "zeros", "chrono"}, default="forget_one"
         What their biases start from: 0, but 1 for a forget gate; 0; or chrono = so that units
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
+    patch : a positive integer or None, default=None
+        Time steps folded into one before the first recurrent layer: shorter recurrences. Default: a
+        season, where the shortest context holds two, else 1.
     decoder : {"direct", "recursive", "segment"}, default="direct"
         How the horizon is produced: all steps from the final state; patch after patch, its own
         outputs fed back; or all patches in parallel (SegRNN, Lin et al. 2023).

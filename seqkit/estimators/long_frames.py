@@ -13,6 +13,7 @@ import numpy as np
 from seqkit.data.readers import sequences_of_frame
 from seqkit.data.roles import DEFAULT_ID, as_names, check_present
 from seqkit.data.sequences import Padded, Sequences, is_panel
+from seqkit.data.steps import NEXT, Steps, steps_of_frame
 from seqkit.errors import DataError, explain
 from seqkit.estimators.examples import Examples
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
@@ -20,7 +21,7 @@ from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LongFrames"]
+__all__ = ["LongFrames", "stepwise"]
 
 
 class LongFrames:
@@ -133,6 +134,38 @@ class LongFrames:
                 explain(where, "y", f"one for each of {len(series)} series", n_rows, hint)
             )
         return y
+
+
+def stepwise(
+    estimator: Any, X: Any, y: Any, reset: bool = False, targeted: bool = True
+) -> tuple[Any, Any]:
+    """Return the series of a frame with a row a time step, and the labels of their steps.
+
+    Of `Steps` the labels they have; what is neither as it is.
+    """
+    where, said = type(estimator).__name__, estimator if reset else estimator._fitted
+    named = said.target if said.target != NEXT else None
+    if hasattr(X, "columns"):
+        from seqkit.data.frames import as_pandas  # pandas, which arrays do not need
+
+        features = said.features
+        if not reset and hasattr(estimator, "feature_names_in_"):
+            features = list(estimator.feature_names_in_)
+        if targeted and named is None and y is None and said.target != NEXT:
+            hint = "Name the column of labels."
+            raise DataError(explain(where, "target", "known", None, hint))
+        table = as_pandas(X, where)
+        if not targeted and named is not None and named not in table.columns:
+            named = None  # nobody asks for it
+        X = steps_of_frame(
+            table, target=named, features=features, series_id=said.series_id, time=said.time
+        )
+    if isinstance(X, Steps) and X.labels is not None and targeted:
+        if y is not None and y is not X.labels:
+            expected = "left out where target names a column"
+            raise DataError(explain(where, "y", expected, type(y).__name__, "Keep one of the two."))
+        y = X.labels
+    return X, y
 
 
 def _check_numeric(X: Any, where: str) -> None:

@@ -23,6 +23,7 @@ from seqkit.network.settings import (
     Convolutions,
     ForecastNetwork,
     SeriesNetwork,
+    StepsNetwork,
     Transform,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "RegressorSettings",
     "SeriesSettings",
     "Stem",
+    "TaggerSettings",
     "TrainingSettings",
     "WindowSettings",
 ]
@@ -122,6 +124,18 @@ class RegressorSettings(SeriesSettings):
     """Settings of the regressor."""
 
     loss: RegressorLoss = "auto"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TaggerSettings(ColumnSettings, TrainingSettings, DataSettings, StepsNetwork):
+    """Settings of the tagger."""
+
+    epochs: int | Auto = "auto"
+    batch_size: int | Auto = "auto"
+    learning_rate: float | Auto = "auto"
+    class_weight: ClassWeight | None = None
+    piece_length: int | Auto | None = "auto"
+    loss: ClassifierLoss = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -84,7 +84,8 @@ class Baseline:
     name, title, summary : str
     tasks : tuple of str
     predict : callable
-        ``problem -> (Predictions, notes)``; a note says what had to be done to predict.
+        ``problem -> (Predictions, notes)``; a note says what had to be done to predict, or why
+        there is no prediction (None).
     source : str
     extra : str or None
         Extra of the package that has to be installed for it; it fits a model to every history, so
@@ -94,7 +95,7 @@ class Baseline:
     name: str
     title: str
     tasks: tuple[str, ...]
-    predict: Callable[[Any], tuple[Predictions, list[str]]]
+    predict: Callable[[Any], tuple[Predictions | None, list[str]]]
     summary: str
     source: str
     extra: str | None = None
@@ -137,6 +138,34 @@ def _most_frequent(y: Any, classes: Any) -> tuple[Any, Floats]:
         seen = dict(zip(model.classes_.tolist(), shares.tolist(), strict=True))
         shares = np.asarray([seen.get(label, 0.0) for label in order.tolist()])
     return np.asarray(model.predict([[0.0]])[0]), shares
+
+
+def _token_majority(problem: SeriesProblem) -> tuple[Predictions | None, list[str]]:
+    """Give the most frequent label of each step's token; of an unknown token that of all steps.
+
+    The probabilities are shares, as if every token had been seen once more with the labels' shares
+    among all steps (a Dirichlet prior of weight 1), so that no label that there is has none.
+    """
+    train, tested = problem.X_train, problem.X
+    if getattr(train, "tokens", None) is None or np.ndim(problem.y_train[0]) != 1:
+        return None, ["token_majority: left out, since it is of one label a token"]
+    from scipy.sparse import coo_array
+
+    labels = np.concatenate(problem.y_train)
+    classes = np.unique(labels) if problem.classes is None else np.asarray(problem.classes)
+    order = np.argsort(classes)
+    columns = order[np.searchsorted(classes[order], labels)]
+    tokens, rows = np.unique(train.tokens, return_inverse=True)
+    shape = (len(tokens) + 1, len(classes))  # and a row for a token that is unknown
+    counts = coo_array((np.ones(len(rows)), (rows, columns)), shape).tocsr()
+    shares = np.bincount(columns, minlength=len(classes)) / len(columns)
+    places = np.minimum(np.searchsorted(tokens, tested.tokens), len(tokens) - 1)
+    places = np.where(tokens[places] == tested.tokens, places, len(tokens))
+    asked = counts[places].toarray()
+    probabilities = (asked + shares) / (asked.sum(axis=1, keepdims=True) + 1)
+    # ties, and unknown tokens, go to the label that is more frequent among all
+    best = classes[(asked + 1e-9 * shares).argmax(axis=1)]
+    return Predictions(labels=tested.each(best), probabilities=tested.each(probabilities)), []
 
 
 def resample(series: npt.ArrayLike, length: int) -> Floats:
@@ -229,6 +258,10 @@ BASELINES: dict[str, Baseline] = {
         Baseline("majority", "majority class", _CLASSES, _majority,
                  "the most frequent class of the training part, with the classes' shares as "
                  "probabilities", "scikit-learn: sklearn.dummy.DummyClassifier(strategy='prior')"),
+        Baseline("token_majority", "most frequent of the token", ("tagging",), _token_majority,
+                 "the most frequent label of a step's token in the training part; of series of "
+                 "numbers there is none",
+                 "Charniak et al. (1993), Equations for part-of-speech tagging, section 3"),
         Baseline("nearest_neighbour", "1-nearest neighbour", ("classification", "regression"),
                  _nearest_neighbour,
                  "the class or number of the nearest training series: Euclidean distance, features "
@@ -312,6 +345,8 @@ def run_baselines(
     """
     predictions, notes = {}, []
     for name, row in find_baselines(task, names).items():
-        predictions[name], said = row.predict(problem)
+        predicted, said = row.predict(problem)
+        if predicted is not None:
+            predictions[name] = predicted
         notes += said
     return predictions, notes

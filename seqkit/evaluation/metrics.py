@@ -74,8 +74,9 @@ class Metric:
     greater_is_better : bool or None
         ``None`` where neither is: coverage should be the interval's nominal one, and only an
         interval that has it should be narrow.
-    needs : {"labels", "probabilities", "values", "history", "quantiles", "naive2"}
-        Which part of the prediction it reads, or what it needs besides a forecast.
+    needs : {"labels", "segments", "probabilities", "values", "history", "quantiles", "naive2"}
+        Which part of the prediction it reads, or what it needs besides a forecast; segments are
+        the labels of each series by itself.
     source : str
         Where the definition comes from.
     unit : str
@@ -194,7 +195,44 @@ def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight
     return float(np.mean(areas))
 
 
+def _nll(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: Any) -> float:
+    if np.ndim(y_true) == 2:  # several labels a step: summed over them
+        chosen = np.where(np.asarray(y_true) > 0, probabilities, 1 - probabilities)
+        with np.errstate(divide="ignore"):
+            return float(np.average(-np.log(chosen).sum(axis=1), weights=sample_weight))
+    order = _known_classes(y_true, classes, probabilities.shape[1])
+    position = np.argsort(order)
+    columns = position[np.searchsorted(order[position], y_true)]
+    with np.errstate(divide="ignore"):
+        losses = -np.log(probabilities[np.arange(len(columns)), columns])
+    return float(np.average(losses, weights=sample_weight))
+
+
+def _bits(y_true: Array, probabilities: Array, **given: Any) -> float:
+    return float(_nll(y_true, probabilities, **given) / np.log(2))
+
+
+def _runs(labels: Array) -> set[tuple[int, int, Any]]:
+    """Return the runs of one label in a series: begin, end, label."""
+    labels = np.asarray(labels)
+    begins = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
+    ends = np.append(begins[1:], len(labels))
+    return set(zip(begins.tolist(), ends.tolist(), labels[begins].tolist(), strict=True))
+
+
+def _segment_f1(y_true: Any, labels: Any, *, classes: Any, sample_weight: Any) -> float:
+    if any(np.ndim(one) != 1 for one in (*y_true, *labels)):
+        raise Undefined("runs are of one label a step")
+    both = total = 0
+    for true, predicted in zip(y_true, labels, strict=True):
+        true_runs, runs = _runs(true), _runs(predicted)
+        both += len(true_runs & runs)
+        total += len(true_runs) + len(runs)
+    return 2 * both / total
+
+
 _LABELS = ("classification", "tagging")
+_PARTS = ("classification",)
 _SKLEARN = "scikit-learn: sklearn.metrics."
 _M4 = "Makridakis, Spiliotis, Assimakopoulos (2020), M4 competition, section 2"
 _M5 = "Makridakis, Spiliotis, Assimakopoulos (2022), M5 accuracy competition, eq. 1"
@@ -225,9 +263,17 @@ METRICS: dict[str, Metric] = {
                _SKLEARN + "recall_score(average='macro')"),
         Metric("matthews", "Matthews correlation", _LABELS, _of_each_label("matthews_corrcoef"),
                True, "labels", _SKLEARN + "matthews_corrcoef"),
-        Metric("log_loss", "log loss", _LABELS, _log_loss, False, "probabilities",
+        Metric("segment_f1", "segment F1", ("tagging",), _segment_f1, True, "segments",
+               "F1 of runs of one label, a run being right as a whole: as Tjong Kim Sang and De "
+               "Meulder (2003), CoNLL-2003, section 2.3, count entities"),
+        Metric("nll", "negative log-likelihood a step", ("tagging",), _nll, False,
+               "probabilities", "mean of -ln p(label), of several labels summed over them: "
+               "Boulanger-Lewandowski, Bengio, Vincent (2012), table 1"),
+        Metric("bits", "bits a step", ("tagging",), _bits, False, "probabilities",
+               "mean of -log2 p(label), of characters bits a character: Graves (2013), section 3"),
+        Metric("log_loss", "log loss", _PARTS, _log_loss, False, "probabilities",
                _SKLEARN + "log_loss"),
-        Metric("roc_auc", "ROC AUC", _LABELS, _roc_auc, True, "probabilities",
+        Metric("roc_auc", "ROC AUC", _PARTS, _roc_auc, True, "probabilities",
                _SKLEARN + "roc_auc_score(multi_class='ovr', average='macro')"),
         Metric("mae", "MAE", ("regression", "forecasting"), _of_values("mean_absolute_error"),
                False, "values", _SKLEARN + "mean_absolute_error; forecasts: " + _ALL_VALUES, "y"),

@@ -58,6 +58,8 @@ __all__ = [
 
 # A list of scores a series in metrics.json: more would make it the largest file of a run.
 MOST_SERIES = 1000
+MOST_CONFUSED = 100
+"""Labels of steps, such as words, above which there is no table of which is taken for which."""
 _QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 
 
@@ -138,7 +140,7 @@ def _evaluate_series(
     sample_weight: Any,
     task: str,
 ) -> dict[str, Any]:
-    n = {"series": len(y_true)}
+    n, whole = {"series": len(y_true)}, (y_true, predictions)
     if task == "tagging":  # every valid step of every series is one case
         y_true = np.concatenate([np.asarray(labels) for labels in y_true])
         n["steps"] = len(y_true)
@@ -155,6 +157,11 @@ def _evaluate_series(
         scores[who] = {}
         for name, metric in rows.items():
             try:
+                if metric.needs == "segments" and metric.function is not None:
+                    scores[who][name] = metric.function(
+                        whole[0], whole[1][who].labels, classes=classes, sample_weight=None
+                    )
+                    continue
                 scores[who][name] = metric_value(
                     metric, y_true, prediction, classes=classes, sample_weight=sample_weight
                 )
@@ -162,21 +169,22 @@ def _evaluate_series(
                 scores[who][name] = None
                 reasons.add(who, name, reason)
     part: dict[str, Any] = {"scores": scores, "n": n, "notes": reasons.notes()}
-    if collapsed := _collapsed(y_true, predictions["model"]):
+    if collapsed := _collapsed(y_true, predictions["model"], "step" if task == "tagging" else ""):
         part["collapsed"] = collapsed
     labels = predictions["model"].labels
-    if labels is not None and y_true.ndim == 1:
+    few = task != "tagging" or len(np.unique(y_true)) <= MOST_CONFUSED
+    if labels is not None and y_true.ndim == 1 and few:
         part["confusion"] = confusion_table(y_true, labels, classes)
     return part
 
 
-def _collapsed(y_true: Any, prediction: Predictions) -> str | None:
+def _collapsed(y_true: Any, prediction: Predictions, what: str = "") -> str | None:
     """Return the answer of a model that has one only, though there is more than one to be had."""
     if y_true.ndim != 1 or len(np.unique(y_true)) < 2:
         return None
     if prediction.labels is not None:
         answers = np.unique(prediction.labels)
-        return f"{answers[0]} for every series" if len(answers) == 1 else None
+        return f"{answers[0]} for every {what or 'series'}" if len(answers) == 1 else None
     if prediction.values is None:
         return None
     values = np.asarray(prediction.values, dtype=np.float64)

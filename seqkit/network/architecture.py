@@ -15,6 +15,7 @@ __all__ = ["BUILDERS", "Architecture", "weights_of"]
 
 BUILDERS = {
     "classifier": ("seqkit.network.series:classifier", "seqkit.builders:build_classifier"),
+    "tagger": ("seqkit.network.tagging:tagger", "seqkit.builders:build_tagger"),
     "regressor": ("seqkit.network.series:regressor", "seqkit.builders:build_regressor"),
     "forecaster": ("seqkit.network.forecasting:forecaster", "seqkit.builders:build_forecaster"),
     "ensemble": ("", "seqkit.network.keras.ensemble:build_ensemble"),

@@ -13,7 +13,7 @@ from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
-from seqkit.network.layers.embedding import Embedding, SegmentQueries
+from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
 from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.learned_theta import LearnedTheta
 from seqkit.network.layers.moves import MeanOfMoves, Moves
@@ -101,6 +101,7 @@ KINDS: dict[str, type[Layer]] = {
         Step,
         ThetaForecast,
         ToUnits,
+        TokenEmbedding,
         UnfoldChannels,
         UnfoldSegments,
         Unstandardize,

@@ -31,12 +31,16 @@ class Objective:
         Of forecasts, a row of ``seqkit.network.heads.HEADS``.
     levels : tuple of float
         Quantile levels.
+    steps : bool
+        Whether every step of a series has a class or labels: the loss is the mean over the steps,
+        of labels their sum. A step of -1 counts for nothing, which is what padding is.
     """
 
     kind: str
     loss: str = "mse"
     head: str = "point"
     levels: tuple[float, ...] = ()
+    steps: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -47,6 +51,10 @@ class Objective:
         """Return the loss and the metrics as Keras objects."""
         import keras
 
+        if self.steps:
+            from seqkit.network.keras.step_losses import StepAccuracy, StepCrossentropy
+
+            return StepCrossentropy(), [StepAccuracy()]
         if self.kind == "crossentropy":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             return loss, [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
@@ -67,7 +75,7 @@ class Objective:
 
 def _weighted(values: Array, slopes: Array, weight: Array | None) -> Loss:
     """Return the mean of losses, each times its weight, and the gradient."""
-    n = values.size
+    n = max(values.size, 1)  # a batch may have no step that counts
     if weight is not None:
         values = values * weight
         slopes = slopes * weight.reshape(weight.shape + (1,) * (slopes.ndim - weight.ndim))
@@ -92,6 +100,27 @@ def _binary_crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
     return _weighted(values, (NUMPY.sigmoid(logits) - y) / np.float32(n), weight)
 
 
+def _valid_steps(y: Array, logits: Array, weight: Array | None) -> tuple[Array, Any]:
+    """Return which steps count, and of those the truth, the logits and the weights as rows."""
+    valid = (y if y.ndim == 2 else y[..., 0]) >= 0  # (batch, time)
+    if weight is not None:
+        weight = weight if weight.ndim == 2 else weight[:, None]
+        weight = np.broadcast_to(weight, valid.shape)[valid]
+    return valid, (y[valid], logits[valid], weight)
+
+
+def _over_steps(y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Cross entropy of each step, mean over the valid steps of all series together."""
+    valid, rows = _valid_steps(y, logits, weight)
+    slopes = np.zeros(logits.shape, np.float32)
+    if y.ndim == 2:
+        loss, slopes[valid] = _crossentropy(*rows)
+        return loss, slopes
+    n = logits.shape[2]  # summed over the labels
+    loss, slopes[valid] = _binary_crossentropy(*rows)
+    return n * loss, n * slopes
+
+
 def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | None) -> Loss:
     """Return the loss of a batch, as Keras reduces it, and its gradient by the prediction.
 
@@ -100,12 +129,14 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     objective : Objective
     y : ndarray
         Classes (batch,), labels of 0 and 1 (batch, n), numbers (batch, n), or future values
-        (batch, horizon, n_targets).
+        (batch, horizon, n_targets); with `steps` classes (batch, time) or labels (batch, time, n).
     prediction : ndarray
         What the network gave: logits, numbers, or values with parameters on a last axis.
     weight : ndarray or None
-        Of each series (batch,), or of each future value.
+        Of each series (batch,), of each future value, or with `steps` of each step (batch, time).
     """
+    if objective.steps:
+        return _over_steps(y, prediction, weight)
     if objective.kind == "crossentropy":
         return _crossentropy(y, prediction, weight)
     if objective.kind == "binary_crossentropy":
@@ -124,8 +155,11 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
 def hits(y: Array, logits: Array, weight: Array | None) -> tuple[float, float]:
     """Return how many classes were right, and of how many, both weighted.
 
-    Of several labels a series counts by the share that is right.
+    Of several labels a series counts by the share that is right; where every step has a class,
+    steps are counted.
     """
+    if logits.ndim == 3:
+        y, logits, weight = _valid_steps(y, logits, weight)[1]
     if y.ndim == 2:
         right = ((logits > 0) == (y > 0.5)).mean(1)
     else:

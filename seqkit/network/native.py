@@ -15,7 +15,7 @@ from seqkit.network.layers.moves import Moves
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.ops import NUMPY
 
-__all__ = ["FlatWeights", "NativeNetwork"]
+__all__ = ["FlatWeights", "NativeNetwork", "needed_nodes"]
 
 
 class FlatWeights:
@@ -119,9 +119,9 @@ class NativeNetwork:
             self._slots[name] = len(self._slots)
         self._names = [i.name for i in flat.inputs]
         self._trained, self._output = self._slots[flat.trained], self._slots[flat.output]
-        nodes = _needed(flat, flat.trained)
+        nodes = needed_nodes(flat, flat.trained)
         self._n_trained, names = len(nodes), {node.name for node in nodes}
-        nodes += [node for node in _needed(flat, flat.output) if node.name not in names]
+        nodes += [node for node in needed_nodes(flat, flat.output) if node.name not in names]
         self._steps = self._plan(flat, nodes)
 
     def _plan(self, flat: Network, nodes: list[Node]) -> list[_Step]:
@@ -248,7 +248,7 @@ class NativeNetwork:
         return copies * total
 
 
-def _needed(flat: Network, end: str) -> list[Node]:
+def needed_nodes(flat: Network, end: str) -> list[Node]:
     """Return the nodes that an end needs, in order."""
     needed, nodes = {end}, []
     for node in reversed(flat.nodes):

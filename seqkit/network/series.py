@@ -181,12 +181,14 @@ def recurrent_stack(
     dropout: float,
     recurrent_dropout: float,
     residual: bool,
-    pooling: str,
+    pooling: str | None,
     initializers: Initializers,
     pyramid: int = 1,
     layer_norm: bool = False,
 ) -> str:
     """Write recurrent layers over `x`, and the pooling of their steps into one vector.
+
+    Without a pooling every step of the last layer is returned.
 
     With layer normalisation every layer but the first reads steps that are normalised, each by its
     own features; a residual sum goes past it, so that the way back through a deep stack is free
@@ -209,6 +211,7 @@ def recurrent_stack(
     summaries = []
     for i, width in enumerate(widths):
         if i == 1 and pyramid > 1:
+            assert pooling is not None  # a pyramid has fewer steps than its input
             summaries.append(
                 graph.add("pooling_fine", POOLINGS[pooling](bidirectional), x, lengths)
             )
@@ -225,7 +228,7 @@ def recurrent_stack(
         )  # fmt: skip
         out = graph.add(f"recurrent_{i + 1}", layer, read, lengths)
         x = graph.add(f"residual_{i + 1}", Add(), x, out) if residual and i else out
-    if read_state:
+    if read_state or pooling is None:
         return x
     x = graph.add("pooling", POOLINGS[pooling](bidirectional), x, lengths)
     return graph.add("pooled", Concatenate(), *summaries, x) if summaries else x

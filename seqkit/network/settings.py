@@ -39,6 +39,8 @@ __all__ = [
     "Scaling",
     "SeriesNetwork",
     "SeriesNormalization",
+    "StepsNetwork",
+    "TaggerNetwork",
     "Transform",
     "names_of",
     "takes",
@@ -79,7 +81,6 @@ class NetworkSettings:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     residual: bool = False
-    patch: int | Auto | None = 1
     dense: Sequence[int] = ()
     scale: Scaling = "standard"
     kernel_initializer: MatrixStart = "glorot_uniform"
@@ -105,6 +106,16 @@ class SeriesNetwork(NetworkSettings):
     normalize: SeriesNormalization = "none"
     layer_norm: bool = False
     input_dropout: float = 0.0
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StepsNetwork(NetworkSettings):
+    """Settings of networks that answer every time step: nothing folds or pools the steps."""
+
+    units: int | Sequence[int] = 64
+    bidirectional: bool | Auto = "auto"
+    dropout: float = 0.2
+    embedding: int | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -147,6 +158,20 @@ class RegressorNetwork(SeriesNetwork):
     _: KW_ONLY
     variable_length: bool = False
     max_timesteps: int | None = None
+
+
+@dataclass(eq=False, repr=False)
+class TaggerNetwork(StepsNetwork):
+    """Settings of a tagger with the sizes that the data decide."""
+
+    n_timesteps: int | None
+    n_features: int | None
+    n_classes: int
+    _: KW_ONLY
+    n_tokens: int | None = None
+    variable_length: bool = False
+    max_timesteps: int | None = None
+    multilabel: bool = False
 
 
 @dataclass(eq=False, repr=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqkit.auto import AUTO
 from seqkit.recipe.evaluate_sections import MOST_WINDOWS, TEST_SHARE
-from seqkit.recipe.rules import is_table
+from seqkit.recipe.file_names import is_table
 from seqkit.recipe.schema import Recipe
 from seqkit.tasks import TASKS
 
@@ -47,7 +47,8 @@ def complete(recipe: Recipe) -> Recipe:
         # how many windows there are, and so the test part, is for the data to say
         test = None if backtest.windows is None else horizon + (backtest.windows - 1) * step
     else:
-        if given.data.layout is None and is_table(given.data.path):
+        # of tagging a row is always a step
+        if getattr(given.data, "layout", "long") is None and is_table(given.data.path):
             whole = given.data.series_id or given.data.label_from
             data["layout"] = "long" if whole else "wide"
         if given.data.test_path or given.data.dataset:

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from seqkit.auto import AUTO
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import MOST_SEGMENTS
-from seqkit.recipe.sizes import MOST_PARAMETERS, MOST_SAVED, head_size, saved_size, stack_size
+from seqkit.recipe.file_names import is_table
+from seqkit.recipe.sizes import (
+    MOST_PARAMETERS,
+    MOST_SAVED,
+    head_size,
+    one_length,
+    saved_size,
+    stack_size,
+    steps_size,
+)
 from seqkit.stopping import refit_of
 
-__all__ = ["RULES", "Rule", "broken_rules", "is_table"]
-
-TABLE_ENDINGS = (
-    ".parquet",
-    ".feather",
-    ".xlsx",
-    *(
-        ending + packing
-        for ending in (".csv", ".jsonl")
-        for packing in ("", ".gz", ".bz2", ".xz", ".zip")
-    ),
-)
+__all__ = ["RULES", "Rule", "broken_rules"]
 
 
 @dataclass(frozen=True)
@@ -56,27 +53,8 @@ class Rule:
     figure: Callable[..., str] | None = None
 
 
-def is_table(path: str | list[str] | None) -> bool:
-    """Return whether a file of this name, or the first of several, holds a table of named columns.
-
-    Examples
-    --------
-    >>> is_table("data/load.csv.gz"), is_table("GunPoint_TRAIN.ts")
-    (True, False)
-    """
-    path = path[0] if isinstance(path, list) else path
-    return path is not None and PurePath(path).name.lower().endswith(TABLE_ENDINGS)
-
-
 def _layers(units: Any) -> list[int]:
     return list(units) if isinstance(units, (list, tuple)) else [units]
-
-
-def _one_length(convolutions: Any) -> bool:
-    """Return whether the lists of a map of convolutions have one length, that of its layers."""
-    convolutions = convolutions if isinstance(convolutions, Mapping) else {}
-    lengths = {len(value) for value in convolutions.values() if isinstance(value, (list, tuple))}
-    return len(lengths | ({convolutions["layers"]} if convolutions.get("layers") else set())) <= 1
 
 
 def _one_role(*roles: Any) -> bool:
@@ -254,7 +232,7 @@ RULES: tuple[Rule, ...] = (
     *(
         Rule(
             (f"model.{name}",),
-            lambda given: all(map(_one_length, _layers(given))),
+            lambda given: all(map(one_length, _layers(given))),
             "one whose lists have the same length, that of layers",
             "Give one number for all layers, or a list with one for each.",
         )
@@ -267,6 +245,18 @@ RULES: tuple[Rule, ...] = (
         ),
         "forget_one or zeros for a {cell} without a gate to forget by",
         "Use another {cell}, for example gru.",
+    ),
+    Rule(
+        ("data.target", PATH, "model.embedding"),
+        lambda target, path, embedding: target is not None,
+        "a column's name, or next",
+        "Say what to learn of each step.",
+    ),
+    Rule(
+        ("model.bidirectional", "data.target", "model.embedding"),
+        lambda bidirectional, target, embedding: bidirectional is not True or target != "next",
+        "false or auto when {target} is next",
+        "A backward direction would see the token that is asked.",
     ),
     Rule(
         (PATCH, CONTEXT),
@@ -397,6 +387,13 @@ RULES: tuple[Rule, ...] = (
         f"small enough for {MOST_SAVED // 10**9} GB of states a window in training",
         "There would be {figure}. Lower it, or raise {patch}.",
         lambda *values: f"{saved_size(*values) / 1e9:.0f} GB",
+    ),
+    Rule(
+        (*STACK[:3], "model.dense", "model.embedding"),
+        lambda *values: steps_size(*values) <= MOST_PARAMETERS,
+        f"small enough for a network of at most {MOST_PARAMETERS} parameters",
+        "It would have {figure}. Lower {units} or {dense}.",
+        _parameters(steps_size),
     ),
     # ensembles
     *(

@@ -27,6 +27,7 @@ from seqkit.errors import explain, shown, suggest
 from seqkit.recipe import data_sections as read
 from seqkit.recipe import evaluate_sections as judged
 from seqkit.recipe import sections as s
+from seqkit.recipe import tagging_sections as tagged
 from seqkit.recipe.field_errors import FieldError, rule_errors, section_errors, value_errors, whole
 from seqkit.recipe.types import (
     LETTERS,
@@ -51,6 +52,7 @@ __all__ = [
     "ForecastingRecipe",
     "Recipe",
     "RegressionRecipe",
+    "TaggingRecipe",
     "defaults",
     "json_schema",
     "leaves",
@@ -141,6 +143,16 @@ class RegressionRecipe(Recipe):
     evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
 
 
+class TaggingRecipe(Recipe):
+    """A label for every time step."""
+
+    task: Literal["tagging"] = s.setting(..., "What is learned.")
+    data: tagged.TaggingData = Field(description=DATA)
+    model: tagged.TaggingModel = _section(tagged.TaggingModel, MODEL)
+    train: tagged.TaggingTrain = _section(tagged.TaggingTrain, TRAIN)
+    evaluate: tagged.TaggingEvaluate = _section(tagged.TaggingEvaluate, EVALUATE)
+
+
 class ForecastingRecipe(Recipe):
     """The next steps of one series or of many."""
 
@@ -155,6 +167,7 @@ class ForecastingRecipe(Recipe):
 RECIPES: dict[str, type[Recipe]] = {
     "classification": ClassificationRecipe,
     "regression": RegressionRecipe,
+    "tagging": TaggingRecipe,
     "forecasting": ForecastingRecipe,
 }
 """The grammar of each task."""
@@ -210,6 +223,7 @@ class _Shapes(s.Section):
     n_features: Count
     n_classes: Annotated[int, Words("an integer of 2 or more"), Field(ge=2, le=MILLION)]
     n_targets: Count
+    n_tokens: Count | None = None
     variable_length: Switch = False
     multilabel: Switch = False
     warm_start: Switch = False

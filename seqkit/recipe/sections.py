@@ -124,11 +124,6 @@ class ModelSection(Section):
     residual: Switch = setting(
         False, "Add a layer's input to its output from the second layer on; for deep stacks."
     )
-    patch: Count = setting(
-        1,
-        "Time steps folded into one before the first recurrent layer: shorter recurrences.",
-        "time steps",
-    )
     dense: Annotated[list[count(16_384)], MaxLen(LAYERS)] = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Widths of hidden layers before the head.",
@@ -170,7 +165,7 @@ class SequenceModel(ModelSection):
         0.2,
         "Share dropped on the input of every recurrent layer after the first, and before the head.",
     )
-    patch: Counts | Auto = setting(  # type: ignore[assignment]
+    patch: Counts | Auto = setting(
         "auto",
         "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
         f"so many that about {auto.RECURRENT_STEPS} are left of a series of median length; with a "
@@ -255,7 +250,7 @@ class ForecastingModel(ModelSection):
     """The network."""
 
     units: Widths = setting(128, "Width of the recurrent layer; a list is a stack of layers.")
-    patch: Count | None = setting(  # type: ignore[assignment]
+    patch: Count | None = setting(
         None,
         "Time steps folded into one before the first recurrent layer: shorter recurrences. "
         "Default: a season, where the shortest context holds two, else 1.",

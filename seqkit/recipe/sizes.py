@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqkit.cells import find_cell
 
-__all__ = ["MOST_PARAMETERS", "MOST_SAVED", "head_size", "saved_size", "stack_size"]
+__all__ = [
+    "MOST_PARAMETERS",
+    "MOST_SAVED",
+    "head_size",
+    "one_length",
+    "saved_size",
+    "stack_size",
+    "steps_size",
+]
 
 MOST_PARAMETERS = 10**9  # 4 GB, and four times as much with gradients and an optimizer's state
 MOST_SAVED = 64 * 10**9  # bytes of activations that the backward pass needs of one window
@@ -18,6 +26,13 @@ def _widths(units: Any) -> list[int]:
     if units is None or isinstance(units, str):
         return []
     return list(units) if isinstance(units, (list, tuple)) else [units]
+
+
+def one_length(convolutions: Any) -> bool:
+    """Return whether the lists of a map of convolutions have one length, that of its layers."""
+    convolutions = convolutions if isinstance(convolutions, Mapping) else {}
+    lengths = {len(value) for value in convolutions.values() if isinstance(value, (list, tuple))}
+    return len(lengths | ({convolutions["layers"]} if convolutions.get("layers") else set())) <= 1
 
 
 def stack_size(
@@ -86,3 +101,16 @@ def saved_size(context: Any, units: Any, bidirectional: bool, patch: int | None)
     """
     steps = max(_widths(context)) // (patch or max(_widths(context)))
     return 4 * steps * sum(_widths(units)) * (2 if bidirectional else 1)
+
+
+def steps_size(
+    units: Any, cell: str, bidirectional: bool, dense: Sequence[int], embedding: int | None
+) -> int:
+    """Return how many parameters the layers of a tagger have at least, but for its tokens.
+
+    Examples
+    --------
+    >>> steps_size([4, 8], "gru", False, [], None)
+    384
+    """
+    return stack_size(units, cell, bidirectional, embedding, dense)

@@ -28,7 +28,15 @@ from seqkit.export import EXPORTS, export_model
 from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.runs.checkpoints import CHECKPOINT, Keeper
-from seqkit.runs.finished import Result, evaluate, export, forecast, load_run, predict
+from seqkit.runs.finished import (
+    Result,
+    evaluate,
+    export,
+    forecast,
+    generate,
+    load_run,
+    predict,
+)
 from seqkit.runs.flows import Parts, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
 from seqkit.stopping import refit_of
@@ -46,6 +54,7 @@ __all__ = [
     "evaluate",
     "export",
     "forecast",
+    "generate",
     "load_run",
     "predict",
     "resume",

@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from seqkit.estimators.classifier import SequenceClassifier
     from seqkit.estimators.forecaster import SequenceForecaster
     from seqkit.estimators.regressor import SequenceRegressor
+    from seqkit.estimators.tagger import SequenceTagger
 
-    Estimator: TypeAlias = SequenceClassifier | SequenceRegressor | SequenceForecaster
+    Estimator: TypeAlias = (
+        SequenceClassifier | SequenceRegressor | SequenceForecaster | SequenceTagger
+    )
 
-__all__ = ["Result", "evaluate", "export", "forecast", "load", "load_run", "predict"]
+__all__ = [
+    "Result",
+    "evaluate",
+    "export",
+    "forecast",
+    "generate",
+    "load",
+    "load_run",
+    "predict",
+]
 
 LARGEST_RECIPE, LARGEST_WEIGHTS = 1 << 20, 1 << 31  # bytes
 
@@ -194,6 +206,34 @@ def forecast(
     text = frame.to_string(index=False, line_width=shutil.get_terminal_size().columns)
     lines = [text, *_notes(notes)]
     return Result({"forecast": rows, "notes": notes}, lines)
+
+
+def generate(
+    run: str | os.PathLike[str],
+    n_steps: int,
+    *,
+    start: str | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    seed: int | None = None,
+) -> Result:
+    """Go on with a series of tokens, as :meth:`SequenceTagger.generate` does."""
+    flow, estimator, _ = _open(Path(run))
+    if getattr(flow, "asks_next", False) is False:
+        raise RunError(
+            f"{flow.resolved.path}: seqkit generate needs a run with data.target: next; this is "
+            f"{flow.task.name} of other targets."
+        )
+    model: Any = estimator
+    letters = model.tokens_.dtype.itemsize == 4
+    begin: Any = start if letters or start is None else start.split()
+    drawn = {"temperature": temperature, "top_k": top_k, "seed": seed}
+    try:
+        found = model.generate(n_steps, begin, **drawn)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    whole = (start or "") + found if letters else " ".join([*(begin or []), *map(str, found)])
+    return Result({"text": whole, **drawn}, whole.splitlines())
 
 
 def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:

@@ -45,6 +45,14 @@ assert_type(regressor.fit(series, np.zeros(8)).predict(series), Float64)
 assert_type(regressor.partial_fit(series, np.zeros(8)), seqkit.SequenceRegressor)
 assert_type(regressor.score(series, np.zeros(8)), float)
 
+tagger = seqkit.SequenceTagger(units=8, class_weight={"a": 2.0}, piece_length=None)
+assert_type(tagger, seqkit.SequenceTagger)
+assert_type(tagger.fit([["to", "be"], ["or"]], [["P", "V"], ["C"]]), seqkit.SequenceTagger)
+assert_type(tagger.predict(series), npt.NDArray[Any] | list[npt.NDArray[Any]])
+assert_type(tagger.score(series, labels), float)
+assert_type(seqkit.SequenceTagger(target="next").fit(["to be", "or not"]), seqkit.SequenceTagger)
+assert_type(tagger.generate(5, "to", temperature=0.5), str | list[str] | list[int])
+
 seqkit.SequenceRegressor(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True})
 seqkit.SequenceClassifier(recurrent_initializer="orthogonal_gates", bias_initializer="chrono")
 
@@ -96,6 +104,7 @@ assert_type(
 assert_type(
     seqkit.build_regressor(12, 1, pooling="mean", kernel_initializer="he_normal"), keras.Model
 )
+assert_type(seqkit.build_tagger(None, None, 13, n_tokens=500, embedding=16), keras.Model)
 model = seqkit.build_forecaster(context_length=24, horizon=6, decoder="recursive")
 assert_type(model, keras.Model)
 model.summary()
@@ -123,11 +132,18 @@ try:
     assert_type(seqkit.SequenceClassifier.load("model"), seqkit.SequenceClassifier)
     assert_type(
         seqkit.load("model"),
-        seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster,
+        seqkit.SequenceClassifier
+        | seqkit.SequenceRegressor
+        | seqkit.SequenceForecaster
+        | seqkit.SequenceTagger,
     )
     estimator = seqkit.load_run(result.document["run"])
     assert_type(
-        estimator, seqkit.SequenceClassifier | seqkit.SequenceRegressor | seqkit.SequenceForecaster
+        estimator,
+        seqkit.SequenceClassifier
+        | seqkit.SequenceRegressor
+        | seqkit.SequenceForecaster
+        | seqkit.SequenceTagger,
     )
     if isinstance(estimator, seqkit.SequenceClassifier):
         assert_type(estimator.predict_proba(series), Float64)

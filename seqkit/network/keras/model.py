@@ -19,7 +19,7 @@ from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
-from seqkit.network.layers.embedding import Embedding, SegmentQueries
+from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
 from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.normalization import (
@@ -180,6 +180,7 @@ FACES: dict[type[Layer], Face] = {
         window_layers.ThetaForecast(r.horizon, r.season, name=name)
     ),
     ToUnits: lambda r, name: head_layers.ToUnits(r.head, name=name),
+    TokenEmbedding: lambda r, name: keras.layers.Embedding(r.n_tokens, r.units, name=name),
     UnfoldChannels: lambda r, name: window_layers.UnfoldChannels(r.n_channels, name=name),
     Unstandardize: lambda r, name: layers.Unstandardize(name=name),
     WindowStatistics: lambda r, name: _timed(

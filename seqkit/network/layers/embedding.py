@@ -1,4 +1,4 @@
-"""Learned vectors: of categories, and of places in the horizon."""
+"""Learned vectors: of categories, of tokens, and of places in the horizon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from seqkit.network.initializers import normal, uniform
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["Embedding", "SegmentQueries"]
+__all__ = ["Embedding", "SegmentQueries", "TokenEmbedding"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,46 @@ class Embedding(Layer):
     ) -> tuple[None]:
         g["embeddings"][...] = 0
         np.add.at(g["embeddings"], saved["codes"], d)
+        return (None,)
+
+
+@dataclass(frozen=True)
+class TokenEmbedding(Layer):
+    """A learned vector for the token of every step: ``(batch, time) -> (batch, time, units)``.
+
+    ``x_t = E[code_t]`` (Bengio, Ducharme, Vincent and Jauvin 2003, section 2); the gradient of a
+    row of ``E`` is the sum over the steps that its token stands at.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Rows of the table.
+    units : int
+    """
+
+    n_tokens: int
+    units: int
+
+    def shape(self, codes: Shape) -> Shape:
+        return (*codes, self.units)
+
+    def parameters(self, codes: Shape) -> tuple[Parameter, ...]:
+        return (Parameter("embeddings", (self.n_tokens, self.units), uniform),)
+
+    def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, codes: Any) -> Any:
+        # as a sequence lies in memory for a recurrence: time, batch, units
+        saved["codes"] = by_time = ops.transpose(codes)
+        return ops.transpose(ops.take(p["embeddings"], by_time, axis=0), (1, 0, 2))
+
+    def backward(
+        self, p: Any, g: Mapping[str, Array], saved: Saved, d: Array, wants: Any
+    ) -> tuple[None]:
+        codes = saved["codes"].ravel()
+        rows = d.transpose(1, 0, 2).reshape(len(codes), -1)
+        order = np.argsort(codes, kind="stable")  # a sum a token: np.add.at takes ten times as long
+        found, starts = np.unique(codes[order], return_index=True)
+        g["embeddings"][...] = 0
+        g["embeddings"][found] = np.add.reduceat(rows[order], starts, axis=0)
         return (None,)
 
 

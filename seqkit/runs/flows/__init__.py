@@ -1,4 +1,4 @@
-"""The two flows of data through a run: labelled series, and forecasting.
+"""The flows of data through a run: labelled series, labelled steps, and forecasting.
 
 A flow loads the parts, fits the estimator, and scores it beside the baselines; :data:`FLOWS`
 says which flow a kind of target takes. :mod:`seqkit.runs.experiment` runs either.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seqkit.runs.flows.base import Assessment, Flow, Parts
 from seqkit.runs.flows.forecast import ForecastFlow
 from seqkit.runs.flows.series import SeriesFlow
+from seqkit.runs.flows.steps import StepsFlow
 from seqkit.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["FLOWS", "Assessment", "Flow", "Parts", "check_data", "flow_of"]
 FLOWS: dict[str, type[Flow]] = {
     "label": SeriesFlow,
     "number": SeriesFlow,
+    "labels": StepsFlow,
     "series": ForecastFlow,
 }
 

@@ -85,7 +85,7 @@ class SeriesFlow(Flow):
         train = train[divided.train]
         if test is not None:
             _check_targets(test, tested)
-            test = _with_features(test, train.features, tested)
+            test = with_features(test, train.features, tested)
             test = _labelled_like(test, train.y)
         if self.task.target == "label":
             check_classes(train.y, named)
@@ -401,7 +401,7 @@ def _check_targets(part: Any, where: str) -> None:
         raise DataError(explain(where, "the series", "labelled", "no target", hint))
 
 
-def _with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
+def with_features(test: Any, features: tuple[str, ...], where: str) -> Any:
     """Return a test part with the features the model takes, in their order."""
     if sorted(test.features) != sorted(features):
         expected = f"those of training, {list(features)[:12]}"

@@ -1,0 +1,499 @@
+"""Series whose every step has a label, or a token: what users hand over, and files of them.
+
+A token is a category of a step: a word, a character, a note. Series are of numbers or of tokens,
+never of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqkit.data.labels import integer_labels
+from seqkit.data.missing import Missing
+from seqkit.data.sequences import Padded, Sequences
+from seqkit.errors import DataError, explain
+
+if TYPE_CHECKING:
+    from seqkit.data.dialect import ReadSettings
+    from seqkit.data.tables import Table
+
+__all__ = [
+    "NEXT",
+    "Steps",
+    "following",
+    "in_pieces",
+    "label_rows",
+    "padded_rows",
+    "read_steps",
+    "steps_of_frame",
+    "steps_of_text",
+    "token_rows",
+]
+
+NEXT = "next"
+"""The target that is no column: the token of the next step."""
+
+
+TEXT_BLOCK = 1000
+"""Characters from one cut of a text to the next, about."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Sequences):
+    """Series with what is known of every step.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,), optional
+        Of each step; steps of all series one after the other, as in `values`.
+    tokens : ndarray of shape (n_rows,), optional
+        Where series are of tokens; `values` then only tell equal ones: checksums, the same in
+        every file.
+    """
+
+    labels: NDArray[Any] | None = None
+    tokens: NDArray[Any] | None = None
+
+    def __getitem__(self, which: Any) -> Steps:
+        """Return the chosen series, as of `Sequences`."""
+        numbered = Sequences(np.arange(self.offsets[-1])[:, None], self.offsets, ("row",))
+        rows = numbered[which].values[:, 0].astype(np.int64)
+        chosen = super().__getitem__(which)
+        columns: dict[str, Any] = {
+            name: None if column is None else column[rows]
+            for name, column in (("labels", self.labels), ("tokens", self.tokens))
+        }
+        found: Any = replace(chosen, **columns)
+        return found  # type: ignore[no-any-return]
+
+    def each(self, column: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return a column of all steps as an array a series."""
+        return np.split(column, self.offsets[1:-1])
+
+
+# --- what users hand over -----------------------------------------------------------------------
+
+
+def token_rows(
+    X: Any, where: str, numbers: bool = False
+) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Return the tokens of all series one after the other, and their lengths.
+
+    Parameters
+    ----------
+    X : object
+        Texts, whose characters are the tokens; lists or arrays of texts; a table of texts.
+    where : str
+        What an error begins with.
+    numbers : bool, default=False
+        Whether whole numbers are tokens too.
+
+    Returns
+    -------
+    tokens : ndarray of shape (n_rows,)
+    lengths : ndarray of shape (n_series,)
+        Of both None where series are of numbers.
+
+    Examples
+    --------
+    >>> token_rows(["ab", "c"], "X")
+    (array(['a', 'b', 'c'], dtype='<U1'), array([2, 1]))
+    >>> token_rows([[1.0, 2.0]], "X") is None
+    True
+    """
+    if isinstance(X, Steps):
+        return None if X.tokens is None else (X.tokens, X.lengths)
+    if isinstance(X, str):
+        hint = "Give a list of texts: a single one as [text]."
+        raise TypeError(explain(where, "X", "a list of series", "a text", hint))
+    if not isinstance(X, (list, tuple, np.ndarray)) or not len(X):
+        return None
+    if isinstance(X, np.ndarray) and (X.ndim > 2 or X.dtype.kind == "f"):
+        return None
+    series = [list(one) if isinstance(one, str) else one for one in X]
+    if not _are_tokens(series, numbers):
+        return None
+    lengths = np.array([np.size(one) for one in series])
+    _check_lengths(lengths, where)
+    texts = isinstance(next(one[0] for one in series if len(one)), str)
+    for given, one in zip(X, series, strict=True):
+        if isinstance(given, str) or (isinstance(one, np.ndarray) and one.dtype.kind in "Uiu"):
+            odd = [] if len(one) == 0 or isinstance(one[0], str) == texts else [one[0]]
+        else:
+            odd = [token for token in one if not _is_token(token, texts)]
+        if odd:
+            expected = "a text, as the first is" if texts else "a whole number, as the first is"
+            raise TypeError(explain(where, "every token", expected, odd[0]))
+    return np.concatenate([np.asarray(one) for one in series]), lengths
+
+
+def _are_tokens(series: Sequence[Any], numbers: bool) -> bool:
+    """Tell whether the first value of series that is there is a token."""
+    for one in series:
+        if np.ndim(one) == 1 and len(one):
+            return isinstance(one[0], str) or (numbers and _is_token(one[0], False))
+    return False
+
+
+def _is_token(value: Any, text: bool) -> bool:
+    if text:
+        return isinstance(value, str)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+
+
+def _check_lengths(lengths: NDArray[np.int64], where: str) -> None:
+    shortest = int(np.argmin(lengths))
+    if not lengths[shortest]:
+        expected, got = "at least 1 step long", f"0 in series {shortest}"
+        raise DataError(explain(where, "every series", expected, got, "Leave it out."))
+
+
+def label_rows(y: Any, lengths: NDArray[np.int64], where: str) -> NDArray[Any]:
+    """Return the labels of all steps one after the other.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels of every series: ``(n_series, n_timesteps)`` or a list of ``(n_timesteps_i,)``; with
+        another axis for several of 0 and 1 a step. A text is a label a character.
+    lengths : ndarray of shape (n_series,)
+    where : str
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_labels)
+
+    Examples
+    --------
+    >>> label_rows([["DET", "NOUN"], ["VERB"]], np.array([2, 1]), "X")
+    array(['DET', 'NOUN', 'VERB'], dtype='<U4')
+    """
+    if y is None:
+        raise ValueError(
+            f"This {where} estimator requires y to be passed, but the target y is None."
+        )
+    if not hasattr(y, "__len__") or len(y) != len(lengths):
+        got = len(y) if hasattr(y, "__len__") else type(y).__name__
+        raise ValueError(explain(where, "y", f"the labels of {len(lengths)} series", got))
+    rows = [np.asarray(list(one) if isinstance(one, str) else one) for one in y]
+    for number, (one, n) in enumerate(zip(rows, lengths.tolist(), strict=True)):
+        if one.ndim not in (1, 2) or len(one) != n:
+            expected = f"a label for each of the {n} time steps of series {number}"
+            got = f"an array of shape {one.shape}" if one.ndim else one.item()
+            raise ValueError(explain(where, "y", expected, got))
+        if one.shape[1:] != rows[0].shape[1:]:
+            expected = f"of as many labels a step in series {number} as in series 0"
+            raise ValueError(explain(where, "y", expected, one.shape))
+    kinds = {"text" if one.dtype.kind in "UO" else "numbers" for one in rows}
+    if len(kinds) > 1:
+        raise ValueError(explain(where, "y", "of texts or of numbers in all series", "both"))
+    labels: NDArray[Any] = np.concatenate(rows)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"Input y contains NaN or infinity: {where} needs a label at every step.")
+    return labels
+
+
+def following(steps: Steps) -> Steps:
+    """Return series of tokens without their last step, labelled by the token of the next.
+
+    Series of one step are left out: nothing follows.
+
+    Examples
+    --------
+    >>> text = Steps(np.zeros((3, 1)), np.array([0, 3]), ("char",), tokens=np.array(list("abc")))
+    >>> asked = following(text)
+    >>> asked.tokens.tolist(), asked.labels.tolist()
+    (['a', 'b'], ['b', 'c'])
+    """
+    steps = steps[steps.lengths > 1]
+    assert steps.tokens is not None
+    rows = np.setdiff1d(np.arange(steps.offsets[-1]), steps.offsets[1:] - 1)
+    offsets = np.concatenate([[0], np.cumsum(steps.lengths - 1)])
+    tokens, times = steps.tokens, steps.times
+    found: Any = replace(
+        steps, values=steps.values[rows], offsets=offsets, tokens=tokens[rows],
+        labels=tokens[rows + 1], times=None if times is None else times[rows],
+    )  # fmt: skip
+    return found  # type: ignore[no-any-return]
+
+
+# --- as models take them ------------------------------------------------------------------------
+
+
+def padded_rows(rows: NDArray[Any], lengths: NDArray[np.int64], fill: float) -> NDArray[Any]:
+    """Return rows of all series as one array, ``(n_series, longest, ...)``, filled at the right.
+
+    Examples
+    --------
+    >>> padded_rows(np.array([1, 2, 3]), np.array([2, 1]), -1)
+    array([[ 1,  2],
+           [ 3, -1]])
+    """
+    longest = int(lengths.max())
+    padded = np.full((len(lengths), longest, *rows.shape[1:]), fill, rows.dtype)
+    padded[np.arange(longest) < lengths[:, None]] = rows
+    return padded
+
+
+def in_pieces(
+    padded: Padded, target: NDArray[Any], length: int
+) -> tuple[Padded, NDArray[Any], NDArray[np.int64]]:
+    """Cut series and their targets, padded with -1, into pieces of so many steps.
+
+    Returns
+    -------
+    padded : Padded
+    target : ndarray
+    owner : ndarray of shape (n_pieces,)
+        Which series a piece is of.
+
+    Examples
+    --------
+    >>> whole = Padded(np.array([[1, 2, 3], [4, 0, 0]]), np.array([3, 1], np.int32))
+    >>> pieces, _, owner = in_pieces(whole, whole.values, 2)
+    >>> pieces.values.tolist(), pieces.lengths.tolist(), owner.tolist()
+    ([[1, 2], [3, 0], [4, 0]], [2, 1, 1], [0, 0, 1])
+    """
+    n, n_steps = padded.values.shape[:2]
+    lengths = np.full(n, n_steps) if padded.lengths is None else padded.lengths
+    counts = -(-lengths // length)
+    owner = np.repeat(np.arange(n), counts)
+    starts = length * (np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts))
+    own = np.minimum(lengths[owner] - starts, length).astype(np.int32)
+    steps = np.minimum(starts[:, None] + np.arange(min(length, n_steps)), n_steps - 1)
+    past = np.arange(steps.shape[1]) >= own[:, None]
+    values, labels = padded.values[owner[:, None], steps], target[owner[:, None], steps]
+    values[past], labels[past] = 0, -1
+    equal = bool((own == steps.shape[1]).all())
+    return Padded(values, None if equal else own), labels, owner
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def _of_table(
+    table: Table, *, target: str | None, features: Sequence[str] | None, series_id: str | None,
+    time: str | Sequence[str] | None, group: str | None,
+) -> Steps:  # fmt: skip
+    """Return the series of a table with one row a time step."""
+    from seqkit.data.roles import Roles
+    from seqkit.data.tables import long_series
+
+    where, frame = str(table.path), table.frame.copy()
+    tokens = _token_column(frame, features, {target, series_id, group, *_names(time)})
+    coded = [name for name in (target, tokens) if name is not None]
+    known: dict[str, NDArray[Any]] = {}
+    for name in coded:
+        labels = table.labels(name, "target" if name == target else "feature")
+        labels = integer_labels(labels) if name == target else labels.astype(str)
+        known[name], frame[name] = np.unique(labels, return_inverse=True)
+    numbers: list[str] = []
+    if tokens is None:
+        from seqkit.data.roles import feature_columns
+
+        roles = Roles(target, features, series_id, time, group)
+        numbers = feature_columns(frame, roles, where, lambda c: table.numbers(str(c.name)))
+    roles = Roles(None, [*numbers, *coded], series_id, time, group)
+    roles.check([*frame.columns], where)
+    series = long_series(replace(table, frame=frame), roles).sequences
+    columns = {
+        name: values[series.values[:, len(numbers) + k].astype(np.int64)]
+        for k, (name, values) in enumerate(known.items())
+    }
+    values = series.values[:, : len(numbers)]
+    if tokens is not None:
+        values = np.array([[crc32(t.encode())] for t in known[tokens].tolist()], np.float64)
+        values = values[series.values[:, -1].astype(np.int64)]
+    names = tuple(numbers) or (str(tokens),)
+    shared: dict[str, Any] = {
+        n: getattr(series, n) for n in ("offsets", "ids", "times", "groups", "date_form")
+    }
+    found: dict[str, Any] = {
+        "labels": columns.get(target) if target is not None else None,
+        "tokens": columns.get(tokens) if tokens is not None else None,
+    }
+    return Steps(values=values, features=names, **shared, **found)
+
+
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    from seqkit.data.roles import as_names
+
+    return as_names(given)
+
+
+def _token_column(frame: Any, features: Sequence[str] | None, taken: set[Any]) -> str | None:
+    """Return the column of tokens: the one that is named, or the only one, if it is of text."""
+    from seqkit.data.numbers import floats
+
+    left = [n for n in frame.columns if n not in taken] if features is None else list(features)
+    if any(name not in frame.columns for name in left):
+        return None  # which is said where roles are checked
+
+    def is_text(name: str) -> bool:
+        column = frame[name]
+        return column.dtype.kind not in "biufM" and bool(floats(column.dropna()).isna().any())
+
+    texts = [name for name in left if is_text(name)]
+    alone = len(left) == 1 if features is not None else len(texts) == len(left) == 1
+    return texts[0] if alone and texts else None
+
+
+def steps_of_frame(
+    frame: Any,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    series_id: str | None = None,
+    time: str | Sequence[str] | None = None,
+) -> Steps:
+    """Return the series of a long frame: one row a time step, its label in the column `target`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or any eager frame that narwhals knows (polars, pyarrow)
+    target, features, series_id, time
+        Names of columns. Default of `series_id`: ``unique_id`` where there is one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"n": [1, 1, 2], "word": ["a", "dog", "barks"]})
+    >>> steps = steps_of_frame(frame.assign(tag=["D", "N", "V"]), series_id="n", target="tag")
+    >>> steps.tokens.tolist(), steps.labels.tolist(), steps.lengths.tolist()
+    (['a', 'dog', 'barks'], ['D', 'N', 'V'], [2, 1])
+    """
+    from seqkit.data.date_parts import with_stamps
+    from seqkit.data.dialect import ReadSettings
+    from seqkit.data.frames import as_pandas, with_index
+    from seqkit.data.roles import DEFAULT_ID
+    from seqkit.data.tables import Table
+
+    table = with_index(as_pandas(frame, "data"), time if isinstance(time, str) else None)
+    table, time = with_stamps(table.reset_index(drop=True), time, "data")
+    table = table.set_axis([str(name) for name in table.columns], axis="columns")
+    if series_id is None and DEFAULT_ID in table.columns:
+        series_id = DEFAULT_ID
+    for role, name in (("target", target), ("series_id", series_id), ("time", time)):
+        if name is not None and name not in table.columns:
+            expected = f"a column of the frame ({', '.join(map(str, table.columns[:12]))})"
+            raise DataError(explain("data", role, expected, name))
+    if not len(table):
+        raise DataError(explain("data", "the number of rows", "at least 1", 0))
+    return _of_table(
+        Table(table, Path("data"), None, ReadSettings()), target=target, features=features,
+        series_id=series_id, time=time, group=None,
+    )  # fmt: skip
+
+
+def steps_of_text(path: Path) -> Steps:
+    """Return a text as series of characters: of whole lines, of about a thousand characters each.
+
+    So that a part of the text can be held out, and drawn at random.
+
+    Raises
+    ------
+    seqkit.errors.DataError
+        If it is empty, or no UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(explain(str(path), "the text", "in UTF-8", str(error))) from error
+    if not text:
+        raise DataError(explain(str(path), "the text", "of at least 1 character", "none"))
+    ends = np.cumsum([len(line) for line in text.splitlines(keepends=True)])
+    _, first = np.unique(ends // TEXT_BLOCK, return_index=True)
+    offsets = np.unique(np.concatenate([[0], ends[first[1:]], [len(text)]]))
+    tokens = np.array(list(text))
+    letters, codes = np.unique(tokens, return_inverse=True)
+    values = np.array([crc32(letter.encode()) for letter in letters.tolist()], np.float64)[codes]
+    return Steps(values=values[:, None], offsets=offsets, features=("character",), tokens=tokens)
+
+
+def read_steps(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    series_id: str | None = None,
+    time: str | Sequence[str] | None = None,
+    group: str | None = None,
+    missing: Missing = "error",
+    settings: ReadSettings | None = None,
+) -> Steps:
+    """Read series with a label a step from tables with one row a time step.
+
+    Parameters
+    ----------
+    paths : str, Path, or a list of them
+        As :func:`seqkit.data.readers.find_files` takes them; rows of a file are series of its own.
+    target, features, series_id, time, group, missing, settings
+        As :func:`seqkit.data.readers.read_sequences` takes them; the target is a label a step.
+
+    Returns
+    -------
+    Steps
+        Of a ``.txt`` file, where no column is named, the characters of the text.
+
+    Raises
+    ------
+    seqkit.errors.DataError
+        Everything that can be wrong with a file, with its name and line.
+    """
+    from seqkit.data.dialect import ReadSettings
+    from seqkit.data.readers import find_files, named_after, reader_for
+    from seqkit.data.roles import Roles
+    from seqkit.data.sequences import as_padded
+    from seqkit.data.tables import read_table
+
+    settings, parts = settings or ReadSettings(), []
+    files = find_files(paths)
+    for path in files:
+        if path.suffix == ".txt" and target is None and features is None and series_id is None:
+            parts.append(named_after(path, steps_of_text(path)) if len(files) > 1
+                         else steps_of_text(path))  # fmt: skip
+            continue
+        reader = reader_for(path)
+        if not reader.frame:
+            hint = "A row must be a time step, in a table of named columns."
+            raise DataError(explain(str(path), "the file", "a table", reader.ending, hint))
+        # what may be tokens is read as it is spelled: "NA" and "None" are words
+        spelled = [name for name in (target, *_alone(features)) if name is not None]
+        roles = Roles(spelled, None, series_id, time, group)
+        table = read_table(path, roles, settings)
+        steps = _of_table(
+            table, target=target, features=features, series_id=series_id, time=roles.time,
+            group=group,
+        )  # fmt: skip
+        if steps.tokens is None:
+            as_padded(steps, where=str(path), missing=missing, dtype=None)  # raises
+        parts.append(named_after(path, steps) if len(files) > 1 else steps)
+    return _joined(parts)
+
+
+def _alone(features: Sequence[str] | None) -> list[str]:
+    return list(features) if features is not None and len(features) == 1 else []
+
+
+def _joined(parts: Sequence[Any]) -> Steps:
+    from seqkit.data.sequences import concatenate
+
+    if len(parts) == 1:
+        only: Steps = parts[0]
+        return only
+    whole = concatenate(parts)
+    columns: dict[str, Any] = {
+        name: None
+        if any(getattr(part, name) is None for part in parts)
+        else np.concatenate([getattr(part, name) for part in parts])
+        for name in ("labels", "tokens")
+    }
+    fields: dict[str, Any] = {name: getattr(whole, name) for name in Sequences.__dataclass_fields__}
+    return Steps(**fields, **columns)

@@ -339,7 +339,7 @@ def work_of(length: float, network: Mapping[str, Any]) -> float:
     """
     work = 0.0
     for name in ("stem", "branch"):
-        if network[name] is not None:
+        if network.get(name) is not None:
             rows = convolutions_of("auto", name, network[name])
             work += multiplications(length, 1, rows) * 4 * WORK_UNITS**2 / CONVOLVED
             length = steps_after(length, rows) if name == "stem" else length

@@ -93,7 +93,7 @@ def convolutions_of(owner: str, name: str, given: Any) -> tuple[ConvolutionRow, 
             expected = f"one number, or a list of {n}, one for each layer"
             raise ValueError(explain(owner, f"{name}: {option}", expected, given[option]))
     rows = {option: _each(given.get(option, default[option]), n) for option in OPTIONS[:3]}
-    return tuple(map(ConvolutionRow._make, zip(*rows.values(), strict=True)))
+    return tuple(ConvolutionRow(*row) for row in zip(*rows.values(), strict=True))
 
 
 def stem_for(length: float | None) -> dict[str, Any]:

@@ -72,6 +72,13 @@ model: {units: 2}
 train: {epochs: 1}
 """
 
+GENERATE = """\
+task: tagging
+data: {path: play.txt, target: next}
+model: {units: 2}
+train: {epochs: 1}
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -80,11 +87,13 @@ def folder(tmp_path_factory):
     sales().to_csv(path / "sales.csv", index=False)
     trials().to_csv(path / "trials.csv", index=False)
     (path / "forecast.yaml").write_text(FORECAST)
+    (path / "play.txt").write_text("ROMEO: but soft!\nJULIET: ay me!\n" * 200)
     (path / "classify.yaml").write_text(CLASSIFY)
+    (path / "generate.yaml").write_text(GENERATE)
     before = Path.cwd()
     os.chdir(path)
     try:
-        for kind in ("forecast", "classify"):
+        for kind in ("forecast", "classify", "generate"):
             assert invoke("fit", f"{kind}.yaml", "--out", kind, "--quiet").exit_code == 0
     finally:
         os.chdir(before)
@@ -94,7 +103,8 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[e for _, e in EXAMPLES])
 def test_examples_of_help_run(name, example, folder, tmp_path, monkeypatch):
     kind = "classify" if name in ("predict", "evaluate", "export") else "forecast"
-    data = {"classify": "trials.csv", "forecast": "sales.csv"}[kind]
+    kind = name if name == "generate" else kind
+    data = {"classify": "trials.csv", "forecast": "sales.csv", "generate": "play.txt"}[kind]
     for source, target in (
         ("sales.csv", "sales.csv"),
         (data, "other.csv"),

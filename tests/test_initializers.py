@@ -28,7 +28,7 @@ from seqkit.network.series import classifier
 from seqkit.network.settings import BiasStart, MatrixStart
 
 KEEPING = [name for name, row in CELLS.items() if keeps_memory(row)]
-SIZES = {"n_timesteps": 9, "n_features": 2, "n_classes": 3, "units": (4, 4)}
+SIZES = {"n_timesteps": 9, "n_features": 2, "n_classes": 3, "units": (4, 4), "stem": None}
 WINDOW = {"context_length": 24, "horizon": 16, "patch": 4, "units": (4, 4)}
 NAMED = {
     "kernel_initializer": "he_normal",

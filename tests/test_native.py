@@ -275,7 +275,8 @@ def test_weights_have_the_paths_and_the_start_of_keras(architecture):
     described, model = architecture.network, architecture()
     own = {w.path: (w.shape, w.trainable) for w in described.weights}
     assert own == {v.path: (tuple(v.shape), v.trainable) for v in model.weights}
-    if architecture.kind != "forecaster":  # of the same order, too
+    # of the same order, too; else Keras has its own, by the distance from the end
+    if architecture.kind != "forecaster" and not architecture.settings.get("branch"):
         assert list(own) == [v.path for v in model.weights]
         expected = training.initial_weights(model, 5)
         for w, a, b in some(

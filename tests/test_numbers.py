@@ -271,7 +271,7 @@ def test_wrong_weights_are_named_and_change_nothing():
     for given, error, message in (
         (good[:-1], ValueError, "arrays; got"),
         ([good[0].T[:1], *good[1:]], ValueError, "standardize/offset must be of shape"),
-        (bad, ValueError, "recurrent_1/recurrent_kernel must be finite"),
+        (bad, ValueError, "stem_1/bias must be finite"),
         (3, TypeError, "a list of arrays or a keras.Model"),
         (["x", *good[1:]], TypeError, "an array of numbers"),
     ):

@@ -66,7 +66,8 @@ ERRORS = {
     ),
     "class weights of a regression": (
         "task: regression\ndata: {path: a.ts}\ntrain: {class_weight: balanced}\n",
-        ["3:9: 'train.class_weight' is for classification, not for regression. Remove it."],
+        ["3:9: 'train.class_weight' is for classification and tagging, not for regression. "
+         "Remove it."],
     ),
     "missing section": (
         "# first\ntask: classification\n",
@@ -74,12 +75,12 @@ ERRORS = {
     ),
     "missing task": (
         "data: {dataset: gunpoint}\n",
-        ["1:1: missing field 'task': one of classification, regression or forecasting."],
+        ["1:1: missing field 'task': one of classification, regression, tagging or forecasting."],
     ),
     "unknown task": (
         "task: clasification\ndata: {dataset: gunpoint}\nmodel: {dropuot: 1}\n",
-        ["1:7: task must be one of classification, regression or forecasting; got 'clasification'. "
-         "Did you mean 'classification'?",
+        ["1:7: task must be one of classification, regression, tagging or forecasting; got "
+         "'clasification'. Did you mean 'classification'?",
          "3:9: unknown field 'model.dropuot'; did you mean 'dropout'?"],
     ),
     "wrong type": (
@@ -249,7 +250,8 @@ ERRORS = {
     ),
     "empty": (
         "# nothing\n",
-        ["1:1: the recipe is empty. Begin with a task: classification, regression, forecasting."],
+        ["1:1: the recipe is empty. Begin with a task: classification, regression, tagging, "
+         "forecasting."],
     ),
     "a list": ("- task\n", ["1:1: a recipe must be a map of settings; got [task]."]),
 }  # fmt: skip

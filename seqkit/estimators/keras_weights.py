@@ -26,11 +26,13 @@ _MOST_OBJECTS = 100_000
 CLASSES: dict[str, frozenset[str]] = {
     "keras": frozenset({
         "Activation", "Add", "Concatenate", "DTypePolicy", "Dense", "Dropout", "Embedding",
-        "FloorDivide", "Functional", "GetItem", "GlorotUniform", "InputLayer", "Minimum", "Ones",
+        "FloorDivide", "Functional", "GetItem", "GlorotUniform", "HeUniform", "InputLayer",
+        "LayerNormalization", "Minimum", "Ones",
         "Orthogonal", "RandomUniform", "Repeat", "Reshape", "Softmax", "Zeros",
     }),
     "seqkit": frozenset({
-        "AnyLayer", "AttentionPooling", "Bidirectional", "CellBias", "Combine", "CountScale",
+        "AnyLayer", "AttentionPooling", "BatchNormalization", "Bidirectional", "CellBias",
+        "Combine", "Convolution", "CountScale",
         "FoldChannels",
         "GatedRNN", "HeadLayer", "LastSteps", "LeftPatch", "Median", "NaiveForecast", "Normalize",
         "MeanOfMoves",

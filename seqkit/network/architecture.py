@@ -66,17 +66,23 @@ class Architecture:
         """What names the network among others."""
         if self.kind == "ensemble":
             more = {k: v for k, v in self.settings.items() if k not in ("members",)}
-            own = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in more.items())
-            return self.kind, tuple(member.key for member in self.members), own
-        return self.kind, tuple(
-            (name, tuple(value) if isinstance(value, list | tuple) else value)
-            for name, value in sorted(self.settings.items())
-        )
+            return self.kind, tuple(member.key for member in self.members), _hashable(more)
+        return self.kind, _hashable(self.settings)
 
     def __call__(self) -> Any:
         """Build the Keras model."""
         check_backend()
         return _function(BUILDERS[self.kind][1])(**self.settings)
+
+
+def _hashable(value: Any) -> Hashable:
+    """Return a setting with its lists and maps as tuples."""
+    if isinstance(value, Mapping):
+        return tuple((name, _hashable(inner)) for name, inner in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    hashable: Hashable = value
+    return hashable
 
 
 def weights_of(architecture: Architecture, model: Any) -> list[Any]:

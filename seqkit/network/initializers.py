@@ -79,6 +79,9 @@ def he_uniform(shape: Shape, seed: int) -> np.ndarray:
     return _generator(seed).uniform(-limit, limit, shape).astype(np.float32)
 
 
+_NEARLY = 1e-7  # what float32 does not see
+
+
 def orthogonal(shape: Shape, seed: int) -> np.ndarray:
     """Draw a matrix whose rows (or columns, whatever there is less of) are orthonormal.
 
@@ -90,10 +93,13 @@ def orthogonal(shape: Shape, seed: int) -> np.ndarray:
     """
     rows, columns = shape
     normal = _generator(seed).standard_normal((max(shape), min(shape)))
-    # The factor R of QR with a positive diagonal is that of Cholesky.
+    # The factor R of QR with a positive diagonal is that of Cholesky; of a matrix that is nearly
+    # singular it has to be taken twice.
     with _ONE_THREAD:
-        lower = np.linalg.cholesky(normal.T @ normal)
-        q = normal @ np.linalg.inv(lower).T
+        q, products = normal, normal.T @ normal
+        while np.abs(products - np.eye(len(products))).max() > _NEARLY:
+            q = q @ np.linalg.inv(np.linalg.cholesky(products)).T
+            products = q.T @ q
     return np.ascontiguousarray(q.T if rows < columns else q, np.float32)
 
 

@@ -59,6 +59,7 @@ def _initializer(layer: Any, name: str) -> Any:
 
 DRAWN: dict[type, Callable[[tuple[int, ...], int], np.ndarray]] = {
     keras.initializers.GlorotUniform: initializers.glorot_uniform,
+    keras.initializers.HeUniform: initializers.he_uniform,
     keras.initializers.Orthogonal: initializers.orthogonal,
 }
 """Initialisers drawn in NumPy, so that a network starts the same whatever trains it."""
@@ -67,7 +68,8 @@ DRAWN: dict[type, Callable[[tuple[int, ...], int], np.ndarray]] = {
 def _draw(initializer: Any, variable: Any, seed: int) -> np.ndarray:
     config, shape = initializer.get_config(), tuple(variable.shape)
     own = DRAWN.get(type(initializer))
-    plain = config.get("seed") is None and config.get("gain", 1.0) == 1.0 and len(shape) <= 2
+    plain = config.get("seed") is None and config.get("gain", 1.0) == 1.0
+    plain = plain and (len(shape) <= 2 or own is initializers.he_uniform)
     if own is not None and plain and variable.dtype == "float32":
         return own(shape, seed)
     if "seed" in config and config["seed"] is None:

@@ -208,7 +208,8 @@ def classification(result: dict[str, Any]) -> str:
              *map(number, figures), number(mean(row["seconds"]), 0)]
         )  # fmt: skip
         if published and all(published.values()):
-            complete.append([mean(scores), mean(bare[row["set"]]), mean(row["nearest_neighbour"]), mean(row["majority"]),
+            complete.append([mean(scores), mean(bare[row["set"]]),
+                             mean(row["nearest_neighbour"]), mean(row["majority"]),
                              *figures])  # fmt: skip
     every = [mean([mean(row[k]) for row in result["rows"]])
              for k in ("accuracy", "nearest_neighbour", "majority")]  # fmt: skip
@@ -217,8 +218,8 @@ def classification(result: dict[str, Any]) -> str:
     if complete:
         means = [number(mean(list(column))) for column in zip(*complete, strict=True)]
         rows.append([f"mean of {len(complete)} with all published figures", "", *means, ""])
-    head = ["set", "training series", "defaults", "purely recurrent", "1-NN", "majority class", *others,
-            f"fit, s ({result['clock']})"]  # fmt: skip
+    head = ["set", "training series", "defaults", "purely recurrent", "1-NN", "majority class",
+            *others, f"fit, s ({result['clock']})"]  # fmt: skip
     return table(head, rows)
 
 
@@ -265,8 +266,8 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
 over seeds, one where there is no spread; nothing is tuned a set. Beside it purely recurrent
 networks, `stem=None`, mean of two or three seeds, with up to four networks, which was the default.
-1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval
-has them.""", classification),
+1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the mean of
+several, as tsml-eval has them.""", classification),
     ("regression", "Regression with the defaults", """\
 `SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
 on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads

@@ -57,6 +57,14 @@ for changes in ({}, {"optimizer": "rmsprop"}, {"loss": loss[1]}, {"loss": loss[2
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-6)
     for name, values in one.history.items():
         np.testing.assert_allclose(all_.history[name], values, rtol=1e-5, err_msg=name)
+from seqkit import SequenceClassifier
+with strategy.scope():  # no weights of series; batch normalisation by each replica's share
+    shared = SequenceClassifier(units=4, epochs=8, random_state=0).fit(X, Y)
+    assert "tf.distribute" in shared.trainer_
+    mean = next(w for w, made in zip(shared.weights_, shared._build().network.weights)
+                if made.path == "stem_normalized_1/moving_mean")
+assert np.abs(mean).max() > 1e-3 and np.isfinite(mean).all(), mean
+assert shared.score(X, Y) >= max(Y.mean(), 1 - Y.mean())
 print("equal")
 """
 )

@@ -274,6 +274,8 @@ class Trainee(Model):
             replica = context.replica_id_in_sync_group
 
             def share(rows: Any) -> Any:
+                if rows is None:  # weights may be absent
+                    return None
                 mine = rows[replica :: self.replicas]
                 # A last batch smaller than the replicas leaves some without: they compute one row
                 # that counts for nothing, because everybody must take part in the sum.

@@ -41,6 +41,8 @@ class Described(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
                 initializer=getattr(self, f"{p.name}_initializer"),
                 trainable=p.trainable,
                 name=p.name,
+                # of averages that replicas move each by its share of a batch
+                aggregation="none" if p.trainable else "mean",
             )
             setattr(self, p.name, weight)
         self.weight_names = [p.name for p in self.described.parameters(*inputs)]

@@ -264,7 +264,7 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
      competitions),
     ("classification", "Classification with the defaults", """\
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
-over seeds, one where there is no spread; nothing is tuned a set. Beside it purely recurrent
+over two seeds; nothing is tuned a set. Beside it purely recurrent
 networks, `stem=None`, mean of two or three seeds, with up to four networks, which was the default.
 1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the mean of
 several, as tsml-eval has them.""", classification),

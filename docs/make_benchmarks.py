@@ -125,6 +125,20 @@ def train_step(result: dict[str, Any]) -> str:
     return text
 
 
+def stems(result: dict[str, Any]) -> str:
+    """Milliseconds of a step with a convolutional stem, beside PyTorch's."""
+    rows = [
+        [row["filters"], row["batch"], row["time"], number(row["seqkit_ms"], 2),
+         number(row["torch_ms"], 2), number(row["torch_ms"] / row["seqkit_ms"], 2)]
+        for row in result["rows"]
+    ]  # fmt: skip
+    ratios = [row["torch_ms"] / row["seqkit_ms"] for row in result["rows"]]
+    middle = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    rows.append(["geometric mean", "", "", "", "", number(middle, 2)])
+    head = ["filters", "batch", "steps", "seqkit, ms", "PyTorch, ms", "ratio"]
+    return table(head, rows)
+
+
 def fit_small(result: dict[str, Any]) -> str:
     """Seconds of whole fits."""
     rows = [
@@ -276,6 +290,9 @@ together.""", regression),
 Seconds a step of a plain PyTorch loop (two threads) divided by those of a `SequenceClassifier`, in
 whole fits of as many steps, over layers, directions, units, batch and time. Above 1 seqkit is
 faster.""", train_step),
+    ("stems", "A training step with convolutions", """\
+Three convolutions (9, 7 and 5 steps, the first strides by 2) with batch normalisation and ReLU,
+then a GRU of 64 units, in whole fits of as many steps. Above 1 seqkit is faster.""", stems),
     ("fit_small", "Whole fits", """\
 A bidirectional LSTM of 64 units, 60 epochs, batches of 16, for seqkit, a plain PyTorch loop and
 stock Keras.""", fit_small),

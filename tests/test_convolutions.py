@@ -317,6 +317,7 @@ def test_maps_that_are_none_say_why(given, words):
         ({"branch": "fnc"}, "Did you mean 'fcn'"),
         ({"branch": {"filters": [3, 4], "layers": 3}}, "lists have the same length"),
         ({"normalize": "standard"}, "none or series"),
+        ({"layer_norm": True, "units": 8}, "layer_norm must be false for a single layer"),
     ],
 )
 def test_a_recipe_refuses_it_before_it_reads_data(model, words):
@@ -325,6 +326,11 @@ def test_a_recipe_refuses_it_before_it_reads_data(model, words):
     recipe = {"task": "classification", "data": {"dataset": "gunpoint"}, "model": model}
     with pytest.raises(RecipeError, match=words):
         read_recipe(recipe)
+
+
+def test_one_layer_has_nothing_to_normalize():
+    with pytest.raises(ValueError, match="layer_norm must be False with a single recurrent layer"):
+        classifier(20, 1, 2, units=8, layer_norm=True)
 
 
 def test_a_stem_is_counted_as_work_and_leaves_no_patches():

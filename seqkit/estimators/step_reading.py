@@ -150,7 +150,7 @@ class StepReading:
 
     def _label_codes(self, labels: np.ndarray, reset: bool) -> np.ndarray:
         owner = type(self).__name__
-        if isinstance(self.class_weight, Mapping) or self.class_weight is not None:
+        if self.class_weight is not None:
             expected = "None where y has several labels a step"
             raise ValueError(explain(owner, "class_weight", expected, self.class_weight))
         if reset:

@@ -203,6 +203,8 @@ def recurrent_stack(
         raise ValueError(
             explain(owner, "units", "equal in all layers with residual=True", list(widths))
         )
+    if layer_norm and len(widths) < 2:
+        raise ValueError(explain(owner, "layer_norm", "False with a single recurrent layer", True))
     if pyramid > 1 and (residual or len(widths) < 2):
         expected = "1 with a single recurrent layer, and with residual=True"
         raise ValueError(explain(owner, "pyramid", expected, pyramid))

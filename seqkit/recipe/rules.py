@@ -208,11 +208,14 @@ RULES: tuple[Rule, ...] = (
         "Name every column once among target, series_id, time and features.",
     ),
     # model
-    Rule(
-        ("model.residual", "model.units"),
-        lambda residual, units: not residual or units == AUTO or len(_layers(units)) > 1,
-        "false for a single layer",
-        "Give {units} a list of two or more widths.",
+    *(
+        Rule(
+            (f"model.{name}", "model.units"),
+            lambda is_on, units: not is_on or units == AUTO or len(_layers(units)) > 1,
+            "false for a single layer",
+            "Give {units} a list of two or more widths.",
+        )
+        for name in ("residual", "layer_norm")
     ),
     Rule(
         (PYRAMID, "model.units", "model.residual"),

@@ -65,6 +65,8 @@ UNITS, LEARNING_RATE = (32, 64), 3e-3
 """Widths of the recurrent layers, and the step size at the start. Layers of 128 were right as often
 on the two largest sets (.883 of 2,975 series and .815 of 600, where 64 have .883 and .812), with
 either step size tried, and take two and a half times as long."""
+STEM_UNITS = (32,)
+"""Widths of the recurrent layers behind a stem whose steps are pooled as well."""
 PYRAMIDS = (3, 1)
 """How many times as fine as the others' the patches of the first recurrent layer are, in the first
 network of a fit, the second, and so on in turn."""
@@ -192,7 +194,7 @@ def network_for(
         Time steps of a series; None = not known.
     settings : mapping of str to object
         ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, ``stem``,
-        ``branch``, and ``residual``.
+        ``branch``, and ``residual``, ``layer_norm``.
     number : int, default=0
         Of the network in an ensemble.
 
@@ -200,15 +202,15 @@ def network_for(
     --------
     >>> network_for(300, {"patch": 10})["pyramid"]
     1
-    >>> for name, value in network_for(300, {}).items():
+    >>> for name, value in network_for(300, {}).items():  # doctest: +ELLIPSIS
     ...     print(name, value)
     patch 1
     overlap 0
     pyramid 1
-    units [32, 64]
+    units [32]
     bidirectional True
     pooling mean_max
-    stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 2]}
+    stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 2], ...}
     branch None
     >>> [network_for(300, {"stem": None}, number)["patch"] for number in range(3)]
     [3, 10, 3]
@@ -235,12 +237,16 @@ def network_for(
     if free and "pyramid" not in given:
         pyramid = 1 if pyramid == 1 else max(round(whole / patch), 1)
     several = length is None or length > patch
+    units = list(UNITS)
+    if settings.get("residual"):  # a sum is of equals
+        units = [max(UNITS)] * len(UNITS)
+    elif given.get("stem") is not None and pyramid == 1 and not settings.get("layer_norm"):
+        units = list(STEM_UNITS)
     found = {
         "patch": patch,
         "overlap": patch if free and patch > 1 else 0,
         "pyramid": pyramid,
-        # a residual sum is of equals
-        "units": [max(UNITS)] * len(UNITS) if settings.get("residual") else list(UNITS),
+        "units": units,
         "bidirectional": several,
         "pooling": "mean_max" if several else "last",
         "stem": None,
@@ -335,7 +341,7 @@ def work_of(length: float, network: Mapping[str, Any]) -> float:
     >>> work_of(320, flat), work_of(320, flat | {"units": [128, 128]})
     (32.0, 80.0)
     >>> work_of(320, network_for(320, {})), work_of(320, network_for(320, {"stem": None}))
-    (52.6216, 51.4375)
+    (32.6216, 51.4375)
     """
     work = 0.0
     for name in ("stem", "branch"):
@@ -399,15 +405,15 @@ def choose(
     ...          "validation", "patience", "ensemble", "loss_goal"]
     >>> found = choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
     ...                Sample([150] * 100, [60, 40]))
-    >>> for name, value in found.items():
+    >>> for name, value in found.items():  # doctest: +ELLIPSIS
     ...     print(name, value)
     patch 1
     overlap 0
     pyramid 1
-    units [32, 64]
+    units [32]
     bidirectional True
     pooling mean_max
-    stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1]}
+    stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1], ...}
     deviations False
     shift 2
     moves [-2, -1, 0, 1, 2]

@@ -47,7 +47,7 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
         Width of the recurrent layer; a list is a stack of layers. auto = [32, 64], with residual
-        sums [64, 64].
+        sums [64, 64]; behind a stem [32], unless layers are wanted.
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -99,16 +99,18 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         network makes of them goes to the head. In training a series is read once, moved at random
         by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
         as it stands.
-    stem : None, a map of filters, kernel_size, stride and layers or "auto", default="auto"
+    stem : None, a map of filters, kernel_size, stride, layers and pooling or "auto", default="auto"
         Convolutions over time before the recurrent layers, each with batch normalisation and ReLU;
         {} = [32, 64, 64] filters of [9, 7, 5] steps; None = none. Its steps are what patch folds,
-        which is then 1 unless it is set. auto = those, with strides of 2 while they leave 20 steps
-        of a series of median length; none where patch, overlap or pyramid is set. A list has a
-        value for each network of train.ensemble.
-    branch : fcn, a map of filters, kernel_size, stride and layers or None, default=None
+        which is then 1 unless it is set, and, pooled, what the head reads beside the recurrent
+        layers (pooling: none = it does not). auto = those, with strides of 2 while they leave 20
+        steps of a series of median length; none where patch, overlap or pyramid is set. A list has
+        a value for each network of train.ensemble.
+    branch : fcn, a map of filters, kernel_size, stride, layers and pooling or None, default=None
         Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
-        the mean of their steps stands beside what is pooled. fcn = [128, 256, 128] filters of [8,
-        5, 3] steps (Karim et al. 2018). A list has a value for each network of train.ensemble.
+        their pooled steps stand beside those of the recurrent layers. fcn = [128, 256, 128] filters
+        of [8, 5, 3] steps (Karim et al. 2018). A list has a value for each network of
+        train.ensemble.
     normalize : {"none", "series"}, default="none"
         Each series by its own mean and spread, feature by feature, which the network then does not
         see.
@@ -263,7 +265,7 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         "gru_reset_before", "np".
     units : a positive integer or a list of them or "auto", default="auto"
         Width of the recurrent layer; a list is a stack of layers. auto = [32, 64], with residual
-        sums [64, 64].
+        sums [64, 64]; behind a stem [32], unless layers are wanted.
     bidirectional : true or false or "auto", default="auto"
         Run every layer in both directions and join the results. auto = where there is more than one
         step after patching.
@@ -315,15 +317,17 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         network makes of them goes to the head. In training a series is read once, moved at random
         by train.shift. auto = back and forth by train.shift and by half of it, and not at all; [] =
         as it stands.
-    stem : None, a map of filters, kernel_size, stride and layers or "auto", default=None
+    stem : None, a map of filters, kernel_size, stride, layers and pooling or "auto", default=None
         Convolutions over time before the recurrent layers, each with batch normalisation and ReLU;
         {} = [32, 64, 64] filters of [9, 7, 5] steps; None = none. Its steps are what patch folds,
-        which is then 1 unless it is set. auto = what a classifier has. A list has a value for each
-        network of train.ensemble.
-    branch : fcn, a map of filters, kernel_size, stride and layers or None, default=None
+        which is then 1 unless it is set, and, pooled, what the head reads beside the recurrent
+        layers (pooling: none = it does not). auto = what a classifier has. A list has a value for
+        each network of train.ensemble.
+    branch : fcn, a map of filters, kernel_size, stride, layers and pooling or None, default=None
         Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
-        the mean of their steps stands beside what is pooled. fcn = [128, 256, 128] filters of [8,
-        5, 3] steps (Karim et al. 2018). A list has a value for each network of train.ensemble.
+        their pooled steps stand beside those of the recurrent layers. fcn = [128, 256, 128] filters
+        of [8, 5, 3] steps (Karim et al. 2018). A list has a value for each network of
+        train.ensemble.
     normalize : {"none", "series"}, default="none"
         Each series by its own mean and spread, feature by feature, which the network then does not
         see.

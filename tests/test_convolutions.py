@@ -301,6 +301,7 @@ def test_what_is_said_by_name_is_what_was_published():
         ({"filters": [3, 4], "layers": 3}, "one number, or a list of 3"),
         ({"stride": 0}, "stem: stride must be a positive integer or a list of them; got 0"),
         ({"layers": 40}, "at most 32"),
+        ({"pooling": "men"}, "stem: pooling must be one of none, mean, max.*did you mean 'mean'"),
         ("fcn", "None or a map of filters, kernel_size, stride, layers"),
     ],
 )
@@ -314,6 +315,7 @@ def test_maps_that_are_none_say_why(given, words):
     [
         ({"stem": {"filter": 3}}, "'filter' is no option of stem; did you mean 'filters'"),
         ({"stem": {"filters": "wide"}}, "model.stem.filters must be a positive integer"),
+        ({"branch": {"pooling": "none"}}, "branch.pooling must be one of mean, max or mean_max"),
         ({"branch": "fnc"}, "Did you mean 'fcn'"),
         ({"branch": {"filters": [3, 4], "layers": 3}}, "lists have the same length"),
         ({"normalize": "standard"}, "none or series"),
@@ -328,6 +330,51 @@ def test_a_recipe_refuses_it_before_it_reads_data(model, words):
         read_recipe(recipe)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "max", "mean_max"])
+def test_the_head_reads_the_pooled_steps_of_a_stem_beside_the_recurrent_layers(pooling):
+    stem = {"filters": 5, "kernel_size": [4, 3], "stride": [2, 1], "pooling": pooling}
+    network = classifier(
+        None, 2, 3, variable_length=True, units=4, dropout=0.0, scale="none", stem=stem,
+        bidirectional=True, pooling="mean", patch=1,
+    )  # fmt: skip
+    made, weights = NativeNetwork(network), network.initial_weights(1)
+    named = {w.path: value for w, value in zip(network.weights, weights, strict=True)}
+    head = named["logits/kernel"]
+    assert head.shape == (8 + 5 * (1 + (pooling == "mean_max")), 3)
+    head[:8] = 0  # what the recurrent layers say counts for nothing
+    made.weights.load(weights)
+    x = np.random.default_rng(0).normal(size=(3, 30, 2)).astype(np.float32)
+    lengths = np.array([30, 11, 4], np.int32)
+    answer = made.predict({"x": x, "lengths": lengths})
+    for row, n in enumerate(lengths):
+        steps = x[row, :n]
+        for k, stride in ((1, 2), (2, 1)):  # averages of a network that saw nothing: 0 and 1
+            steps = convolved(
+                steps, named[f"stem_{k}/kernel"], named[f"stem_{k}/bias"], stride
+            ) / np.sqrt(1 + 1e-3)
+            steps = np.maximum(steps, 0)
+        parts = {"mean": [steps.mean(0)], "max": [steps.max(0)]}
+        parts["mean_max"] = parts["mean"] + parts["max"]
+        logits = np.concatenate(parts[pooling]) @ head[8:] + named["logits/bias"]
+        expected = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(answer[row], expected, atol=1e-5)
+    bare = classifier(20, 1, 2, stem={"pooling": "none"})
+    assert "stem_pooling" not in {node.name for node in bare.nodes}
+
+
+def test_a_fit_that_goes_on_has_the_stem_of_the_one_before():
+    rng = np.random.default_rng(0)
+    short, long = (
+        [rng.normal(size=(n, 1)) for n in rng.integers(low, low + 9, 12)] for low in (30, 300)
+    )
+    y = np.arange(12) % 2
+    model = SequenceClassifier(random_state=0, epochs=1, ensemble=1)
+    model.partial_fit(short, y, classes=[0, 1])
+    before = model.auto_["stem"]
+    model.partial_fit(long, y)
+    assert model.auto_["stem"] == before
+
+
 def test_one_layer_has_nothing_to_normalize():
     with pytest.raises(ValueError, match="layer_norm must be False with a single recurrent layer"):
         classifier(20, 1, 2, units=8, layer_norm=True)
@@ -337,7 +384,7 @@ def test_a_stem_is_counted_as_work_and_leaves_no_patches():
     given = {"stem": {"stride": [2, 2, 1]}}
     network = network_for(200, given)
     assert (network["patch"], network["overlap"], network["pyramid"]) == (1, 0, 1)
-    bare = network_for(50, {"patch": 1, "overlap": 0, "pyramid": 1})
+    bare = network_for(50, {"patch": 1, "units": network["units"]})
     rows = convolutions_of("", "stem", given["stem"])
     assert work_of(200, network) > work_of(50, bare)
     assert multiplications(200, 1, rows) == 100 * 9 * 32 + 50 * 7 * 32 * 64 + 50 * 5 * 64**2

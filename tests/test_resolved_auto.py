@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from seqkit import read_recipe, run
+from seqkit.convolutions import STEM
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_networks_that_are_unlike_stand_in_it(table, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-STRIDED = {"filters": [32, 64, 64], "kernel_size": [9, 7, 5], "stride": [2, 1, 1]}
+STRIDED = STEM | {"stride": [2, 1, 1]}
 
 
 @pytest.mark.parametrize(

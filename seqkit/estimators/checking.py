@@ -23,8 +23,8 @@ from seqkit.stopping import refit_of
 __all__ = ["SeriesCheck"]
 
 NETWORK = (
-    "patch", "overlap", "pyramid", "units", "bidirectional", "pooling", "deviations", "moves",
-    "ensemble",
+    "patch", "overlap", "pyramid", "stem", "units", "bidirectional", "pooling", "deviations",
+    "moves", "ensemble",
 )  # fmt: skip
 """What ``auto`` chooses of the network itself."""
 

@@ -2,7 +2,7 @@
 
 ``x -> moves -> standardize -> normalize -> stem -> patch -> recurrent stack -> pooling -> mean of
 moves -> dense -> head``, the moves only where a prediction is made; a branch reads what the stem
-reads, and stands beside what is pooled.
+reads; what is pooled of its steps, and of the stem's, stands beside what is pooled of the stack's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import get_args
 
 from seqkit.auto import AUTO, COUNTED, network_for, widths_of
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
-from seqkit.convolutions import convolutions_of, steps_after
+from seqkit.convolutions import convolutions_of, pooling_of, steps_after
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
@@ -140,9 +140,10 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     stack = network_for(s.n_timesteps, {name: getattr(s, name) for name in names_of(type(s))})
     before, beside = stack.pop("stem"), stack.pop("branch")
+    pooled: list[str] = []
     if before is not None:
         rows = convolutions_of(owner, "stem", before)
-        x, lengths = stem(graph, x, lengths, rows)
+        x, lengths, pooled = stem(graph, x, lengths, rows, pooling_of("stem", before))
         longest = steps_after(longest or 0, rows)
     patch, overlap = stack.pop("patch"), stack.pop("overlap")
     if patch > 1 or overlap:
@@ -155,8 +156,10 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
         initializers=initializers_of(owner, s, n_steps), **stack,
     )  # fmt: skip
     if beside is not None:
-        rows = convolutions_of(owner, "branch", beside)
-        x = graph.add("with_branch", Concatenate(), x, branch(graph, given, given_lengths, rows))
+        rows, how = convolutions_of(owner, "branch", beside), pooling_of("branch", beside)
+        pooled.append(branch(graph, given, given_lengths, rows, how))
+    if pooled:
+        x = graph.add("with_convolutions", Concatenate(), x, *pooled)
     if moves:
         x = graph.add("mean_of_moves", MeanOfMoves(len(moves)), x)
     return dense_stack(graph, x, s.dense, s.dropout)

@@ -11,7 +11,7 @@ from seqkit.convolutions import ConvolutionRow
 from seqkit.network.graph import Graph
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.normalization import BatchNormalization
-from seqkit.network.layers.pooling import Pooling
+from seqkit.network.layers.pooling import POOLINGS
 
 __all__ = ["branch", "stem"]
 
@@ -28,13 +28,18 @@ def _convolved(
 
 
 def stem(
-    graph: Graph, x: str, lengths: str | None, rows: Sequence[ConvolutionRow]
-) -> tuple[str, str | None]:
-    """Write the stem; return what the recurrent layers read, and their lengths."""
-    return _convolved(graph, "stem", x, lengths, rows)
+    graph: Graph, x: str, lengths: str | None, rows: Sequence[ConvolutionRow], pooling: str
+) -> tuple[str, str | None, list[str]]:
+    """Write the stem; return what the recurrent layers read, the lengths, and its own vector."""
+    x, lengths = _convolved(graph, "stem", x, lengths, rows)
+    if pooling == "none":
+        return x, lengths, []
+    return x, lengths, [graph.add("stem_pooling", POOLINGS[pooling](False), x, lengths)]
 
 
-def branch(graph: Graph, x: str, lengths: str | None, rows: Sequence[ConvolutionRow]) -> str:
-    """Write the branch; return its vector, the mean over the steps."""
+def branch(
+    graph: Graph, x: str, lengths: str | None, rows: Sequence[ConvolutionRow], pooling: str
+) -> str:
+    """Write the branch; return its vector."""
     x, lengths = _convolved(graph, "branch", x, lengths, rows)
-    return graph.add("branch_pooling", Pooling("mean"), x, lengths)
+    return graph.add("branch_pooling", POOLINGS[pooling](False), x, lengths)

@@ -80,6 +80,10 @@ class StemOptions(Section):
     layers: count(LAYERS) | None = setting(  # type: ignore[valid-type]
         None, "How many there are; default: as many as the lists have."
     )
+    pooling: Literal["none", "mean", "max", "mean_max"] = setting(
+        STEM["pooling"],
+        "How their steps become a vector that the head reads beside that of the recurrent layers.",
+    )
 
 
 class BranchOptions(StemOptions):
@@ -87,6 +91,9 @@ class BranchOptions(StemOptions):
 
     filters: Widths = setting(FCN["filters"], "Width of each layer; one number for all.")
     kernel_size: Kernels = setting(FCN["kernel_size"], "Steps that an output sees.", "steps")
+    pooling: Literal["mean", "max", "mean_max"] = setting(
+        FCN["pooling"], "How their steps become a vector that the head reads."
+    )
 
 
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
@@ -154,7 +161,8 @@ class SequenceModel(ModelSection):
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
         f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}, "
-        f"with residual sums {[max(auto.UNITS)] * len(auto.UNITS)}.",
+        f"with residual sums {[max(auto.UNITS)] * len(auto.UNITS)}; behind a stem "
+        f"{list(auto.STEM_UNITS)}, unless layers are wanted.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -210,14 +218,15 @@ class SequenceModel(ModelSection):
         "auto",
         "Convolutions over time before the recurrent layers, each with batch normalisation and "
         f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
-        "steps are what patch folds, which is then 1 unless it is set. auto = those, with strides "
-        f"of 2 while they leave {STEM_STEPS} steps of a series of median length; none where patch, "
-        f"overlap or pyramid is set. {A_NETWORK_EACH}",
+        "steps are what patch folds, which is then 1 unless it is set, and, pooled, what the head "
+        "reads beside the recurrent layers (pooling: none = it does not). auto = those, with "
+        f"strides of 2 while they leave {STEM_STEPS} steps of a series of median length; none where "
+        f"patch, overlap or pyramid is set. {A_NETWORK_EACH}",
     )
     branch: Branches | None = setting(
         None,
         "Convolutions over time beside the recurrent layers, each with batch normalisation and "
-        "ReLU; the mean of their steps stands beside what is pooled. fcn = "
+        "ReLU; their pooled steps stand beside those of the recurrent layers. fcn = "
         f"{FCN['filters']} filters of {FCN['kernel_size']} steps (Karim et al. 2018). "
         f"{A_NETWORK_EACH}",
     )
@@ -241,7 +250,8 @@ class RegressionModel(SequenceModel):
         None,
         "Convolutions over time before the recurrent layers, each with batch normalisation and "
         f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
-        "steps are what patch folds, which is then 1 unless it is set. auto = what a classifier "
+        "steps are what patch folds, which is then 1 unless it is set, and, pooled, what the head "
+        "reads beside the recurrent layers (pooling: none = it does not). auto = what a classifier "
         f"has. {A_NETWORK_EACH}",
     )
 

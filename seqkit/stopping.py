@@ -1,4 +1,4 @@
-"""Early stopping: what is held back, how long a fit waits, and which losses it compares.
+"""What is held back: early stopping, how long a fit waits, which losses it compares; calibration.
 
 The rule stands here once, for estimators and recipes alike.
 """
@@ -12,8 +12,12 @@ from typing import Any
 
 __all__ = [
     "AUTO",
+    "CALIBRATION_PART",
+    "FEWEST_HELD",
+    "IMBALANCED",
     "LOSS_GOAL",
     "REFIT",
+    "calibrated",
     "early_stopping",
     "epochs_after",
     "forecast_patience",
@@ -51,6 +55,11 @@ LOSS_GOAL = 1e-3
 cases, .797 after 3,000), the others not (.701 and .723)."""
 STEPS_TO_LEARN, STEPS_AFTER = 50, 1000
 """Gradient steps whose losses are looked at together for that, and those of a fit at least."""
+IMBALANCED, CALIBRATION_PART = 0.6, 1 / 3
+"""Share of the most frequent class from which on probabilities are calibrated, and the part that is
+held out to learn how. In three splits of Earthquakes, .824 of one class, networks were right of .77
+of the part that was held out; of no other set of the rules is a class so frequent and so little to
+be learned."""
 
 
 def refit_of(validation: Any) -> tuple[Any, bool]:
@@ -120,6 +129,31 @@ def early_stopping(
     if (asked == AUTO or refit) and not patience:
         share = 0.0
     return share, int(patience)
+
+
+def calibrated(settings: Mapping[str, Any], sizes: Sequence[int], watched: bool) -> bool:
+    """Return whether probabilities are calibrated on series that were not trained on.
+
+    Where one class is so frequent that a network which has learned little is worse than it, and
+    either a part is held out anyway (`watched`) or one can be that says enough. Whoever counts
+    epochs or weighs classes is not surprised by it.
+
+    Examples
+    --------
+    >>> auto = {"calibrate": "auto", "epochs": "auto"}
+    >>> calibrated(auto, [264, 58], False), calibrated(auto, [160, 162], False)
+    (True, False)
+    >>> calibrated(auto, [26, 6], False), calibrated({"calibrate": True}, [26, 6], False)
+    (False, True)
+    """
+    asked = settings.get("calibrate", False)
+    if asked != AUTO:
+        return bool(asked)
+    free = settings["epochs"] == AUTO and not settings.get("warm_start")
+    held = [math.floor(CALIBRATION_PART * size) for size in sizes]
+    enough = watched or (sum(held) >= FEWEST_HELD and min(held) >= FEWEST_OF_A_CLASS)
+    imbalanced = len(sizes) > 1 and max(sizes) >= IMBALANCED * sum(sizes)
+    return free and enough and imbalanced and settings.get("class_weight") is None
 
 
 def forecast_validation(validation: Any, patience: int | str) -> float:

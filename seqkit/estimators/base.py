@@ -355,6 +355,10 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         if not partial_pass:
             self._tell_of_collapse(whole)
+            self._calibrate(None if refit else held, whole, seed)
+
+    def _calibrate(self, held: Examples | None, whole: Examples, seed: int) -> None:
+        """Bring answers down to what held-out series say of them; other than classes stay."""
 
     def _part(
         self, train: Examples, held: Examples | None, shift: int, new: bool

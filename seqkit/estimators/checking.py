@@ -182,7 +182,7 @@ class SeriesCheck:
         answers = self.predict(part.padded)
         if self._row.target == "label":
             one = part.target.ndim == 1 and len({*answers.tolist()}) == 1
-            what, there = f"the class {answers[0]!r}", len(np.unique(part.target)) > 1
+            what, there = f"the class {answers.tolist()[0]!r}", len(np.unique(part.target)) > 1
         else:
             spread = np.std(part.target, axis=0)
             one = bool((np.std(answers, axis=0) < COLLAPSED * spread).all())

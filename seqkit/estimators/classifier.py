@@ -16,6 +16,7 @@ from sklearn.utils.validation import column_or_1d
 
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.calibrating import Calibrating
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import ClassifierSettings
@@ -32,7 +33,13 @@ def _available(where: Callable[[Any], bool]) -> Callable[[F], F]:
     return decorator
 
 
-class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SequenceClassifier(
+    ClassifierSettings,
+    Calibrating,
+    LongFrames,
+    ClassifierMixin,  # type: ignore[misc]  # scikit-learn has no types
+    SeriesEstimator,
+):
     """Classify whole series with a recurrent network.
 
     Use it where the class of a series depends on how it unfolds: gait, vibration, speech.
@@ -188,6 +195,11 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         Training loss below which the classes are learned: the fit then goes on for half as many
         epochs again, 1000 gradient steps in all at least, the schedule run to its end. None = none;
         auto = 0.001, but none where epochs are set or a part is held out to stop by.
+    calibrate : true or false or "auto", default="auto"
+        Bring the probabilities down towards the frequencies of the classes, by as much as is best
+        for the validation part that training was stopped by, or else for a third of the series,
+        asked of a second fit on the others. auto = where one class has 0.6 of the series or more
+        and the part 50, unless epochs or class_weight are set.
 
     Attributes
     ----------
@@ -207,6 +219,9 @@ class SequenceClassifier(ClassifierSettings, LongFrames, ClassifierMixin, Series
         Epochs run, and the one whose weights were kept.
     auto_ : dict
         What each setting that is ``"auto"`` has become.
+    calibration_ : float
+        What the log probabilities of the networks were multiplied by, the rest being those of the
+        frequencies of the classes; there where `calibrate` was on.
     trainer_ : str
         ``native``, or ``graph`` and why the network needs TensorFlow.
 

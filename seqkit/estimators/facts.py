@@ -158,6 +158,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     "validation": NUMBER,
     "piece_length": optional(integer(1)),
     "deviations": FLAG,
+    "calibrate": FLAG,
     "bidirectional": FLAG,
     "units": series_of(integer(1)),
     "ensemble": integer(1),
@@ -216,6 +217,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         **_SERIES,
         "classes_": Fact(array("UOiufb")),
         "_multilabel_": Fact(FLAG, always=False),
+        "calibration_": Fact(NUMBER, always=False),
     },
     "tagging": {
         **_SERIES,

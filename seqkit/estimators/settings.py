@@ -117,6 +117,7 @@ class ClassifierSettings(SeriesSettings):
     class_weight: ClassWeight | None = None
     loss: ClassifierLoss = "auto"
     loss_goal: float | Auto | None = "auto"
+    calibrate: bool | Auto = "auto"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -423,6 +423,14 @@ class ClassificationTrain(SequenceTrain):
         f"its end. null = none; auto = {stopping.LOSS_GOAL:g}, but none where epochs are set or a "
         "part is held out to stop by.",
     )
+    calibrate: Switch | Auto = setting(
+        "auto",
+        "Bring the probabilities down towards the frequencies of the classes, by as much as is "
+        "best for the validation part that training was stopped by, or else for a third of the "
+        "series, asked of a second fit on the others. auto = where one class has "
+        f"{stopping.IMBALANCED} of the series or more and the part {stopping.FEWEST_HELD}, unless "
+        "epochs or class_weight are set.",
+    )
 
 
 class ForecastingTrain(TrainSection):

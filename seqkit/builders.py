@@ -336,6 +336,9 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
         al. 2016).
     input_dropout : a number from 0 to below 1, default=0.0
         Share of the (scaled) values of a series that is dropped.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to predict, e.g. [0.1, 0.5, 0.9], of every target; the middle one is the
+        prediction. None = a point.
     variable_length : bool, default=False
         Add the input ``lengths``, ``(batch,)`` integers: how many steps of each series are valid.
         Inputs are then a dict ``{"x": ..., "lengths": ...}``. They are padded on the right.

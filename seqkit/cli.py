@@ -316,6 +316,11 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
     _print_result(result, quiet, as_json)
 
 
+def _interval(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    share = click.FloatRange(0, 1, min_open=True, max_open=True)
+    return click.option("--interval", type=share, metavar="SHARE", help=words)
+
+
 @cli.command(
     examples=(
         "seqkit predict RUN other.csv -o answers.csv",
@@ -326,12 +331,11 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
 @click.argument("data")
 @_options("output", "raw_text", "quiet", "json")
 @click.option("--proba", is_flag=True, help="The probability of every class.")
-def predict(
-    run: Path, data: str, output: Path, raw_text: bool, quiet: bool, as_json: bool, proba: bool
-) -> None:
+@_interval("The interval that holds this share of true values, of a calibrated regression.")
+def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, **wanted: Any) -> None:
     """Write what the model of RUN predicts for the series in DATA."""
     with _working(quiet, as_json) as (experiment, _):
-        result = experiment.predict(run, data, output, proba=proba, raw_text=raw_text)
+        result = experiment.predict(run, data, output, **wanted)
     _print_result(result, quiet, as_json)
 
 
@@ -347,12 +351,7 @@ def predict(
 @click.option(
     "--future", metavar="FILE", help="The future covariates over the horizon, where there are any."
 )
-@click.option(
-    "--interval",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Add an interval meant to hold this share of true values, from errors on the test part.",
-)
+@_interval("Add one meant to hold this share of true values, from errors on the test part.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
 @_options("raw_text")
 def forecast(run: Path, data: str | None, quiet: bool, as_json: bool, **wanted: Any) -> None:

@@ -46,6 +46,8 @@ class Task:
         What it is shown beside where statsforecast is installed: a model of its own a history.
     trained_output : str or None
         Layer whose output the loss sees; ``None`` means the model's own output.
+    interval_metrics : tuple of str
+        What quantiles and intervals are judged by, beside the others.
     more_baselines : tuple of str
         Baselines that are shown where a recipe names them.
     """
@@ -62,6 +64,7 @@ class Task:
     trained_output: str | None = None
     fitted_baselines: tuple[str, ...] = ()
     more_baselines: tuple[str, ...] = ()
+    interval_metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = set(self.default_metrics) - set(self.metrics)
@@ -90,7 +93,7 @@ TASKS: dict[str, Task] = {
             summary="one class for a whole series",
             target="label",
             loss="crossentropy",
-            losses=("crossentropy",),
+            losses=("crossentropy", "focal"),
             metrics=(
                 "accuracy",
                 "balanced_accuracy",
@@ -113,9 +116,20 @@ TASKS: dict[str, Task] = {
             summary="one number, or several, for a whole series",
             target="number",
             loss="mse",
-            losses=("mse", "mae", "huber"),
-            metrics=("mae", "rmse", "mse", "median_absolute_error", "r2"),
+            losses=("mse", "mae", "huber", "pinball"),
+            metrics=(
+                "mae",
+                "rmse",
+                "mse",
+                "median_absolute_error",
+                "r2",
+                "pinball",
+                "coverage",
+                "interval_width",
+                "interval_score",
+            ),
             default_metrics=("mae", "rmse", "r2"),
+            interval_metrics=("pinball", "coverage", "interval_width", "interval_score"),
             baselines=("mean", "nearest_neighbour"),
             trained_output="standardized",
         ),
@@ -125,7 +139,7 @@ TASKS: dict[str, Task] = {
             summary="a label for every time step, or the next token",
             target="labels",
             loss="crossentropy",
-            losses=("crossentropy",),
+            losses=("crossentropy", "focal"),
             metrics=(
                 "accuracy",
                 "balanced_accuracy",
@@ -168,6 +182,7 @@ TASKS: dict[str, Task] = {
             baselines=("naive", "seasonal_naive", "drift"),
             fitted_baselines=("auto_ets", "auto_theta"),
             more_baselines=("naive2",),
+            interval_metrics=("weighted_quantile_loss", "coverage", "interval_width"),
         ),
     )
 }

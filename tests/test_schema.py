@@ -82,7 +82,8 @@ def test_all_wrong_parameters_are_in_one_message():
     assert lines == [
         f"Owner: units must be {WIDTHS}; got -1.",
         "Owner: dropout must be a number from 0 to below 1; got 'a'.",
-        "Owner: loss must be one of auto, mse, mae or huber; got 'mea'. Did you mean 'mse'?",
+        "Owner: loss must be one of auto, mse, mae, huber or pinball; got 'mea'. Did you "
+        "mean 'mse'?",
     ]
 
 

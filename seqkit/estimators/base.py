@@ -328,7 +328,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         if refit and not settings["patience"]:  # too few to stop by
             train, held, refit = whole, None, False
         loop = {name: settings[name] for name in TRAIN_SETTINGS}
-        loop["loss_goal"] = None if partial_pass else settings.get("loss_goal")
+        loop["loss_goal"] = None if partial_pass else self._goal(settings, train.weight)
         seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
         shift = settings.get("shift", 0)

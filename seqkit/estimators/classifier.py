@@ -20,7 +20,7 @@ from seqkit.estimators.calibrating import Calibrating
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import ClassifierSettings
-from seqkit.network.losses import Objective
+from seqkit.network.losses import Objective, softened
 
 __all__ = ["SequenceClassifier"]
 
@@ -151,7 +151,7 @@ class SequenceClassifier(
         Batches drawn at random make an epoch, instead of a full pass: for long or many series.
     clipnorm : a number above 0 or None, default=1.0
         Largest global norm of a gradient, against exploding ones; None = no limit.
-    loss : {"auto", "crossentropy"}, default="auto"
+    loss : {"auto", "crossentropy", "focal"}, default="auto"
         What training minimises; auto is crossentropy.
     patience : an integer of 0 or more or "auto", default="auto"
         Epochs without a better validation loss before training stops and the best weights are
@@ -191,10 +191,18 @@ class SequenceClassifier(
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.
+    label_smoothing : a number from 0 to below 1, default=0.0
+        Share of the truth that all classes have alike in the loss: with n of them the true one is
+        taken to be 1 - label_smoothing + label_smoothing / n (Szegedy et al. 2016). It guards
+        against probabilities near 0 and 1; scores are of the labels as they are.
+    focal_gamma : a number above 0 or None, default=None
+        How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin
+        et al. 2017), counts what is sure already. Default: 2; of focal only.
     loss_goal : a number above 0, "auto" or None, default="auto"
-        Training loss below which the classes are learned: the fit then goes on for half as many
-        epochs again, 1000 gradient steps in all at least, the schedule run to its end. None = none;
-        auto = 0.001, but none where epochs are set or a part is held out to stop by.
+        Training loss below which the classes are learned (with label_smoothing, above the least
+        there can be): the fit then goes on for half as many epochs again, 1000 gradient steps in
+        all at least, the schedule run to its end. None = none; auto = 0.001, but none where epochs
+        are set or a part is held out to stop by.
     calibrate : true or false or "auto", default="auto"
         Bring the probabilities down towards the frequencies of the classes, by as much as is best
         for the validation part that training was stopped by, or else for a third of the series,
@@ -415,8 +423,16 @@ class SequenceClassifier(
         sizes: list[int] = counts.tolist()
         return sizes
 
+    def _goal(self, settings: dict[str, Any], weight: np.ndarray | None) -> float | None:
+        goal = super()._goal(settings, weight)
+        if goal is None:
+            return None
+        least = self._objective().least(len(self.classes_))  # above 0 of smoothed labels
+        return goal + least * (1.0 if weight is None else float(weight.mean()))
+
     def _objective(self) -> Objective:
-        return Objective("binary_crossentropy" if self._labels else "crossentropy")
+        kind = "binary_crossentropy" if self._labels else "crossentropy"
+        return softened(Objective(kind), self)
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
         return "classifier", {

@@ -232,6 +232,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         "_n_targets_": Fact(integer(1)),
         "_offset_": Fact(array("f")),
         "_spread_": Fact(array("f")),
+        "_scores_": Fact(array("f", 2), always=False),
     },
     "forecasting": {
         **_EVERY,
@@ -367,11 +368,13 @@ def _in_order(values: np.ndarray) -> bool:
 def _regression(estimator: Any) -> list[tuple[str, str, bool]]:
     n = estimator._n_targets_
     sizes = (estimator._offset_.shape, estimator._spread_.shape)
+    scores = getattr(estimator, "_scores_", np.zeros((1, n)))
     return [
         *_series(estimator),
         ("_many_targets_", "whether there are several", estimator._many_targets_ == (n > 1)),
         ("_offset_ and _spread_", f"{n} numbers", sizes == ((n,), (n,))),
         ("_spread_", "above 0", bool((estimator._spread_ > 0).all())),
+        ("_scores_", f"{n} numbers a series", scores.shape[1] == n and len(scores) > 0),
     ]
 
 

@@ -40,6 +40,11 @@ class Members:
             explain(type(self).__name__, "validation", expected, self.validation, hint)
         )
 
+    def _goal(self, settings: dict[str, Any], weight: np.ndarray | None) -> float | None:
+        """Return the training loss below which a fit of series of these weights has learned."""
+        goal: float | None = settings.get("loss_goal")
+        return goal
+
     def _adopt(self, fits: Sequence[training.Fitted], keep_state: bool) -> None:
         """Take over what the training of every network gives."""
         first = fits[0]

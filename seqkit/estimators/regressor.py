@@ -14,6 +14,7 @@ from seqkit.data.scaling import fit_scaler
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.examples import Examples, check_size, tell_of_precision
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
+from seqkit.estimators.intervals import Intervals
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import RegressorSettings
 from seqkit.network.losses import Objective
@@ -21,7 +22,7 @@ from seqkit.network.losses import Objective
 __all__ = ["SequenceRegressor"]
 
 
-class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals, SeriesEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict a number, or several, from whole series with a recurrent network.
 
     Use it for what a series leads to as a whole: remaining useful life, a score, a dose. The
@@ -128,8 +129,8 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         Batches drawn at random make an epoch, instead of a full pass: for long or many series.
     clipnorm : a number above 0 or None, default=1.0
         Largest global norm of a gradient, against exploding ones; None = no limit.
-    loss : {"auto", "mse", "mae", "huber"}, default="auto"
-        What training minimises; auto is mse.
+    loss : {"auto", "mse", "mae", "huber", "pinball"}, default="auto"
+        What training minimises; auto is mse, or pinball with quantiles.
     patience : an integer of 0 or more or "auto", default="auto"
         Epochs without a better validation loss before training stops and the best weights are
         restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
@@ -166,6 +167,12 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
     ensemble : a positive integer or "auto", default="auto"
         Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
         training them is long; 1 where epochs are set.
+    quantiles : a rising list of numbers between 0 and 1 or None, default=None
+        Quantiles to predict, e.g. [0.1, 0.5, 0.9], of every target; the middle one is the
+        prediction. None = a point.
+    calibration : a fraction from 0 to below 1, default=0.0
+        Share of the training series that is not trained on: by its errors conformal intervals are
+        calibrated (Lei et al. 2018; around quantiles Romano et al. 2019). 0 = none.
 
     Attributes
     ----------
@@ -200,6 +207,7 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
     """
 
     _task = "regression"
+    _predictions_depend_on = (*SeriesEstimator._predictions_depend_on, "quantiles")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -207,10 +215,13 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         return tags
 
     def predict(self, X: SeriesInput) -> npt.NDArray[np.float64]:
-        """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``."""
-        # undone in float64: float32 has no digits for a small spread about a large number
-        output: npt.NDArray[np.float64] = self._predict_raw(X, "standardized").mean(0)
-        output = output * self._spread_ + self._offset_
+        """Return the target of each series, in its units: ``(n_series,)`` or ``(n_series, k)``.
+
+        With `quantiles` it is the middle one of them.
+        """
+        output = self._in_units(X)
+        if output.ndim == 3:
+            output = self._head[0].mean(output)
         return output if self._many_targets_ else output[:, 0]
 
     @apart_from_settings
@@ -260,6 +271,7 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         }
 
     def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
+        self.__dict__.pop("_scores_", None)  # of other weights
         for path, name in (("output/offset", "_offset_"), ("output/scale", "_spread_")):
             given = weights[path][0]
             if not np.array_equal(getattr(self, name).astype(np.float32), given):
@@ -269,7 +281,11 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, SeriesEst
         return ((target - self._offset_) / self._spread_).astype(np.float32)
 
     def _objective(self) -> Objective:
-        return Objective("number", self._row.loss if self.loss == "auto" else self.loss)
+        head, levels, _ = self._head
+        loss = self._row.loss if self.loss in ("auto", "pinball") else self.loss
+        return Objective("number", loss, head.name, levels)
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
-        return "regressor", {"n_targets": self._n_targets_}
+        levels = self._head[1]
+        quantiles = {"quantiles": list(levels)} if levels else {}
+        return "regressor", {"n_targets": self._n_targets_, **quantiles}

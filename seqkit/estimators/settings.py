@@ -47,8 +47,8 @@ __all__ = [
 ]
 
 
-ClassifierLoss: TypeAlias = Literal["auto", "crossentropy"]
-RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber"]
+ClassifierLoss: TypeAlias = Literal["auto", "crossentropy", "focal"]
+RegressorLoss: TypeAlias = Literal["auto", "mse", "mae", "huber", "pinball"]
 ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "nll"]
 Refit: TypeAlias = Literal["refit"] | Mapping[Literal["refit"], float]
 Stem: TypeAlias = Convolutions | None
@@ -115,7 +115,9 @@ class ClassifierSettings(SeriesSettings):
 
     stem: Stem | Auto | Sequence[Stem] = "auto"
     class_weight: ClassWeight | None = None
+    label_smoothing: float = 0.0
     loss: ClassifierLoss = "auto"
+    focal_gamma: float | None = None
     loss_goal: float | Auto | None = "auto"
     calibrate: bool | Auto = "auto"
 
@@ -124,7 +126,9 @@ class ClassifierSettings(SeriesSettings):
 class RegressorSettings(SeriesSettings):
     """Settings of the regressor."""
 
+    quantiles: Sequence[float] | None = None
     loss: RegressorLoss = "auto"
+    calibration: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -135,8 +139,10 @@ class TaggerSettings(ColumnSettings, TrainingSettings, DataSettings, StepsNetwor
     batch_size: int | Auto = "auto"
     learning_rate: float | Auto = "auto"
     class_weight: ClassWeight | None = None
+    label_smoothing: float = 0.0
     piece_length: int | Auto | None = "auto"
     loss: ClassifierLoss = "auto"
+    focal_gamma: float | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

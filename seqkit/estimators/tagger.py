@@ -33,7 +33,7 @@ from seqkit.estimators.long_frames import stepwise
 from seqkit.estimators.settings import ColumnSettings, TaggerSettings
 from seqkit.estimators.step_reading import StepReading
 from seqkit.network.architecture import Architecture
-from seqkit.network.losses import Objective
+from seqkit.network.losses import Objective, softened
 from seqkit.network.settings import StepsNetwork, names_of
 from seqkit.network.stepping import Stepper
 
@@ -120,7 +120,7 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
         Batches drawn at random make an epoch, instead of a full pass: for long or many series.
     clipnorm : a number above 0 or None, default=1.0
         Largest global norm of a gradient, against exploding ones; None = no limit.
-    loss : {"auto", "crossentropy"}, default="auto"
+    loss : {"auto", "crossentropy", "focal"}, default="auto"
         What training minimises; auto is crossentropy.
     patience : an integer of 0 or more or "auto", default="auto"
         Epochs without a better validation loss before training stops and the best weights are
@@ -154,9 +154,16 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of the steps of each class in the loss: balanced = inversely to its frequency, or a
         map from label to weight.
+    label_smoothing : a number from 0 to below 1, default=0.0
+        Share of the truth that all classes have alike in the loss: with n of them the true one is
+        taken to be 1 - label_smoothing + label_smoothing / n (Szegedy et al. 2016). It guards
+        against probabilities near 0 and 1; scores are of the labels as they are.
     piece_length : a positive integer, "auto" or None, default="auto"
         Steps of the pieces that longer series are cut into for training, each a series of its own;
         None = series stay whole. auto = 200 where the longest series has more than 1000 steps.
+    focal_gamma : a number above 0 or None, default=None
+        How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin
+        et al. 2017), counts what is sure already. Default: 2; of focal only.
 
     Attributes
     ----------
@@ -407,7 +414,7 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
 
     def _objective(self) -> Objective:
         kind = "binary_crossentropy" if self._multilabel_ else "crossentropy"
-        return Objective(kind, steps=True)
+        return softened(Objective(kind, steps=True), self)
 
     def _member(
         self, number: int, variable_length: bool | None = None, longest: int | None = None

@@ -66,6 +66,8 @@ class SeriesProblem:
     classes : array or None
         Classes in the order of the probabilities' columns; default: those of ``y_train``, sorted.
     seed : int
+    levels : tuple of float
+        Of the quantiles of numbers, which a baseline predicts where it can.
     """
 
     X_train: Any
@@ -73,6 +75,7 @@ class SeriesProblem:
     X: Any
     classes: Any = None
     seed: int = 0
+    levels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,12 @@ def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
 
 def _mean(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
     y = np.asarray(problem.y_train, dtype=np.float64)
-    return Predictions(values=np.repeat(y.mean(axis=0)[None], len(problem.X), axis=0)), []
+    n, quantiles = len(problem.X), None
+    if problem.levels:
+        quantiles = np.moveaxis(np.quantile(y, problem.levels, axis=0), 0, -1)
+        quantiles = np.repeat(quantiles[None], n, axis=0)
+    values = np.repeat(y.mean(axis=0)[None], n, axis=0)
+    return Predictions(values=values, quantiles=quantiles, levels=problem.levels), []
 
 
 _FPP3 = "Hyndman and Athanasopoulos (2021), FPP3, section 5.2; intervals: table 5.2"
@@ -267,7 +275,8 @@ BASELINES: dict[str, Baseline] = {
                  "the class or number of the nearest training series: Euclidean distance, features "
                  "standardised, unequal lengths resampled linearly to the median one",
                  "Dau et al. (2018), UCR archive; sklearn.neighbors.NearestNeighbors"),
-        Baseline("mean", "mean", ("regression",), _mean, "the mean of the training part",
+        Baseline("mean", "mean", ("regression",), _mean,
+                 "the mean of the training part, and its quantiles",
                  "scikit-learn: sklearn.dummy.DummyRegressor"),
         Baseline("naive", "naive", ("forecasting",), each_window(naive),
                  "the last known value", _FPP3),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from seqkit.errors import explain
+from seqkit.estimators.intervals import conformal_width
 from seqkit.evaluation.forecast_errors import Undefined, as_windows
 
 __all__ = ["ConformalIntervals", "split_conformal"]
@@ -147,20 +147,17 @@ def _widths(scores: Floats, level: float) -> tuple[Floats, bool]:
     """Widths (horizon, n_targets), and whether the steps had to be pooled for them."""
     _, _, horizon, n_targets = scores.shape
     each = np.asarray(
-        [[_rank(scores[:, :, h, k], level) for k in range(n_targets)] for h in range(horizon)]
+        [
+            [conformal_width(scores[:, :, h, k], level) for k in range(n_targets)]
+            for h in range(horizon)
+        ]
     )
     if np.isfinite(each).all():
         return each, False
-    together = np.asarray([_rank(scores[..., k], level) for k in range(n_targets)])
+    together = np.asarray([conformal_width(scores[..., k], level) for k in range(n_targets)])
     if not np.isfinite(together).all():
         raise Undefined(f"too few true values for an interval of {level:.0%}; run more windows")
     return np.tile(together, (horizon, 1)), True
-
-
-def _rank(scores: Floats, level: float) -> float:
-    known = np.sort(scores[np.isfinite(scores)])
-    k = math.ceil((len(known) + 1) * level - 1e-9)
-    return float(known[k - 1]) if 0 < k <= len(known) else math.inf
 
 
 def _measured(scores: Floats, level: float) -> tuple[float | None, int]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqkit.errors import explain, suggest
+from seqkit.evaluation import interval_scores
 from seqkit.evaluation.forecast_errors import Undefined
 
 __all__ = [
@@ -70,7 +71,8 @@ class Metric:
     tasks : tuple of str
     function : callable or None
         ``function(y_true, prediction, *, classes, sample_weight) -> float`` for labels,
-        probabilities and values; ``None`` where the metric is of forecasts only.
+        probabilities and values, with ``levels`` in place of ``classes`` for quantiles;
+        ``None`` where the metric is of forecasts only.
     greater_is_better : bool or None
         ``None`` where neither is: coverage should be the interval's nominal one, and only an
         interval that has it should be narrow.
@@ -300,10 +302,16 @@ METRICS: dict[str, Metric] = {
         Metric("crps", "CRPS", ("forecasting",), None, False, "quantiles",
                "Gneiting and Raftery (2007), eq. 21, of samples; Laio and Tamea (2007), eq. 15, "
                "of quantiles", "y"),
-        Metric("coverage", "coverage", ("forecasting",), None, None, "quantiles",
-               "share of true values within the outermost quantiles"),
-        Metric("interval_width", "interval width", ("forecasting",), None, None, "quantiles",
+        Metric("pinball", "pinball loss", ("regression",), interval_scores.pinball, False,
+               "quantiles", "mean over the levels: Koenker and Bassett (1978)", "y"),
+        Metric("coverage", "coverage", ("regression", "forecasting"), interval_scores.coverage,
+               None, "quantiles", "share of true values within the outermost quantiles"),
+        Metric("interval_width", "interval width", ("regression", "forecasting"),
+               interval_scores.interval_width, None, "quantiles",
                "mean distance of the outermost quantiles", "y"),
+        Metric("interval_score", "interval score", ("regression",),
+               interval_scores.interval_score, False, "quantiles",
+               "of the outermost quantiles: Gneiting and Raftery (2007), eq. 43", "y"),
     )
 }  # fmt: skip
 
@@ -318,7 +326,7 @@ def find_metrics(task: str, names: Sequence[str] | None = None) -> dict[str, Met
 
     Examples
     --------
-    >>> list(find_metrics("regression"))
+    >>> list(find_metrics("regression"))[:5]
     ['mae', 'mse', 'rmse', 'median_absolute_error', 'r2']
     """
     of_task = {name: metric for name, metric in METRICS.items() if task in metric.tasks}
@@ -357,7 +365,10 @@ def metric_value(
     given = np.asarray(given)
     if metric.needs != "labels" and not np.isfinite(given).all():
         raise Undefined(f"the predicted {metric.needs} are not all finite")
-    value = metric.function(np.asarray(y_true), given, classes=classes, sample_weight=sample_weight)
+    beside = {"classes": classes}
+    if metric.needs == "quantiles":
+        beside = {"levels": prediction.levels}
+    value = metric.function(np.asarray(y_true), given, sample_weight=sample_weight, **beside)
     if not np.isfinite(value):
         raise Undefined("it has no finite value")
     return value

@@ -60,7 +60,6 @@ __all__ = [
 MOST_SERIES = 1000
 MOST_CONFUSED = 100
 """Labels of steps, such as words, above which there is no table of which is taken for which."""
-_QUANTILE_METRICS = ("weighted_quantile_loss", "coverage", "interval_width")
 
 
 def score_model(
@@ -116,7 +115,7 @@ def score_model(
     ({'mae': 0.5}, {'series': 2})
     """
     if metrics is None:
-        extra = _QUANTILE_METRICS if prediction.quantiles is not None else ()
+        extra = () if prediction.quantiles is None else TASKS[task].interval_metrics
         metrics = (*TASKS[task].default_metrics, *extra)
     rows = find_metrics(task, metrics)
     predictions = {"model": prediction, **(baselines or {})}
@@ -168,7 +167,8 @@ def _evaluate_series(
             except Undefined as reason:
                 scores[who][name] = None
                 reasons.add(who, name, reason)
-    part: dict[str, Any] = {"scores": scores, "n": n, "notes": reasons.notes()}
+    notes = [*reasons.notes(), *_nominal(predictions["model"], rows)]
+    part: dict[str, Any] = {"scores": scores, "n": n, "notes": notes}
     if collapsed := _collapsed(y_true, predictions["model"], "step" if task == "tagging" else ""):
         part["collapsed"] = collapsed
     labels = predictions["model"].labels
@@ -264,8 +264,8 @@ def _evaluate_forecasts(
     return part
 
 
-def _nominal(case: ForecastCase, rows: Mapping[str, Metric]) -> list[str]:
-    if len(case.levels) < 2 or not {"coverage", "interval_width"} & rows.keys():
+def _nominal(case: ForecastCase | Predictions, rows: Mapping[str, Metric]) -> list[str]:
+    if len(case.levels) < 2 or not {"coverage", "interval_width", "interval_score"} & rows.keys():
         return []
     low, high = min(case.levels), max(case.levels)
     return [f"coverage should be {high - low:.0%}: quantiles {low:g} to {high:g}"]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from seqkit.network.class_losses import (
+    labels_loss,
+    labels_loss_backward,
+    smoothed_classes,
+    smoothed_labels,
+    softmax_loss,
+    softmax_loss_backward,
+)
 from seqkit.network.heads import HEADS, POINT_LOSSES
 from seqkit.network.ops import NUMPY
+from seqkit.network.settings import FOCAL_GAMMA
 
-__all__ = ["Objective", "hits", "loss_of"]
+__all__ = ["Objective", "hits", "loss_of", "softened"]
 
 Array = np.ndarray
 Loss = tuple[float, Array]
@@ -24,16 +33,20 @@ class Objective:
     ----------
     kind : {"crossentropy", "binary_crossentropy", "number", "forecast"}
         Of a class from logits, of labels that are there or not from a logit each, of standardised
-        numbers, of future values.
+        numbers or quantiles of them, of future values.
     loss : {"mae", "mse", "huber"}
         Of numbers, and of point forecasts.
     head : str
-        Of forecasts, a row of ``seqkit.network.heads.HEADS``.
+        Of forecasts and numbers, a row of ``seqkit.network.heads.HEADS``.
     levels : tuple of float
         Quantile levels.
     steps : bool
         Whether every step of a series has a class or labels: the loss is the mean over the steps,
         of labels their sum. A step of -1 counts for nothing, which is what padding is.
+    smoothing : float
+        Of classes and labels, the share of the truth that all have alike.
+    gamma : float
+        Of classes and labels, how little the sure ones count (focal loss); 0 = the cross entropy.
     """
 
     kind: str
@@ -41,6 +54,8 @@ class Objective:
     head: str = "point"
     levels: tuple[float, ...] = ()
     steps: bool = False
+    smoothing: float = 0.0
+    gamma: float = 0.0
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -54,14 +69,15 @@ class Objective:
         if self.steps:
             from seqkit.network.keras.step_losses import StepAccuracy, StepCrossentropy
 
-            return StepCrossentropy(), [StepAccuracy()]
+            return StepCrossentropy(self.smoothing, self.gamma), [StepAccuracy()]
         if self.kind == "crossentropy":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            return loss, [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+            return self._softened(loss), [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         if self.kind == "binary_crossentropy":
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
-            return loss, [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]  # of logits
-        if self.kind == "forecast":
+            accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # of logits
+            return self._softened(loss), [accuracy]
+        if self.kind == "forecast" or self.head != "point":
             from seqkit.network.keras.head_layers import ForecastLoss
 
             return ForecastLoss(self.head, self.loss, self.levels), []
@@ -71,6 +87,35 @@ class Objective:
             "huber": keras.losses.Huber,
         }
         return named[self.loss](), []
+
+    def _softened(self, plain: Any) -> Any:
+        """Return a loss of Keras, or seqkit's own where it is smoothed or focal."""
+        if not (self.smoothing or self.gamma):
+            return plain
+        from seqkit.network.keras.step_losses import ClassLoss
+
+        return ClassLoss(self.smoothing, self.gamma)
+
+    def least(self, n_classes: int) -> float:
+        """Return the smallest loss there can be of a series: that of the best probabilities.
+
+        Of smoothed classes it is above 0. The classes that are not the truth are then alike, so
+        that one logit is all there is to choose.
+        """
+        if not self.smoothing:
+            return 0.0
+        n = 2 if self.kind.startswith("binary") else n_classes
+        logits = np.zeros((4001, n))
+        logits[:, 0] = np.linspace(0, 40, 4001)
+        truth = smoothed_classes(np.eye(n)[:1], self.smoothing)
+        return float(softmax_loss(NUMPY, truth, logits, self.gamma).min())
+
+
+def softened(objective: Objective, settings: Any) -> Objective:
+    """Return an objective of classes with the label smoothing and the focal loss of settings."""
+    given = settings.focal_gamma
+    gamma = 0.0 if settings.loss != "focal" else FOCAL_GAMMA if given is None else float(given)
+    return replace(objective, smoothing=float(settings.label_smoothing), gamma=gamma)
 
 
 def _weighted(values: Array, slopes: Array, weight: Array | None) -> Loss:
@@ -82,8 +127,13 @@ def _weighted(values: Array, slopes: Array, weight: Array | None) -> Loss:
     return float(values.sum(dtype=np.float64) / n), (slopes / n).astype(np.float32, copy=False)
 
 
-def _crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
-    """Cross entropy of the softmax, from logits: its gradient is probabilities less truth."""
+def _class_loss(objective: Objective, y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Loss of the softmax, from logits: of the cross entropy its gradient is p less the truth."""
+    if objective.smoothing or objective.gamma:
+        truth = np.eye(logits.shape[1], dtype=np.float32)[y]
+        truth, gamma = smoothed_classes(truth, objective.smoothing), objective.gamma
+        slopes = softmax_loss_backward(truth, logits, gamma)
+        return _weighted(softmax_loss(NUMPY, truth, logits, gamma), slopes, weight)
     rows = np.arange(len(y))
     centered = logits - logits.max(1, keepdims=True)
     e = np.exp(centered)
@@ -93,9 +143,13 @@ def _crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
     return _weighted(np.log(total[:, 0]) - centered[rows, y], slopes, weight)
 
 
-def _binary_crossentropy(y: Array, logits: Array, weight: Array | None) -> Loss:
-    """Cross entropy of each sigmoid, mean over the labels of a series."""
+def _label_loss(objective: Objective, y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Loss of each sigmoid, mean over the labels of a series."""
     n = logits.shape[1]
+    if objective.smoothing or objective.gamma:
+        truth, gamma = smoothed_labels(y, objective.smoothing), objective.gamma
+        slopes = labels_loss_backward(truth, logits, gamma) / np.float32(n)
+        return _weighted(labels_loss(NUMPY, truth, logits, gamma).mean(1), slopes, weight)
     values = (NUMPY.softplus(logits) - y * logits).mean(1)
     return _weighted(values, (NUMPY.sigmoid(logits) - y) / np.float32(n), weight)
 
@@ -109,15 +163,15 @@ def _valid_steps(y: Array, logits: Array, weight: Array | None) -> tuple[Array, 
     return valid, (y[valid], logits[valid], weight)
 
 
-def _over_steps(y: Array, logits: Array, weight: Array | None) -> Loss:
-    """Cross entropy of each step, mean over the valid steps of all series together."""
+def _over_steps(objective: Objective, y: Array, logits: Array, weight: Array | None) -> Loss:
+    """Loss of each step, mean over the valid steps of all series together."""
     valid, rows = _valid_steps(y, logits, weight)
     slopes = np.zeros(logits.shape, np.float32)
     if y.ndim == 2:
-        loss, slopes[valid] = _crossentropy(*rows)
+        loss, slopes[valid] = _class_loss(objective, *rows)
         return loss, slopes
     n = logits.shape[2]  # summed over the labels
-    loss, slopes[valid] = _binary_crossentropy(*rows)
+    loss, slopes[valid] = _label_loss(objective, *rows)
     return n * loss, n * slopes
 
 
@@ -136,11 +190,11 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
         Of each series (batch,), of each future value, or with `steps` of each step (batch, time).
     """
     if objective.steps:
-        return _over_steps(y, prediction, weight)
+        return _over_steps(objective, y, prediction, weight)
     if objective.kind == "crossentropy":
-        return _crossentropy(y, prediction, weight)
+        return _class_loss(objective, y, prediction, weight)
     if objective.kind == "binary_crossentropy":
-        return _binary_crossentropy(y, prediction, weight)
+        return _label_loss(objective, y, prediction, weight)
     if objective.head == "point":
         loss, loss_backward = POINT_LOSSES[objective.loss]
         values, slopes = loss(NUMPY, y, prediction), loss_backward(y, prediction)
@@ -149,7 +203,10 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
         return _weighted(values, slopes, weight)
     head = HEADS[objective.head]
     values = head.loss(NUMPY, y, prediction, objective.levels)
-    return _weighted(values, head.loss_backward(y, prediction, objective.levels), weight)
+    slopes = head.loss_backward(y, prediction, objective.levels)
+    if objective.kind == "number":
+        values, slopes = values.mean(1), slopes / slopes.shape[1]
+    return _weighted(values, slopes, weight)
 
 
 def hits(y: Array, logits: Array, weight: Array | None) -> tuple[float, float]:

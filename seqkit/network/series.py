@@ -16,15 +16,18 @@ from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.convolutions import convolutions_of, pooling_of, steps_after
 from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
+from seqkit.network.heads import head_of
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
+from seqkit.network.layers.heads import HeadLayer
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.normalization import LayerNormalization, NormalizeSeries
 from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
+from seqkit.network.layers.shaping import Reshape
 from seqkit.network.settings import (
     ClassifierNetwork,
     NetworkSettings,
@@ -258,5 +261,12 @@ def regressor(s: RegressorNetwork) -> Network:
     if s.n_targets < 1:
         raise ValueError(explain(owner, "n_targets", "at least 1", s.n_targets))
     graph = Graph("regressor", named_inputs=s.variable_length)
-    standardized = graph.add("standardized", Dense(s.n_targets), _encoded(graph, owner, s))
-    return graph.network(graph.add("output", Unstandardize(), standardized), standardized)
+    head, levels, n = head_of(s.quantiles, None, owner)
+    features = _encoded(graph, owner, s)
+    if not levels:
+        made = graph.add("standardized", Dense(s.n_targets), features)
+        return graph.network(graph.add("output", Unstandardize(), made), made)
+    net = graph.add("head", Dense(s.n_targets * n), features)
+    net = graph.add("head_levels", Reshape((s.n_targets, n)), net)
+    made = graph.add("standardized", HeadLayer(head.name), net, None)
+    return graph.network(graph.add("output", Unstandardize(-2), made), made)

@@ -17,6 +17,7 @@ from seqkit.cells import CellName
 from seqkit.errors import suggest
 
 __all__ = [
+    "FOCAL_GAMMA",
     "MOST_SEGMENTS",
     "Auto",
     "BiasStart",
@@ -67,6 +68,8 @@ MatrixStart: TypeAlias = Literal[
 BiasStart: TypeAlias = Literal["forget_one", "zeros", "chrono"]
 Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
 
+FOCAL_GAMMA = 2.0
+"""Gamma of the focal loss that Lin et al. (2017) found best."""
 MOST_SEGMENTS = 1000
 """Patches that the recursive decoder may forecast: each is written out."""
 
@@ -156,6 +159,7 @@ class RegressorNetwork(SeriesNetwork):
     n_features: int
     n_targets: int = 1
     _: KW_ONLY
+    quantiles: Sequence[float] | None = None
     variable_length: bool = False
     max_timesteps: int | None = None
 

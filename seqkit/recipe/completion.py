@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from seqkit.auto import AUTO
-from seqkit.recipe.evaluate_sections import MOST_WINDOWS, TEST_SHARE
+from seqkit.recipe.evaluate_sections import LEVEL, MOST_WINDOWS, TEST_SHARE
 from seqkit.recipe.file_names import is_table
 from seqkit.recipe.schema import Recipe
 from seqkit.tasks import TASKS
@@ -35,6 +35,10 @@ def complete(recipe: Recipe) -> Recipe:
     given: Any = recipe  # the sections differ by task, which the base class cannot say
     if given.evaluate.metrics is None:
         evaluate["metrics"] = list(row.default_metrics)
+        if getattr(given.model, "quantiles", None) or getattr(given.train, "calibration", 0):
+            evaluate["metrics"] += row.interval_metrics
+    if getattr(given.train, "calibration", 0) and given.evaluate.interval is None:
+        evaluate["interval"] = LEVEL
     if given.evaluate.baselines is None:
         evaluate["baselines"] = list(row.default_baselines)
     test: int | float | None = TEST_SHARE

@@ -5,15 +5,22 @@ from __future__ import annotations
 from pydantic import Field
 
 from seqkit.network.settings import Auto
-from seqkit.recipe.types import Count, Section, Switch, names, setting
+from seqkit.recipe.types import Count, Probability, Section, Switch, names, setting
 from seqkit.tasks import TASKS
 
-__all__ = ["Backtest", "ClassificationEvaluate", "ForecastingEvaluate", "RegressionEvaluate"]
+__all__ = [
+    "LEVEL",
+    "Backtest",
+    "ClassificationEvaluate",
+    "ForecastingEvaluate",
+    "RegressionEvaluate",
+]
 
 # Windows of a backtest that are not asked for. What a mean of n independent windows is off by falls
 # with the root of n: ten leave a third of what one has, twenty more than a fifth, at twice the test
 # part and twice the fits of statistical baselines.
 MOST_WINDOWS = 10
+LEVEL = 0.8  # of the conformal intervals that are reported
 TEST_SHARE = 0.2  # of the series, or of a series, that is held back for the scores by itself
 
 
@@ -73,9 +80,16 @@ class RegressionEvaluate(Section):
     """How the model is judged."""
 
     metrics: names(TASKS["regression"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['regression'].default_metrics)}."
+        None,
+        f"Scores. Default: {', '.join(TASKS['regression'].default_metrics)}; and "
+        f"{', '.join(TASKS['regression'].interval_metrics)} of quantiles or intervals.",
     )
     baselines: names(TASKS["regression"].baselines) | None = setting(  # type: ignore[valid-type]
         None,
         f"Simple methods beside the model. Default: {', '.join(TASKS['regression'].baselines)}.",
+    )
+    interval: Probability | None = setting(
+        None,
+        "Share of true values that the conformal interval should hold whose coverage and width are "
+        f"reported, with train.calibration. Default: {LEVEL}.",
     )

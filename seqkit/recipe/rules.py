@@ -8,7 +8,6 @@ The same rows check a recipe (``train.patience``) and the arguments of an estima
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from seqkit.auto import AUTO
@@ -16,6 +15,8 @@ from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import MOST_SEGMENTS
 from seqkit.recipe.file_names import is_table
+from seqkit.recipe.loss_rules import DISTRIBUTION, LOSS_RULES, QUANTILES
+from seqkit.recipe.rule import Rule
 from seqkit.recipe.sizes import (
     MOST_PARAMETERS,
     MOST_SAVED,
@@ -27,30 +28,7 @@ from seqkit.recipe.sizes import (
 )
 from seqkit.stopping import refit_of
 
-__all__ = ["RULES", "Rule", "broken_rules"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of :data:`RULES`.
-
-    Attributes
-    ----------
-    of : tuple of str
-        Dotted paths of the settings; the first is the one the message names.
-    holds : callable
-        Takes the values of the settings in that order.
-    expected, hint : str
-        Words of the message; ``{name}`` stands for the setting whose path ends in that name.
-    figure : callable, optional
-        Takes the same values; what it returns stands for ``{figure}`` in `hint`.
-    """
-
-    of: tuple[str, ...]
-    holds: Callable[..., bool]
-    expected: str
-    hint: str
-    figure: Callable[..., str] | None = None
+__all__ = ["RULES", "broken_rules"]
 
 
 def _layers(units: Any) -> list[int]:
@@ -71,11 +49,11 @@ def _share(value: Any) -> float:
 
 PATH, TEST_PATH, DATASET = "data.path", "data.test_path", "data.dataset"
 VALIDATION, TEST, METHOD = "data.split.validation", "data.split.test", "data.split.method"
-CONTEXT, HORIZON, QUANTILES = "forecast.context_length", "forecast.horizon", "forecast.quantiles"
-DISTRIBUTION, DECODER = "forecast.distribution", "model.decoder"
+CONTEXT, HORIZON = "forecast.context_length", "forecast.horizon"
+DECODER = "model.decoder"
 PATCH, PYRAMID = "model.patch", "model.pyramid"
 WINDOWS, STEP = "evaluate.backtest.windows", "evaluate.backtest.step"
-DEPARTURE, SEASON, LOSS = "model.departure_from", "evaluate.season", "train.loss"
+DEPARTURE, SEASON = "model.departure_from", "evaluate.season"
 COMBINATION = "model.combine_with"
 BY_DATA = (CONTEXT, HORIZON, SEASON)
 COUNTS = ("negative_binomial", "poisson")
@@ -431,36 +409,7 @@ RULES: tuple[Rule, ...] = (
         "one with a momentum above 0 where nesterov is true",
         "Set momentum, for example to 0.9.",
     ),
-    Rule(
-        (QUANTILES, DISTRIBUTION),
-        lambda quantiles, distribution: quantiles is None or distribution is None,
-        "absent when {distribution} is given",
-        "Keep one of the two.",
-    ),
-    Rule(
-        (LOSS, QUANTILES),
-        lambda loss, quantiles: quantiles is None or loss in ("auto", "pinball"),
-        "auto or pinball when {quantiles} are forecast",
-        "Remove one of the two.",
-    ),
-    Rule(
-        (LOSS, QUANTILES),
-        lambda loss, quantiles: loss != "pinball" or quantiles is not None,
-        "another loss unless {quantiles} are forecast",
-        "Set {quantiles}.",
-    ),
-    Rule(
-        (LOSS, DISTRIBUTION),
-        lambda loss, distribution: distribution is None or loss in ("auto", "nll"),
-        "auto or nll when a {distribution} is forecast",
-        "Remove one of the two.",
-    ),
-    Rule(
-        (LOSS, DISTRIBUTION),
-        lambda loss, distribution: loss != "nll" or distribution is not None,
-        "another loss unless a {distribution} is forecast",
-        "Set {distribution}.",
-    ),
+    *LOSS_RULES,
     Rule(
         (CONTEXT, "train.ensemble"),
         lambda context, ensemble: ensemble == 1 or len(_layers(context)) <= ensemble,

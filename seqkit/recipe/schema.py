@@ -26,6 +26,7 @@ from pydantic.json_schema import models_json_schema
 from seqkit.errors import explain, shown, suggest
 from seqkit.recipe import data_sections as read
 from seqkit.recipe import evaluate_sections as judged
+from seqkit.recipe import regression_sections as regressed
 from seqkit.recipe import sections as s
 from seqkit.recipe import tagging_sections as tagged
 from seqkit.recipe.field_errors import FieldError, rule_errors, section_errors, value_errors, whole
@@ -138,8 +139,8 @@ class RegressionRecipe(Recipe):
 
     task: Literal["regression"] = s.setting(..., "What is learned.")
     data: read.SequenceData = Field(description=DATA)
-    model: s.RegressionModel = _section(s.RegressionModel, MODEL)
-    train: s.RegressionTrain = _section(s.RegressionTrain, TRAIN)
+    model: regressed.RegressionModel = _section(regressed.RegressionModel, MODEL)
+    train: regressed.RegressionTrain = _section(regressed.RegressionTrain, TRAIN)
     evaluate: judged.RegressionEvaluate = _section(judged.RegressionEvaluate, EVALUATE)
 
 

@@ -40,13 +40,12 @@ from seqkit.recipe.types import (
 from seqkit.tasks import TASKS
 
 __all__ = [
+    "A_NETWORK_EACH",
     "EXPORT_FORMATS",
     "ClassificationTrain",
     "ForecastSection",
     "ForecastingModel",
     "ForecastingTrain",
-    "RegressionModel",
-    "RegressionTrain",
     "Section",
     "SequenceModel",
     "setting",
@@ -243,19 +242,6 @@ class SequenceModel(ModelSection):
     input_dropout: Rate = setting(0.0, "Share of the (scaled) values of a series that is dropped.")
 
 
-class RegressionModel(SequenceModel):
-    """The network."""
-
-    stem: Stems | Auto | None = setting(
-        None,
-        "Convolutions over time before the recurrent layers, each with batch normalisation and "
-        f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
-        "steps are what patch folds, which is then 1 unless it is set, and, pooled, what the head "
-        "reads beside the recurrent layers (pooling: none = it does not). auto = what a classifier "
-        f"has. {A_NETWORK_EACH}",
-    )
-
-
 class ForecastingModel(ModelSection):
     """The network."""
 
@@ -319,6 +305,19 @@ PATIENCE_WORDS = (
     "Epochs without a better validation loss before training stops and the best weights are "
     f"restored; an epoch of fewer than {stopping.STEPS_OF_PATIENCE} gradient steps counts as a "
     "part."
+)
+
+
+SMOOTHING_WORDS = (
+    "Share of the truth that all classes have alike in the loss: with n of them the true one is "
+    "taken to be 1 - label_smoothing + label_smoothing / n (Szegedy et al. 2016). It guards "
+    "against probabilities near 0 and 1; scores are of the labels as they are."
+)
+
+
+FOCAL_WORDS = (
+    "How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin "
+    f"et al. 2017), counts what is sure already. Default: {network.FOCAL_GAMMA:g}; of focal only."
 )
 
 
@@ -394,14 +393,6 @@ class SequenceTrain(TrainSection):
     )
 
 
-class RegressionTrain(SequenceTrain):
-    """How the network is trained."""
-
-    loss: losses("regression") = setting(  # type: ignore[valid-type]
-        "auto", f"What training minimises; auto is {TASKS['regression'].loss}."
-    )
-
-
 class ClassificationTrain(SequenceTrain):
     """How the network is trained."""
 
@@ -416,9 +407,12 @@ class ClassificationTrain(SequenceTrain):
         "Weight of each class in the loss: balanced = inversely to its frequency, or a map from "
         "label to weight.",
     )
+    label_smoothing: Rate = setting(0.0, SMOOTHING_WORDS)
+    focal_gamma: positive(100) | None = setting(None, FOCAL_WORDS)  # type: ignore[valid-type]
     loss_goal: positive(1e38) | Auto | None = setting(  # type: ignore[valid-type]
         "auto",
-        "Training loss below which the classes are learned: the fit then goes on for half as many "
+        "Training loss below which the classes are learned (with label_smoothing, above the least "
+        "there can be): the fit then goes on for half as many "
         f"epochs again, {stopping.STEPS_AFTER} gradient steps in all at least, the schedule run to "
         f"its end. null = none; auto = {stopping.LOSS_GOAL:g}, but none where epochs are set or a "
         "part is held out to stop by.",

@@ -10,7 +10,15 @@ from pydantic import Field
 from seqkit import auto, auto_steps, stopping
 from seqkit.network.settings import Auto
 from seqkit.recipe.data_sections import DataSection, SequenceSplit
-from seqkit.recipe.sections import PATIENCE_WORDS, ModelSection, Patience, TrainSection, losses
+from seqkit.recipe.sections import (
+    FOCAL_WORDS,
+    PATIENCE_WORDS,
+    SMOOTHING_WORDS,
+    ModelSection,
+    Patience,
+    TrainSection,
+    losses,
+)
 from seqkit.recipe.types import (
     NAMES,
     Column,
@@ -115,6 +123,8 @@ class TaggingTrain(TrainSection):
         "Weight of the steps of each class in the loss: balanced = inversely to its frequency, or "
         "a map from label to weight.",
     )
+    label_smoothing: Rate = setting(0.0, SMOOTHING_WORDS)
+    focal_gamma: positive(100) | None = setting(None, FOCAL_WORDS)  # type: ignore[valid-type]
     piece_length: Count | Auto | None = setting(
         "auto",
         "Steps of the pieces that longer series are cut into for training, each a series of its "

@@ -171,11 +171,18 @@ def predict(
     output: Path,
     *,
     proba: bool = False,
+    interval: float | None = None,
     raw_text: bool = False,
 ) -> Result:
     """Write what a run's model predicts for the series of a file."""
     flow, estimator, description = _open(Path(run))
-    frame, notes = flow.predict(estimator, data, columns=description["columns"], proba=proba)
+    wanted: dict[str, Any] = {"columns": description["columns"], "proba": proba}
+    if interval is not None:
+        if flow.task.name != "regression":
+            hint = " Use seqkit forecast." if flow.task.name == "forecasting" else ""
+            raise DataError(f"--interval: {flow.task.name} has no intervals to predict.{hint}")
+        wanted["interval"] = interval
+    frame, notes = flow.predict(estimator, data, **wanted)
     return _written(frame, output, notes, raw_text)
 
 

@@ -104,11 +104,17 @@ class Standardize(_Affine):
 
 @keras.saving.register_keras_serializable(package="seqkit")
 class Unstandardize(_Affine):
-    """Return ``x * scale + offset``: the inverse of :class:`Standardize`, for a model's output."""
+    """Return ``x * scale + offset``: the inverse of :class:`Standardize`, for a model's output.
 
-    def __init__(self, **kwargs: Any) -> None:
+    Parameters
+    ----------
+    axis : {-1, -2}
+        Where the features are; -2 = before the last axis, which is of quantiles.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.describe(scaling.Unstandardize())
+        self.describe(scaling.Unstandardize(axis))
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

@@ -182,7 +182,7 @@ FACES: dict[type[Layer], Face] = {
     ToUnits: lambda r, name: head_layers.ToUnits(r.head, name=name),
     TokenEmbedding: lambda r, name: keras.layers.Embedding(r.n_tokens, r.units, name=name),
     UnfoldChannels: lambda r, name: window_layers.UnfoldChannels(r.n_channels, name=name),
-    Unstandardize: lambda r, name: layers.Unstandardize(name=name),
+    Unstandardize: lambda r, name: layers.Unstandardize(r.axis, name=name),
     WindowStatistics: lambda r, name: _timed(
         window_layers.WindowStatistics(r.kind, r.n_targets, name=name)
     ),

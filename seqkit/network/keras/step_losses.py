@@ -1,4 +1,4 @@
-"""The loss and the accuracy of networks that answer every step, as Keras objects."""
+"""Losses of classes that Keras has not, and of networks that answer every step, for Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["StepAccuracy", "StepCrossentropy"]
+from seqkit.network.class_losses import (
+    labels_loss,
+    smoothed_classes,
+    smoothed_labels,
+    softmax_loss,
+)
+
+__all__ = ["ClassLoss", "StepAccuracy", "StepCrossentropy"]
 
 Tensor = Any
 
@@ -21,22 +28,73 @@ def _counts(y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     return valid, valid * (weight if len(weight.shape) == 2 else weight[:, None])
 
 
+def _loss(y: Tensor, logits: Tensor, smoothing: float, gamma: float) -> Tensor:
+    """Return the loss of classes (...,), or of labels (..., n) that of each."""
+    if len(y.shape) < len(logits.shape):
+        one_hot = ops.one_hot(ops.cast(y, "int32"), logits.shape[-1], dtype=logits.dtype)
+        return softmax_loss(ops, smoothed_classes(one_hot, smoothing), logits, gamma)
+    truth = smoothed_labels(ops.cast(y, logits.dtype), smoothing)
+    return labels_loss(ops, truth, logits, gamma)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class ClassLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
+    """Label smoothing (Szegedy et al. 2016) and the focal loss (Lin et al. 2017), from logits.
+
+    Of classes ``(batch,)`` that of the softmax; of labels of 0 and 1 ``(batch, n)`` that of each
+    sigmoid, mean over the labels.
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Share of the truth that all classes have alike.
+    gamma : float, default=0.0
+        How little the sure ones count; 0 = the cross entropy.
+    """
+
+    def __init__(
+        self, smoothing: float = 0.0, gamma: float = 0.0, name: str = "class_loss", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.smoothing, self.gamma = float(smoothing), float(gamma)
+
+    def call(self, y: Tensor, logits: Tensor) -> Tensor:
+        """Return the loss of every series, ``(batch,)``."""
+        if len(y.shape) == len(logits.shape) and y.shape[-1] == 1 < logits.shape[-1]:
+            y = y[..., 0]  # Keras gives the classes a column
+        values = _loss(y, logits, self.smoothing, self.gamma)
+        return values if len(values.shape) == 1 else ops.mean(values, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smoothing": self.smoothing, "gamma": self.gamma}
+
+
 @keras.saving.register_keras_serializable(package="seqkit")
 class StepCrossentropy(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
     """Cross entropy of every step from logits, mean over the valid steps of a batch.
 
     Of classes ``(batch, time)`` that of the softmax; of labels of 0 and 1 ``(batch, time, n)`` that
-    of each sigmoid, summed over the labels. A step of -1 counts for nothing.
+    of each sigmoid, summed over the labels. A step of -1 counts for nothing. Parameters are those
+    of :class:`ClassLoss`.
     """
 
     def __init__(
-        self, name: str = "step_crossentropy", reduction: str = "none", **kwargs: Any
+        self,
+        smoothing: float = 0.0,
+        gamma: float = 0.0,
+        name: str = "step_crossentropy",
+        reduction: str = "none",
+        **kwargs: Any,
     ) -> None:
         # the mean is taken here: Keras's own would be over the padding, too
         super().__init__(name=name, reduction=reduction, **kwargs)
+        self.smoothing, self.gamma = float(smoothing), float(gamma)
 
     def call(self, y: Tensor, logits: Tensor) -> Tensor:
         """Return the loss of every step, ``(batch, time)``."""
+        if self.smoothing or self.gamma:
+            values = _loss(ops.maximum(y, 0), logits, self.smoothing, self.gamma)
+            return values if len(values.shape) == 2 else ops.sum(values, axis=-1)
         if len(y.shape) == 2:
             classes = ops.cast(ops.maximum(y, 0), "int32")
             return ops.sparse_categorical_crossentropy(classes, logits, from_logits=True)
@@ -47,6 +105,9 @@ class StepCrossentropy(keras.losses.Loss):  # type: ignore[misc]  # Keras has no
         y, logits = ops.convert_to_tensor(y), ops.convert_to_tensor(logits)
         valid, weight = _counts(y, sample_weight)
         return ops.sum(self.call(y, logits) * weight) / ops.maximum(ops.sum(valid), 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smoothing": self.smoothing, "gamma": self.gamma}
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

@@ -38,13 +38,27 @@ class Standardize(_Affine):
 
 @dataclass(frozen=True)
 class Unstandardize(_Affine):
-    """``x * scale + offset``: the inverse of :class:`Standardize`."""
+    """``x * scale + offset``: the inverse of :class:`Standardize`.
+
+    Parameters
+    ----------
+    axis : {-1, -2}
+        Where the features are; -2 = before the last axis, which is of quantiles.
+    """
+
+    axis: int = -1
+
+    def parameters(self, x: Shape) -> tuple[Parameter, ...]:
+        return super().parameters(x[: len(x) + 1 + self.axis])
+
+    def _along(self, statistic: Any) -> Any:
+        return statistic if self.axis == -1 else statistic[:, None]
 
     def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any) -> Any:
-        return x * p["scale"] + p["offset"]
+        return x * self._along(p["scale"]) + self._along(p["offset"])
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
-        return (d * p["scale"],)
+        return (d * self._along(p["scale"]),)
 
 
 @dataclass(frozen=True)

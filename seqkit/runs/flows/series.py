@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from seqkit.evaluation.metrics import Predictions
     from seqkit.network.architecture import Architecture
+    from seqkit.runs.flows.intervals import NumberPredictions
 
 __all__ = ["SeriesFlow"]
 
@@ -131,6 +132,10 @@ class SeriesFlow(Flow):
                 f"{self.resolved.path}: there is {neither} to score. "
                 "Set data.split.test or data.test_path."
             )
+        if getattr(self.recipe.train, "calibration", 0):
+            from seqkit.runs.flows.intervals import check_level
+
+            check_level(self.recipe, len(parts.train), parts.named["train"])
         estimator = self.estimator().set_params(**parts.auto)
         with refused(parts.named["train"]):
             parts.checked = estimator._checked(
@@ -282,7 +287,9 @@ class SeriesFlow(Flow):
             part = getattr(parts, name)
             with refused(parts.named["test" if name == "test" else "train"]):
                 predictions[name] = self._predictions(estimator, self._padded(parts, name))
-            problem = SeriesProblem(learned, learned.y, part, classes, self.recipe.seed)
+            problem = SeriesProblem(
+                learned, learned.y, part, classes, self.recipe.seed, predictions[name].levels
+            )
             baselines, said = run_baselines(self.task.name, problem, self.recipe.evaluate.baselines)
             notes += said
             scores[name] = score_model(
@@ -293,6 +300,12 @@ class SeriesFlow(Flow):
                 baselines=baselines,
                 classes=classes,
             )
+            shown: Any = predictions[name]
+            if getattr(shown, "interval", None) is not None:
+                from seqkit.runs.flows.intervals import conformal_part
+
+                names, n = self._target_names(part.y), len(estimator._scores_)
+                scores[name]["conformal"] = conformal_part(part.y, shown, names, n)
         document = summarize(
             self.task.name,
             scores,
@@ -318,6 +331,11 @@ class SeriesFlow(Flow):
             figures["residuals"] = ResidualDisplay.from_predictions(part.y, prediction.values)
         return figures
 
+    def _target_names(self, y: Any) -> list[str]:
+        names = list(as_names(self.recipe.data.target))
+        n = np.shape(y)[1] if np.ndim(y) == 2 else 1
+        return names if len(names) == n else [str(k) for k in range(n)]
+
     def _predictions(self, estimator: Any, X: Any) -> Predictions:
         from seqkit.evaluation.metrics import Predictions
 
@@ -325,29 +343,41 @@ class SeriesFlow(Flow):
             probabilities = estimator.predict_proba(X)
             labels = estimator.classes_[probabilities.argmax(axis=1)]
             return Predictions(labels=labels, probabilities=probabilities)
-        return Predictions(values=estimator.predict(X))
+        return self._numbers(estimator, X)
+
+    def _numbers(self, estimator: Any, X: Any, level: float | None = None) -> NumberPredictions:
+        from seqkit.runs.flows.intervals import level_of, numbers_of
+
+        shown = level_of(self.recipe) if level is None else level
+        return numbers_of(estimator, X, shown, asked=level is not None)
 
     def _frame(
-        self, estimator: Any, part: Any, prediction: Predictions, proba: bool = True
+        self, estimator: Any, part: Any, prediction: Any, proba: bool = True
     ) -> pd.DataFrame:
         import pandas as pd
 
         columns: dict[str, Any] = {"series": part.ids}
+        if prediction.labels is None:
+            from seqkit.runs.flows.intervals import number_columns
+
+            names = self._target_names(prediction.values)
+            return pd.DataFrame(columns | number_columns(part.y, prediction, names))
         if part.y is not None and np.ndim(part.y) == 1:
             columns["true"] = part.y
-        if prediction.labels is not None:
-            columns["predicted"] = prediction.labels
-            if proba:
-                for i, label in enumerate(estimator.classes_):
-                    columns[f"p_{label}"] = prediction.probabilities[:, i]
-        else:
-            values = prediction.values.reshape(len(part), -1)
-            for i in range(values.shape[1]):
-                columns["predicted" if values.shape[1] == 1 else f"predicted_{i}"] = values[:, i]
+        columns["predicted"] = prediction.labels
+        if proba:
+            for i, label in enumerate(estimator.classes_):
+                columns[f"p_{label}"] = prediction.probabilities[:, i]
         return pd.DataFrame(columns)
 
     def predict(
-        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+        self,
+        estimator: Any,
+        data: str,
+        *,
+        columns: dict[str, Any],
+        proba: bool,
+        interval: float | None = None,
     ) -> tuple[pd.DataFrame, list[str]]:
         """Return a row for each series of a file, which need not hold the target, and notes."""
         if proba and self.task.target != "label":
@@ -375,7 +405,11 @@ class SeriesFlow(Flow):
         )
         with refused(data):
             padded = as_padded(sequences, missing=recipe.missing, dtype=None)
-            prediction = self._predictions(estimator, padded)
+            prediction = (
+                self._predictions(estimator, padded)
+                if interval is None
+                else self._numbers(estimator, padded, interval)
+            )
             frame = self._frame(estimator, replace(sequences, y=None), prediction, proba)
         facts = (sequences.values, sequences.lengths, sequences.features, self.named(data))
         notes = form_notes(columns, sequences.date_form, self.named(data))

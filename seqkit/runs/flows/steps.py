@@ -231,7 +231,13 @@ class StepsFlow(SeriesFlow):
         return pd.DataFrame(columns)
 
     def predict(
-        self, estimator: Any, data: str, *, columns: dict[str, Any], proba: bool
+        self,
+        estimator: Any,
+        data: str,
+        *,
+        columns: dict[str, Any],
+        proba: bool,
+        interval: float | None = None,  # of numbers only
     ) -> tuple[pd.DataFrame, list[str]]:
         """Return a row for each step of a file, which need not hold the labels, and notes."""
         features = None if data.endswith(".txt") else columns["features"]

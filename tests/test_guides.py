@@ -24,7 +24,7 @@ from seqkit.evaluation.verdict import ADVICE
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```(python|yaml|sh|text)\n(.*?)```", re.DOTALL)
-GUIDES = ["first-forecast", "first-classifier", "choosing", "dates", "history"]
+GUIDES = ["first-forecast", "first-classifier", "choosing", "dates", "history", "streaming"]
 RUN = r"\d{8}-\d{4}-(\w+)-[0-9a-f]{4}"
 
 

@@ -22,7 +22,7 @@ from seqkit.evaluation.baselines import SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import METRICS, Predictions
 from seqkit.evaluation.summary import score_model
 from seqkit.network.native import NativeNetwork
-from seqkit.network.stepping import Stepper
+from seqkit.network.streams import NetworkStream
 from seqkit.network.tagging import tagger
 from seqkit.recipe.reading import read_recipe
 from seqkit.runs.experiment import evaluate, generate, predict
@@ -296,15 +296,15 @@ def test_steps_one_by_one_are_the_whole_series(cell):
     x = np.random.default_rng(0).integers(0, 6, (3, 11)).astype(np.int32)
     whole = native.forward(x, training=False)
     for cuts in ([*range(1, 11)], [4, 5], []):
-        stepper = Stepper(network, weights)
-        parts = [stepper(block) for block in np.split(x, cuts, axis=1)]
-        np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=2e-6)
+        stream = NetworkStream([network], [weights], 3)
+        parts = [stream.run(block) for block in np.split(x.T[:, :, None], cuts)]
+        np.testing.assert_array_equal(np.concatenate(parts).transpose(1, 0, 2), whole)
 
 
 def test_a_network_of_both_directions_has_no_steps():
     network = tagger(None, 1, 2, units=3)
     with pytest.raises(ValueError, match="of one direction"):
-        Stepper(network, network.initial_weights(0))
+        NetworkStream([network], [network.initial_weights(0)])
 
 
 @settings(max_examples=20, deadline=None)

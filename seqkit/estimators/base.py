@@ -39,6 +39,7 @@ from seqkit.estimators.inputs import (
 )
 from seqkit.estimators.members import Members, member_seed, seed_of, training_of
 from seqkit.estimators.settings import ColumnSettings
+from seqkit.estimators.streaming import Streaming
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.network.settings import SeriesNetwork, names_of
@@ -169,7 +170,7 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             del self.__dict__[name]
 
 
-class SeriesEstimator(SeriesCheck, BaseSequenceEstimator):
+class SeriesEstimator(Streaming, SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators of labelled series, beside the settings of each."""
 
     _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble", *names_of(ColumnSettings))

@@ -23,6 +23,7 @@ from seqkit.estimators.forecast_reading import (
     read_series,
 )
 from seqkit.estimators.forecast_running import Networks, pooled_r2
+from seqkit.estimators.forecast_streaming import ForecastStream
 from seqkit.estimators.inputs import Covariates, RandomState, SeriesInput
 from seqkit.estimators.members import seed_of
 from seqkit.network.heads import Head, head_of
@@ -313,6 +314,36 @@ class ForecastPredictions(BaseSequenceEstimator):
             drawn = head.sample(prediction, rng, n_paths).reshape(-1, *prediction.shape[1:-1])
         drawn = drawn.reshape(n_paths, n_series, *drawn.shape[1:])
         return drawn if panel.columns.series_id is not None else drawn[:, 0]
+
+    def stream(self, n_streams: int = 1) -> ForecastStream:
+        """Return streams that forecast after every observation, from the last window of each.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Series that go on side by side, each for itself.
+
+        Returns
+        -------
+        seqkit.estimators.streaming.ForecastStream
+
+        Raises
+        ------
+        ValueError
+            If the model has static covariates or a calendar: an observation is numbers alone.
+
+        Examples
+        --------
+        >>> from seqkit import SequenceForecaster
+        >>> wave = 10 + np.sin(np.arange(120) * 2 * np.pi / 20)
+        >>> model = SequenceForecaster(context_length=40, horizon=10, units=8, epochs=2,
+        ...                            random_state=0).fit(wave)
+        >>> stream = model.stream()
+        >>> forecasts = [stream.push(x) for x in wave]
+        >>> forecasts[38] is None, bool(np.allclose(forecasts[-1], model.forecast(wave)))
+        (True, True)
+        """
+        return ForecastStream(self, n_streams)
 
     def _panel(self, X: Any) -> Panel:
         if X is None:

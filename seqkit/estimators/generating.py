@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqkit.errors import explain, suggest
-from seqkit.network.stepping import Stepper
+
+if TYPE_CHECKING:
+    from seqkit.network.streams import NetworkStream
 
 __all__ = ["check_drawing", "codes_of", "drawn_tokens", "next_token"]
 
@@ -55,7 +57,7 @@ def codes_of(owner: str, start: Any, tokens: np.ndarray) -> np.ndarray:
 
 
 def drawn_tokens(
-    stepper: Stepper,
+    stream: NetworkStream,
     begin: Sequence[int] | np.ndarray,
     n_steps: int,
     temperature: float,
@@ -66,8 +68,8 @@ def drawn_tokens(
 
     Parameters
     ----------
-    stepper : Stepper
-        At the begin of a series.
+    stream : NetworkStream
+        One, at the begin of a series, which answers with logits.
     begin : sequence of int
         At least one.
     n_steps : int
@@ -75,13 +77,15 @@ def drawn_tokens(
         As :func:`next_token` takes them.
     rng : numpy.random.Generator
     """
-    logits = stepper(np.asarray(begin, np.int32)[None] + 1)[0, -1]
+    logits = stream.run(np.asarray(begin)[:, None, None] + 1)[-1, 0]
+    code = np.empty(1)
     found: list[int] = []
     while True:
         found.append(next_token(logits, temperature, top_k, rng))
         if len(found) == n_steps:
             return found
-        logits = stepper(np.array([[found[-1] + 1]], np.int32))[0, -1]
+        code[0] = found[-1] + 1
+        stream.step(code, logits)
 
 
 def check_drawing(owner: str, n_steps: Any, temperature: Any, top_k: Any) -> None:

@@ -32,10 +32,10 @@ from seqkit.estimators.inputs import (
 from seqkit.estimators.long_frames import stepwise
 from seqkit.estimators.settings import ColumnSettings, TaggerSettings
 from seqkit.estimators.step_reading import StepReading
+from seqkit.estimators.streaming import network_stream
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective, softened
 from seqkit.network.settings import StepsNetwork, names_of
-from seqkit.network.stepping import Stepper
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +47,8 @@ log = logging.getLogger(__name__)
 Answers: TypeAlias = npt.NDArray[Any] | list[npt.NDArray[Any]]
 _NETWORK = names_of(StepsNetwork)
 MOST_STEPS = 4000
-"""Steps that are answered at once where states can be carried on: a text may have a million."""
+"""Steps whose states are kept side by side; of longer series, such as a text of a million, only the
+last are, where there is one direction."""
 
 
 class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
@@ -368,9 +369,9 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
             found = [int(rng.choice(len(self.tokens_), p=self._shares_))]
         begin = found or codes_of(owner, start, self.tokens_)
         if n_steps > len(found):
-            stepper = Stepper(self._build(False).network, self.weights_)
+            stream = network_stream(self, owner=owner, logits=True)
             left = n_steps - len(found)
-            found = found + drawn_tokens(stepper, begin, left, temperature, top_k, rng)
+            found = found + drawn_tokens(stream, begin, left, temperature, top_k, rng)
         tokens = self.tokens_[found].tolist()
         letters = self.tokens_.dtype.kind == "U" and self.tokens_.dtype.itemsize == 4
         return "".join(tokens) if letters else tokens
@@ -382,11 +383,9 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
         n_steps, both = padded.values.shape[1], self._member(0).settings["bidirectional"]
         if n_steps <= MOST_STEPS or both:
             return self._predict_raw(padded, "logits")[0], padded.lengths
-        stepper = Stepper(self._build(False).network, self.weights_)
-        blocks = range(0, n_steps, MOST_STEPS)
-        x = padded.values if self._of_tokens else padded.values.astype(np.float32)
-        parts = [stepper(x[:, k : k + MOST_STEPS]) for k in blocks]
-        return np.concatenate(parts, axis=1).astype(np.float64), padded.lengths
+        stream = network_stream(self, len(padded.values), owner=type(self).__name__, logits=True)
+        by_time = padded.values.reshape(*padded.values.shape[:2], -1).transpose(1, 0, 2)
+        return stream.run(by_time).transpose(1, 0, 2), padded.lengths
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None

@@ -36,6 +36,7 @@ from seqkit.network.cpu.code.normalization import (
     normalization_sums,
 )
 from seqkit.network.cpu.code.simple import simple_backward, simple_forward
+from seqkit.network.cpu.code.streaming import run_plan
 
 __all__ = [
     "adam_step",
@@ -52,6 +53,7 @@ __all__ = [
     "moments",
     "normalization_backward",
     "normalization_sums",
+    "run_plan",
     "sgd_step",
     "simple_backward",
     "simple_forward",

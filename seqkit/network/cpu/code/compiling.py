@@ -38,6 +38,7 @@ __all__ = [
     "Double",
     "Doubles",
     "Floats",
+    "Integers",
     "Matrix",
     "Single",
     "Steps",
@@ -45,13 +46,14 @@ __all__ = [
     "at",
     "compiled",
     "declared",
+    "double",
     "is_compiled",
     "kernel",
     "single",
     "start",
 ]
 
-single = np.float32
+single, double = np.float32, np.float64
 # Numba says that it has types, and most of it has none
 _config: Any = numba.config
 types: Any = numba_types
@@ -218,7 +220,9 @@ Vector: TypeAlias = np.ndarray
 Matrix: TypeAlias = np.ndarray
 Steps: TypeAlias = np.ndarray
 Doubles: TypeAlias = np.ndarray
-"""Arrays of one, two and three axes, C-ordered, of float32 (of float64: `Doubles`); no others."""
+Integers: TypeAlias = np.ndarray
+"""Arrays of one, two and three axes, C-ordered, of float32 (of float64: `Doubles`, of int64:
+`Integers`); no others."""
 Single: TypeAlias = Any
 Double: TypeAlias = Any
 
@@ -229,6 +233,7 @@ _TYPES: dict[str, Any] = {
     "Matrix": types.Array(types.float32, 2, "C", readonly=True),
     "Steps": types.Array(types.float32, 3, "C", readonly=True),
     "Doubles": types.Array(types.float64, 1, "C"),
+    "Integers": types.Array(types.int64, 1, "C"),
     "Single": types.float32,
     "Double": types.float64,
     "int": types.intp,
@@ -296,6 +301,9 @@ class kernel:
 
     def __call__(self, *arguments: Any, buffers: Sequence[int] = ()) -> None:
         """Run it."""
+        if not buffers:
+            self._call(*arguments)
+            return
         block, work = vectors(buffers)
         self._call(*arguments, *work)
         del block  # not before: the vectors do not keep it

@@ -59,11 +59,11 @@ from seqkit.network.cpu.code.rows import (
     zero,
 )
 
-__all__ = ["gru_backward", "gru_forward"]
+__all__ = ["gru_backward", "gru_candidate", "gru_forward", "gru_gates"]
 
 
 @compiled
-def _gru_gates(
+def gru_gates(
     work: Floats, wide: int, of_h: Floats, wide_h: int, d: Floats, seen: Floats, after: bool,
     batch: int, units: int, g: Floats, q: Floats,
 ) -> None:  # fmt: skip
@@ -82,7 +82,7 @@ def _gru_gates(
 
 
 @compiled
-def _gru_candidate(
+def gru_candidate(
     work: Floats, wide: int, h_before: Floats, batch: int, units: int, g: Floats, h: Floats
 ) -> None:
     """Compute the candidate and h of one step for all series."""
@@ -123,10 +123,10 @@ def _gru_forward(
         if after:
             zero(start(of_h), batch * wide_h)
             product(seen, units, batch, start(tiles_n), units, n_n, start(of_h), wide_h)
-        _gru_gates(work, wide, start(of_h), wide_h, start(d), seen, after, batch, units, g_t, q_t)
+        gru_gates(work, wide, start(of_h), wide_h, start(d), seen, after, batch, units, g_t, q_t)
         if not after:
             product(q_t, units, batch, start(tiles_n), units, n_n, at(work, pair), wide)
-        _gru_candidate(work, wide, h_t, batch, units, g_t, at(h_t, size))
+        gru_candidate(work, wide, h_t, batch, units, g_t, at(h_t, size))
 
 
 def gru_forward(

@@ -62,7 +62,7 @@ from seqkit.network.cpu.code.rows import (
     zero,
 )
 
-__all__ = ["lstm_backward", "lstm_forward"]
+__all__ = ["lstm_backward", "lstm_forward", "lstm_step"]
 
 
 @compiled
@@ -77,7 +77,7 @@ def _gate(gate: Floats, work: Floats, peepholes: Floats, k: int, c: Floats, unit
 
 
 @compiled
-def _lstm_step(
+def lstm_step(
     work: Floats, wide: int, c_before: Floats, blocks: tuple[int, int, int, int],
     peepholes: Floats, seen: tuple[int, int, int], linear: tuple[bool, bool], coupled: bool,
     batch: int, units: int, columns: int, g: Floats, c: Floats, h: Floats, recurrent: bool,
@@ -163,7 +163,7 @@ def _lstm_forward(
             product(gates_t, deep, batch, start(tiles_if), deep, n_tiles(pair), work, wide)
             of_o = at(work, 3 * units)
             product(gates_t, deep, batch, start(tiles_o), deep, n_tiles(units), of_o, wide)
-        _lstm_step(
+        lstm_step(
             work, wide, c_t, blocks, start(peepholes), seen, linear, coupled, batch, units,
             columns, at(start(g), t * batch * columns), at(c_t, size), at(h_t, size), recurrent,
             at(gates_t, 3 * size),

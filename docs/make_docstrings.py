@@ -30,6 +30,11 @@ MORE = {
         "Keras, which then trains, from the object's learning rate on and with a schedule of its "
         "own if it has one. Such an object is copied, never changed.",
     ),
+    "start": (
+        "path, fitted estimator or None",
+        "{} It is a run folder, a folder that ``save`` has written, or a fitted estimator, which "
+        "scikit-learn's clone keeps in ``sklearn.frozen.FrozenEstimator`` only.",
+    ),
 }
 # What a builder says of a setting beside the grammar.
 BY_HAND = {
@@ -127,7 +132,9 @@ def entries(task: str, owner: Callable[..., Any]) -> str:
             meaning = re.sub(r"\bnull\b", "None", field.description or "")
             if name in MORE:
                 what, meaning = MORE[name]
-                meaning = meaning.format(listing(allowed_names(whole(field))))
+                known = allowed_names(whole(field))
+                own = re.sub(r"\bnull\b", "None", field.description or "")
+                meaning = meaning.format(listing(known) if known else own)
             if not is_class and name in BY_HAND:
                 meaning = f"{meaning} {BY_HAND[name]}"
             if not is_class and name in BUILT:

@@ -18,7 +18,7 @@ import click
 from seqkit import __version__
 from seqkit.errors import DataError
 from seqkit.system.collection import collection_paused, collection_rare
-from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json
+from seqkit.system.commands import FAILED, USER_ERROR, Group, print_json, print_result, progress_of
 from seqkit.system.console import open_streams, say, say_lines
 from seqkit.tasks import TASKS
 
@@ -103,6 +103,7 @@ def cli() -> None:
         "seqkit fit recipe.yaml --dry-run",
         "seqkit fit recipe.yaml --epochs 5 --set model.units=32",
         "seqkit fit recipe.yaml --data other.csv --name other",
+        "seqkit fit recipe.yaml --start RUN --set train.freeze=[encoder]",
         "seqkit fit --resume RUN",
     )
 )
@@ -115,6 +116,7 @@ def cli() -> None:
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a broken-off run."
 )
+@click.option("--start", metavar="RUN", help="Short for --set train.start=RUN: begin from its fit.")
 @click.option(
     "--dry-run", is_flag=True, help="Read the data, build the model, show it, train nothing."
 )
@@ -129,6 +131,7 @@ def fit(
     quiet: bool,
     as_json: bool,
     resume: Path | None,
+    start: str | None,
     dry_run: bool,
 ) -> None:
     """Train the model of RECIPE, evaluate it and save it in a new run folder."""
@@ -138,6 +141,8 @@ def fit(
         overrides = (*overrides, "data.dataset=null", f"data.path={json.dumps(data)}")
     if epochs is not None:
         overrides = (*overrides, f"train.epochs={epochs}")
+    if start is not None:
+        overrides = (*overrides, f"train.start={json.dumps(start)}")
     if resume is not None and (overrides or name or seed is not None or dry_run):
         raise click.UsageError("--resume goes on as the run began: it takes no other setting.")
     resolved = None
@@ -153,7 +158,7 @@ def fit(
         else:
             command = " ".join(["seqkit", *sys.argv[1:]])
             result = experiment.run(resolved, out=out, name=name, command=command, show=show)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 @cli.command(examples=("seqkit check recipe.yaml", "seqkit check recipe.yaml --data --describe"))
@@ -274,7 +279,7 @@ def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> No
         from seqkit.report.description import write_page
 
         write_page(found.document, output)
-    _print_result(found, False, as_json)
+    print_result(found, False, as_json)
 
 
 @cli.command("list", examples=("seqkit list", "seqkit list cells"))
@@ -313,7 +318,7 @@ def evaluate(run: Path, data: str | None, quiet: bool, as_json: bool) -> None:
     """Score a run on its test part, or on --data, beside the baselines."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.evaluate(run, data)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 def _interval(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -336,7 +341,7 @@ def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, **wa
     """Write what the model of RUN predicts for the series in DATA."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.predict(run, data, output, **wanted)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 @cli.command(
@@ -358,7 +363,7 @@ def forecast(run: Path, data: str | None, quiet: bool, as_json: bool, **wanted: 
     """Forecast what comes after the end of every series."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.forecast(run, data, **wanted)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 @cli.command(examples=('seqkit generate RUN --steps 500 --start "ROMEO:" --temperature 0.8',))
@@ -373,7 +378,7 @@ def generate(run: Path, steps: int, quiet: bool, as_json: bool, **wanted: Any) -
     """Go on with a series of tokens by a RUN that tells the next."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.generate(run, steps, **wanted)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 @cli.command(examples=("seqkit export RUN --format keras -o model.keras",))
@@ -391,7 +396,7 @@ def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> 
     """Write the model of RUN in a format that runs elsewhere."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.export(run, format, output)
-    _print_result(result, quiet, as_json)
+    print_result(result, quiet, as_json)
 
 
 SHELLS = ("bash", "zsh", "fish")
@@ -428,7 +433,7 @@ def _working(quiet: bool, as_json: bool) -> Iterator[tuple[Any, Any]]:
 @contextlib.contextmanager
 def _saying(quiet: bool, what: str) -> Iterator[Any]:
     """Give what shows progress, or None, after it has shown what is being done."""
-    show = _show(quiet, False)
+    show = progress_of(quiet, False)
     with show or contextlib.nullcontext():
         if show:
             show.doing(what)
@@ -448,23 +453,6 @@ def _experiment() -> Any:
 
     when_imported(experiment.set_threads)
     return experiment
-
-
-def _show(quiet: bool, as_json: bool) -> Any:
-    """Return how progress is shown, or None for not at all."""
-    if quiet or as_json:
-        return None
-    from seqkit.system.progress import Progress
-
-    return Progress()
-
-
-def _print_result(result: Any, quiet: bool, as_json: bool) -> None:
-    """Print what a command returns: `result` has a ``document`` and can ``print`` itself."""
-    if as_json:
-        print_json(result.document)
-    elif not quiet:
-        result.print()
 
 
 def main() -> None:

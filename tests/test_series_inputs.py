@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import seqkit
 from seqkit import SequenceClassifier, SequenceRegressor, build_classifier
-from seqkit.training.sources import ArraySource, batches_of, shifted
+from seqkit.training import Augmentation
+from seqkit.training.sources import ArraySource, batches_of
 
 RNG = np.random.default_rng(0)
 N, TIME = 40, 24
@@ -141,7 +142,7 @@ def test_a_moved_series_is_itself_a_little_earlier_or_later(most, time, n, seed)
     lengths = np.random.default_rng(seed).integers(1, time + 1, n)
     for given_lengths in (None, lengths):
         inputs = x if given_lengths is None else {"x": x, "lengths": given_lengths}
-        moved = shifted(inputs, most, seed)
+        moved = Augmentation(shift=most)(inputs, seed)
         rows = moved if given_lengths is None else moved["x"]
         for row, before, length in zip(
             rows, x, np.full(n, time) if given_lengths is None else lengths, strict=True
@@ -153,7 +154,7 @@ def test_a_moved_series_is_itself_a_little_earlier_or_later(most, time, n, seed)
 
 
 def test_moves_are_anew_in_every_epoch_and_the_same_again():
-    source = ArraySource(X, Y, shift=3)
+    source = ArraySource(X, Y, augment=Augmentation(shift=3))
 
     def epoch(key):
         return np.concatenate([x for (x, _, _) in batches_of(source, 16, key)])

@@ -15,9 +15,9 @@ from seqkit.data.embedded import load
 from seqkit.network.decoders import DECODERS
 from seqkit.network.heads import DISTRIBUTIONS
 from seqkit.network.layers.pooling import POOLINGS
+from seqkit.recipe.forecasting_sections import ForecastingTrain
 from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.reading import read_recipe
-from seqkit.recipe.sections import ForecastingTrain
 from seqkit.runs.flows import flow_of
 from seqkit.tasks import TASKS
 from seqkit.training.optimizers import UPDATE_RULES

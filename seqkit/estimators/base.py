@@ -8,6 +8,7 @@ trace an architecture once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,12 +22,11 @@ from sklearn.utils.validation import (
 
 from seqkit import training
 from seqkit.auto import AUTO, settings_of_network
-from seqkit.data.scaling import fit_scaler
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.checking import SeriesCheck
-from seqkit.estimators.examples import Examples, take_series, tell_of_precision
+from seqkit.estimators.examples import Examples, take_series
 from seqkit.estimators.fitted import FittedSettings
 from seqkit.estimators.inputs import (
     OnEpoch,
@@ -39,7 +39,9 @@ from seqkit.estimators.inputs import (
 )
 from seqkit.estimators.members import Members, member_seed, seed_of, training_of
 from seqkit.estimators.settings import ColumnSettings
+from seqkit.estimators.starting import Starting
 from seqkit.estimators.streaming import Streaming
+from seqkit.estimators.training_parts import TrainingParts, inputs_of
 from seqkit.network.architecture import Architecture
 from seqkit.network.losses import Objective
 from seqkit.network.settings import SeriesNetwork, names_of
@@ -70,11 +72,7 @@ TRAIN_SETTINGS = (
 )
 
 
-_LEAST_SPREAD = 1e-3
-"""Spread of a time step, of that of all, below which its deviations are not blown up further."""
-
-
-class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseSequenceEstimator(Starting, Members, FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -120,6 +118,11 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             self._model_ = self._build().keras_model(self.weights_)
         return self._model_
 
+    def _unfitted(self) -> Self:
+        """Return a copy without a fit; what is auto of its network is that of the start."""
+        other: Self = clone(self)
+        return other.set_params(**self._settled(self._read_start()), start=self.start)
+
     @property
     def _row(self) -> Task:
         return TASKS[self._task]
@@ -135,6 +138,9 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
         checked = dict(values)
         if held and not isinstance(values["validation"], str) and values["validation"] == 0:
             checked["validation"] = AUTO
+        if self.start is not None:  # an object has no words of its own
+            is_path = isinstance(self.start, str | os.PathLike)
+            checked["start"] = os.fspath(self.start) if is_path else "a fit"
         if is_keras_optimizer(self.optimizer):
             del checked["optimizer"]
             self._check_own_rate()
@@ -170,7 +176,7 @@ class BaseSequenceEstimator(Members, FittedSettings, BaseEstimator):  # type: ig
             del self.__dict__[name]
 
 
-class SeriesEstimator(Streaming, SeriesCheck, BaseSequenceEstimator):
+class SeriesEstimator(Streaming, TrainingParts, SeriesCheck, BaseSequenceEstimator):
     """Base of the estimators of labelled series, beside the settings of each."""
 
     _predictions_depend_on = (*MODEL_SETTINGS, "missing", "ensemble", *names_of(ColumnSettings))
@@ -188,28 +194,6 @@ class SeriesEstimator(Streaming, SeriesCheck, BaseSequenceEstimator):
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         """Return the encoded target as the loss sees it."""
         return target
-
-    def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
-        """Return the statistics of the scaling layers by variable path, from training rows."""
-        course = self._course_statistics(train) if self._n_course_ else {}
-        if self.scale == "none":
-            return course
-        rows, weight = train.steps()
-        offset, scale = fit_scaler(self.scale, rows, weight)
-        if rows.dtype == np.float64:
-            what = f"{type(self).__name__}: feature {{}}"
-            tell_of_precision(rows, scale, what, "the network sees float32 and loses that")
-        return {"standardize/offset": offset, "standardize/scale": scale, **course}
-
-    def _course_statistics(self, train: Examples) -> dict[str, np.ndarray]:
-        """Return mean and spread of every time step over the series."""
-        values, weight = np.asarray(train.padded.values, np.float64), train.given
-        mean = np.average(values, axis=0, weights=weight)
-        spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
-        # a step at which all series are alike has nothing to tell, however little they differ
-        whole = values.std(axis=(0, 1))
-        least = np.where(whole > 0, _LEAST_SPREAD * whole, 1.0)
-        return {"deviations/offset": mean, "deviations/scale": np.maximum(spread, least)}
 
     def _target_weight(self, target: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         """Return a weight for each series that its target asks for, beside the one given."""
@@ -310,11 +294,13 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         refit = refit_of(self.validation)[1]
         if refit and (going_on or partial_pass):
             self._refuse_refit("partial_fit" if partial_pass else "fit with warm_start")
+        start = None if going_on else self._read_start()
         if going_on:
             self._check_settings_kept()
         else:
             self._forget()
             self._keep_settings()
+            settings |= self._settle(start)
             if classes is not None:
                 self.classes_ = classes
         seed = seed_of(self.random_state)
@@ -332,10 +318,11 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         loop["loss_goal"] = None if partial_pass else self._goal(settings, train.weight)
         seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
-        shift = settings.get("shift", 0)
-        parts = [self._part(train, held, shift, new=not going_on)]
+        begin: dict[str, Any] = {"seed": seed, "start": start}
+        varied = {"shift": settings.get("shift", 0), **(settings["augment"] or {})}
+        parts = [self._part(train, held, varied, new=not going_on, **begin)]
         if refit:
-            parts.append(self._part(whole, None, shift, new=True))
+            parts.append(self._part(whole, None, varied, new=True, **begin))
         n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
@@ -361,35 +348,6 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
     def _calibrate(self, held: Examples | None, whole: Examples, seed: int) -> None:
         """Bring answers down to what held-out series say of them; other than classes stay."""
 
-    def _part(
-        self, train: Examples, held: Examples | None, shift: int, new: bool
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return what training on a part takes, in all and by network; `new` learns statistics."""
-        constants = None
-        if new:
-            self._read_shape(train)
-            constants = {
-                path: np.asarray(value, np.float32)
-                for path, value in self._fit_statistics(train).items()
-            }
-        members = self._build(longest=train.padded.values.shape[1]).members
-        part = {
-            "source": self._source(train, shift),
-            "validation": None if held is None else self._source(held),
-            "constants": constants,
-        }
-        return part, [{"build": member, "key": member.key} for member in members]
-
-    def _read_shape(self, train: Examples) -> None:
-        """Keep what the network is made for: series of one length or not, and of which."""
-        self._variable_length_ = train.padded.lengths is not None
-        deviations = self.auto_.get("deviations", self.deviations)
-        if deviations and self._variable_length_:
-            expected = "False or auto where series are of different lengths"
-            hint = "They have no course in common."
-            raise ValueError(explain(type(self).__name__, "deviations", expected, True, hint))
-        self._n_course_ = train.padded.values.shape[1] if deviations else 0
-
     def untrained(self, X: SeriesInput, y: TargetInput | None = None) -> keras.Model:
         """Return the ``keras.Model`` that :meth:`fit` would train on these data.
 
@@ -401,7 +359,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
 
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
-        other = clone(self)
+        other = self._unfitted()
         other._settings()
         examples = other._examples(X, y, reset=True)
         other.auto_ = other._choose(other.get_params(deep=False), examples, None)
@@ -472,11 +430,6 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
                 settings["max_timesteps"] = n_course or longest
         return Architecture(builder, settings)
 
-    def _source(self, examples: Examples, shift: int = 0) -> training.ArraySource:
-        inputs = _inputs(examples.padded, self._variable_length_)
-        target = self._trained_target(examples.target)
-        return training.ArraySource(inputs, target, examples.weight, shift=shift)
-
     # -- prediction --------------------------------------------------------------------------
 
     def _predict_raw(self, X: Any, output: str | None = None) -> np.ndarray:
@@ -489,16 +442,8 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
         members = self._build(variable_length).members
-        source = training.ArraySource(_inputs(padded, variable_length))
+        source = training.ArraySource(inputs_of(padded, variable_length))
         return np.stack([
             training.predict(member, weights, source, key=member.key, output=output)
             for member, weights in zip(members, self._member_weights(), strict=True)
         ]).astype(np.float64)  # fmt: skip
-
-
-def _inputs(padded: Padded, variable_length: bool) -> Any:
-    if not variable_length:
-        return padded.values
-    n, n_steps = padded.values.shape[:2]
-    lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
-    return {"x": padded.values, "lengths": lengths}

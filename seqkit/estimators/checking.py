@@ -8,19 +8,19 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from seqkit.auto import AUTO, Sample, choose, shared_course
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
+from seqkit.data.steps import NEXT
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 from seqkit.stopping import refit_of
 
-__all__ = ["SeriesCheck"]
+__all__ = ["SeriesCheck", "classes_of_pass"]
 
 NETWORK = (
     "patch", "overlap", "pyramid", "stem", "units", "bidirectional", "pooling", "deviations",
@@ -49,6 +49,7 @@ class SeriesCheck:
     _row: Any
     _examples: Any
     _target_weight: Any
+    _unfitted: Any
     n_iter_: int
     predict: Any
 
@@ -83,7 +84,7 @@ class SeriesCheck:
         self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
     ) -> tuple[Checked, Checked | None]:
         """Return the series to fit on, and to validate on, as :meth:`fit` takes them again."""
-        other: Any = clone(self)
+        other: Any = self._unfitted()
         settings = other._settings(held=validation_data is not None)
         train = Checked(other, other._examples(X, y, sample_weight, reset=True))
         held = None
@@ -278,6 +279,29 @@ class SeriesCheck:
         )
         chosen: np.ndarray = rows[shared]
         return chosen
+
+
+def classes_of_pass(estimator: Any, classes: Any) -> tuple[bool, np.ndarray | None]:
+    """Return whether a ``partial_fit`` goes on, and all classes that it was told will ever come.
+
+    Raises
+    ------
+    ValueError
+        If these are others than in the first call, or have no part in what is learned.
+    """
+    going_on: bool = estimator.__sklearn_is_fitted__()
+    if classes is None:
+        return going_on, None
+    if getattr(estimator, "target", None) == NEXT:
+        expected = 'left out with target="next", where they are the tokens of the first call'
+        raise ValueError(explain(type(estimator).__name__, "classes", expected, classes))
+    found = np.unique(column_or_1d(classes))
+    if going_on and not np.array_equal(found, estimator.classes_):
+        raise ValueError(
+            f"classes={found!r} is not the same as in the first call of partial_fit, "
+            f"{estimator.classes_!r}."
+        )
+    return going_on, found
 
 
 def _features(number: int) -> str:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import column_or_1d
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.calibrating import Calibrating
+from seqkit.estimators.checking import classes_of_pass
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import ClassifierSettings
@@ -164,6 +165,16 @@ class SequenceClassifier(
         training has stopped, train anew on all for as many epochs, with the schedule run to its
         end; {refit: 0.2} says how much is held back meanwhile, else 0.15; with fewer than 50 series
         in it nothing is held back.
+    start : path, fitted estimator or None, default=None
+        Fit whose weights training begins from: all of equal layers are taken, with their scaling;
+        what differs, such as the head for other classes, begins anew and is named. Settings of the
+        network that are auto are those of that fit. None = weights are drawn. It is a run folder, a
+        folder that ``save`` has written, or a fitted estimator, which scikit-learn's clone keeps in
+        ``sklearn.frozen.FrozenEstimator`` only.
+    freeze : a list of values, each the name of a layer, default=()
+        Layers of the start that are not trained: encoder = all up to the last recurrent or
+        convolutional one, head = those after it, or names as --dry-run shows them. Batch
+        normalisation in them keeps its averages.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -185,6 +196,12 @@ class SequenceClassifier(
         Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
         half a patch, of a pyramid those of its upper layers.
+    augment : a map of jitter, scaling and crop or None, default=None
+        Vary series in training, anew in every epoch: jitter = the spread of noise added to every
+        value, scaling = that of a factor around 1 for each feature of a series, both of scaled
+        values (Um et al. 2017); crop = the least share of a series that is cut out and stretched to
+        its length (Le Guennec et al. 2016). {jitter: 0.03, scaling: 0.1, crop: 0.9} is usual; shift
+        moves them. None = as they are.
     ensemble : a positive integer or "auto", default="auto"
         Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
         training them is long; 1 where epochs are set.
@@ -320,14 +337,7 @@ class SequenceClassifier(
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call if `y` lacks some.
         """
-        going_on = self.__sklearn_is_fitted__()
-        if classes is not None:
-            classes = np.unique(column_or_1d(classes))
-            if going_on and not np.array_equal(classes, self.classes_):
-                raise ValueError(
-                    f"classes={classes!r} is not the same as in the first call of partial_fit, "
-                    f"{self.classes_!r}."
-                )
+        going_on, classes = classes_of_pass(self, classes)
         return self._guarded(
             self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True, classes=classes
         )

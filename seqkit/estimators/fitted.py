@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from seqkit.auto import AUTO
 from seqkit.errors import RunError, explain
 from seqkit.estimators.weights_file import described
 from seqkit.network.architecture import weights_of
@@ -52,6 +53,8 @@ class FittedSettings:
         """Raise if a fit is to go on and a setting is not what it was."""
         for name, before in self._settings_kept().items():
             now = getattr(self, name)
+            if hasattr(self, "start_") and (now is None or np.array_equal(now, AUTO)):
+                continue  # it has become that of the start
             if not np.array_equal(_listed(before), _listed(now)):
                 raise ValueError(
                     explain(

@@ -8,7 +8,6 @@ from typing import Any, overload
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from seqkit.data.panel import Panel
@@ -185,7 +184,7 @@ class ForecastData(ForecastPredictions):
         self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
     ) -> Checked:
         """Return the series to fit on, divided, as :meth:`fit` takes them again."""
-        other = clone(self)
+        other = self._unfitted()
         settings = other._settings(held=validation_data is not None)
         owner, head = type(self).__name__, other._head[0]
         point_loss(owner, self.loss, head)

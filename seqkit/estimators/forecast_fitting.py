@@ -34,6 +34,7 @@ from seqkit.estimators.forecast_transforming import (
 )
 from seqkit.estimators.forecast_weights import weighted
 from seqkit.estimators.members import member_seed, seed_of, training_of
+from seqkit.estimators.starting import Start
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.theta import MOST_THETA_STEPS
 from seqkit.network.layers.windows import default_patch
@@ -73,7 +74,8 @@ class ForecastFitting(ForecastData):
             settings.update(epochs=1, patience=0, validation=0)
             if settings["schedule"] == "cosine":  # how many passes will come is not known
                 settings["schedule"] = "constant"
-        panel = self._read_further(X, y) if going_on else self._read_first(X, y)
+        start = None if going_on else self._read_start()
+        panel = self._read_further(X, y) if going_on else self._read_first(X, y, start)
         head, levels, _ = self._head
         if head.counts:
             check_counts(panel, type(self).__name__)
@@ -92,10 +94,11 @@ class ForecastFitting(ForecastData):
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
         notes += [] if going_on else self._learn_share(parts, share)
-        phases = [self._phase(parts, held_parts, head.counts, new=not going_on)]
+        begin: dict[str, Any] = {"counts": head.counts, "start": start}
+        phases = [self._phase(parts, held_parts, **begin, new=not going_on)]
         if refit:
             whole, left_out = self._whole(panel, X, sample_weight)
-            phases.append(self._phase(whole, (None, None), head.counts, new=True))
+            phases.append(self._phase(whole, (None, None), **begin, new=True))
         loop = self._loop(settings, share, phases, notes)
         if refit and not loop["patience"]:  # too few windows to stop by
             phases = phases[1:]
@@ -119,10 +122,11 @@ class ForecastFitting(ForecastData):
         self.notes_ = (*notes, *left_out)
         self._tail_ = _tail_arrays(panel.tail(self._window))
 
-    def _read_first(self, X: Any, y: Any) -> Panel:
-        """Read the series of a fit that begins anew."""
+    def _read_first(self, X: Any, y: Any, start: Start | None) -> Panel:
+        """Read the series of a fit that begins anew, or from another's weights."""
         self._forget()
         self._keep_settings()
+        self._settle(start)
         panel = self._read(X, y)
         self.auto_ = self._chosen_of(panel)
         return panel
@@ -183,10 +187,12 @@ class ForecastFitting(ForecastData):
         self._share_ = found[0]
         return [f"theta has {found[0]:g} of the forecast, learned on {found[1]} held out"]
 
-    def _seen(self, part: tuple[Any, Any], learn: bool = False) -> tuple[Any, Any]:
+    def _seen(
+        self, part: tuple[Any, Any], learn: bool = False, start: Start | None = None
+    ) -> tuple[Any, Any]:
         """Return series as the networks see them, beside their weights.
 
-        With `learn` the transform of the targets is that of these series.
+        With `learn` the transform of the targets is that of these series, or of the start.
         """
         panel, weights = part
         transform = self._fitted.target_transform
@@ -195,26 +201,30 @@ class ForecastFitting(ForecastData):
         check_transformable(panel, transform, type(self).__name__)
         if learn:
             self._powers_ = powers_of(panel, transform, self._fitted.season)
+            known = None if start is None else getattr(start.estimator, "_powers_", None)
+            if known is not None and known.shape == self._powers_.shape:
+                self._powers_ = known
         return transformed(panel, self._powers), weights
 
     def _phase(
-        self, parts: Any, held_parts: Any, counts: bool, *, new: bool
+        self, parts: Any, held_parts: Any, counts: bool, *, new: bool, start: Start | None
     ) -> list[dict[str, Any]]:
         """Return what training takes, for every network; with `new`, learn the statistics."""
-        parts, held_parts = self._seen(parts, learn=new), self._seen(held_parts)
+        parts, held_parts = self._seen(parts, learn=new, start=start), self._seen(held_parts)
         constants = None
         if new:
             constants = scaling_statistics(parts[0], self.scale, self._normalize)
             self._window_offset_ = constants["window/offset"]
             self._window_scale_ = constants["window/scale"]
-        phase = []
-        for context, (source, watched) in zip(
-            self._contexts, self._sources(parts, held_parts, counts), strict=True
-        ):
-            build = self._member(context, self._variable_length_)
-            phase.append({"build": build, "key": build.key, "source": source,
-                          "validation": watched, "constants": constants})  # fmt: skip
-        return phase
+            if start is not None:
+                constants = self._scaled_as(start, constants)
+        sources = self._sources(parts, held_parts, counts)
+        members = [self._member(context, self._variable_length_) for context in self._contexts]
+        networks = self._to_train(members, start, seed_of(self.random_state))
+        return [
+            {**network, "source": source, "validation": watched, "constants": constants}
+            for network, (source, watched) in zip(networks, sources, strict=True)
+        ]
 
     def _sources(
         self,

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import clone
 
 from seqkit import training
 from seqkit.estimators.forecast_fitting import (
@@ -139,6 +138,16 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         all for as many epochs, with the schedule run to its end; {refit: 0.2} says how much is held
         back meanwhile, else 0.15; with fewer than 50 windows in it nothing is held back. One of a
         number of time steps or a fraction below 1, "auto", "refit" or {"refit": 0.2.
+    start : path, fitted estimator or None, default=None
+        Fit whose weights training begins from: all of equal layers are taken, with their scaling;
+        what differs, such as the head for other classes, begins anew and is named. Settings of the
+        network that are auto are those of that fit. None = weights are drawn. It is a run folder, a
+        folder that ``save`` has written, or a fitted estimator, which scikit-learn's clone keeps in
+        ``sklearn.frozen.FrozenEstimator`` only.
+    freeze : a list of values, each the name of a layer, default=()
+        Layers of the start that are not trained: encoder = all up to the last recurrent or
+        convolutional one, head = those after it, or names as --dry-run shows them. Batch
+        normalisation in them keeps its averages.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -333,7 +342,7 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
 
     def _planned(self, X: Any, y: Any = None) -> tuple[Architecture, dict[str, np.ndarray]]:
         """Return the network that a fit would train, and the statistics of its scaling layers."""
-        other = clone(self)
+        other = self._unfitted()
         settings = other._settings()
         panel = other._read(X, y)
         other.auto_ = other._chosen_of(panel)

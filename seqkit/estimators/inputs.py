@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union, cast
@@ -28,6 +29,7 @@ __all__ = [
     "OptimizerName",
     "RandomState",
     "SeriesInput",
+    "StartInput",
     "TargetInput",
     "ValidationData",
     "WeightInput",
@@ -56,6 +58,9 @@ ArraysInput: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike] | Sequences
 
 SeriesInput: TypeAlias = ArraysInput | Frame
 """Series: arrays, or a frame of pandas, polars or pyarrow."""
+
+StartInput: TypeAlias = "str | os.PathLike[str] | object | None"
+"""A fit to begin from: a path, or a fitted estimator, frozen or as it is."""
 
 TargetInput: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike] | Frame
 """A class label, a number or several, for each series; of a forecaster for each time step."""

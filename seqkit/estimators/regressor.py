@@ -142,6 +142,16 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
         training has stopped, train anew on all for as many epochs, with the schedule run to its
         end; {refit: 0.2} says how much is held back meanwhile, else 0.15; with fewer than 50 series
         in it nothing is held back.
+    start : path, fitted estimator or None, default=None
+        Fit whose weights training begins from: all of equal layers are taken, with their scaling;
+        what differs, such as the head for other classes, begins anew and is named. Settings of the
+        network that are auto are those of that fit. None = weights are drawn. It is a run folder, a
+        folder that ``save`` has written, or a fitted estimator, which scikit-learn's clone keeps in
+        ``sklearn.frozen.FrozenEstimator`` only.
+    freeze : a list of values, each the name of a layer, default=()
+        Layers of the start that are not trained: encoder = all up to the last recurrent or
+        convolutional one, head = those after it, or names as --dry-run shows them. Batch
+        normalisation in them keeps its averages.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -164,6 +174,12 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
         Move every series by up to so many time steps, to and fro, anew in every epoch, its ends
         repeated: what tells the classes apart may come a little earlier or later. 0 = never; auto =
         half a patch, of a pyramid those of its upper layers.
+    augment : a map of jitter, scaling and crop or None, default=None
+        Vary series in training, anew in every epoch: jitter = the spread of noise added to every
+        value, scaling = that of a factor around 1 for each feature of a series, both of scaled
+        values (Um et al. 2017); crop = the least share of a series that is cut out and stretched to
+        its length (Le Guennec et al. 2016). {jitter: 0.03, scaling: 0.1, crop: 0.9} is usual; shift
+        moves them. None = as they are.
     ensemble : a positive integer or "auto", default="auto"
         Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
         training them is long; 1 where epochs are set.

@@ -78,6 +78,9 @@ def save_estimator(
     tensors: dict[str, Any] = {}
     # set_params may have changed settings since, but not those of the fit
     parameters = estimator.get_params(deep=False) | estimator._fitted_settings_
+    start = parameters["start"]  # of an object, what it was is among the facts
+    parameters["start"] = os.fspath(start) if isinstance(start, str | os.PathLike) else None
+    parameters["freeze"] = parameters["freeze"] if parameters["start"] else ()
     description = {
         "columns": columns or {},
         "task": estimator._task,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState
+from seqkit.estimators.inputs import ClassWeight, OptimizerInput, RandomState, StartInput
 from seqkit.network.settings import (
     Auto,
     BranchName,
@@ -28,6 +28,7 @@ from seqkit.network.settings import (
 )
 
 __all__ = [
+    "Augment",
     "Branch",
     "ClassifierLoss",
     "ClassifierSettings",
@@ -53,6 +54,7 @@ ForecasterLoss: TypeAlias = Literal["auto", "mae", "mse", "huber", "pinball", "n
 Refit: TypeAlias = Literal["refit"] | Mapping[Literal["refit"], float]
 Stem: TypeAlias = Convolutions | None
 Branch: TypeAlias = Convolutions | BranchName | None
+Augment: TypeAlias = Mapping[Literal["jitter", "scaling", "crop"], float]
 LossName: TypeAlias = ClassifierLoss | RegressorLoss | ForecasterLoss
 
 
@@ -77,6 +79,8 @@ class TrainingSettings:
     loss: LossName = "auto"
     patience: int | Auto = "auto"
     validation: float | Auto | Refit = "auto"
+    start: StartInput = None
+    freeze: Sequence[str] = ()
     warm_start: bool = False
     random_state: RandomState = None
     verbose: int = 0
@@ -106,6 +110,7 @@ class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwo
     batch_size: int | Auto = "auto"
     learning_rate: float | Auto = "auto"
     shift: int | Auto = "auto"
+    augment: Augment | None = None
     ensemble: int | Auto = "auto"
 
 
@@ -141,6 +146,7 @@ class TaggerSettings(ColumnSettings, TrainingSettings, DataSettings, StepsNetwor
     class_weight: ClassWeight | None = None
     label_smoothing: float = 0.0
     piece_length: int | Auto | None = "auto"
+    augment: Augment | None = None
     loss: ClassifierLoss = "auto"
     focal_gamma: float | None = None
 

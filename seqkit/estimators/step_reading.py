@@ -34,6 +34,7 @@ class StepReading:
     feature_names_in_: np.ndarray
     _multilabel_: bool
     _shares_: np.ndarray
+    augment: Any
     class_weight: Any
     piece_length: Any
     _fitted: Any
@@ -70,6 +71,9 @@ class StepReading:
     def _coded(self, tokens: np.ndarray, lengths: np.ndarray, reset: bool) -> Padded:
         """Return tokens as their codes: from 1 on, in their order; 0 is an unknown one."""
         if reset:
+            if self.augment:
+                expected = "None where series are of tokens, of which none is near another"
+                raise ValueError(explain(type(self).__name__, "augment", expected, self.augment))
             self.tokens_ = np.unique(tokens)
             self._n_channels_ = self.n_features_in_ = 1
         known = self.tokens_ if self._of_tokens else None

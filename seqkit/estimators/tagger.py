@@ -19,6 +19,7 @@ from seqkit.auto_steps import choose_for_steps
 from seqkit.data.steps import NEXT
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.checking import classes_of_pass
 from seqkit.estimators.examples import Examples
 from seqkit.estimators.generating import check_drawing, codes_of, drawn_tokens
 from seqkit.estimators.inputs import (
@@ -133,6 +134,16 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
         training has stopped, train anew on all for as many epochs, with the schedule run to its
         end; {refit: 0.2} says how much is held back meanwhile, else 0.15; with fewer than 50 series
         in it nothing is held back.
+    start : path, fitted estimator or None, default=None
+        Fit whose weights training begins from: all of equal layers are taken, with their scaling;
+        what differs, such as the head for other classes, begins anew and is named. Settings of the
+        network that are auto are those of that fit. None = weights are drawn. It is a run folder, a
+        folder that ``save`` has written, or a fitted estimator, which scikit-learn's clone keeps in
+        ``sklearn.frozen.FrozenEstimator`` only.
+    freeze : a list of values, each the name of a layer, default=()
+        Layers of the start that are not trained: encoder = all up to the last recurrent or
+        convolutional one, head = those after it, or names as --dry-run shows them. Batch
+        normalisation in them keeps its averages.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, with the optimizer's state, instead of starting
         anew.
@@ -162,6 +173,10 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
     piece_length : a positive integer, "auto" or None, default="auto"
         Steps of the pieces that longer series are cut into for training, each a series of its own;
         None = series stay whole. auto = 200 where the longest series has more than 1000 steps.
+    augment : a map of jitter and scaling or None, default=None
+        Vary series in training, anew in every epoch: jitter = the spread of noise added to every
+        value, scaling = that of a factor around 1 for each feature of a series, both of scaled
+        values (Um et al. 2017). Of numbers only; None = as they are.
     focal_gamma : a number above 0 or None, default=None
         How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin
         et al. 2017), counts what is sure already. Default: 2; of focal only.
@@ -263,6 +278,30 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
             on_epoch=on_epoch, resume=resume,
         )  # fmt: skip
         return fitted
+
+    @apart_from_settings
+    def partial_fit(
+        self,
+        X: SeriesInput,
+        y: TargetInput | None = None,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: WeightInput = None,
+    ) -> Self:
+        """Make one pass over further series, going on from the weights reached.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`. Scaling keeps the statistics of the first call, and so do the tokens:
+            one that comes later is an unknown one.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call if `y` lacks some. Of several
+            labels a step, and with ``target="next"``, none.
+        """
+        going_on, classes = classes_of_pass(self, classes)
+        return self._guarded(
+            self._fit, X, y, sample_weight, going_on=going_on, partial_pass=True, classes=classes
+        )
 
     # -- prediction --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Architecture:
         A row of :data:`BUILDERS`.
     settings : mapping of str to value
         Keyword arguments of its functions.
+    frozen : tuple of str, optional
+        Nodes whose weights a fit leaves as they are.
 
     Examples
     --------
@@ -44,12 +47,13 @@ class Architecture:
 
     kind: str
     settings: Mapping[str, Any]
+    frozen: tuple[str, ...] = ()
 
     @cached_property
     def network(self) -> Network:
         """The description, made without Keras."""
         network: Network = _function(BUILDERS[self.kind][0])(**self.settings)
-        return network
+        return dataclasses.replace(network, frozen=self.frozen) if self.frozen else network
 
     @property
     def members(self) -> tuple[Architecture, ...]:
@@ -67,12 +71,16 @@ class Architecture:
         if self.kind == "ensemble":
             more = {k: v for k, v in self.settings.items() if k not in ("members",)}
             return self.kind, tuple(member.key for member in self.members), _hashable(more)
-        return self.kind, _hashable(self.settings)
+        frozen = (self.frozen,) if self.frozen else ()
+        return self.kind, _hashable(self.settings), *frozen
 
     def __call__(self) -> Any:
         """Build the Keras model."""
         check_backend()
-        return _function(BUILDERS[self.kind][1])(**self.settings)
+        model = _function(BUILDERS[self.kind][1])(**self.settings)
+        for name in self.frozen:
+            model.get_layer(name).trainable = False
+        return model
 
 
 def _hashable(value: Any) -> Hashable:

@@ -73,6 +73,8 @@ class Network:
         What the loss sees.
     named_inputs : bool, default=True
         Whether a single input, too, is given in a mapping by its name.
+    frozen : tuple of str, optional
+        Nodes whose weights are not trained: a matter of a fit, which no document keeps.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Network:
     output: str
     trained: str
     named_inputs: bool = True
+    frozen: tuple[str, ...] = ()
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -118,15 +121,17 @@ class Network:
             given = tuple(None if ref is None else renamed.get(ref, ref) for ref in node.inputs)
             inner = node.layer.inner(*self.inputs_of(node))
             if inner is None:
-                nodes.append(dataclasses.replace(node, inputs=given))
+                layer = node.layer.fixed() if self.is_frozen(node) else node.layer
+                nodes.append(dataclasses.replace(node, inputs=given, layer=layer))
                 continue
             there = (ref for ref in given if ref is not None)
             outer = dict(zip((i.name for i in inner.inputs), there, strict=True))
             for part in inner.nodes:
+                layer = part.layer.fixed() if self.is_frozen(node) else part.layer
                 nodes.append(
                     Node(
                         f"{node.name}/{part.name}",
-                        part.layer,
+                        layer,
                         tuple(_inside(node.name, ref, outer) for ref in part.inputs),
                         None if part.shares is None else f"{node.name}/{part.shares}",
                     )
@@ -143,11 +148,18 @@ class Network:
     def weights(self) -> tuple[Weight, ...]:
         """All weights, in the order of the nodes."""
         return tuple(
-            Weight(p.name, p.shape, p.initial, p.trainable, f"{node.name}/{p.name}", node.name)
+            Weight(
+                p.name, p.shape, p.initial, p.trainable and not self.is_frozen(node),
+                f"{node.name}/{p.name}", node.name,
+            )
             for node in self.flat.nodes
             if node.shares is None
             for p in node.layer.parameters(*self.flat.inputs_of(node))
-        )
+        )  # fmt: skip
+
+    def is_frozen(self, node: Node) -> bool:
+        """Whether a node's weights, or those that it shares, are not trained."""
+        return (node.shares or node.name).split("/")[0] in self.frozen
 
     @cached_property
     def n_masks(self) -> int:

@@ -140,6 +140,8 @@ class NativeNetwork:
             active = bool(g) or any(wants)
             if active:
                 learned.add(node.name)
+                if flat.is_frozen(node):  # what it would learn is computed on the way, and left
+                    g = {k: np.zeros_like(v) for k, v in self.weights.values[owner].items()}
             steps.append(
                 _Step(
                     node.layer,

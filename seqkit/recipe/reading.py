@@ -156,6 +156,9 @@ def read_recipe(
             at = tree.value["data"].value[key].position
             several = isinstance(given, list)
             values["data"][key] = [_find(one, at) for one in given] if several else _find(given, at)
+    if given := values.get("train", {}).get("start"):
+        at = tree.value["train"].value["start"].position
+        values["train"]["start"] = _find(given, at)
     label = values["data"].get("label_from")
     if isinstance(label, dict) and "table" in label:
         at = tree.value["data"].value["label_from"].value["table"].position

@@ -388,6 +388,18 @@ RULES: tuple[Rule, ...] = (
     ),
     # training and forecast
     Rule(
+        ("train.freeze", "train.start"),
+        lambda freeze, start: not freeze or start is not None,
+        "empty without {start}",
+        "Weights that are drawn at random are there to be trained.",
+    ),
+    Rule(
+        ("train.augment", "model.normalize"),
+        lambda augment, normalize: normalize == "none" or not (augment or {}).get("scaling"),
+        "without scaling where {normalize} is series",
+        "What scaling does to a series, its own statistics undo.",
+    ),
+    Rule(
         ("train.patience", VALIDATION),
         lambda patience, validation: patience in (0, AUTO) or refit_of(validation)[0] != 0,
         "0 when {validation} is 0",

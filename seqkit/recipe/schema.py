@@ -26,6 +26,7 @@ from pydantic.json_schema import models_json_schema
 from seqkit.errors import explain, shown, suggest
 from seqkit.recipe import data_sections as read
 from seqkit.recipe import evaluate_sections as judged
+from seqkit.recipe import forecasting_sections as forecasted
 from seqkit.recipe import regression_sections as regressed
 from seqkit.recipe import sections as s
 from seqkit.recipe import tagging_sections as tagged
@@ -159,9 +160,9 @@ class ForecastingRecipe(Recipe):
 
     task: Literal["forecasting"] = s.setting(..., "What is learned.")
     data: read.ForecastingData = Field(description=DATA)
-    model: s.ForecastingModel = _section(s.ForecastingModel, MODEL)
-    train: s.ForecastingTrain = _section(s.ForecastingTrain, TRAIN)
-    forecast: s.ForecastSection = _section(s.ForecastSection, FORECAST)
+    model: forecasted.ForecastingModel = _section(forecasted.ForecastingModel, MODEL)
+    train: forecasted.ForecastingTrain = _section(forecasted.ForecastingTrain, TRAIN)
+    forecast: forecasted.ForecastSection = _section(forecasted.ForecastSection, FORECAST)
     evaluate: judged.ForecastingEvaluate = _section(judged.ForecastingEvaluate, EVALUATE)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from seqkit import auto, auto_steps, stopping
 from seqkit.network.settings import Auto
+from seqkit.recipe.augmentation import STEPS_AUGMENT, StepsAugment
 from seqkit.recipe.data_sections import DataSection, SequenceSplit
 from seqkit.recipe.sections import (
     FOCAL_WORDS,
@@ -132,6 +133,7 @@ class TaggingTrain(TrainSection):
         f"more than {auto_steps.LONGEST} steps.",
         "time steps",
     )
+    augment: StepsAugment | None = setting(None, STEPS_AUGMENT)
 
 
 class TaggingEvaluate(Section):

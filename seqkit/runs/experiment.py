@@ -24,6 +24,7 @@ import numpy as np
 from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
+from seqkit.estimators.starting import start_line
 from seqkit.export import EXPORTS, export_model
 from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
@@ -37,7 +38,7 @@ from seqkit.runs.finished import (
     load_run,
     predict,
 )
-from seqkit.runs.flows import Parts, flow_of
+from seqkit.runs.flows import Parts, begun, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
 from seqkit.stopping import refit_of
 from seqkit.system.console import say_lines
@@ -154,6 +155,7 @@ def run(
 def _run(
     resolved: Resolved, out: Path, name: str | None, command: str, show: Progress | None
 ) -> Result:
+    resolved, began = begun(resolved)
     flow = flow_of(resolved)
     if show:
         show.doing("reading the data")
@@ -171,6 +173,7 @@ def _run(
             "seed": resolved.recipe.seed,
             "settings": hashlib.sha256(filled.encode()).hexdigest(),
             "data": fingerprint(parts.files),
+            **({"start": began} if began else {}),
             "base": str(Path.cwd()),
         },
         {"recipe.yaml": resolved.text, "recipe.resolved.yaml": filled},
@@ -207,7 +210,13 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
                 f"{settings}: the settings have changed since the run began. Restore them, or "
                 f"start a new run with them: seqkit fit {settings}"
             )
-        flow = flow_of(read_recipe(settings))
+        resolved, start = begun(read_recipe(settings))
+        if start != folder.record.get("start"):
+            raise RunError(
+                f"{folder.path}: the fit {resolved.recipe.train.start} has changed since this one "
+                "began from it. Restore it, or start a new run."
+            )
+        flow = flow_of(resolved)
         parts = flow.load()
         now = fingerprint(parts.files)
         changed = sorted(k for k, v in now.items() if folder.record["data"].get(k) != v)
@@ -257,6 +266,8 @@ def _carry_out(
     for line in flow.remarks(estimator):
         folder.log(line)
     if show:
+        if hasattr(estimator, "start_"):
+            show.say(start_line(estimator.start_))
         show.say(flow.ending(estimator))
         show.doing("scoring the model beside its baselines")
     assessment = flow.assess(estimator, parts)
@@ -362,7 +373,7 @@ def _write_history(
 
 def dry_run(resolved: Resolved) -> Plan:
     """Read the data and build the model of a recipe, and say what would be trained."""
-    flow = flow_of(resolved)
+    flow = flow_of(begun(resolved)[0])
     parts = flow.load()
     sizes = flow.describe(parts)
     estimator = flow.estimator()

@@ -16,7 +16,7 @@ import click
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
 from seqkit.system.console import say, say_lines
 
-__all__ = ["FAILED", "USER_ERROR", "Command", "Group", "print_json"]
+__all__ = ["FAILED", "USER_ERROR", "Command", "Group", "print_json", "print_result", "progress_of"]
 
 USER_ERROR, FAILED = 2, 1
 MOST_CHARACTERS = 2000  # of a line of an error
@@ -126,3 +126,20 @@ def print_json(document: Any, indent: int | None = None) -> None:
     except UnicodeEncodeError:
         text = json.dumps(document, indent=indent, allow_nan=False)
     say(text)
+
+
+def progress_of(quiet: bool, as_json: bool) -> Any:
+    """Return what shows progress, or None for nothing at all."""
+    if quiet or as_json:
+        return None
+    from seqkit.system.progress import Progress
+
+    return Progress()
+
+
+def print_result(result: Any, quiet: bool, as_json: bool) -> None:
+    """Print what a command returns: `result` has a ``document`` and can ``print`` itself."""
+    if as_json:
+        print_json(result.document)
+    elif not quiet:
+        result.print()

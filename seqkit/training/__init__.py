@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seqkit.training.augmentation import Augmentation
 from seqkit.training.beginning import not_native
 from seqkit.training.loop import Fitted, fit, predict
 from seqkit.training.refit import fit_and_refit
@@ -14,6 +15,7 @@ from seqkit.training.workers import follow_joblib
 __all__ = [
     "SCHEDULES",
     "ArraySource",
+    "Augmentation",
     "Fitted",
     "Source",
     "StreamSource",

@@ -12,6 +12,8 @@ import numpy as np
 
 from seqkit.errors import DataError, explain
 from seqkit.network.initializers import derived_seed
+from seqkit.training.augmentation import Augmentation, generator_of
+from seqkit.training.buckets import alike, is_padded, trimmed
 
 __all__ = [
     "ArraySource",
@@ -20,7 +22,6 @@ __all__ = [
     "Source",
     "Stream",
     "batches_of",
-    "shifted",
     "shuffled",
 ]
 
@@ -90,47 +91,20 @@ def batches_of(
         )
         yield from ahead(itertools.islice(batches, n_batches))
         return
-    n = source.n_examples
+    n, own = source.n_examples, source if isinstance(source, ArraySource) else None
     order: Any = np.arange(n)
     if key is not None:
         order = shuffled(n, *key, draws=None if n_batches is None else n_batches * batch_size)
-    for start in range(0, len(order), batch_size):
-        inputs, y, weight = source.take(order[start : start + batch_size])
-        if key is not None and isinstance(source, ArraySource) and source.shift:
-            inputs = shifted(inputs, source.shift, *key, start)
+    parts: Iterator[tuple[int, Any]] = (
+        (k, order[k : k + batch_size]) for k in range(0, len(order), batch_size)
+    )
+    if key is not None and own is not None and own.timed:
+        parts = alike(order, own.arrays["x:lengths"], batch_size, key)
+    for start, index in parts:
+        inputs, y, weight = source.take(index)
+        if key is not None and own is not None and own.augment is not None:
+            inputs = own.augment(inputs, *key, start)
         yield inputs, y, weight
-
-
-def shifted(inputs: Any, most: int, *key: int) -> Any:
-    """Move every series by up to `most` steps, to and fro; its ends are repeated.
-
-    Parameters
-    ----------
-    inputs : ndarray of shape (batch, time, n_features), or dict
-        Or of ``x``, such an array, and ``lengths`` (batch,).
-    most : int
-    *key : int
-        What the moves are drawn by: an interrupted fit goes on with the same.
-
-    Examples
-    --------
-    >>> x = np.arange(4.0).reshape(1, 4, 1)
-    >>> sorted({tuple(shifted(x, 1, seed)[0, :, 0].tolist()) for seed in range(20)})
-    [(0.0, 0.0, 1.0, 2.0), (0.0, 1.0, 2.0, 3.0), (1.0, 2.0, 3.0, 3.0)]
-    """
-    x = inputs["x"] if isinstance(inputs, dict) else inputs
-    n, time = x.shape[:2]
-    last = inputs["lengths"][:, None] - 1 if isinstance(inputs, dict) else time - 1
-    moves = _generator(*key).integers(-most, most + 1, size=(n, 1))
-    steps = np.clip(np.arange(time) + moves, 0, np.maximum(last, 0))
-    moved = np.take_along_axis(x, steps[:, :, None], axis=1)
-    return {**inputs, "x": moved} if isinstance(inputs, dict) else moved
-
-
-def _generator(*key: int) -> np.random.Generator:
-    """Return a generator of its own for a seed, an epoch, a batch."""
-    words = [int(word) & 0xFFFFFFFFFFFFFFFF for word in key]
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def ahead(items: Iterator[Any]) -> Iterator[Any]:
@@ -184,7 +158,7 @@ def shuffled(
     >>> sorted(shuffled(4, seed=0, epoch=3)[0:4].tolist())
     [0, 1, 2, 3]
     """
-    generator = _generator(seed, epoch, part)
+    generator = generator_of(seed, epoch, part)
     if draws is not None:
         return generator.integers(n, size=draws)
     return generator.permutation(n) if n <= LISTED else Shuffle(n, generator)
@@ -244,8 +218,11 @@ class ArraySource:
         Targets, ``(n_examples, ...)``. None only for prediction.
     sample_weight : ndarray, optional
         ``(n_examples,)``, or ``(n_examples, n_timesteps)`` for a target at every step.
-    shift : int, default=0
-        Steps by which a series is moved at most in a shuffled pass, by :func:`shifted`.
+    augment : Augmentation, optional
+        What becomes of the inputs in a shuffled pass.
+    timed : tuple of {"x", "y", "weight"}, optional
+        What has time as its second axis. Where it is told, and much of ``x`` is padding by
+        ``lengths``, batches are of like lengths and cut to them (:mod:`seqkit.training.buckets`).
 
     Raises
     ------
@@ -265,9 +242,10 @@ class ArraySource:
         y: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
         *,
-        shift: int = 0,
+        augment: Augmentation | None = None,
+        timed: tuple[str, ...] = (),
     ) -> None:
-        self.shift = shift
+        self.augment = augment
         self.arrays: dict[str, np.ndarray] = {}
         names: tuple[str, ...] | None = None
         if isinstance(inputs, Mapping):
@@ -288,9 +266,14 @@ class ArraySource:
             )
         self.n_examples = next(iter(rows.values()))
         self.names = names
+        self.timed: tuple[str, ...] = ()
+        told = timed and {"x:lengths", "x:x"} <= rows.keys()
+        if told and is_padded(self.arrays["x:lengths"], self.arrays["x:x"].shape[1]):
+            self.timed = tuple("x:x" if name == "x" else name for name in timed)
 
     def take(self, index: np.ndarray) -> Batch:
         """Return the rows `index` of the inputs, the targets and the weights."""
         rows = {name: array[index] for name, array in self.arrays.items()}
+        rows = trimmed(rows, self.timed) if self.timed else rows
         inputs = rows["x"] if self.names is None else {n: rows[f"x:{n}"] for n in self.names}
         return inputs, rows.get("y"), rows.get("weight")

@@ -114,6 +114,11 @@ def _specification(array: Any) -> tf.TensorSpec:
     return tf.TensorSpec((None, *array.shape[1:]) if array.shape.rank else (), array.dtype)
 
 
+def _common(one: tf.TensorSpec, other: tf.TensorSpec) -> tf.TensorSpec:
+    """Return the specification of both: open where their shapes differ."""
+    return one.most_specific_common_supertype([other])
+
+
 def _tensors(structure: Any) -> Any:
     return tf.nest.map_structure(tf.convert_to_tensor, structure)
 
@@ -166,7 +171,7 @@ class Trainee(Model):
         with self.strategy.scope():
             self.metrics = [_resolve_metric(m, example[1], prediction) for m in metrics]
         self._example = example
-        self._graphs: dict[tuple[bool, int], Any] = {}
+        self._graphs: dict[tuple[bool, int], tuple[Any, Any]] = {}
 
     @property
     def distributed(self) -> bool:
@@ -197,20 +202,25 @@ class Trainee(Model):
         given = _tensors((there, rate))
         # a batch may come with weights that the one before had not
         key = (training, len(there))
-        if key not in self._graphs:
+        like, graph = self._graphs.get(key, (None, None))
+        wanted = tf.nest.map_structure(_specification, there)
+        if like is not None:  # batches of other lengths have a graph of any length
+            wanted = tf.nest.map_structure(_common, like, wanted)
+        if like != wanted:
 
             def traced(there: Any, rate: Any, *flat: Any) -> Any:
                 whole = there if len(there) == 3 else (*there, None)
                 return function(whole, rate, tf.nest.pack_sequence_as(state, flat))
 
-            self._graphs[key] = self.traced(
+            graph = self.traced(
                 traced,
-                tf.nest.map_structure(_specification, there),
+                wanted,
                 tf.TensorSpec((), tf.float32),
                 *(tf.TensorSpec(t.shape, t.dtype) for t in tf.nest.flatten(state)),
             )
+            self._graphs[key] = wanted, graph
         flat = (*tf.nest.flatten(given), *tf.nest.flatten(state))
-        return self._graphs[key](*flat)
+        return graph(*flat)
 
     def _losses(self, y: Any, prediction: Any, weight: Any) -> tuple[Any, Any]:
         """Return the loss of the batch, and what regularisers and layers add to it."""

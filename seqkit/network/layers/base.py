@@ -86,6 +86,10 @@ class Layer:
         """Return how many sources of random masks these settings need."""
         return self.n_masks
 
+    def fixed(self) -> Layer:
+        """Return the layer as it computes where its weights are not trained."""
+        return self
+
     def inner(self, *inputs: Any) -> Any:
         """Return the network that the layer is in itself, if it is one: it needs nothing else."""
         return None

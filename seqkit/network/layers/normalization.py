@@ -16,7 +16,7 @@ from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 from seqkit.network.layers.padding import valid_head
 from seqkit.network.ops import NUMPY
 
-__all__ = ["BatchNormalization", "LayerNormalization", "NormalizeSeries"]
+__all__ = ["BatchNormalization", "FixedNormalization", "LayerNormalization", "NormalizeSeries"]
 
 WORK = 30
 """Multiplications that an element of an array is worth here: reading it is what takes the time."""
@@ -51,6 +51,9 @@ class BatchNormalization(Layer):
             Parameter("moving_mean", (n,), zeros, trainable=False),
             Parameter("moving_variance", (n,), ones, trainable=False),
         )
+
+    def fixed(self) -> Layer:
+        return FixedNormalization(self.activation, self.momentum, self.epsilon)
 
     def statistics(self, ops: Any, x: Any, lengths: Any = None) -> tuple[Any, Any]:
         """Return mean and variance of every feature over the valid steps of a batch."""
@@ -137,6 +140,33 @@ class BatchNormalization(Layer):
 
         side_by_side([call(part) for part in parts])
         return dx, None
+
+
+@dataclass(frozen=True)
+class FixedNormalization(BatchNormalization):
+    """A :class:`BatchNormalization` that is not trained: in training, too, by its moving averages.
+
+    As Keras's with ``trainable = False``; it then is an affine map of each feature.
+    """
+
+    def forward(
+        self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any, lengths: Any = None
+    ) -> Any:
+        own = Saved()  # without masks: nothing is being trained
+        out = super().forward(ops, p, own, x, lengths)
+        factor = p["gamma"] / np.sqrt(p["moving_variance"] + np.float32(self.epsilon))
+        saved.update(out=out, factor=factor, lengths=lengths)
+        return out
+
+    def backward(
+        self, p: Mapping[str, Array], g: Mapping[str, Array], saved: Saved, d: Array, wants: Any
+    ) -> tuple[Array | None, ...]:
+        out, lengths = saved["out"], saved["lengths"]
+        if self.activation == "relu":
+            d = d * (out > 0)
+        if lengths is not None:  # padding is 0 whatever comes before it
+            d = d * valid_head(d, lengths, NUMPY)
+        return (d * saved["factor"]).astype(np.float32, copy=False), None
 
 
 def _moments(x: Array, valid: Array, mean: Array, is_squared: bool, parts: list[slice]) -> Array:

@@ -6,8 +6,11 @@ says which flow a kind of target takes. :mod:`seqkit.runs.experiment` runs eithe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seqkit.estimators.saving import estimator_class
+from seqkit.recipe.completion import with_chosen, with_sizes
 from seqkit.runs.flows.base import Assessment, Flow, Parts
 from seqkit.runs.flows.forecast import ForecastFlow
 from seqkit.runs.flows.series import SeriesFlow
@@ -17,7 +20,7 @@ from seqkit.tasks import TASKS
 if TYPE_CHECKING:
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["FLOWS", "Assessment", "Flow", "Parts", "check_data", "flow_of"]
+__all__ = ["FLOWS", "Assessment", "Flow", "Parts", "begun", "check_data", "flow_of"]
 
 FLOWS: dict[str, type[Flow]] = {
     "label": SeriesFlow,
@@ -32,9 +35,26 @@ def flow_of(resolved: Resolved) -> Any:
     return FLOWS[TASKS[resolved.recipe.task].target](resolved)
 
 
+def begun(resolved: Resolved) -> tuple[Resolved, dict[str, str] | None]:
+    """Return a recipe whose network is, where it is auto, that of its start; and what that is."""
+    recipe: Any = resolved.recipe
+    if recipe.train.start is None:
+        return resolved, None
+    estimator: Any = estimator_class(recipe.task)(**recipe.parameters())
+    start = estimator._read_start()
+    settled = estimator._settled(start)
+    recipe = with_chosen(recipe, settled)
+    sizes = {k: v for k, v in settled.items() if k in ("context_length", "horizon", "season")}
+    recipe = with_sizes(recipe, sizes) if sizes else recipe
+    if recipe.task == "forecasting" and recipe.model.patch is None:
+        model = recipe.model.model_copy(update={"patch": settled["patch"]})
+        recipe = recipe.model_copy(update={"model": model})
+    return replace(resolved, recipe=recipe), {"path": recipe.train.start, "weights": start.digest}
+
+
 def check_data(resolved: Resolved) -> dict[str, Any]:
     """Read the data of a recipe, check all that a fit would, and say what there is."""
-    flow = flow_of(resolved)
+    flow = flow_of(begun(resolved)[0])
     parts = flow.load()
     flow.check(parts)
     said = {"said": parts.notes, "notes": parts.unlike}

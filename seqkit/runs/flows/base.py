@@ -13,6 +13,7 @@ from seqkit.auto import widths_of
 from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
+from seqkit.estimators.starting import start_line
 from seqkit.system.notes import short_path
 from seqkit.tasks import TASKS, has_statsforecast
 
@@ -189,8 +190,10 @@ class Flow:
     def remarks(self, estimator: Any) -> list[str]:
         """Return what the log should say of a fitted estimator, a line each."""
         native = estimator.trainer_ == "native"
+        start = [start_line(estimator.start_)] if hasattr(estimator, "start_") else []
         kernels = self.native_kernels(estimator) if native else self.kernels_of(estimator.model_)
         return [
+            *start,
             self.ending(estimator),
             f"trainer: {estimator.trainer_}",
             *(f"{name}: {report}" for name, report in kernels.items()),

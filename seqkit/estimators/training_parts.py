@@ -1,0 +1,140 @@
+"""What the networks of a fit of labelled series are trained on, and the statistics they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seqkit import training
+from seqkit.data.scaling import fit_scaler
+from seqkit.data.sequences import Padded
+from seqkit.errors import explain
+from seqkit.estimators.examples import Examples, tell_of_precision
+from seqkit.estimators.starting import Start
+from seqkit.network.architecture import Architecture
+
+__all__ = ["TrainingParts", "inputs_of"]
+
+_LEAST_SPREAD = 1e-3
+"""Spread of a time step, of that of all, below which its deviations are not blown up further."""
+
+
+class TrainingParts:
+    """The half of an estimator that makes sources of series, and learns what scales them."""
+
+    auto_: dict[str, Any]
+    deviations: Any
+    scale: Any
+    weights_: list[np.ndarray]
+    _build: Any
+    _fitted: Any
+    _objective: Any
+    _scaled_as: Any
+    _to_train: Any
+    _n_channels_: int
+    _n_course_: int
+    _trained_target: Any
+    _variable_length_: bool
+
+    def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
+        """Return the statistics of the scaling layers by variable path, from training rows."""
+        course = self._course_statistics(train) if self._n_course_ else {}
+        if self.scale == "none":
+            return course
+        rows, weight = train.steps()
+        offset, scale = fit_scaler(self.scale, rows, weight)
+        if rows.dtype == np.float64:
+            what = f"{type(self).__name__}: feature {{}}"
+            tell_of_precision(rows, scale, what, "the network sees float32 and loses that")
+        return {"standardize/offset": offset, "standardize/scale": scale, **course}
+
+    def _course_statistics(self, train: Examples) -> dict[str, np.ndarray]:
+        """Return mean and spread of every time step over the series."""
+        values, weight = np.asarray(train.padded.values, np.float64), train.given
+        mean = np.average(values, axis=0, weights=weight)
+        spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+        # a step at which all series are alike has nothing to tell, however little they differ
+        whole = values.std(axis=(0, 1))
+        least = np.where(whole > 0, _LEAST_SPREAD * whole, 1.0)
+        return {"deviations/offset": mean, "deviations/scale": np.maximum(spread, least)}
+
+    def _part(
+        self,
+        train: Examples,
+        held: Examples | None,
+        varied: Mapping[str, Any],
+        new: bool,
+        seed: int,
+        start: Start | None,
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return what training on a part takes, in all and by network.
+
+        `varied` says how its series are; `new` learns the statistics of scaling layers.
+        """
+        constants = None
+        if new:
+            self._read_shape(train)
+            constants = {
+                path: np.asarray(value, np.float32)
+                for path, value in self._fit_statistics(train).items()
+            }
+            if start is not None:
+                constants = self._scaled_as(start, constants)
+        members = self._build(longest=train.padded.values.shape[1]).members
+        scaling = constants if constants is not None else self._known_constants(members[0])
+        part = {
+            "source": self._source(train, self._augmentation(varied, scaling)),
+            "validation": None if held is None else self._source(held),
+            "constants": constants,
+        }
+        return part, self._to_train(members, start, seed)
+
+    def _read_shape(self, train: Examples) -> None:
+        """Keep what the network is made for: series of one length or not, and of which."""
+        self._variable_length_ = train.padded.lengths is not None
+        deviations = self.auto_.get("deviations", self._fitted.deviations)
+        if deviations and self._variable_length_:
+            expected = "False or auto where series are of different lengths"
+            hint = "They have no course in common."
+            raise ValueError(explain(type(self).__name__, "deviations", expected, True, hint))
+        self._n_course_ = train.padded.values.shape[1] if deviations else 0
+
+    def _known_constants(self, member: Architecture) -> dict[str, np.ndarray]:
+        """Return by path what the first network of the last fit has been given or has learned."""
+        return {w.path: v for w, v in zip(member.network.weights, self.weights_, strict=False)}
+
+    def _augmentation(
+        self, varied: Mapping[str, Any], constants: Mapping[str, np.ndarray]
+    ) -> training.Augmentation | None:
+        """Return what becomes of the series of a batch; none where they stay as they are."""
+        if not any(varied.values()):
+            return None
+        scaling: dict[str, Any] = {
+            name: constants[path]
+            for name, path in (("offset", "standardize/offset"), ("spread", "standardize/scale"))
+            if path in constants
+        }
+        n_marks = self._n_channels_ // 2 if self._fitted.missing == "indicator" else 0
+        return training.Augmentation(n_marks=n_marks, **scaling, **varied)
+
+    def _source(
+        self, examples: Examples, augment: training.Augmentation | None = None
+    ) -> training.ArraySource:
+        inputs = inputs_of(examples.padded, self._variable_length_)
+        target = self._trained_target(examples.target)
+        timed: tuple[str, ...] = ("x",)
+        if self._objective().steps:
+            by_step = examples.weight is not None and examples.weight.ndim > 1
+            timed = ("x", "y", "weight") if by_step else ("x", "y")
+        return training.ArraySource(inputs, target, examples.weight, augment=augment, timed=timed)
+
+
+def inputs_of(padded: Padded, variable_length: bool) -> Any:
+    """Return what a network takes: the series, with their lengths where these may differ."""
+    if not variable_length:
+        return padded.values
+    n, n_steps = padded.values.shape[:2]
+    lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
+    return {"x": padded.values, "lengths": lengths}

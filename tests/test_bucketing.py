@@ -65,7 +65,9 @@ def test_the_share_of_padding_falls():
     padded = {True: 0, False: 0}
     for timed in padded:
         x = np.zeros((50, 40, 2))
-        source = ArraySource({"x": x, "lengths": LENGTHS}, Y, timed=("x",) if timed else ())
+        source = ArraySource(
+            {"x": x, "lengths": LENGTHS}, Y, timed=("x",) if timed else (), alike=True
+        )
         for inputs, _, _ in batches_of(source, 8, (0, 0)):
             padded[timed] += inputs["x"].shape[0] * inputs["x"].shape[1] - inputs["lengths"].sum()
     assert padded[True] < 0.4 * padded[False]
@@ -77,7 +79,8 @@ def test_where_little_is_padding_nothing_changes(least):
     lengths[::5] = least
     x = RNG.normal(size=(50, 40, 2))
     plain, told = (
-        ArraySource({"x": x, "lengths": lengths}, Y, timed=timed) for timed in ((), ("x",))
+        ArraySource({"x": x, "lengths": lengths}, Y, timed=timed, alike=True)
+        for timed in ((), ("x",))
     )
     assert not is_padded(lengths, 40)
     for one, two in zip(batches_of(plain, 8, (0, 0)), batches_of(told, 8, (0, 0)), strict=True):
@@ -89,7 +92,7 @@ def test_targets_of_steps_are_cut_with_their_series():
     x, y = np.zeros((50, 40, 2)), np.arange(2000).reshape(50, 40)
     weight = y.astype(float)
     inputs = {"x": x, "lengths": LENGTHS}
-    source = ArraySource(inputs, y, weight, timed=("x", "y", "weight"))
+    source = ArraySource(inputs, y, weight, timed=("x", "y", "weight"), alike=True)
     seen = set()
     for inputs, target, w in some(batches_of(source, 8, (0, 0))):
         n = inputs["x"].shape[1]
@@ -127,6 +130,17 @@ def test_an_interrupted_fit_takes_the_batches_of_the_whole_one():
     )
     again = SequenceClassifier(**SMALL).fit(SERIES, Y, resume=states[0])
     np.testing.assert_array_equal(again.predict_proba(SERIES), whole.predict_proba(SERIES))
+
+
+def test_batches_that_are_normalised_are_drawn_at_random():
+    """Of like length they would be of like classes, and their statistics not those of all."""
+    for stem, alike_too in (("auto", False), (None, True)):
+        model = SequenceClassifier(**SMALL, stem=stem).fit(SERIES, Y)
+        examples = model._examples(SERIES, Y, reset=False)
+        given = {"new": False, "seed": 0, "start": None}
+        source = model._part(examples, None, {}, **given)[0]["source"]
+        assert source.timed
+        assert source.alike == alike_too
 
 
 # --- padding changes nothing ---------------------------------------------------------------------

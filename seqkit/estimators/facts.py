@@ -58,18 +58,15 @@ class Fact:
 _MISSING = ("error", "interpolate", "indicator")
 _CURVES = mapping(series_of(NUMBER))
 _NAMES = series_of(TEXT, tuple)
+_TEXTS = series_of(TEXT)
+_START = record(of=TEXT, weights=TEXT, taken=_TEXTS, anew=mapping(TEXT), frozen=_TEXTS)
 _EVERY = {
     "history_": Fact(_CURVES),
     "n_iter_": Fact(integer()),
     "best_epoch_": Fact(integer()),
     "trainer_": Fact(TEXT),
     "stopped_histories_": Fact(series_of(_CURVES), always=False),
-    "start_": Fact(
-        record(
-            of=TEXT, weights=TEXT, taken=series_of(TEXT), anew=mapping(TEXT), frozen=series_of(TEXT)
-        ),
-        always=False,
-    ),
+    "start_": Fact(_START, always=False),
     "_variable_length_": Fact(FLAG),
     "feature_names_in_": Fact(array("O"), always=False),
 }

@@ -14,6 +14,7 @@ from seqkit.errors import explain
 from seqkit.estimators.examples import Examples, tell_of_precision
 from seqkit.estimators.starting import Start
 from seqkit.network.architecture import Architecture
+from seqkit.network.layers.normalization import BatchNormalization
 
 __all__ = ["TrainingParts", "inputs_of"]
 
@@ -83,9 +84,12 @@ class TrainingParts:
             if start is not None:
                 constants = self._scaled_as(start, constants)
         members = self._build(longest=train.padded.values.shape[1]).members
+        # of like lengths, and so of like classes, a batch is no sample: its statistics mislead
+        nodes = [node.layer for member in members for node in member.network.nodes]
+        alike = not any(isinstance(layer, BatchNormalization) for layer in nodes)
         scaling = constants if constants is not None else self._known_constants(members[0])
         part = {
-            "source": self._source(train, self._augmentation(varied, scaling)),
+            "source": self._source(train, self._augmentation(varied, scaling), alike),
             "validation": None if held is None else self._source(held),
             "constants": constants,
         }
@@ -120,7 +124,10 @@ class TrainingParts:
         return training.Augmentation(n_marks=n_marks, **scaling, **varied)
 
     def _source(
-        self, examples: Examples, augment: training.Augmentation | None = None
+        self,
+        examples: Examples,
+        augment: training.Augmentation | None = None,
+        alike: bool = False,
     ) -> training.ArraySource:
         inputs = inputs_of(examples.padded, self._variable_length_)
         target = self._trained_target(examples.target)
@@ -128,7 +135,9 @@ class TrainingParts:
         if self._objective().steps:
             by_step = examples.weight is not None and examples.weight.ndim > 1
             timed = ("x", "y", "weight") if by_step else ("x", "y")
-        return training.ArraySource(inputs, target, examples.weight, augment=augment, timed=timed)
+        return training.ArraySource(
+            inputs, target, examples.weight, augment=augment, timed=timed, alike=alike
+        )
 
 
 def inputs_of(padded: Padded, variable_length: bool) -> Any:

@@ -14,9 +14,10 @@ from pydantic import Field
 
 from seqkit import auto, stopping
 from seqkit.cells import ALIASES, CELLS
-from seqkit.convolutions import BRANCHES, FCN, OPTIONS, STEM, STEM_STEPS
+from seqkit.convolutions import FCN, STEM, STEM_STEPS
 from seqkit.network import settings as network
 from seqkit.recipe.augmentation import SERIES_AUGMENT, SeriesAugment
+from seqkit.recipe.convolution_sections import Branches, Stems
 from seqkit.recipe.optimizers import AnyOptimizer
 from seqkit.recipe.starting import FREEZE, START, LayerName, Origin
 from seqkit.recipe.types import (
@@ -25,7 +26,6 @@ from seqkit.recipe.types import (
     NAMES,
     Count,
     Label,
-    MapOf,
     OneOf,
     Positive,
     Rate,
@@ -34,7 +34,6 @@ from seqkit.recipe.types import (
     Widths,
     Words,
     count,
-    listing,
     positive,
     setting,
 )
@@ -53,11 +52,6 @@ EXPORT_FORMATS = ("keras", "saved_model")
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
-Kernel = count(4096)
-Kernels = Annotated[
-    Kernel | Annotated[list[Kernel], MinLen(1), MaxLen(LAYERS)],  # type: ignore[valid-type]
-    Words("a positive integer or a list of them"),
-]
 Counts = Annotated[
     Count | Annotated[list[Count], MinLen(1), MaxLen(1000)],
     Words("a positive integer or a list of them"),
@@ -68,42 +62,7 @@ Overlaps = Annotated[
 ]
 
 
-class StemOptions(Section):
-    """Convolutions before the recurrent layers."""
-
-    filters: Widths = setting(STEM["filters"], "Width of each layer; one number for all.")
-    kernel_size: Kernels = setting(STEM["kernel_size"], "Steps that an output sees.", "steps")
-    stride: Kernels = setting(STEM["stride"], "Steps from one output to the next.", "steps")
-    layers: count(LAYERS) | None = setting(  # type: ignore[valid-type]
-        None, "How many there are; default: as many as the lists have."
-    )
-    pooling: Literal["none", "mean", "max", "mean_max"] = setting(
-        STEM["pooling"],
-        "How their steps become a vector that the head reads beside that of the recurrent layers.",
-    )
-
-
-class BranchOptions(StemOptions):
-    """Convolutions beside the recurrent layers."""
-
-    filters: Widths = setting(FCN["filters"], "Width of each layer; one number for all.")
-    kernel_size: Kernels = setting(FCN["kernel_size"], "Steps that an output sees.", "steps")
-    pooling: Literal["mean", "max", "mean_max"] = setting(
-        FCN["pooling"], "How their steps become a vector that the head reads."
-    )
-
-
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
-_STEM = Annotated[dict[str, Any], MapOf(StemOptions)]
-_BRANCH = Annotated[str, OneOf(BRANCHES)] | Annotated[dict[str, Any], MapOf(BranchOptions)]
-Stems = Annotated[
-    _STEM | Annotated[list[_STEM | None], MinLen(1), MaxLen(1000)],
-    Words(f"a map of {listing(OPTIONS, 'and')}"),
-]
-Branches = Annotated[
-    _BRANCH | Annotated[list[_BRANCH | None], MinLen(1), MaxLen(1000)],
-    Words(f"{listing(BRANCHES)}, a map of {listing(OPTIONS, 'and')}"),
-]
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto

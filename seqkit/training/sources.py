@@ -95,10 +95,9 @@ def batches_of(
     order: Any = np.arange(n)
     if key is not None:
         order = shuffled(n, *key, draws=None if n_batches is None else n_batches * batch_size)
-    parts: Iterator[tuple[int, Any]] = (
-        (k, order[k : k + batch_size]) for k in range(0, len(order), batch_size)
-    )
-    if key is not None and own is not None and own.timed:
+    starts = range(0, len(order), batch_size)
+    parts: Iterator[tuple[int, Any]] = ((k, order[k : k + batch_size]) for k in starts)
+    if key is not None and own is not None and own.timed and own.alike:
         parts = alike(order, own.arrays["x:lengths"], batch_size, key)
     for start, index in parts:
         inputs, y, weight = source.take(index)
@@ -222,7 +221,9 @@ class ArraySource:
         What becomes of the inputs in a shuffled pass.
     timed : tuple of {"x", "y", "weight"}, optional
         What has time as its second axis. Where it is told, and much of ``x`` is padding by
-        ``lengths``, batches are of like lengths and cut to them (:mod:`seqkit.training.buckets`).
+        ``lengths``, batches are cut to their longest series (:mod:`seqkit.training.buckets`).
+    alike : bool, default=False
+        Whether these batches, in a shuffled pass, are of series of like length.
 
     Raises
     ------
@@ -244,8 +245,9 @@ class ArraySource:
         *,
         augment: Augmentation | None = None,
         timed: tuple[str, ...] = (),
+        alike: bool = False,
     ) -> None:
-        self.augment = augment
+        self.augment, self.alike = augment, alike
         self.arrays: dict[str, np.ndarray] = {}
         names: tuple[str, ...] | None = None
         if isinstance(inputs, Mapping):

@@ -42,9 +42,18 @@ from seqkit.tasks import TASKS
 __all__ = [
     "A_NETWORK_EACH",
     "EXPORT_FORMATS",
+    "FOCAL_WORDS",
+    "PATIENCE_WORDS",
+    "SMOOTHING_WORDS",
     "ClassificationTrain",
+    "ModelSection",
+    "Patience",
     "Section",
     "SequenceModel",
+    "SequenceTrain",
+    "Stems",
+    "TrainSection",
+    "losses",
     "setting",
 ]
 

@@ -168,7 +168,7 @@ class SequenceClassifier(
     start : path, fitted estimator or None, default=None
         Fit whose weights training begins from: all of equal layers are taken, with their scaling;
         what differs, such as the head for other classes, begins anew and is named. Settings of the
-        network that are auto are those of that fit. None = weights are drawn. It is a run folder, a
+        network that are auto stay as in that fit. None = weights are drawn. It is a run folder, a
         folder that ``save`` has written, or a fitted estimator, which scikit-learn's clone keeps in
         ``sklearn.frozen.FrozenEstimator`` only.
     freeze : a list of values, each the name of a layer, default=()

@@ -17,7 +17,7 @@ LayerName = Annotated[str, MinLen(1), MaxLen(LETTERS), Words("the name of a laye
 START = (
     "Fit whose weights training begins from: all of equal layers are taken, with their scaling; "
     "what differs, such as the head for other classes, begins anew and is named. Settings of the "
-    "network that are auto are those of that fit. null = weights are drawn."
+    "network that are auto stay as in that fit. null = weights are drawn."
 )
 FREEZE = (
     "Layers of the start that are not trained: encoder = all up to the last recurrent or "

@@ -183,8 +183,8 @@ def test_gradients_through_frozen_layers(lengths):
     """Central differences of what is trained, before and after a frozen normalisation."""
     made = Architecture("classifier", {
         "n_timesteps": None, "n_features": 2, "n_classes": 3, "units": 3, "bidirectional": False,
-        "stem": {"filters": [3, 3], "kernel_size": 3}, "pooling": "mean", "dropout": 0.0,
-        "variable_length": lengths is not None,
+        "stem": {"filters": [3, 3], "kernel_size": 3, "pooling": "mean"}, "pooling": "mean",
+        "dropout": 0.0, "variable_length": lengths is not None,
     }, frozen=("stem_normalized_1", "stem_2", "stem_normalized_2"))  # fmt: skip
     network = NativeNetwork(made.network)
     rng = np.random.default_rng(1)

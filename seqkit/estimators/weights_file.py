@@ -31,9 +31,9 @@ def described(architecture: Architecture) -> Shapes:
     Examples
     --------
     >>> made = Architecture("classifier", {"n_timesteps": 9, "n_features": 1, "n_classes": 2,
-    ...                                    "units": 4, "bidirectional": False, "pooling": "last"})
+    ...                                    "units": 4, "bidirectional": False, "stem": None})
     >>> described(made)["logits/kernel"]
-    (4, 2)
+    (8, 2)
     """
     members = architecture.members
     return {

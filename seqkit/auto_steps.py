@@ -19,8 +19,8 @@ from seqkit.auto import (
     MOST_EPOCHS,
     MOST_WORK,
     SMALLEST_BATCH,
-    work_of,
 )
+from seqkit.auto_networks import work_of
 from seqkit.stopping import early_stopping, refit_of
 
 __all__ = ["LONGEST", "PIECE", "choose_for_steps", "piece_for"]

@@ -11,7 +11,7 @@ from test_native import classifier as described
 from test_native import same, same_bits, series_source, trained
 
 from seqkit import SequenceClassifier, layers, read_recipe
-from seqkit.auto import network_for, work_of
+from seqkit.auto_networks import network_for, work_of
 from seqkit.convolutions import convolutions_of, multiplications, steps_after
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers import convolution, normalization

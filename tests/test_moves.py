@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import seqkit.layers  # noqa: F401  # registers them with Keras
 from seqkit import SequenceClassifier, SequenceRegressor
-from seqkit.auto import moves_for
+from seqkit.auto_networks import moves_for
 from seqkit.network.architecture import Architecture
 from seqkit.network.native import NativeNetwork
 from seqkit.network.series import classifier, regressor

@@ -18,6 +18,7 @@ ORDER = (
     "system",
     "stopping",
     "convolutions",
+    "auto_networks",
     "auto",
     "auto_steps",
     "cells",

@@ -263,6 +263,13 @@ def test_a_regressor_tells_numbers_in_units():
     assert pushed(both.stream(), X[0])[-1].shape == (2,)
 
 
+def test_quantiles_of_a_regressor_are_refused_by_name():
+    X, _ = labelled()
+    model = SequenceRegressor(**QUICK, quantiles=[0.1, 0.5, 0.9]).fit(X, X[:, :, 0].mean(1))
+    with pytest.raises(ValueError, match="stream: quantiles must be left out"):
+        model.stream()
+
+
 def test_moves_of_predictions_are_part_of_a_stream():
     X, y = labelled()
     model = SequenceClassifier(**QUICK, moves=[-2, 0, 2], ensemble=1).fit(X, y)

@@ -21,7 +21,8 @@ from sklearn.utils.validation import (
 )
 
 from seqkit import training
-from seqkit.auto import AUTO, settings_of_network
+from seqkit.auto import AUTO
+from seqkit.auto_networks import settings_of_network
 from seqkit.data.sequences import Padded
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
@@ -326,20 +327,23 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
-        fits = [
-            training_of(
-                [part | networks[number] for part, networks in parts],
-                seed=seed,
-                loss=self._objective(),
-                callbacks=tuple(callbacks),
-                **start,
-                output=self._row.trained_output,
-                verbose=self.verbose,
-                on_epoch=on_epoch,
-                **loop,
+        fits: list[training.Fitted] = []
+        for number, (own_seed, begun) in enumerate(zip(seeds, starts, strict=True)):
+            fits.append(
+                training_of(
+                    [part | networks[number] for part, networks in parts],
+                    seed=own_seed,
+                    loss=self._objective(),
+                    callbacks=tuple(callbacks),
+                    **begun,
+                    output=self._row.trained_output,
+                    verbose=self.verbose,
+                    on_epoch=on_epoch,
+                    **loop,
+                )
             )
-            for number, (seed, start) in enumerate(zip(seeds, starts, strict=True))
-        ]
+            if self._are_enough(fits, train):
+                break
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         if not partial_pass:
             self._tell_of_collapse(whole)

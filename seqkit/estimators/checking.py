@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from seqkit.auto import AUTO, Sample, choose, shared_course
+from seqkit.auto_networks import (
+    BY_NETWORK,
+    UNCALIBRATED_WORK,
+    affordable,
+    settings_of_network,
+    work_of,
+)
 from seqkit.data.label_split import hold_out_by_labels
 from seqkit.data.sequences import Padded, Sequences, as_padded, is_panel
 from seqkit.data.steps import NEXT
@@ -19,6 +27,7 @@ from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
 from seqkit.stopping import refit_of
+from seqkit.training import Fitted
 
 __all__ = ["SeriesCheck", "classes_of_pass"]
 
@@ -209,6 +218,28 @@ class SeriesCheck:
         # what goes on from an optimizer's state is one network
         known = {**settings, "warm_start": self.warm_start}
         return choose(known, Sample(lengths, sizes, course), watched)
+
+    def _are_enough(self, fits: Sequence[Fitted], train: Examples) -> bool:
+        """Return whether these networks are the ensemble: as many as are asked for.
+
+        Where that is ``auto``, as many as the work of the first ones leaves room for.
+        """
+        n, planned = len(fits), self.auto_.get("ensemble")
+        if planned is None or n == planned:
+            return False
+        settings = {**vars(self._fitted), **self.auto_}
+        n_series, n_steps = train.padded.values.shape[:2]
+        spent = sum(
+            fitted.epochs_run * n_series * work_of(n_steps, settings_of_network(settings, number))
+            for number, fitted in enumerate(fits)
+        )
+        if affordable(spent, n, UNCALIBRATED_WORK if self.auto_.get("calibrate") else 1.0):
+            return False
+        self.auto_["ensemble"] = n
+        for name in BY_NETWORK:
+            if isinstance(self.auto_.get(name), list):
+                self.auto_[name] = self.auto_[name][:n]
+        return True
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from seqkit.auto import COUNTED
+from seqkit.auto_networks import COUNTED
 from seqkit.convolutions import convolutions_of
 from seqkit.data.stamps import CALENDAR, HOLIDAY
 from seqkit.data.steps import NEXT

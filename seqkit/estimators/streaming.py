@@ -131,6 +131,9 @@ class SeriesStream(BaseStream):
         owner = f"{type(estimator).__name__}.stream"
         check_is_fitted(estimator)
         missing = estimator._fitted.missing
+        if levels := getattr(estimator._fitted, "quantiles", None):
+            expected = "left out: a stream answers with one number a target"
+            raise ValueError(explain(owner, "quantiles", expected, levels, "Fit without."))
         self._codes: dict[Any, int] | None = None
         if getattr(estimator, "_of_tokens", False):
             self._codes = {token: k for k, token in enumerate(estimator.tokens_.tolist(), 1)}

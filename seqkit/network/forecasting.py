@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqkit.auto import widths_of
+from seqkit.auto_networks import widths_of
 from seqkit.cells import find_cell
 from seqkit.errors import explain
 from seqkit.network.decoders import DECODERS, Window

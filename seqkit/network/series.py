@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import get_args
 
-from seqkit.auto import AUTO, COUNTED, network_for, widths_of
+from seqkit.auto import AUTO
+from seqkit.auto_networks import COUNTED, network_for, widths_of
 from seqkit.cells import ALIASES, CELLS, CellName, find_cell
 from seqkit.convolutions import convolutions_of, pooling_of, steps_after
 from seqkit.errors import explain, suggest

@@ -13,6 +13,7 @@ from annotated_types import Interval, MaxLen, MinLen
 from pydantic import Field
 
 from seqkit import auto, stopping
+from seqkit import auto_networks as nets
 from seqkit.cells import ALIASES, CELLS
 from seqkit.convolutions import FCN, STEM, STEM_STEPS
 from seqkit.network import settings as network
@@ -125,9 +126,9 @@ class SequenceModel(ModelSection):
 
     units: Widths | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(auto.UNITS)}, "
-        f"with residual sums {[max(auto.UNITS)] * len(auto.UNITS)}; behind a stem "
-        f"{list(auto.STEM_UNITS)}, unless layers are wanted.",
+        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(nets.UNITS)}, "
+        f"with residual sums {[max(nets.UNITS)] * len(nets.UNITS)}; behind a stem "
+        f"{list(nets.STEM_UNITS)}, unless layers are wanted.",
     )
     bidirectional: Switch | Auto = setting(  # type: ignore[assignment]
         "auto",
@@ -141,7 +142,7 @@ class SequenceModel(ModelSection):
     patch: Counts | Auto = setting(
         "auto",
         "Time steps folded into one before the first recurrent layer: shorter recurrences. auto = "
-        f"so many that about {auto.RECURRENT_STEPS} are left of a series of median length; with a "
+        f"so many that about {nets.RECURRENT_STEPS} are left of a series of median length; with a "
         f"pyramid so many of the layers above the first. {A_NETWORK_EACH}",
         "time steps",
     )
@@ -155,7 +156,7 @@ class SequenceModel(ModelSection):
         "auto",
         "States of the first recurrent layer that the layers above it read as one step (Chan et "
         f"al. 2016); the steps of both are pooled. 1 = none. {A_NETWORK_EACH} auto = about "
-        f"{auto.PYRAMIDS[0]}, {auto.PYRAMIDS[1]} in every second network; 1 where patch or "
+        f"{nets.PYRAMIDS[0]}, {nets.PYRAMIDS[1]} in every second network; 1 where patch or "
         "residual is set, or one layer.",
         "steps",
     )
@@ -309,7 +310,7 @@ class SequenceTrain(TrainSection):
     ensemble: count(1000) | Auto = setting(  # type: ignore[valid-type]
         "auto",
         "Networks trained with different seeds, whose predictions are averaged. auto = "
-        f"{auto.MOST_NETWORKS}, fewer where training them is long; 1 where epochs are set.",
+        f"{nets.MOST_NETWORKS}, fewer where training them is long; 1 where epochs are set.",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqkit.auto import widths_of
+from seqkit.auto_networks import widths_of
 from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class

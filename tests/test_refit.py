@@ -19,7 +19,7 @@ WAVE = 10 + np.sin(np.arange(500) * 2 * np.pi / 12) + RNG.normal(0, 0.3, 500)
 SERIES = {"units": 6, "epochs": 15, "batch_size": 16, "random_state": 3, "learning_rate": 0.02}
 WINDOWS = {"context_length": 24, "horizon": 6, "units": 6, "epochs": 8, "random_state": 3}
 MODELS = {
-    "classification": (SequenceClassifier, SERIES, (X, Y)),
+    "classification": (SequenceClassifier, SERIES | {"stem": None}, (X, Y)),
     "regression": (SequenceRegressor, SERIES, (X, 100 + X.mean(1))),
     "forecasting": (SequenceForecaster, WINDOWS, (WAVE,)),
 }

@@ -11,7 +11,6 @@ import logging
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from sklearn.base import clone
 
 from seqkit.auto_networks import BY_NETWORK
@@ -55,6 +54,8 @@ def shrinkage(
     >>> shrinkage(sure_and_wrong, np.array([0, 1] * 5), np.array([0.8, 0.2]), None) > 0.99
     True
     """
+    from scipy.optimize import minimize_scalar  # a fit that is not calibrated needs no SciPy
+
     own, frequent = np.log(np.maximum(probabilities, _TINY)), np.log(prior)
 
     def loss(a: float) -> float:

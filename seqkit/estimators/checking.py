@@ -235,6 +235,7 @@ class SeriesCheck:
         )
         if affordable(spent, n, UNCALIBRATED_WORK if self.auto_.get("calibrate") else 1.0):
             return False
+        log.info("ensemble: %d of %d networks, as many as there is time for", n, planned)
         self.auto_["ensemble"] = n
         for name in BY_NETWORK:
             if isinstance(self.auto_.get(name), list):

@@ -19,6 +19,7 @@ RNG = np.random.default_rng(0)
 LENGTHS = RNG.integers(3, 40, 50).astype(np.int32)
 SERIES = [RNG.normal(size=(n, 2)) for n in LENGTHS]
 Y = np.array([int(x[-1, 0] > 0) for x in SERIES])
+SERIES_MEANS = np.array([x.mean() for x in SERIES])
 SMALL = {"units": 4, "epochs": 2, "random_state": 0, "batch_size": 8}
 
 
@@ -210,3 +211,17 @@ def test_missing_values_of_unequal_series(kind, missing):
     for k in (0, 7, 23):
         np.testing.assert_allclose(model.predict([gaps[k]])[0], together[k], atol=1e-5)
     assert model._n_channels_ == (4 if missing == "indicator" else 2)
+
+
+@pytest.mark.parametrize("kind", [SequenceClassifier, SequenceRegressor])
+def test_answers_come_in_the_order_of_the_series(kind):
+    """Whatever batches they are asked in: more than one, of series of like length."""
+    many = [RNG.normal(size=(n, 2)) for n in RNG.integers(3, 60, 600)]
+    model = kind(**SMALL).fit(SERIES, Y if kind is SequenceClassifier else SERIES_MEANS)
+    ask = model.predict_proba if kind is SequenceClassifier else model.predict
+    whole = ask(many)
+    some_of_them = RNG.choice(600, 20, replace=False)
+    alone = np.concatenate([ask([many[k]]) for k in some_of_them])
+    np.testing.assert_allclose(whole[some_of_them], alone, atol=1e-5)
+    order = RNG.permutation(600)
+    np.testing.assert_allclose(ask([many[k] for k in order]), whole[order], atol=1e-5)

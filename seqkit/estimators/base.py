@@ -446,8 +446,17 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
         members = self._build(variable_length).members
-        source = training.ArraySource(inputs_of(padded, variable_length))
-        return np.stack([
+        order: Any = slice(None)
+        timed: tuple[str, ...] = ()
+        # batches of like length have little padding; answers of steps are as long as the series
+        if padded.lengths is not None and not self._objective().steps:
+            order, timed = np.argsort(padded.lengths, kind="stable"), ("x",)
+            padded = Padded(padded.values[order], padded.lengths[order])
+        source = training.ArraySource(inputs_of(padded, variable_length), timed=timed)
+        answers = np.stack([
             training.predict(member, weights, source, key=member.key, output=output)
             for member, weights in zip(members, self._member_weights(), strict=True)
-        ]).astype(np.float64)  # fmt: skip
+        ])  # fmt: skip
+        out = np.empty(answers.shape, np.float64)
+        out[:, order] = answers
+        return out

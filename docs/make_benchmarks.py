@@ -304,8 +304,8 @@ Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (
 over five seeds; nothing is tuned a set. Beside it purely recurrent networks, `stem=None`, mean of
 two or three seeds, with up to four networks, at an earlier state of the same code; and MiniRocket
 (Dempster et al. 2021) of aeon, run here (`python benchmarks/minirocket.py`, five seeds; unequal
-series filled up with zeros). 1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the mean of
-several, as tsml-eval has them.""", classification),
+series filled up with zeros). 1-NN is the nearest neighbour by Euclidean distance. Published
+figures: one seed or the mean of several, as tsml-eval has them.""", classification),
     ("regression", "Regression with the defaults", """\
 `SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
 on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads

@@ -285,6 +285,39 @@ def scale(result: dict[str, Any]) -> str:
     return table(head, [row])
 
 
+def applications(result: dict[str, Any]) -> str:
+    """Figures of the recipes beside baselines and papers."""
+    rows = []
+    for name, one in result.items():
+        runs = one["runs"]
+        values = [run["figures"][one["figure"]] for run in runs]
+        mean = sum(values) / len(values)
+        spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+        figure = f"{mean:.3f}" + (f" ± {spread:.3f}" if len(values) > 1 else "")
+        others = {k: v for run in runs for k, v in run["baselines"].items() if v is not None}
+        more = [f"{k.replace('_', ' ')} {sum(r['figures'][k] for r in runs) / len(runs):.3f}"
+                for k in MORE if k in runs[0]["figures"]]  # fmt: skip
+        beside = ", ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in others.items())
+        spent = sum(run["processor_seconds"] for run in runs) / len(runs)
+        rows.append([f"[{one['title']}](../recipes/{name}.yaml)", figure, len(runs),
+                     "; ".join(more) or "-", beside, one["known"], one["target"],
+                     number(spent, 0)])  # fmt: skip
+    head = ["recipe", "test part", "seeds", "also", "baselines", "papers", "aim",
+            "processor seconds"]  # fmt: skip
+    return table(head, rows)
+
+
+MORE = ("rmse_capped", "nll_from_second", "bits_one_text", "segment_f1")
+
+
+def fill(page: Path, text: str) -> None:
+    """Write a table between the marks of a guide."""
+    begin, end = "<!-- applications -->", "<!-- end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
 SECTIONS: list[tuple[str, str, str, Callable[[dict[str, Any]], str]]] = [
     ("forecasting", "Forecasting", """\
 Mean and spread (standard deviation) over seeds; `seconds` is one fit on two processors. Settings
@@ -310,6 +343,10 @@ figures: one seed or the mean of several, as tsml-eval has them.""", classificat
 `SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
 on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads
 together.""", regression),
+    ("applications", "Applications", """\
+Recipes of `recipes/` on real data, trained with seeds 0, 1, ..., judged by the official test part
+where there is one. Mean and spread (standard deviation) over seeds.
+What each is, and what else was tried: [Applications](applications.md).""", applications),
     ("train_step", "A training step", """\
 Seconds a step of a plain PyTorch loop (two threads) divided by those of a `SequenceClassifier`, in
 whole fits of as many steps, over layers, directions, units, batch and time. Above 1 seqkit is
@@ -359,7 +396,9 @@ def main() -> None:
         if not path.is_file():
             continue
         result = json.loads(path.read_text(encoding="utf-8"))
-        said = versions(result)
+        said = versions(next(iter(result.values())) if name == "applications" else result)
+        if name == "applications":
+            fill(ROOT / "docs" / "applications.md", show(result))
         parts.append(
             f"## {title}\n\n{words}\n\n{show(result)}\n\n`python benchmarks/{name}.py`"
             + (f" ({said})" if said else "")

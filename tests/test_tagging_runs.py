@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from seqkit import DataError, RunError, SequenceTagger, load_run, run
 from seqkit.cells import CELLS
 from seqkit.cli import cli
-from seqkit.data.steps import Steps, following, read_steps, steps_of_text
+from seqkit.data.step_tables import read_steps, steps_of_text
+from seqkit.data.steps import Steps, following
 from seqkit.estimators.generating import next_token
 from seqkit.evaluation.baselines import SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import METRICS, Predictions

@@ -11,6 +11,8 @@ cut short at several cycles, at random from the 30th flight on, and each piece, 
 flight to the cut, is a series of its own that is labelled with the flights left after the cut.
 Pieces of one engine carry its number as group: they must never be in two parts.
 
+With --window only the last flights of every series are kept, those of the test part too.
+
 The life to learn is at most 125 flights: before that an engine shows no wear, and 300 cannot be
 told from 200 (piecewise linear target; Heimes, Recurrent Neural Networks for Remaining Useful Life
 Estimation, 2008). The lives of the test engines are left as they are unless --cap-test is given:
@@ -68,6 +70,8 @@ def cut_engines(
               help="Pieces of each training engine.")  # fmt: skip
 @click.option("--shortest", default=30, show_default=True, type=click.IntRange(1),
               help="Flights of the shortest piece.")  # fmt: skip
+@click.option("--window", default=None, type=click.IntRange(2),
+              help="Last flights of a series to keep. Default: all.")  # fmt: skip
 @click.option("--cap", default=125, show_default=True, type=click.IntRange(1),
               help="Longest life to learn, in flights.")  # fmt: skip
 @click.option("--cap-test", is_flag=True, help="Cap the lives of the test engines, too.")
@@ -78,6 +82,7 @@ def main(
     subset: str,
     cuts: int,
     shortest: int,
+    window: int | None,
     cap: int,
     cap_test: bool,
     seed: int,
@@ -96,6 +101,8 @@ def main(
     test.insert(3, "rul", left[np.searchsorted(engines, test["engine"])].astype(float))
     output.mkdir(parents=True, exist_ok=True)
     for name, frame in (("train", pieces), ("test", test)):
+        if window is not None:
+            frame = frame.groupby("series", sort=False).tail(window)
         file = output / f"engine_life_{name}.parquet"
         frame.drop(columns=constant).to_parquet(file, index=False)
         lengths = frame.groupby("series").size()

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.labels import integer_labels
-from seqkit.data.missing import Missing
 from seqkit.data.sequences import Padded, Sequences
 from seqkit.errors import DataError, explain
 
 if TYPE_CHECKING:
-    from seqkit.data.dialect import ReadSettings
-    from seqkit.data.tables import Table
+    pass
 
 __all__ = [
     "NEXT",
@@ -31,18 +26,11 @@ __all__ = [
     "in_pieces",
     "label_rows",
     "padded_rows",
-    "read_steps",
-    "steps_of_frame",
-    "steps_of_text",
     "token_rows",
 ]
 
 NEXT = "next"
 """The target that is no column: the token of the next step."""
-
-
-TEXT_BLOCK = 1000
-"""Characters from one cut of a text to the next, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,227 +261,3 @@ def in_pieces(
     values[past], labels[past] = 0, -1
     equal = bool((own == steps.shape[1]).all())
     return Padded(values, None if equal else own), labels, owner
-
-
-# --- tables -------------------------------------------------------------------------------------
-
-
-def _of_table(
-    table: Table, *, target: str | None, features: Sequence[str] | None, series_id: str | None,
-    time: str | Sequence[str] | None, group: str | None,
-) -> Steps:  # fmt: skip
-    """Return the series of a table with one row a time step."""
-    from seqkit.data.roles import Roles
-    from seqkit.data.tables import long_series
-
-    where, frame = str(table.path), table.frame.copy()
-    tokens = _token_column(frame, features, {target, series_id, group, *_names(time)})
-    coded = [name for name in (target, tokens) if name is not None]
-    known: dict[str, NDArray[Any]] = {}
-    for name in coded:
-        labels = table.labels(name, "target" if name == target else "feature")
-        labels = integer_labels(labels) if name == target else labels.astype(str)
-        known[name], frame[name] = np.unique(labels, return_inverse=True)
-    numbers: list[str] = []
-    if tokens is None:
-        from seqkit.data.roles import feature_columns
-
-        roles = Roles(target, features, series_id, time, group)
-        numbers = feature_columns(frame, roles, where, lambda c: table.numbers(str(c.name)))
-    roles = Roles(None, [*numbers, *coded], series_id, time, group)
-    roles.check([*frame.columns], where)
-    series = long_series(replace(table, frame=frame), roles).sequences
-    columns = {
-        name: values[series.values[:, len(numbers) + k].astype(np.int64)]
-        for k, (name, values) in enumerate(known.items())
-    }
-    values = series.values[:, : len(numbers)]
-    if tokens is not None:
-        values = np.array([[crc32(t.encode())] for t in known[tokens].tolist()], np.float64)
-        values = values[series.values[:, -1].astype(np.int64)]
-    names = tuple(numbers) or (str(tokens),)
-    shared: dict[str, Any] = {
-        n: getattr(series, n) for n in ("offsets", "ids", "times", "groups", "date_form")
-    }
-    found: dict[str, Any] = {
-        "labels": columns.get(target) if target is not None else None,
-        "tokens": columns.get(tokens) if tokens is not None else None,
-    }
-    return Steps(values=values, features=names, **shared, **found)
-
-
-def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    from seqkit.data.roles import as_names
-
-    return as_names(given)
-
-
-def _token_column(frame: Any, features: Sequence[str] | None, taken: set[Any]) -> str | None:
-    """Return the column of tokens: the one that is named, or the only one, if it is of text."""
-    from seqkit.data.numbers import floats
-
-    left = [n for n in frame.columns if n not in taken] if features is None else list(features)
-    if any(name not in frame.columns for name in left):
-        return None  # which is said where roles are checked
-
-    def is_text(name: str) -> bool:
-        column = frame[name]
-        return column.dtype.kind not in "biufM" and bool(floats(column.dropna()).isna().any())
-
-    texts = [name for name in left if is_text(name)]
-    alone = len(left) == 1 if features is not None else len(texts) == len(left) == 1
-    return texts[0] if alone and texts else None
-
-
-def steps_of_frame(
-    frame: Any,
-    *,
-    target: str | None = None,
-    features: Sequence[str] | None = None,
-    series_id: str | None = None,
-    time: str | Sequence[str] | None = None,
-) -> Steps:
-    """Return the series of a long frame: one row a time step, its label in the column `target`.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, or any eager frame that narwhals knows (polars, pyarrow)
-    target, features, series_id, time
-        Names of columns. Default of `series_id`: ``unique_id`` where there is one.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"n": [1, 1, 2], "word": ["a", "dog", "barks"]})
-    >>> steps = steps_of_frame(frame.assign(tag=["D", "N", "V"]), series_id="n", target="tag")
-    >>> steps.tokens.tolist(), steps.labels.tolist(), steps.lengths.tolist()
-    (['a', 'dog', 'barks'], ['D', 'N', 'V'], [2, 1])
-    """
-    from seqkit.data.date_parts import with_stamps
-    from seqkit.data.dialect import ReadSettings
-    from seqkit.data.frames import as_pandas, with_index
-    from seqkit.data.roles import DEFAULT_ID
-    from seqkit.data.tables import Table
-
-    table = with_index(as_pandas(frame, "data"), time if isinstance(time, str) else None)
-    table, time = with_stamps(table.reset_index(drop=True), time, "data")
-    table = table.set_axis([str(name) for name in table.columns], axis="columns")
-    if series_id is None and DEFAULT_ID in table.columns:
-        series_id = DEFAULT_ID
-    for role, name in (("target", target), ("series_id", series_id), ("time", time)):
-        if name is not None and name not in table.columns:
-            expected = f"a column of the frame ({', '.join(map(str, table.columns[:12]))})"
-            raise DataError(explain("data", role, expected, name))
-    if not len(table):
-        raise DataError(explain("data", "the number of rows", "at least 1", 0))
-    return _of_table(
-        Table(table, Path("data"), None, ReadSettings()), target=target, features=features,
-        series_id=series_id, time=time, group=None,
-    )  # fmt: skip
-
-
-def steps_of_text(path: Path) -> Steps:
-    """Return a text as series of characters: of whole lines, of about a thousand characters each.
-
-    So that a part of the text can be held out, and drawn at random.
-
-    Raises
-    ------
-    seqkit.errors.DataError
-        If it is empty, or no UTF-8.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(explain(str(path), "the text", "in UTF-8", str(error))) from error
-    if not text:
-        raise DataError(explain(str(path), "the text", "of at least 1 character", "none"))
-    ends = np.cumsum([len(line) for line in text.splitlines(keepends=True)])
-    _, first = np.unique(ends // TEXT_BLOCK, return_index=True)
-    offsets = np.unique(np.concatenate([[0], ends[first[1:]], [len(text)]]))
-    tokens = np.array(list(text))
-    letters, codes = np.unique(tokens, return_inverse=True)
-    values = np.array([crc32(letter.encode()) for letter in letters.tolist()], np.float64)[codes]
-    return Steps(values=values[:, None], offsets=offsets, features=("character",), tokens=tokens)
-
-
-def read_steps(
-    paths: str | Path | Sequence[str | Path],
-    *,
-    target: str | None = None,
-    features: Sequence[str] | None = None,
-    series_id: str | None = None,
-    time: str | Sequence[str] | None = None,
-    group: str | None = None,
-    missing: Missing = "error",
-    settings: ReadSettings | None = None,
-) -> Steps:
-    """Read series with a label a step from tables with one row a time step.
-
-    Parameters
-    ----------
-    paths : str, Path, or a list of them
-        As :func:`seqkit.data.readers.find_files` takes them; rows of a file are series of its own.
-    target, features, series_id, time, group, missing, settings
-        As :func:`seqkit.data.readers.read_sequences` takes them; the target is a label a step.
-
-    Returns
-    -------
-    Steps
-        Of a ``.txt`` file, where no column is named, the characters of the text.
-
-    Raises
-    ------
-    seqkit.errors.DataError
-        Everything that can be wrong with a file, with its name and line.
-    """
-    from seqkit.data.dialect import ReadSettings
-    from seqkit.data.readers import find_files, named_after, reader_for
-    from seqkit.data.roles import Roles
-    from seqkit.data.sequences import as_padded
-    from seqkit.data.tables import read_table
-
-    settings, parts = settings or ReadSettings(), []
-    files = find_files(paths)
-    for path in files:
-        if path.suffix == ".txt" and target is None and features is None and series_id is None:
-            parts.append(named_after(path, steps_of_text(path)) if len(files) > 1
-                         else steps_of_text(path))  # fmt: skip
-            continue
-        reader = reader_for(path)
-        if not reader.frame:
-            hint = "A row must be a time step, in a table of named columns."
-            raise DataError(explain(str(path), "the file", "a table", reader.ending, hint))
-        # what may be tokens is read as it is spelled: "NA" and "None" are words
-        spelled = [name for name in (target, *_alone(features)) if name is not None]
-        roles = Roles(spelled, None, series_id, time, group)
-        table = read_table(path, roles, settings)
-        steps = _of_table(
-            table, target=target, features=features, series_id=series_id, time=roles.time,
-            group=group,
-        )  # fmt: skip
-        if steps.tokens is None:
-            as_padded(steps, where=str(path), missing=missing, dtype=None)  # raises
-        parts.append(named_after(path, steps) if len(files) > 1 else steps)
-    return _joined(parts)
-
-
-def _alone(features: Sequence[str] | None) -> list[str]:
-    return list(features) if features is not None and len(features) == 1 else []
-
-
-def _joined(parts: Sequence[Any]) -> Steps:
-    from seqkit.data.sequences import concatenate
-
-    if len(parts) == 1:
-        only: Steps = parts[0]
-        return only
-    whole = concatenate(parts)
-    columns: dict[str, Any] = {
-        name: None
-        if any(getattr(part, name) is None for part in parts)
-        else np.concatenate([getattr(part, name) for part in parts])
-        for name in ("labels", "tokens")
-    }
-    fields: dict[str, Any] = {name: getattr(whole, name) for name in Sequences.__dataclass_fields__}
-    return Steps(**fields, **columns)

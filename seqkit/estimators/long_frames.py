@@ -13,7 +13,8 @@ import numpy as np
 from seqkit.data.readers import sequences_of_frame
 from seqkit.data.roles import DEFAULT_ID, as_names, check_present
 from seqkit.data.sequences import Padded, Sequences, is_panel
-from seqkit.data.steps import NEXT, Steps, steps_of_frame
+from seqkit.data.step_tables import steps_of_frame
+from seqkit.data.steps import NEXT, Steps
 from seqkit.errors import DataError, explain
 from seqkit.estimators.examples import Examples
 from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput
@@ -155,7 +156,7 @@ def stepwise(
             hint = "Name the column of labels."
             raise DataError(explain(where, "target", "known", None, hint))
         table = as_pandas(X, where)
-        if not targeted and named is not None and named not in table.columns:
+        if not targeted and not set(as_names(named)) <= set(table.columns):
             named = None  # nobody asks for it
         X = steps_of_frame(
             table, target=named, features=features, series_id=said.series_id, time=said.time

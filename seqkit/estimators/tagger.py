@@ -157,9 +157,9 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
     time : a column's name, a list of different columns' names or None, default=None
         Column of time stamps, or a list of those that make one: a date and a time of day, a year
         and a month or quarter. For forecasting, default `ds`, or the only column of dates.
-    target : a column's name or None, default=None
-        Column of the label of each step; next = no column: what is learned is the token of the next
-        step from those so far.
+    target : a column's name, a list of different columns' names or None, default=None
+        Column of the label of each step, or a list of columns of 0 and 1, several labels a step;
+        next = no column: what is learned is the token of the next step from those so far.
     features : a list of different columns' names or None, default=None
         Columns of values; or one column of text, whose values are tokens. Default: every numeric
         column left over, or the only column of text.

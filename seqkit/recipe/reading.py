@@ -151,7 +151,7 @@ def read_recipe(
             (position, _message(error, position, values)) for position, error in found[:SHOWN]
         ]
         raise _refusal(written, len(found) - len(written))
-    for key in ("path", "test_path"):
+    for key in ("path", "validation_path", "test_path"):
         if given := values["data"].get(key):
             at = tree.value["data"].value[key].position
             several = isinstance(given, list)

@@ -26,7 +26,7 @@ from seqkit.recipe.sizes import (
     stack_size,
     steps_size,
 )
-from seqkit.stopping import refit_of
+from seqkit.stopping import REFIT, refit_of
 
 __all__ = ["RULES", "broken_rules"]
 
@@ -108,6 +108,18 @@ RULES: tuple[Rule, ...] = (
         lambda validation, test: _share(validation) + _share(test) < 1,
         "less than 1 together with {test}",
         "Leave something to train on.",
+    ),
+    Rule(
+        (VALIDATION, "data.validation_path"),
+        lambda share, path: path is None or share in (AUTO, REFIT),
+        "auto or refit when {validation_path} is given",
+        "Keep one of the two.",
+    ),
+    Rule(
+        ("data.validation_path", TEST_PATH),
+        lambda validation_path, test_path: validation_path is None or test_path is not None,
+        "absent without {test_path}",
+        "Give a file of each part, or none.",
     ),
     Rule(
         (METHOD, "data.group"),

@@ -31,6 +31,7 @@ from seqkit.recipe.types import (
     Rate,
     Section,
     Switch,
+    Target,
     Words,
     count,
     names,
@@ -45,10 +46,13 @@ __all__ = ["TaggingData", "TaggingEvaluate", "TaggingModel", "TaggingTrain"]
 class TaggingData(DataSection):
     """Where the data comes from and which columns mean what."""
 
-    target: Column | None = setting(
+    target: Target | None = setting(
         None,
-        "Column of the label of each step; next = no column: what is learned is the token of the "
-        "next step from those so far.",
+        "Column of the label of each step, or a list of columns of 0 and 1, several labels a step; "
+        "next = no column: what is learned is the token of the next step from those so far.",
+    )
+    validation_path: Files | None = setting(
+        None, "File, glob, URL or list of the validation part, instead of a share held back."
     )
     test_path: Files | None = setting(
         None, "File, glob, URL or list of the test part, instead of split.test."

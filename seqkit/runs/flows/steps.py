@@ -17,7 +17,8 @@ from seqkit.data.dialect import ReadSettings
 from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files
-from seqkit.data.steps import NEXT, Steps, following, read_steps
+from seqkit.data.step_tables import join_steps, read_steps
+from seqkit.data.steps import NEXT, Steps, following
 from seqkit.errors import DataError, explain
 from seqkit.runs.flows.base import Assessment, Parts, form_notes, refused, shown_path
 from seqkit.runs.flows.series import SeriesFlow, with_features
@@ -53,8 +54,11 @@ class StepsFlow(SeriesFlow):
         files: list[Path] = []
         with captured(self.folder) as notes:
             train = self._read(recipe.data.path, files)
-            path = recipe.data.test_path
             kept = columns or {"date_form": train.date_form}
+            if recipe.data.validation_path:
+                held = self._read(recipe.data.validation_path, files, kept)
+                train = _beside(train, held, shown_path(recipe.data.validation_path))
+            path = recipe.data.test_path
             test = self._read(path, files, kept) if path else None
             divided = self._divide(train, 0.0 if test is not None else recipe.data.split.test)
             if data is not None:
@@ -141,8 +145,14 @@ class StepsFlow(SeriesFlow):
             if part.tokens is not None:
                 what = f"{len(np.unique(part.tokens))} different tokens"
             sizes[name] = f"{len(part)} series of {steps} steps, {what}"
-        if not self.asks_next:
-            classes, counts = np.unique(parts.train.labels, return_counts=True)
+        labels = parts.train.labels
+        if labels is not None and labels.ndim == 2:
+            shares = zip(self.recipe.data.target, labels.mean(axis=0), strict=True)
+            some = [f"{name} ({share:.2%})" for name, share in shares]
+            more = [f"{len(some) - MOST_DRAWN} more"] if len(some) > MOST_DRAWN else []
+            sizes["labels of steps"] = ", ".join(some[:MOST_DRAWN] + more)
+        elif not self.asks_next:
+            classes, counts = np.unique(labels, return_counts=True)
             some = [f"{c} ({n})" for c, n in zip(classes, counts, strict=True)][:MOST_DRAWN]
             more = [f"{len(classes) - len(some)} more"] if len(classes) > len(some) else []
             sizes["labels of steps"] = ", ".join(some + more)
@@ -194,6 +204,9 @@ class StepsFlow(SeriesFlow):
         from seqkit.evaluation.metrics import Predictions
 
         probabilities = list(estimator.predict_proba(X))
+        if estimator._multilabel_:
+            labels = [(one > 0.5).astype(np.int64) for one in probabilities]
+            return Predictions(labels=labels, probabilities=probabilities)
         labels = [estimator.classes_[one.argmax(axis=1)] for one in probabilities]
         return Predictions(labels=labels, probabilities=probabilities)
 
@@ -201,7 +214,7 @@ class StepsFlow(SeriesFlow):
         from seqkit.report.plots import ConfusionDisplay, HistoryDisplay
 
         figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
-        if len(estimator.classes_) <= MOST_DRAWN:
+        if len(estimator.classes_) <= MOST_DRAWN and not estimator._multilabel_:
             figures["confusion"] = ConfusionDisplay.from_predictions(
                 part.labels, np.concatenate(prediction.labels), classes=estimator.classes_
             )
@@ -210,7 +223,10 @@ class StepsFlow(SeriesFlow):
     def _frame(
         self, estimator: Any, part: Any, prediction: Predictions, proba: bool = True
     ) -> pd.DataFrame:
-        """Return a row for each step: its series, its number from 0, the label and how sure."""
+        """Return a row for each step: its series, its number from 0, the label and how sure.
+
+        Of several labels those that are there, by their columns' names, one behind the other.
+        """
         import pandas as pd
 
         lengths = part.lengths
@@ -221,12 +237,18 @@ class StepsFlow(SeriesFlow):
         }
         if part.tokens is not None:
             columns["token"] = part.tokens
+        predicted, names = np.concatenate(prediction.labels), estimator.classes_
+        if estimator._multilabel_:
+            names = np.array(self.recipe.data.target)
+            probability = np.where(predicted > 0, probabilities, 1 - probabilities).prod(axis=1)
+        else:
+            probability = probabilities.max(axis=1)
         if part.labels is not None:
-            columns["true"] = part.labels
-        columns["predicted"] = np.concatenate(prediction.labels)
-        columns["probability"] = probabilities.max(axis=1)
+            columns["true"] = _spelled(part.labels, names)
+        columns["predicted"] = _spelled(predicted, names)
+        columns["probability"] = probability
         if proba:
-            for i, label in enumerate(estimator.classes_):
+            for i, label in enumerate(names):
                 columns[f"p_{label}"] = probabilities[:, i]
         return pd.DataFrame(columns)
 
@@ -247,6 +269,22 @@ class StepsFlow(SeriesFlow):
         notes = form_notes(columns, steps.date_form, self.named(data))
         frame = self._frame(estimator, steps, prediction, proba)
         return frame, notes + self._strange(columns, steps, data)
+
+
+def _spelled(labels: np.ndarray, names: np.ndarray) -> Any:
+    """Return labels for people: of several a step the names of those that are there."""
+    if labels.ndim == 1:
+        return labels
+    return [" ".join(names[one > 0].tolist()) for one in labels]
+
+
+def _beside(train: Steps, held: Steps, where: str) -> Steps:
+    """Return the series of both as one, which says itself which are to validate on."""
+    held = _like(held, train, where)
+    both = join_steps([train, held])
+    parts = np.repeat(["train", "validation"], [len(train), len(held)])
+    found: Any = replace(both, parts=parts)
+    return found  # type: ignore[no-any-return]
 
 
 def _like(test: Steps, train: Steps, where: str) -> Any:

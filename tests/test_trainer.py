@@ -50,6 +50,17 @@ def table(data, n_rows=10_000):  # a year of hours is held back by the longest
     return frame
 
 
+def steps(data):
+    """Series of steps, and their labels, of the kinds that a recipe of tagging names."""
+    of_tokens = str(data.path).endswith(".txt") or data.features == ["word"]
+    X = [["a", "b"] * 8] * 40 if of_tokens else RNG.normal(size=(40, 16, 3))
+    if data.target == "next":
+        return (X,)
+    if isinstance(data.target, list):
+        return X, RNG.integers(0, 2, (40, 16, len(data.target)))
+    return X, [["yes", "no"] * 8] * 40
+
+
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: str(file.relative_to(ROOT / "recipes")))
 def test_every_recipe_trains_natively(file, monkeypatch):
     def ask(build, source, **options):
@@ -60,6 +71,8 @@ def test_every_recipe_trains_natively(file, monkeypatch):
     recipe, estimator = resolved.recipe, flow_of(resolved).estimator()
     if recipe.task == "forecasting":
         data = (table(recipe.data),)
+    elif recipe.task == "tagging":
+        data = steps(recipe.data)
     else:
         data = (RNG.normal(size=(40, 64, 3)), np.arange(40) % 2)
     with pytest.raises(Asked) as asked:

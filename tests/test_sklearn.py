@@ -47,7 +47,7 @@ SPREAD = [
             {"cell": "vanilla", "pooling": "attention", "dense": (4,), "missing": "interpolate"},
             {"pooling": "max", "missing": "indicator", "schedule": "cosine",
              "class_weight": "balanced"},
-            {"warm_start": True, "scale": "robust"},
+            {"warm_start": True, "scale": "robust", "stem": None},
             {"cell": "simple_rnn", "pooling": "mean_max", "validation": 0.2, "patience": 9},
             {"units": [4, 4], "residual": True, "dropout": 0.1, "recurrent_dropout": 0.1,
              "scale": "minmax"},

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqkit.errors import shown
+from seqkit.errors import LONGEST, printable, shown
 
 __all__ = [
     "CHARACTERS",
@@ -203,6 +203,12 @@ def _long_number(text: str) -> str:
     return f"a number must have at most {DIGITS} characters; got {text}."
 
 
+def _bounded(words: str) -> str:
+    """Return what ruamel says on one line and of a bounded length: it quotes texts whole."""
+    line = printable(words)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
 def parse(text: str, source: str, budget: Budget | None = None) -> Tree:
     """Parse YAML.
 
@@ -234,16 +240,16 @@ def parse(text: str, source: str, budget: Budget | None = None) -> Tree:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Position(source, mark.line + 1, mark.column + 1) if mark else composer.here
-        words = " ".join(str(part) for part in (error.context, error.problem) if part)
+        words = _bounded(" ".join(str(part) for part in (error.context, error.problem) if part))
         raise TextError([*composer.errors, (position, f"not valid YAML: {words}.")]) from None
     except YAMLError as error:
-        words = str(getattr(error, "reason", error)).splitlines()[0]
+        words = _bounded(str(getattr(error, "reason", error)).splitlines()[0])
         raise TextError([*composer.errors, (composer.here, f"not valid YAML: {words}.")]) from None
     except TextError as error:
         raise TextError([*composer.errors, *error.errors]) from None
     except Exception as error:
         # ruamel falls over some texts instead of refusing them, such as "\UFFFFFFFF"
-        words = f"not valid YAML after this place ({error})."
+        words = f"not valid YAML after this place ({_bounded(str(error))})."
         raise TextError([*composer.errors, (composer.here, words)]) from None
     if composer.errors:
         raise TextError(composer.errors)

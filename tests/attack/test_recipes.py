@@ -32,6 +32,7 @@ MEGABYTES = 200
 ESTIMATORS = {
     "classification": ("classifier", "SequenceClassifier"),
     "regression": ("regressor", "SequenceRegressor"),
+    "tagging": ("tagger", "SequenceTagger"),
     "forecasting": ("forecaster", "SequenceForecaster"),
 }
 SEEDS = [

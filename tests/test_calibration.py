@@ -126,3 +126,21 @@ def test_whoever_says_more_is_not_surprised_by_it(changed):
     assert not model._choose(model.get_params(), model._examples(X, y, reset=True), None)[
         "calibrate"
     ]
+
+
+def test_the_second_fit_is_of_the_same_network(monkeypatch):
+    X, y = series(240, share=0.8, seen=1.0)
+    made = []
+    rehearsal = SequenceClassifier._rehearsal
+    monkeypatch.setattr(
+        SequenceClassifier,
+        "_rehearsal",
+        lambda self, seed: made.append(rehearsal(self, seed)) or made[-1],
+    )
+    model = SequenceClassifier(random_state=0, steps_per_epoch=2, epochs=3, calibrate=True).fit(
+        X, y
+    )
+    (other,) = made
+    assert other._build().members[0].network == model._build().members[0].network
+    assert other._fitted.epochs == 3
+    assert len(other.history_["loss"]) == 3

@@ -8,6 +8,7 @@ than that class alone.
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from seqkit.auto_networks import BY_NETWORK
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples
+from seqkit.estimators.facts import ELSEWHERE
 from seqkit.stopping import CALIBRATION_PART
 
 __all__ = ["Calibrating", "shrinkage"]
@@ -97,7 +99,8 @@ class Calibrating:
         if part is None:
             log.info("calibrate: a fit on two thirds of the series, to be asked for the others")
             rehearsed, part = self._hold_out(whole, CALIBRATION_PART, seed)
-            asked = self._rehearsal(seed).fit(Checked(self, rehearsed))
+            read = {k: v for k, v in vars(self).items() if k not in ("auto_", *ELSEWHERE)}
+            asked = self._rehearsal(seed).fit(Checked(SimpleNamespace(**read), rehearsed))
         weight = whole.given
         counts = np.bincount(whole.target, weight, minlength=len(self.classes_))
         prior = counts / counts.sum()

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from seqkit.auto_networks import BY_NETWORK
 from seqkit.errors import explain
@@ -82,6 +81,16 @@ class Calibrating:
     _build: Any
     _hold_out: Any
     _labels: Any
+    _unfitted: Any
+
+    def _choose(
+        self, settings: dict[str, Any], examples: Examples, held: Examples | None
+    ) -> dict[str, Any]:
+        if self._labels and self.calibrate is True:  # before anything is trained
+            expected = "False or auto where a series has several labels"
+            raise ValueError(explain(type(self).__name__, "calibrate", expected, True))
+        chosen: dict[str, Any] = super()._choose(settings, examples, held)  # type: ignore[misc]
+        return chosen
 
     def _calibrate(self, held: Examples | None, whole: Examples, seed: int) -> None:
         """Shrink the answers of the networks, where that is asked for.
@@ -92,9 +101,6 @@ class Calibrating:
         self.__dict__.pop("calibration_", None)
         if not self.auto_.get("calibrate", self.calibrate):
             return
-        if self._labels:
-            expected = "False or auto where a series has several labels"
-            raise ValueError(explain(type(self).__name__, "calibrate", expected, True))
         asked, part = self, held
         if part is None:
             log.info("calibrate: a fit on two thirds of the series, to be asked for the others")
@@ -119,7 +125,7 @@ class Calibrating:
 
     def _rehearsal(self, seed: int) -> Any:
         """Return an estimator like this one, of one network, with what auto has become."""
-        given = {**clone(self).get_params(deep=False), **self.auto_}
+        given = {**self._unfitted().get_params(deep=False), **self.auto_}
         for name in BY_NETWORK:
             given[name] = given[name][0] if isinstance(given[name], list | tuple) else given[name]
         given |= {

@@ -374,3 +374,22 @@ def test_mistakes_in_recipes_are_told_of(tmp_path, monkeypatch):
     file = written(tmp_path, evaluate={"interval": 0.99})
     with pytest.raises(DataError, match=r"an interval of 0\.99 needs 99 series of calibration"):
         run(str(file), out=tmp_path / "runs", name="r")
+
+
+def test_a_target_that_is_a_column_is_scored_as_one(tmp_path):
+    """In an archive `y` may be (n, 1): the same figures as of (n,)."""
+    rng = np.random.default_rng(0)
+    X, found = rng.normal(size=(90, 8, 1)), []
+    y = X.mean(axis=(1, 2)) + 0.1 * rng.normal(size=90)
+    for name, told in (("flat", y), ("column", y[:, None])):
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, X_train=X[:60], y_train=told[:60], X_test=X[60:], y_test=told[60:])
+        recipe = {
+            "task": "regression", "seed": 0, "data": {"path": str(path)},
+            "model": {"units": 3, "quantiles": [0.1, 0.5, 0.9]},
+            "train": {"epochs": 2, "calibration": 0.3},
+        }  # fmt: skip
+        run(recipe, out=tmp_path / "runs" / name, name=name)
+        (folder,) = (tmp_path / "runs" / name).iterdir()
+        found.append(json.loads((folder / "metrics.json").read_text())["parts"])
+    assert found[0] == found[1]

@@ -225,7 +225,10 @@ class SeriesFlow(Flow):
                 settings=settings,
             )
 
-        return self.as_in_training(read, columns, shown_path(pattern))
+        series = self.as_in_training(read, columns, shown_path(pattern))
+        if self.task.target == "number" and np.ndim(series.y) == 2 and series.y.shape[1] == 1:
+            return replace(series, y=series.y[:, 0])  # a column is one target, as for the estimator
+        return series
 
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the parts, for people."""

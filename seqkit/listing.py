@@ -119,7 +119,7 @@ def _of_known_tasks(rows: Table) -> Table:
 
 
 def _exports() -> Table:
-    from seqkit.export import EXPORTS
+    from seqkit.exports import EXPORTS
 
     return _rows(EXPORTS.values(), name="name", summary="summary")
 

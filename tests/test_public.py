@@ -31,7 +31,7 @@ ORDER = (
     "recipe",
     "estimators",
     "evaluation",
-    "export",
+    "exports",
     "report",
     "listing",
     "runs",

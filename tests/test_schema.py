@@ -211,7 +211,7 @@ def test_decoder_refuses_what_its_row_forbids():
 
 def test_cells_and_exports_are_those_there_are():
     assert allowed("regression", "model.cell") == {*CELLS, *ALIASES}
-    assert set(EXPORT_FORMATS) == set(table("seqkit.export:EXPORTS"))
+    assert set(EXPORT_FORMATS) == set(table("seqkit.exports:EXPORTS"))
 
 
 def test_calendar_is_that_of_the_time_stamps():

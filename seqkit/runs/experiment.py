@@ -25,7 +25,7 @@ from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
 from seqkit.estimators.starting import start_line
-from seqkit.export import EXPORTS, export_model
+from seqkit.exports import EXPORTS, export_model
 from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.runs.checkpoints import CHECKPOINT, Keeper

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
-from seqkit.export import EXPORTS, export_model
+from seqkit.exports import EXPORTS, export_model
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
 from seqkit.runs.flows import flow_of
@@ -244,7 +244,7 @@ def generate(
 
 
 def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
-    """Write a run's model in a format of ``seqkit.export.EXPORTS``."""
+    """Write a run's model in a format of ``seqkit.exports.EXPORTS``."""
     if format not in EXPORTS:
         raise DataError(f"export: format must be one of {', '.join(EXPORTS)}; got {format!r}.")
     path = export_model(_open(Path(run))[1], format, output)

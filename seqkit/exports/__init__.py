@@ -47,13 +47,13 @@ EXPORTS: dict[str, Export] = {
             "keras",
             "one .keras file; Keras reads it where seqkit is installed",
             ".keras",
-            "seqkit.export.keras_file:write",
+            "seqkit.exports.keras_file:write",
         ),
         Export(
             "saved_model",
             "a TensorFlow SavedModel folder; TensorFlow alone serves it",
             "",
-            "seqkit.export.saved_model:write",
+            "seqkit.exports.saved_model:write",
         ),
     )
 }

@@ -32,6 +32,7 @@ __all__ = [
     "build_forecaster",
     "build_regressor",
     "build_tagger",
+    "export",
     "forecast_scorer",
     "load",
     "load_run",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from seqkit.estimators.tagger import SequenceTagger
     from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
+    from seqkit.exports import export
     from seqkit.layers import Bidirectional, GatedRNN
     from seqkit.recipe.reading import read_recipe
     from seqkit.runs.experiment import run
@@ -77,6 +79,7 @@ else:
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
         "build_tagger": "seqkit.builders",
+        "export": "seqkit.exports",
         "forecast_scorer": "seqkit.evaluation.search",
         "load": "seqkit.runs.finished",
         "load_run": "seqkit.runs.finished",

@@ -391,11 +391,14 @@ def generate(run: Path, steps: int, quiet: bool, as_json: bool, **wanted: Any) -
     required=True,
     help="File or folder to write.",
 )
+@click.option("--streaming", is_flag=True, help="One step: states in, states out.")
+@click.option("--verify/--no-verify", default=True, show_default=True,
+              help="Compare its answers with those of RUN; its metadata say if not.")  # fmt: skip
 @_options("quiet", "json")
-def export(run: Path, format: str, output: Path, quiet: bool, as_json: bool) -> None:
+def export(run: Path, quiet: bool, as_json: bool, **wanted: Any) -> None:
     """Write the model of RUN in a format that runs elsewhere."""
     with _working(quiet, as_json) as (experiment, _):
-        result = experiment.export(run, format, output)
+        result = experiment.export(run, **wanted)
     print_result(result, quiet, as_json)
 
 

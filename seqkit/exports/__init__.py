@@ -1,16 +1,24 @@
-"""Formats a trained model leaves seqkit in: a row of :data:`EXPORTS` each."""
+"""Formats a trained model leaves seqkit in: a row of :data:`EXPORTS` each, proved as it is made."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqkit.errors import ExportError, explain, suggest
+from seqkit.system import durable
 
-__all__ = ["EXPORTS", "Export", "export_model"]
+if TYPE_CHECKING:
+    from seqkit.exports.verifying import Agreement
+
+__all__ = ["EXPORTS", "Export", "Exported", "export"]
+
+FLOAT32 = 1e-5
+"""Relative difference that other kernels of float32 may make."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +32,24 @@ class Export:
     summary : str
     suffix : str
         Ending of the file, or empty for a folder.
-    writer : str
-        Function ``module:name`` that takes the estimator and the path.
+    module : str
+        Has ``write(estimator, path)``; ``stamp(path, document)``, which puts JSON into what was
+        written; and ``read(path, estimator)``, which returns what runs it, inputs by name to
+        answers.
+    tolerance : float or None
+        Relative difference from the estimator's own answers at which it is refused; None where
+        rounding is what the format is for, and the difference is told only.
     """
 
     name: str
     summary: str
     suffix: str
-    writer: str
+    module: str
+    tolerance: float | None = FLOAT32
 
-    def load(self) -> Callable[[Any, Path], None]:
-        """Return the function that writes the format."""
-        module, name = self.writer.split(":")
-        write: Callable[[Any, Path], None] = getattr(importlib.import_module(module), name)
-        return write
+    def load(self) -> Any:
+        """Return the module that writes the format."""
+        return importlib.import_module(self.module)
 
 
 EXPORTS: dict[str, Export] = {
@@ -47,59 +59,162 @@ EXPORTS: dict[str, Export] = {
             "keras",
             "one .keras file; Keras reads it where seqkit is installed",
             ".keras",
-            "seqkit.exports.keras_file:write",
+            "seqkit.exports.keras_file",
         ),
         Export(
             "saved_model",
             "a TensorFlow SavedModel folder; TensorFlow alone serves it",
             "",
-            "seqkit.exports.saved_model:write",
+            "seqkit.exports.saved_model",
         ),
     )
 }
 
 
-def export_model(estimator: Any, format: str, path: Path) -> Path:
-    """Write a fitted estimator's model in a format of :data:`EXPORTS`.
+@dataclass(frozen=True)
+class Exported:
+    """What :func:`export` has written.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    format : str
+    agreement : Agreement or None
+        How far its answers are from the estimator's; None where nobody has looked.
+    """
+
+    path: Path
+    format: str
+    agreement: Agreement | None
+
+    def sentence(self) -> str:
+        """Say it to a person."""
+        if self.agreement is None:
+            return f"{self.path}: not verified"
+        return f"{self.path}: verified on {self.agreement.sentence()}"
+
+
+def export(
+    estimator: Any,
+    path: Any,
+    format: str | None = None,
+    *,
+    data: Any = None,
+    verify: bool = True,
+    origin: dict[str, Any] | None = None,
+) -> Exported:
+    """Write a fitted estimator's model in a format of :data:`EXPORTS`, whole and proved.
+
+    What is written takes raw values and answers in the units of the target. Before it has its name
+    it is run, and its answers are compared with the estimator's; if they are further apart than the
+    format allows, nothing is left.
 
     Parameters
     ----------
     estimator : fitted estimator
-    format : str
-        A key of :data:`EXPORTS`.
-    path : pathlib.Path
+    path : path-like
         File or folder to write; must not exist.
+    format : str, default=None
+        A key of :data:`EXPORTS`; None: the first whose ending the path has.
+    data : as `X` of the estimator's ``predict``, default=None
+        Rows to prove it by; None: a forecaster's own last windows, series drawn at random.
+    verify : bool, default=True
+        Whether to prove it. If not, its metadata say so.
+    origin : dict, default=None
+        What its metadata say beside that: the recipe, the data.
 
     Returns
     -------
-    pathlib.Path
-        What was written.
+    Exported
 
     Raises
     ------
     ValueError
         For an unknown format.
     seqkit.errors.ExportError
-        If `path` exists, has another ending than the format's, or cannot be written.
+        If `path` exists, has another ending than the format's, or cannot be written; if the model
+        cannot be written in the format; or if its answers are others.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> from seqkit import SequenceRegressor, export
+    >>> X = np.arange(60.0).reshape(12, 5)
+    >>> model = SequenceRegressor(units=2, epochs=1).fit(X, X[:, 0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = export(model, f"{folder}/model.keras", data=X)
+    >>> written.agreement.holds
+    True
     """
-    if format not in EXPORTS:
-        raise ValueError(
-            explain("export", "format", f"one of {', '.join(EXPORTS)}", format,
-                    suggest(format, EXPORTS))
-        )  # fmt: skip
-    row = EXPORTS[format]
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator)
     path = Path(path)
+    row = _row(path, format)
     if path.suffix != row.suffix and row.suffix:
-        raise ExportError(f"{path}: a {format} export is a file that ends in {row.suffix}.")
-    if path.exists():
+        raise ExportError(f"{path}: a {row.name} export is a file that ends in {row.suffix}.")
+    if path.exists() or path.is_symlink():
         raise ExportError(f"{path}: exists already and is not overwritten. Name another path.")
+    beside = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}{durable.BESIDE}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        row.load()(estimator, path)
+        agreement = _written(estimator, beside, row, data, verify, origin)
+        beside.rename(path)
     except UnicodeEncodeError as error:
         raise ExportError(
-            f"{path}: the name must be UTF-8 for a {format} export. Name another path."
+            f"{path}: the name must be UTF-8 for a {row.name} export. Name another path."
         ) from error
     except OSError as error:
         raise ExportError(f"{path}: cannot be written: {error.strerror or error}.") from error
-    return path
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+    return Exported(path, row.name, agreement)
+
+
+def _row(path: Path, format: str | None) -> Export:
+    if format is None:
+        fitting = [row for row in EXPORTS.values() if row.suffix and path.suffix == row.suffix]
+        if fitting:
+            return fitting[0]
+        endings = ", ".join(f"{row.suffix} ({row.name})" for row in EXPORTS.values() if row.suffix)
+        expected = f"given where the path does not end in one of {endings}"
+        raise ValueError(explain("export", "format", expected, None))
+    if format not in EXPORTS:
+        expected = f"one of {', '.join(EXPORTS)}"
+        raise ValueError(explain("export", "format", expected, format, suggest(format, EXPORTS)))
+    return EXPORTS[format]
+
+
+def _written(
+    estimator: Any, path: Path, row: Export, data: Any, verify: bool,
+    origin: dict[str, Any] | None,
+) -> Agreement | None:  # fmt: skip
+    """Write, prove and stamp an artefact under its passing name."""
+    from seqkit.exports.document import model_document
+    from seqkit.exports.examples import examples_of
+    from seqkit.exports.verifying import agreement
+
+    module, found = row.load(), None
+    module.write(estimator, path)
+    if verify:
+        source = "made-up data" if data is None else "data given"
+        if data is None and estimator._task == "forecasting":
+            source = "the training data"
+        if origin and data is not None:
+            source = "the run's data"
+        examples = examples_of(estimator, data)
+        found = agreement(
+            module.read(path, estimator), examples, estimator._task, row.tolerance, source
+        )
+        if not found.holds:
+            raise ExportError(
+                f"export: the {row.name} artefact must answer as the estimator does, within "
+                f"{row.tolerance:g} of the greatest answer; its answers are {found.relative:.2g} "
+                f"apart ({found.absolute:.3g} in units). Nothing was written."
+            )
+    verified = {"verified": False if found is None else found.document()}
+    module.stamp(path, model_document(estimator, origin) | verified)
+    return found

@@ -6,24 +6,31 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seqkit.estimators.plain import encode
+from seqkit.exports.verifying import Ask
 
-__all__ = ["write"]
+__all__ = ["read", "stamp", "write"]
 
 
 def write(estimator: Any, path: Path) -> None:
-    """Write a SavedModel with the signature ``serve``.
-
-    Beside the graph, ``assets.extra/seqkit.json`` names the classes or the columns, which a
-    tensor cannot.
-    """
+    """Write a SavedModel with the signature ``serve``."""
     estimator.model_.export(path, format="tf_saved_model", verbose=False)
+
+
+def stamp(path: Path, document: dict[str, Any]) -> None:
+    """Write ``assets.extra/seqkit.json``: what a tensor cannot say."""
     extra = path / "assets.extra"
     extra.mkdir()
-    named = {
-        name.rstrip("_"): encode(value)
-        for name, value in vars(estimator).items()
-        if name in ("classes_", "feature_names_in_", "n_features_in_")
-    }
-    document = {"task": estimator._task, **named}
-    (extra / "seqkit.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    (extra / "seqkit.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path, estimator: Any = None) -> Ask:
+    """Return what runs it."""
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(path))
+
+    def ask(inputs: dict[str, Any]) -> Any:
+        given = inputs if len(inputs) > 1 else inputs["x"]
+        return served.serve(given).numpy()
+
+    return ask

@@ -25,7 +25,8 @@ from seqkit.cells import find_cell
 from seqkit.errors import DataError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
 from seqkit.estimators.starting import start_line
-from seqkit.exports import EXPORTS, export_model
+from seqkit.exports import EXPORTS
+from seqkit.exports import export as write_export
 from seqkit.network.summary import layer_rows, summary_lines
 from seqkit.recipe.reading import Resolved, read_recipe
 from seqkit.runs.checkpoints import CHECKPOINT, Keeper
@@ -36,6 +37,7 @@ from seqkit.runs.finished import (
     forecast,
     generate,
     load_run,
+    origin_of,
     predict,
 )
 from seqkit.runs.flows import Parts, begun, flow_of
@@ -282,7 +284,11 @@ def _carry_out(
     save_displays(folder.path / "plots", assessment.figures)
     for format in flow.recipe.export:
         target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
-        export_model(estimator, format, target)
+        made = write_export(
+            estimator, target, format, data=flow.shown(parts),
+            origin=origin_of(flow, folder.record),
+        )  # fmt: skip
+        folder.log(made.sentence())
     timings = {"fit": trained - begun, "evaluation": assessed - trained}
     folder.note(
         status="complete", timings={name: round(value, 3) for name, value in timings.items()}

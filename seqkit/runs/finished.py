@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
-from seqkit.exports import EXPORTS, export_model
+from seqkit.exports import EXPORTS
+from seqkit.exports import export as write_export
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
 from seqkit.runs.flows import flow_of
@@ -39,6 +40,7 @@ __all__ = [
     "generate",
     "load",
     "load_run",
+    "origin_of",
     "predict",
 ]
 
@@ -243,12 +245,36 @@ def generate(
     return Result({"text": whole, **drawn}, whole.splitlines())
 
 
-def export(run: str | os.PathLike[str], format: str, output: Path) -> Result:
-    """Write a run's model in a format of ``seqkit.exports.EXPORTS``."""
+def export(
+    run: str | os.PathLike[str],
+    format: str,
+    output: Path,
+    *,
+    streaming: bool = False,
+    verify: bool = True,
+) -> Result:
+    """Write a run's model in a format of ``seqkit.exports.EXPORTS``, proved by the run's data."""
+    format = f"{format}_streaming" if streaming else format
     if format not in EXPORTS:
-        raise DataError(f"export: format must be one of {', '.join(EXPORTS)}; got {format!r}.")
-    path = export_model(_open(Path(run))[1], format, output)
-    return Result({"format": format, "path": str(path)}, [f"{path}"])
+        known = ", ".join(EXPORTS)
+        raise DataError(f"export: format must be one of {known}; got {format!r}.")
+    flow, estimator, description = _open(Path(run))
+    data, notes = None, []
+    if verify:
+        try:
+            data = flow.shown(flow.load(None, estimator, description["columns"]))
+        except DataError as error:
+            notes.append(f"the run's data cannot be read, made-up data stand for them: {error}")
+    origin = origin_of(flow, open_run(Path(run)))
+    made = write_export(estimator, output, format, data=data, verify=verify, origin=origin)
+    document = {"format": format, "path": str(made.path), "notes": notes}
+    document["verified"] = False if made.agreement is None else made.agreement.document()
+    return Result(document, [made.sentence(), *_notes(notes)])
+
+
+def origin_of(flow: Any, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what an export says of the run that it is of."""
+    return {"recipe": flow.resolved.dump(), "data": record["data"]}
 
 
 def _notes(notes: list[str]) -> list[str]:

@@ -240,6 +240,15 @@ class Flow:
             if hasattr(layer, "kernel_report")
         }
 
+    def shown(self, parts: Parts) -> Any:
+        """Return series of the part that nothing was learned from, as the estimator takes them."""
+        name = next((n for n in ("test", "validation") if getattr(parts, n) is not None), "train")
+        return self._padded(parts, name)
+
+    def _padded(self, parts: Parts, name: str) -> Any:
+        """Return a part as models take it."""
+        raise NotImplementedError
+
     def load_state(self, path: Path) -> Any:
         """Return the training state of a checkpoint."""
         from seqkit.training import TrainingState

@@ -194,6 +194,9 @@ class ForecastFlow(Flow):
                 prefit=not recipe.refit,
             )
 
+    def _padded(self, parts: Parts, name: str) -> Any:
+        return getattr(parts, name)
+
     def describe(self, parts: Parts) -> dict[str, Any]:
         """Return the sizes of the table, for people."""
         rows, backtest = parts.test.rows, self.recipe.evaluate.backtest

@@ -1,0 +1,150 @@
+"""Exports: proved as they are made, whole or not there, and saying what they are."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seqkit.exports.keras_file as keras_file
+from seqkit import (
+    ExportError,
+    SequenceClassifier,
+    SequenceForecaster,
+    SequenceRegressor,
+    SequenceTagger,
+    export,
+)
+from seqkit.exports.examples import Example, examples_of, signature_of
+from seqkit.exports.verifying import agreement
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 16, 2)).cumsum(1)
+UNEQUAL = [x[: RNG.integers(6, 17)] for x in X]
+WAVE = 100 + 10 * np.sin(np.arange(200) * np.pi / 6) + RNG.normal(size=200)
+SMALL = {"epochs": 2, "units": 4, "random_state": 0}
+WINDOWS = {"context_length": 24, "horizon": 5, "season": 12, **SMALL}
+
+
+def classifier():
+    return SequenceClassifier(ensemble=2, **SMALL).fit(X, X[:, -1, 0] > 0), X
+
+
+def unequal_regressor():
+    target = [x[-1] for x in UNEQUAL]
+    return SequenceRegressor(quantiles=[0.1, 0.5, 0.9], **SMALL).fit(UNEQUAL, target), UNEQUAL
+
+
+def tagger():
+    labels = [(x[:, 0] > 0).astype(int) for x in UNEQUAL]
+    return SequenceTagger(**SMALL).fit(UNEQUAL, labels), UNEQUAL
+
+
+def next_letter():
+    lines = ["abcabcabcaab", "bcabcabcab"] * 4
+    return SequenceTagger(target="next", **SMALL).fit(lines), lines
+
+
+def forecaster():
+    model = SequenceForecaster(
+        quantiles=[0.1, 0.5, 0.9], ensemble=2, combine_with="theta", target_transform="box_cox",
+        **WINDOWS,
+    )  # fmt: skip
+    return model.fit(WAVE), WAVE
+
+
+FITTED = (classifier, unequal_regressor, tagger, next_letter, forecaster)
+
+
+@pytest.fixture(scope="module", params=FITTED, ids=lambda make: make.__name__)
+def fitted(request):
+    return request.param()
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["data", "made"])
+def test_what_is_exported_answers_as_the_estimator(fitted, given, tmp_path):
+    model, data = fitted
+    written = export(model, tmp_path / "model.keras", data=data if given else None)
+    assert written.agreement.holds
+    assert {1} < set(written.agreement.batches)
+    with zipfile.ZipFile(written.path) as archive:
+        document = json.loads(archive.read(keras_file.MEMBER))
+    assert document["task"] == model._task
+    assert document["verified"] == written.agreement.document()
+    assert [one["name"] for one in document["inputs"]] == [
+        one.name for one in signature_of(model).inputs
+    ]
+
+
+def test_examples_have_the_shapes_that_the_signature_says(fitted):
+    model, data = fitted
+    signature, examples = signature_of(model), examples_of(model, data)
+    for example in examples:
+        sizes = {"batch": len(example.inputs["x"])}
+        for tensor in signature.inputs:
+            value = example.inputs[tensor.name]
+            assert value.dtype == tensor.dtype
+            for axis, n in zip(tensor.shape, value.shape, strict=True):
+                assert n == (sizes.setdefault(axis, n) if isinstance(axis, str) else axis)
+    lengths = {n for one in examples for n in one.inputs.get("lengths", [0]).tolist()}
+    assert len(lengths) > 1 or "lengths" not in examples[0].inputs
+
+
+def test_an_artefact_that_answers_otherwise_is_refused_and_leaves_nothing(monkeypatch, tmp_path):
+    model, data = classifier()
+    right = keras_file.read
+
+    def off(path, estimator):
+        ask = right(path, estimator)
+        return lambda inputs: ask(inputs) + 1e-4
+
+    monkeypatch.setattr(keras_file, "read", off)
+    with pytest.raises(ExportError, match="must answer as the estimator does"):
+        export(model, tmp_path / "model.keras", data=data)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(
+        keras_file, "read", lambda *_: lambda inputs: np.full((len(inputs["x"]), 2), np.nan)
+    )
+    with pytest.raises(ExportError, match="nan"):
+        export(model, tmp_path / "model.keras", data=data)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_not_verified_says_so(tmp_path):
+    model, _ = unequal_regressor()
+    written = export(model, tmp_path / "served", "saved_model", verify=False)
+    assert written.agreement is None
+    assert "not verified" in written.sentence()
+    document = json.loads((tmp_path / "served/assets.extra/seqkit.json").read_text())
+    assert document["verified"] is False
+
+
+def test_paths_and_formats_that_cannot_be(tmp_path):
+    model, _ = unequal_regressor()
+    with pytest.raises(ValueError, match=r"given where the path does not end"):
+        export(model, tmp_path / "served")
+    with pytest.raises(ValueError, match="one of keras"):
+        export(model, tmp_path / "served", "kers")
+    with pytest.raises(ExportError, match=r"ends in \.keras"):
+        export(model, tmp_path / "model.h5", "keras")
+    (tmp_path / "there.keras").write_text("mine")
+    with pytest.raises(ExportError, match="not overwritten"):
+        export(model, tmp_path / "there.keras")
+    assert (tmp_path / "there.keras").read_text() == "mine"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-9, 1e9), st.integers(0, 2))
+def test_relative_differences_are_those_of_each_target(size, which):
+    """A small target beside large ones is judged by its own size."""
+    answers = np.ones((4, 3)) * [1.0, 1e6, 1e-6]
+    off = answers.copy()
+    off[2, which] *= 1.5
+    example = Example({"x": np.zeros((4, 5, 1))}, answers * size)
+    found = agreement(lambda _: off * size, [example], "regression", 0.4, "made-up data")
+    assert found.relative == pytest.approx(0.5)
+    assert not found.holds

@@ -76,6 +76,8 @@ REPEATED = {
     "load": "data sets; weights into a model; what was saved",
     "main": "each module that is run has its own",
     "predict": "a command of the terminal, what it calls, and the network's answer",
+    "read": "an export format each",
+    "stamp": "an export format each",
     "write": "an export format each",
 }
 """Names that stand for several things."""

@@ -144,7 +144,8 @@ def _series(estimator: Any, padded: Padded) -> Iterator[Example]:
 
 
 def _input_of(estimator: Any) -> Input:
-    return next(i for i in estimator._build().members[0].network.inputs if i.name == "x")
+    inputs: tuple[Input, ...] = estimator._build().members[0].network.inputs
+    return next(i for i in inputs if i.name == "x")
 
 
 def _takes_lengths(estimator: Any) -> bool:

@@ -25,7 +25,7 @@ def stamp(path: Path, document: dict[str, Any]) -> None:
         archive.writestr(MEMBER, json.dumps(document, indent=1))
 
 
-def read(path: Path, estimator: Any = None) -> Ask:
+def read(path: Path, estimator: Any) -> Ask:
     """Return what runs it."""
     import keras
 

@@ -23,14 +23,14 @@ def stamp(path: Path, document: dict[str, Any]) -> None:
     (extra / "seqkit.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def read(path: Path, estimator: Any = None) -> Ask:
+def read(path: Path, estimator: Any) -> Ask:
     """Return what runs it."""
     import tensorflow as tf
 
-    served = tf.saved_model.load(str(path))
+    served, named = tf.saved_model.load(str(path)), isinstance(estimator.model_.input, dict)
 
     def ask(inputs: dict[str, Any]) -> Any:
-        given = inputs if len(inputs) > 1 else inputs["x"]
+        given = inputs if named else inputs["x"]
         return served.serve(given).numpy()
 
     return ask

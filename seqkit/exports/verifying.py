@@ -79,7 +79,8 @@ def agreement(
     data : str
         Where the examples are from.
     """
-    apart, size, steps = [], [], []
+    apart, size = [], []
+    steps: list[int] = []
     for example in examples:
         made = np.asarray(ask(example.inputs), np.float64)
         truth = example.answers.reshape(made.shape)

@@ -108,6 +108,7 @@ def test_a_run_from_a_file_through_every_command(call, table, tmp_path):
         "predictions.parquet",
         "log.txt",
         "report.html",
+        "MODEL_CARD.md",
         "plots",
     }
     record = json.loads((run / "run.json").read_text())

@@ -36,6 +36,8 @@ class Export:
         Has ``write(estimator, path)``; ``stamp(path, document)``, which puts JSON into what was
         written; and ``read(path, estimator)``, which returns what runs it, inputs by name to
         answers.
+    example : str
+        Python that asks it, `{path}` for the path and `{inputs}` for the inputs.
     tolerance : float or None
         Relative difference from the estimator's own answers at which it is refused; None where
         rounding is what the format is for, and the difference is told only.
@@ -45,6 +47,7 @@ class Export:
     summary: str
     suffix: str
     module: str
+    example: str
     tolerance: float | None = FLOAT32
 
     def load(self) -> Any:
@@ -60,12 +63,16 @@ EXPORTS: dict[str, Export] = {
             "one .keras file; Keras reads it where seqkit is installed",
             ".keras",
             "seqkit.exports.keras_file",
+            "import keras, seqkit.layers\nmodel = keras.saving.load_model({path!r})\n"
+            "model.predict({inputs})",
         ),
         Export(
             "saved_model",
             "a TensorFlow SavedModel folder; TensorFlow alone serves it",
             "",
             "seqkit.exports.saved_model",
+            "import tensorflow as tf\nmodel = tf.saved_model.load({path!r})\n"
+            "model.serve({inputs}).numpy()",
         ),
     )
 }
@@ -86,6 +93,10 @@ class Exported:
     path: Path
     format: str
     agreement: Agreement | None
+
+    def document(self) -> dict[str, Any]:
+        """Return how it was verified, in JSON's types."""
+        return {"verified": False if self.agreement is None else self.agreement.document()}
 
     def sentence(self) -> str:
         """Say it to a person."""

@@ -24,7 +24,7 @@ from seqkit.evaluation.summary import best_of, counted, heading, score_rows
 from seqkit.evaluation.verdict import judge, number
 from seqkit.report.canvas import INK
 
-__all__ = ["rendered", "write_report"]
+__all__ = ["rendered", "template_text", "write_report"]
 
 MOST_LINES = 200
 MOST_SERIES = 10
@@ -99,13 +99,16 @@ def rendered(template: str, **values: Any) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = files("seqkit.report").joinpath("templates")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    style = Markup(folder.joinpath("style.css").read_text("utf-8"))
-    text = folder.joinpath(template).read_text("utf-8")
-    return environment.from_string(text).render(style=style, **values)
+    style = Markup(template_text("style.css"))
+    return environment.from_string(template_text(template)).render(style=style, **values)
+
+
+def template_text(name: str) -> str:
+    """Return a file of the templates of this package."""
+    return files("seqkit.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _text(path: Path) -> str | None:

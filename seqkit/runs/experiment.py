@@ -282,16 +282,20 @@ def _carry_out(
     if show:
         show.doing("drawing and writing the report")
     save_displays(folder.path / "plots", assessment.figures)
+    exports = {}
     for format in flow.recipe.export:
         target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
         made = write_export(
             estimator, target, format, data=flow.shown(parts),
             origin=origin_of(flow, folder.record),
         )  # fmt: skip
-        folder.log(made.sentence())
+        folder.log(f"export/{target.name}: {made.sentence().partition(': ')[2]}")
+        exports[format] = {"path": f"export/{target.name}", **made.document()}
     timings = {"fit": trained - begun, "evaluation": assessed - trained}
     folder.note(
-        status="complete", timings={name: round(value, 3) for name, value in timings.items()}
+        status="complete",
+        exports=exports,
+        timings={name: round(value, 3) for name, value in timings.items()},
     )
     return _conclude(folder, assessment.document, estimator)
 
@@ -299,8 +303,10 @@ def _carry_out(
 def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
     """Write the report of a run that is otherwise complete, and give the folder its name."""
     from seqkit.report.html import write_report
+    from seqkit.report.model_card import write_card
 
     write_report(folder.path)
+    write_card(folder.path)
     final = folder.finish("complete")
     return Result(
         {"run": str(final), "status": "complete", "metrics": scores},

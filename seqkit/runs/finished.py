@@ -267,8 +267,7 @@ def export(
             notes.append(f"the run's data cannot be read, made-up data stand for them: {error}")
     origin = origin_of(flow, open_run(Path(run)))
     made = write_export(estimator, output, format, data=data, verify=verify, origin=origin)
-    verified = False if made.agreement is None else made.agreement.document()
-    document = {"format": format, "path": str(made.path), "verified": verified, "notes": notes}
+    document = {"format": format, "path": str(made.path), **made.document(), "notes": notes}
     return Result(document, [made.sentence(), *_notes(notes)])
 
 

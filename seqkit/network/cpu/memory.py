@@ -22,7 +22,10 @@ ALIGNMENT = 64
 class Memory:
     """Blocks of memory to be used again: new ones cost a page fault every 4 kB, each step.
 
-    A block is given back when the array on it ends, which may be at any time and in any thread.
+    A block is given back when the last array on it ends, views among them, which may be at any time
+    and in any thread. A view holds on to the array that has the memory, past all views between
+    them, so that it is the end of this one which counts; its own memory is no array's, or NumPy
+    would go past it as well.
     """
 
     BYTES = 1 << 29
@@ -43,11 +46,11 @@ class Memory:
         if n < self.SMALL:
             return np.empty(shape, np.float32)
         block = self._take(n + ALIGNMENT // 4)
-        first = -block.ctypes.data % ALIGNMENT // 4
-        array = block[first : first + n].reshape(shape)
+        first = -block.ctypes.data % ALIGNMENT
+        array = np.frombuffer(memoryview(block), np.float32, n, first)  # type: ignore[arg-type]
         end = weakref.ref(array, self._give)
         self._lent[id(end)] = end, block
-        return array
+        return array.reshape(shape)
 
     def _take(self, size: int) -> Array:
         with self._lock:
@@ -75,8 +78,6 @@ buffer = Memory().buffer
 
 def vectors(sizes: Sequence[int]) -> tuple[Array, list[Array]]:
     """Return a block, and uninitialised vectors of these sizes in it, on cache lines of their own.
-
-    The block must outlive them: NumPy's views do not keep it from being given back.
 
     Examples
     --------

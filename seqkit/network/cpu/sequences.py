@@ -135,7 +135,6 @@ class SequenceBatch:
         units, n_states = self.units, len(self.cell.states)
         shapes = self.calls.shapes(self.weights)
         rows = [d if len(d) else np.zeros((self.size, units), np.float32) for d in last]
-        # whole arrays: what is handed on must not be a view of a block that is given back
         self._of_parts = [[buffer(*shape) for shape in shapes] for _ in self.cuts]
         self.d_initial = buffer(n_states, self.size, units)
         self.dx = buffer(*self.x.shape) if wants_input else np.empty((0, 0, 0), np.float32)

@@ -1,13 +1,15 @@
 """An observation of a stream: `stream.push` beside ONNX Runtime's step and asking `predict` again.
 
-    python benchmarks/streams.py [--seconds 3] [--output RESULTS.json]
+    python benchmarks/streams.py [--seconds 3] [--only WORD] [--output RESULTS.json]
 
 A recurrent network of one direction answers after every observation: scaled input, recurrent
 layers, the last state, a dense layer, softmax. ONNX Runtime (where `onnx` and `onnxruntime` can be
 imported; one thread) is given the same fitted weights as a graph of one step, the states fed back
 by hand as its users do; both must give the same probabilities. A stem has no step in ONNX. Asking
-again is `predict_proba` of the last 200 observations. All take turns in short blocks; a figure is
-the fastest of them, in microseconds of an observation of all streams.
+again is `predict_proba` of the last 200 observations. A forecaster reads its last window at every
+observation. Beside them stands what one whole series takes, asked alone. All take turns in short
+blocks; a figure is the fastest of them, in microseconds of an observation of all streams. With
+`--only` the rows whose names hold a word are measured, and others stay.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import platform
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqkit import SequenceClassifier, SequenceForecaster, SequenceTagger
+from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, SequenceTagger
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "streams.json"
@@ -41,6 +44,11 @@ CASES: dict[str, tuple[dict[str, Any], int]] = {
     "GRU, 32 streams": ({}, 32),
     "LSTM, 32 streams": ({"cell": "lstm"}, 32),
 }
+FORECASTERS: dict[str, dict[str, Any]] = {
+    "forecaster, 48 steps": {"context_length": 48, "horizon": 12, "patch": 1},
+    "forecaster, patches of 24": {"context_length": 72, "horizon": 24, "patch": 24},
+}
+ALONE = "two layers, both directions"
 Call = Callable[[np.ndarray], Any]
 
 
@@ -184,19 +192,31 @@ def tagger_case(seconds: float) -> dict[str, Any]:
     return {"case": "GRU, tokens", "streams": 1, **fastest(calls, list(text), seconds)}  # type: ignore[arg-type]
 
 
-def forecaster_case(seconds: float) -> dict[str, Any]:
+def forecaster_case(name: str, seconds: float) -> dict[str, Any]:
     """Return the figures of a forecaster, which reads its whole window again."""
     t = np.arange(600)
     wave = 20 + 5 * np.sin(t * 2 * np.pi / 24) + np.random.default_rng(0).normal(size=len(t))
-    model = SequenceForecaster(context_length=72, horizon=24, units=UNITS, patch=24, epochs=1,
-                               random_state=0).fit(wave)  # fmt: skip
+    model = SequenceForecaster(**FORECASTERS[name], units=UNITS, epochs=1, random_state=0).fit(wave)
     stream = model.stream()
     for x in wave[:STEPS]:
-        stream.push(x)
+        answer = stream.push(x)
+    np.testing.assert_allclose(answer, model.forecast(wave[:STEPS]), rtol=1e-6)
     calls: dict[str, Call | None] = {
         "push": stream.push, "again": lambda _x: model.forecast(wave[:STEPS]),
     }  # fmt: skip
-    return {"case": "forecaster, GRU", "streams": 1, **fastest(calls, wave[:1], seconds)}
+    return {"case": name, "streams": 1, **fastest(calls, wave[:1], seconds)}
+
+
+def alone_case(kind: Any, seconds: float) -> dict[str, Any]:
+    """Return what an estimator takes for one series of 100 steps."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(32, 100, 3)).astype(np.float32)
+    model = kind(units=[UNITS, UNITS], patch=1, stem=None, ensemble=1, moves=[], epochs=1,
+                 random_state=0).fit(X, np.arange(32) % CLASSES)  # fmt: skip
+    ask = getattr(model, "predict_proba", model.predict)
+    calls: dict[str, Call | None] = {"again": lambda _x: ask(X[:1])}
+    name = kind.__name__.removeprefix("Sequence").lower()
+    return {"case": f"{name}, {ALONE}", "streams": 1, **fastest(calls, X[:1], seconds)}
 
 
 def versions() -> dict[str, str]:
@@ -210,30 +230,38 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _line(row: dict[str, Any]) -> str:
+    push, onnx, again = (row.get(name) for name in ("push", "onnx", "again"))
+    figures = [push, onnx, onnx / push if onnx else None, again, again / push if push else None]
+    return f"{row['case']:42}" + "".join(f"{'-' if f is None else f'{f:.1f}':>10}" for f in figures)
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3.0, help="of a case")
+    parser.add_argument("--only", default="", help="rows whose names hold this")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
-    print(f"{'':22}{'push us':>10}{'ONNX us':>10}{'ratio':>8}{'again us':>10}{'ratio':>8}")
-    rows = []
-    cases: list[Callable[[], dict[str, Any]]] = [
-        *(lambda name=name: series_case(name, args.seconds) for name in CASES),  # type: ignore[misc]
-        lambda: tagger_case(args.seconds),
-        lambda: forecaster_case(args.seconds),
-    ]
-    for case in cases:
-        row = case()
-        rows.append(row)
-        push, onnx = row["push"], row.get("onnx")
-        beside = f"{onnx:>10.1f}{onnx / push:>8.1f}" if onnx else f"{'-':>10}{'-':>8}"
-        again = row["again"]
-        print(
-            f"{row['case']:22}{push:>10.1f}{beside}{again:>10.0f}{again / push:>8.0f}", flush=True
-        )
+    heads = ("push us", "ONNX us", "ratio", "again us", "ratio")
+    print(f"{'':42}" + "".join(f"{head:>10}" for head in heads))
+    seconds, kinds = args.seconds, (SequenceClassifier, SequenceRegressor)
+    cases: dict[str, Callable[[], dict[str, Any]]] = {
+        **{name: partial(series_case, name, seconds) for name in CASES},
+        "GRU, tokens": partial(tagger_case, seconds),
+        **{name: partial(forecaster_case, name, seconds) for name in FORECASTERS},
+        **{f"{kind.__name__.removeprefix('Sequence').lower()}, {ALONE}":
+           partial(alone_case, kind, seconds) for kind in kinds},
+    }  # fmt: skip
+    before = json.loads(args.output.read_text())["rows"] if args.only else []
+    rows = {row["case"]: row for row in before}
+    for name, case in cases.items():
+        if args.only in name:
+            rows[name] = case()
+            print(_line(rows[name]), flush=True)
     result = {"versions": versions(), "measured": datetime.now(UTC).date().isoformat()}
-    args.output.write_text(json.dumps({**result, "rows": rows}, indent=1) + "\n")
+    told = [rows[name] for name in cases if name in rows]
+    args.output.write_text(json.dumps({**result, "rows": told}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -142,9 +142,9 @@ def stems(result: dict[str, Any]) -> str:
 def streams(result: dict[str, Any]) -> str:
     """Microseconds of an observation, beside ONNX Runtime's step and asking again."""
     rows = [
-        [row["case"], row["streams"], number(row["push"], 1), number(row.get("onnx"), 1),
+        [row["case"], row["streams"], number(row.get("push"), 1), number(row.get("onnx"), 1),
          number(row["onnx"] / row["push"], 1) if "onnx" in row else "-", number(row["again"], 0),
-         number(row["again"] / row["push"], 1)]
+         number(row["again"] / row["push"], 1) if "push" in row else "-"]
         for row in result["rows"]
     ]  # fmt: skip
     head = ["", "streams", "push, µs", "ONNX Runtime, µs", "ratio", "predict again, µs", "ratio"]
@@ -358,9 +358,10 @@ then a GRU of 64 units, in whole fits of as many steps. Above 1 seqkit is faster
 Networks of one direction, layers of 64 units, 8 scaled features, 4 classes: `stream.push` of one
 observation (of each stream) from raw values to probabilities; ONNX Runtime's step of the same
 weights on one thread, its states fed back; and `predict_proba` of the last 200 observations (a
-forecaster's `forecast`, of a window of 72). The fastest of many blocks that take turns. A stem has
-no step in ONNX; its three convolutions read ahead, so that some steps are computed anew each
-time.""", streams),
+forecaster's `forecast`). A forecaster reads its last window again, of 48 steps or of 72 in patches
+of 24. The last rows are of one whole series of 100 steps, asked alone. The fastest of many blocks
+that take turns. A stem has no step in ONNX; its three convolutions read ahead, so that some steps
+are computed anew each time.""", streams),
     ("fit_small", "Whole fits", """\
 A bidirectional LSTM of 64 units, 60 epochs, batches of 16, for seqkit, a plain PyTorch loop and
 stock Keras.""", fit_small),

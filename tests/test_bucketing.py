@@ -11,6 +11,7 @@ from seqkit.cells import CELLS
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.native import NativeNetwork
+from seqkit.network.streams import NetworkStream
 from seqkit.training import ArraySource
 from seqkit.training.buckets import WINDOW, alike, is_padded
 from seqkit.training.sources import batches_of, shuffled
@@ -225,3 +226,29 @@ def test_answers_come_in_the_order_of_the_series(kind):
     np.testing.assert_allclose(whole[some_of_them], alone, atol=1e-5)
     order = RNG.permutation(600)
     np.testing.assert_allclose(ask([many[k] for k in order]), whole[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [10**6, 5])
+def test_taggers_ask_series_of_like_length_together(most, monkeypatch):
+    """Of each batch, and of each stream where series are long; each series has its own answer."""
+    labels = [(x[:, 0] > 0).astype(int) for x in SERIES]
+    model = SequenceTagger(**SMALL, bidirectional=False).fit(SERIES, labels)
+    alone = [model.predict_proba([x])[0] for x in SERIES]
+    monkeypatch.setattr("seqkit.estimators.tagger.MOST_STEPS", most)
+    asked = []
+    for owner, name in ((NativeNetwork, "forward"), (NetworkStream, "run")):
+        made = getattr(owner, name)
+
+        def spy(self, x, *more, made=made, **how):
+            asked.append(np.shape(x["x"])[:2] if isinstance(x, dict) else np.shape(x)[:2])
+            return made(self, x, *more, **how)
+
+        monkeypatch.setattr(owner, name, spy)
+    for module in ("base", "tagger"):
+        monkeypatch.setattr(f"seqkit.estimators.{module}.STEPS_BATCH", 10)
+    together = model.predict_proba(SERIES)
+    for one, other in some(zip(together, alone, strict=True)):
+        np.testing.assert_allclose(one, other, atol=2e-7)
+    assert len(asked) == 5
+    n_steps = sum(a * b for a, b in asked)
+    assert n_steps < 1.25 * LENGTHS.sum() < 50 * 39 * 0.7

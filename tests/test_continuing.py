@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import some
@@ -322,6 +323,88 @@ def test_errors(first, changed, error, message):
 def test_a_start_of_another_task_is_refused(first):
     with pytest.raises(ValueError, match="start must be a fit of regression; got 'classification'"):
         SequenceRegressor(**SMALL, start=first).fit(X, NUMBER)
+
+
+# --- names of columns ----------------------------------------------------------------------------
+
+
+def long(*names):
+    n = len(names)
+    return pd.DataFrame(X[:, :, :n].reshape(-1, n), columns=names).assign(
+        unique_id=np.repeat(np.arange(40), 30)
+    )
+
+
+def test_columns_in_another_order_than_in_the_start_are_refused():
+    start = SequenceClassifier(**FEW).fit(long("speed", "load"), TWO)
+    both = SequenceClassifier(**FEW, start=start)
+    told = r"start .*: speed, load; got 'features load, speed'\. .* move 'load'"
+    with pytest.raises(ValueError, match=told):
+        both.fit(long("load", "speed"), TWO)
+    with pytest.raises(ValueError, match="in the order of the start"):  # one is new, one has moved
+        both.fit(long("heat", "speed"), TWO)
+
+
+def test_columns_of_other_names_are_told(caplog, tmp_path):
+    start = SequenceClassifier(**FEW).fit(long("speed", "load"), TWO)
+    start.save(tmp_path / "start")
+    with caplog.at_level(logging.WARNING):
+        model = SequenceClassifier(**FEW, start=tmp_path / "start").fit(long("speed", "heat"), TWO)
+    assert "columns by their places, heat for load" in caplog.text
+    assert model.start_["renamed"] == {"heat": "load"}
+    model.save(tmp_path / "model")
+    assert seqkit.load(tmp_path / "model").start_ == model.start_
+    for other in (long("speed", "load"), X):  # the same names, and none
+        assert "renamed" not in SequenceClassifier(**FEW, start=start).fit(other, TWO).start_
+
+
+def test_names_of_a_forecaster_are_compared_by_their_roles(caplog):
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=200), "y": WAVE})
+    frame = frame.assign(a=np.roll(WAVE, 1), b=np.roll(WAVE, 2))
+    past = {**FORECAST, "past_covariates": ["a", "b"]}
+    start = SequenceForecaster(**past).fit(frame)
+    with pytest.raises(ValueError, match="in the order of the start SequenceForecaster: a, b"):
+        SequenceForecaster(**{**past, "past_covariates": ["b", "a"]}, start=start).fit(frame)
+    with caplog.at_level(logging.WARNING):
+        SequenceForecaster(**past, start=start).fit(frame.rename(columns={"y": "sales"}))
+    assert "columns by their places, sales for y" in caplog.text
+
+
+# --- other layers that are left as they are ------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["warm", "passes"])
+@pytest.mark.parametrize(
+    ("before", "after"), [((), ["encoder"]), (["encoder"], ()), (["recurrent_2"], ["recurrent_3"])]
+)
+def test_the_optimizer_begins_anew_where_other_layers_are_frozen(before, after, how, caplog):
+    """What it has kept is of other weights, those of equal shapes among them."""
+    made = {**SMALL, "units": [4, 4, 4], "bidirectional": False, "patch": 1, "stem": None,
+            "ensemble": 1, "moves": [], "validation": 0, "epochs": 1}  # fmt: skip
+    start = SequenceClassifier(**made).fit(X, TWO)
+    model = SequenceClassifier(**made, start=start, freeze=before, warm_start=how == "warm")
+
+    def go_on(one):
+        return one.fit(X, TWO) if how == "warm" else one.partial_fit(X, TWO)
+
+    go_on(model)
+    reached = SequenceClassifier(**made).fit(X, TWO).set_weights(model.weights_)
+    there = by_path(model)
+    with caplog.at_level(logging.WARNING):
+        go_on(model.set_params(freeze=after))
+    assert "the optimizer begins anew" in caplog.text
+    names = frozen_names("test", after, [model._build().network])[0] if after else ()
+    assert model.start_["frozen"] == list(names)
+    frozen = {path for path in there if path.split("/")[0] in names}
+    for path, value in some(by_path(model).items()):
+        same = np.array_equal(value, there[path])
+        assert same == (path in frozen or path.startswith("standardize/")), path
+    # as a fit that begins from those weights with a new optimizer
+    fresh = SequenceClassifier(**made, start=reached, freeze=after, warm_start=how == "warm")
+    go_on(fresh)
+    assert fresh.start_["frozen"] == model.start_["frozen"]
+    for own, other in some(zip(model.weights_, fresh.weights_, strict=True)):
+        np.testing.assert_allclose(own, other, atol=2e-6)
 
 
 # --- runs ----------------------------------------------------------------------------------------

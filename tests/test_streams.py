@@ -495,6 +495,45 @@ def test_a_forecaster_tells_what_predict_tells_at_every_row(more):
     as_predicted(model, wave(60, 1))
 
 
+def test_windows_that_hardly_move_are_forecast_as_series():
+    model = SequenceForecaster(**FORECAST).fit(wave())
+    still = np.full(60, 0.1 + 0.2)
+    still[40:] += 1e-15 * np.arange(20)
+    as_predicted(model, still)
+    as_predicted(model, np.zeros(30))
+
+
+def test_what_a_transform_cannot_take_is_refused_and_changes_nothing():
+    model = SequenceForecaster(**FORECAST, target_transform="log").fit(wave())
+    stream = model.stream()
+    pushed(stream, wave(30))
+    with pytest.raises(ValueError, match="above 0 with target_transform 'log'"):
+        stream.push(-1.0)
+    assert stream.n_seen == 30
+    np.testing.assert_allclose(stream.push(20.0), model.forecast([*wave(30), 20.0]), rtol=1e-6)
+
+
+def test_a_forecasting_stream_keeps_the_fit_it_was_made_of():
+    model = SequenceForecaster(**FORECAST).fit(wave())
+    stream, rows = model.stream(), model.predict(wave(40, 1))
+    pushed(stream, wave(39, 1))
+    model.set_params(random_state=5).fit(wave(k=2))
+    np.testing.assert_allclose(stream.push(wave(40, 1)[39]), rows[39], rtol=1e-6)
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "indicator"])
+def test_gaps_beside_future_covariates(missing):
+    X = np.stack([wave(), wave(k=1), wave(k=2)], 1)
+    settings = {**FORECAST, "future_covariates": ["x1"], "target": ["x2"], "missing": missing}
+    model = SequenceForecaster(**settings).fit(X)
+    X[[30, 31, 55], 2] = X[33, 0] = np.nan
+    stream, rows = model.stream(), model.predict(X)
+    for t in range(100):
+        answer = stream.push(X[t], future=X[t + 1 : t + 7, 1:2])
+        if answer is not None:
+            np.testing.assert_allclose(answer, rows[t], rtol=1e-6, atol=1e-6)
+
+
 def test_several_targets_and_past_covariates_are_pushed_as_a_row():
     X = np.stack([wave(k=k) for k in range(3)], 1)
     model = SequenceForecaster(**FORECAST, past_covariates=["x1"], target=["x2", "x0"]).fit(X)

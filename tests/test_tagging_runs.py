@@ -378,6 +378,111 @@ def test_only_models_of_next_tokens_generate():
         model.generate(3)
 
 
+# --- several labels a step ----------------------------------------------------------------------
+
+
+def rolls(n_series, seed=0):
+    """Return series of two of five labels, each step decided by the one before."""
+    rng = np.random.default_rng(seed)
+    steps = [rng.integers(5) + np.arange(rng.integers(3, 16)) for _ in range(n_series)]
+    eye = np.eye(5, dtype=int)
+    return [eye[t % 5] + eye[(t + 2) % 5] for t in steps]
+
+
+@pytest.fixture(scope="module")
+def player():
+    settings_ = {"units": 12, "epochs": 50, "scale": "none", "learning_rate": 0.02}
+    return SequenceTagger(**settings_, target="next", random_state=0).fit(rolls(30))
+
+
+def test_the_labels_of_the_next_step_are_learned(player):
+    test = rolls(5, 1)
+    assert player.score(test) > 0.99
+    assert [one.shape for one in player.predict_proba(test)] == [one.shape for one in test]
+    # it is the tagger whose labels are those of the next step
+    X, y = [one[:-1].astype(float) for one in test], [one[1:] for one in test]
+    own = SequenceTagger(units=3, epochs=2, bidirectional=False, random_state=0, dropout=0)
+    asked = SequenceTagger(units=3, epochs=2, target="next", random_state=0, dropout=0)
+    a, b = own.set_params(scale="none").fit(X, y), asked.set_params(scale="none").fit(test)
+    for one, other in some(zip(a.predict_proba(X), b.predict_proba(X), strict=True)):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_labels_that_are_drawn_are_those_of_the_model(player):
+    begin = rolls(1, 2)[0][:3]
+    roll = begin
+    for _ in range(8):  # asked anew at each step
+        roll = np.concatenate([roll, player.predict([roll])[0][-1:]])
+    drawn = player.generate(8, begin, temperature=0)
+    np.testing.assert_array_equal(drawn, roll[3:])
+    p = player.predict_proba([begin])[0][-1]
+    firsts = np.array([player.generate(1, begin, temperature=3.0, seed=k)[0] for k in range(800)])
+    expected = 1 / (1 + np.exp(-np.log(p / (1 - p)) / 3))
+    np.testing.assert_allclose(firsts.mean(0), expected, atol=0.06)
+    few = [player.generate(1, begin, temperature=9.0, top_k=1, seed=k).sum() for k in range(50)]
+    assert set(few) <= {0, 1}
+    sure = [player.generate(1, begin, threshold=0.4, seed=k)[0] for k in range(50)]
+    assert not np.array(sure)[:, p < 0.4].any()
+
+
+def test_a_roll_without_a_beginning_begins_by_the_shares(player, tmp_path):
+    rows = np.concatenate(rolls(30))
+    firsts = np.array([player.generate(1, seed=k)[0] for k in range(800)])
+    np.testing.assert_allclose(firsts.mean(0), rows.mean(0), atol=0.06)
+    player.save(tmp_path / "model")
+    again = SequenceTagger.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.generate(9, seed=3), player.generate(9, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start": [[0, 1]]}, r"start must be an array of shape \(n_timesteps, 5\) of 0 and 1"),
+        ({"start": "ab"}, "start must be an array of shape"),
+        ({"start": [[0, 2, 0, 0, 0]]}, "of 0 and 1; got"),
+        ({"threshold": 1.0}, "threshold must be a number from 0 to below 1; got 1.0"),
+    ],
+)
+def test_rolls_that_cannot_be_drawn(player, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        player.generate(2, **wrong)
+
+
+def test_next_numbers_are_a_forecast(writer):
+    with pytest.raises(ValueError, match=r"or of 0 and 1, several .* take SequenceForecaster"):
+        SequenceTagger(target="next").fit(np.linspace(0, 1, 24).reshape(2, 4, 3))
+    with pytest.raises(ValueError, match="threshold must be left out with tokens"):
+        writer.generate(3, "ab", threshold=0.1)
+
+
+def test_commands_that_go_on_with_a_roll(tmp_path):
+    parts = [pd.DataFrame(one, columns=[*"cdefg"]).assign(piece=k)
+             for k, one in enumerate(rolls(24))]  # fmt: skip
+    path = tmp_path / "rolls.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    done = run({
+        "task": "tagging", "data": {"path": str(path), "series_id": "piece", "target": "next"},
+        "model": {"units": 12, "scale": "none"}, "train": {"epochs": 50, "learning_rate": 0.02},
+    }, out=tmp_path / "runs")  # fmt: skip
+    assert done.scores["parts"]["test"]["model"]["accuracy"] > 0.9
+    folder, out = done.document["run"], tmp_path / "out.csv"
+    command = ["generate", folder, "--steps", "5", "--start", str(path), "--temperature", "0"]
+    told = CliRunner().invoke(cli, command)
+    assert told.exit_code == 0, told.output
+    first = rolls(24)[0]
+    names = [" ".join(np.array([*"cdefg"])[row > 0]) for row in first]
+    assert told.output.splitlines()[: len(first)] == names
+    assert len(told.output.splitlines()) == len(first) + 5
+    told = CliRunner().invoke(cli, [*command, "-o", str(out)])
+    assert told.exit_code == 0, told.output
+    table = pd.read_csv(out)
+    assert table.columns.tolist() == ["step", *"cdefg"]
+    expected = load_run(folder).generate(5, first, temperature=0)
+    np.testing.assert_array_equal(table[[*"cdefg"]], [*first, *expected])
+    told = CliRunner().invoke(cli, [*command[:4], "--seed", "1", "--json"])
+    assert np.shape(json.loads(told.output)["steps"]) == (5, 5)
+
+
 def test_a_long_series_is_answered_in_blocks(writer, monkeypatch):
     text = ["abcd" * 40 + "bb", "ab"]
     whole = writer.predict_proba(text)

@@ -363,7 +363,7 @@ def _as_array(X: Any, where: str) -> NDArray[Any] | None:
     import narwhals as nw
     from sklearn.utils import check_array
 
-    if nw.dependencies.is_into_dataframe(X):
+    if not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X):
         frame = nw.from_native(X, eager_only=True)
         for name, kind in frame.schema.items():
             if not kind.is_numeric() and kind not in (nw.Boolean(), nw.Object(), nw.Unknown()):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NEXT",
     "Steps",
+    "check_labels_of_steps",
     "following",
     "in_pieces",
     "label_rows",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 NEXT = "next"
-"""The target that is no column: the token of the next step."""
+"""The target that is no column: the token of the next step, or its labels of 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,8 +189,20 @@ def label_rows(y: Any, lengths: NDArray[np.int64], where: str) -> NDArray[Any]:
     return labels
 
 
+def check_labels_of_steps(values: NDArray[Any], where: str) -> None:
+    """Raise unless series whose next step is asked for are of 0 and 1, where they are no tokens."""
+    odd = values[~np.isin(values, (0, 1))]
+    if odd.size:
+        expected = (
+            "of tokens (lists of texts, texts, or whole numbers), or of 0 and 1, several labels a "
+            "step, with target next"
+        )
+        hint = "Next numbers are a forecast: take SequenceForecaster, or task: forecasting."
+        raise DataError(explain(where, "the series", expected, float(odd.flat[0]), hint))
+
+
 def following(steps: Steps) -> Steps:
-    """Return series of tokens without their last step, labelled by the token of the next.
+    """Return series without their last step, labelled by the token, or the labels, of the next.
 
     Series of one step are left out: nothing follows.
 
@@ -201,13 +214,14 @@ def following(steps: Steps) -> Steps:
     (['a', 'b'], ['b', 'c'])
     """
     steps = steps[steps.lengths > 1]
-    assert steps.tokens is not None
     rows = np.setdiff1d(np.arange(steps.offsets[-1]), steps.offsets[1:] - 1)
     offsets = np.concatenate([[0], np.cumsum(steps.lengths - 1)])
     tokens, times = steps.tokens, steps.times
+    asked = steps.values.astype(np.int64) if tokens is None else tokens
     found: Any = replace(
-        steps, values=steps.values[rows], offsets=offsets, tokens=tokens[rows],
-        labels=tokens[rows + 1], times=None if times is None else times[rows],
+        steps, values=steps.values[rows], offsets=offsets,
+        tokens=None if tokens is None else tokens[rows], labels=asked[rows + 1],
+        times=None if times is None else times[rows],
     )  # fmt: skip
     return found  # type: ignore[no-any-return]
 

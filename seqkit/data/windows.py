@@ -15,7 +15,7 @@ from seqkit.errors import explain
 from seqkit.network.layers.windows import constant_ends, window_statistics
 from seqkit.network.ops import NUMPY
 
-__all__ = ["WindowSource", "count_windows", "training_panel"]
+__all__ = ["WindowSource", "count_windows", "moved_windows", "training_panel"]
 
 ORIGINS = ("training", "all", "last")
 
@@ -147,7 +147,7 @@ class WindowSource:
         series = np.searchsorted(before, index, side="right") - 1
         return series, self.first_origin[series] + (index - before[series]) * self.step
 
-    def _contexts(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def contexts(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return contexts in units, with their lengths, series and origins."""
         arrays = self.arrays
         values = arrays["values"]
@@ -167,8 +167,9 @@ class WindowSource:
 
     def space(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return center and spread of windows, float64 of shape (n, 1, n_targets) each."""
-        x, lengths, _, _ = self._contexts(index)
-        return self._statistics(x, lengths)
+        x, lengths, _, _ = self.contexts(index)
+        _, center, spread = self._moved(x, lengths)
+        return center, spread
 
     def take(self, index: np.ndarray) -> tuple[dict[str, np.ndarray], Any, Any]:
         """Return a batch of windows.
@@ -188,7 +189,7 @@ class WindowSource:
         """
         arrays = self.arrays
         values = arrays["values"]
-        x, lengths, series, origin = self._contexts(index)
+        x, lengths, series, origin = self.contexts(index)
         if self.normalize is not None:
             x, center, spread = self._moved(x, lengths)
         x = x.astype(np.float32, copy=False)
@@ -213,33 +214,13 @@ class WindowSource:
             return inputs, y, None
         return inputs, y, (arrays["age"][rows][:, :, : self.n_targets] == 0).astype(np.float32)
 
-    def _statistics(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _moved(
+        self, x: np.ndarray, lengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         assert self.normalize is not None
-        return window_statistics(
-            x[:, :, : self.n_targets],
-            lengths if self.padded else None,
-            self.normalize,
-            self.arrays["offset"],
-            self.arrays["scale"],
-            NUMPY,
-        )
-
-    def _moved(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return windows near zero, where float32 is fine, with their center and spread.
-
-        What is taken away here the model would take away itself, so that its forecasts in
-        normalised space are those of the window in units.
-        """
-        center, spread = self._statistics(x, lengths)
-        n, kind = self.n_targets, self.normalize
-        if kind == "none" or not self.target_inputs:
-            return x, center, spread
-        targets = x[:, :, :n] - center
-        if kind == "standard":
-            targets = targets / spread
-        if x.shape[-1] > n:
-            targets = np.concatenate([targets, x[:, :, n:]], axis=-1)
-        return targets, center, spread
+        offset, scale = self.arrays["offset"], self.arrays["scale"]
+        known = lengths if self.padded else None
+        return moved_windows(x, known, self.normalize, offset, scale, self.target_inputs)
 
     def constant_windows(self) -> int:
         """Return how many windows do not move at all in a target, as ``standard`` sees them."""
@@ -250,6 +231,37 @@ class WindowSource:
         for column in range(self.n_targets):
             constant |= constant_ends(values[:, column], first, self.context_length)
         return int(constant[self.rows(np.arange(self.n_examples))[1]].sum())
+
+
+def moved_windows(
+    x: np.ndarray, lengths: np.ndarray | None, kind: str, offset: np.ndarray, scale: np.ndarray,
+    target_inputs: bool = True,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Return windows near zero, where float32 is fine, with their center and spread.
+
+    What is taken away here the model would take away itself, so that its forecasts in normalised
+    space are those of the window in units.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, context_length, n_channels)
+        In units; the targets come first.
+    lengths : ndarray of shape (n,), or None
+        Valid steps, where windows are padded.
+    kind, offset, scale
+        As in :func:`seqkit.network.layers.windows.window_statistics`.
+    target_inputs : bool, default=True
+    """
+    n = len(scale)
+    center, spread = window_statistics(x[:, :, :n], lengths, kind, offset, scale, NUMPY)
+    if kind == "none" or not target_inputs:
+        return x, center, spread
+    targets = x[:, :, :n] - center
+    if kind == "standard":
+        targets = targets / spread
+    if x.shape[-1] > n:
+        targets = np.concatenate([targets, x[:, :, n:]], axis=-1)
+    return targets, center, spread
 
 
 def training_panel(panel: Panel, horizon: int) -> tuple[Panel, tuple[str, ...]]:

@@ -38,6 +38,7 @@ from seqkit.estimators.inputs import (
     apart_from_settings,
     is_keras_optimizer,
 )
+from seqkit.estimators.kept import Keeping
 from seqkit.estimators.members import Members, member_seed, seed_of, training_of
 from seqkit.estimators.settings import ColumnSettings
 from seqkit.estimators.starting import Starting
@@ -55,12 +56,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODEL_SETTINGS",
+    "STEPS_BATCH",
     "TRAIN_SETTINGS",
     "BaseSequenceEstimator",
     "SeriesEstimator",
 ]
 
 MODEL_SETTINGS = names_of(SeriesNetwork)
+STEPS_BATCH = 64
+"""Series that are asked at once for answers at every step, which take as much memory as states."""
 TRAIN_SETTINGS = (
     "epochs",
     "batch_size",
@@ -73,7 +77,7 @@ TRAIN_SETTINGS = (
 )
 
 
-class BaseSequenceEstimator(Starting, Members, FittedSettings, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseSequenceEstimator(Starting, Members, FittedSettings, Keeping, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.
@@ -102,7 +106,7 @@ class BaseSequenceEstimator(Starting, Members, FittedSettings, BaseEstimator):  
         return hasattr(self, "weights_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state: dict[str, Any] = super().__getstate__()
         state.pop("_model_", None)
         return state
 
@@ -169,6 +173,7 @@ class BaseSequenceEstimator(Starting, Members, FittedSettings, BaseEstimator):  
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
+        self._keep_nothing()
         return self
 
     def _forget(self) -> None:
@@ -445,16 +450,16 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         padded = self._check_X(X, reset=False)
         # a model fitted on equal lengths serves unequal ones: the weights are the same
         variable_length = self._variable_length_ or padded.lengths is not None
-        members = self._build(variable_length).members
+        members = self._kept(variable_length, lambda: self._build(variable_length).members)
         order: Any = slice(None)
         timed: tuple[str, ...] = ()
-        # batches of like length have little padding; answers of steps are as long as the series
-        if padded.lengths is not None and not self._objective().steps:
+        batch_size = STEPS_BATCH if self._objective().steps else 256
+        if padded.lengths is not None:  # batches of like length have little padding
             order, timed = np.argsort(padded.lengths, kind="stable"), ("x",)
             padded = Padded(padded.values[order], padded.lengths[order])
         source = training.ArraySource(inputs_of(padded, variable_length), timed=timed)
         answers = np.stack([
-            training.predict(member, weights, source, key=member.key, output=output)
+            training.predict(member, weights, source, output=output, batch_size=batch_size)
             for member, weights in zip(members, self._member_weights(), strict=True)
         ])  # fmt: skip
         out = np.empty(answers.shape, np.float64)

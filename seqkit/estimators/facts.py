@@ -23,6 +23,7 @@ from seqkit.estimators.kinds import (
     TEXT,
     Kind,
     array,
+    either,
     integer,
     mapping,
     optional,
@@ -59,7 +60,10 @@ _MISSING = ("error", "interpolate", "indicator")
 _CURVES = mapping(series_of(NUMBER))
 _NAMES = series_of(TEXT, tuple)
 _TEXTS = series_of(TEXT)
-_START = record(of=TEXT, weights=TEXT, taken=_TEXTS, anew=mapping(TEXT), frozen=_TEXTS)
+_BEGUN = {
+    "of": TEXT, "weights": TEXT, "taken": _TEXTS, "anew": mapping(TEXT), "frozen": _TEXTS,
+}  # fmt: skip
+_START = either(record(**_BEGUN), record(**_BEGUN, renamed=mapping(TEXT)))
 _EVERY = {
     "history_": Fact(_CURVES),
     "n_iter_": Fact(integer()),
@@ -275,24 +279,27 @@ def _classification(estimator: Any) -> list[tuple[str, str, bool]]:
 
 def _tagging(estimator: Any) -> list[tuple[str, str, bool]]:
     n_classes = len(estimator.classes_)
-    tokens = getattr(estimator, "tokens_", None)
+    tokens, shares = (getattr(estimator, name, None) for name in ("tokens_", "_shares_"))
     asks_next = estimator.target == NEXT
     return [
         *_series(estimator),
         ("classes_", "sorted", _in_order(estimator.classes_)),
         ("classes_", "two or more, or labels", n_classes > (0 if estimator._multilabel_ else 1)),
         ("tokens_", "sorted", tokens is None or (len(tokens) > 0 and _in_order(tokens))),
-        ("_shares_", "of each token, 1 together",
-         not asks_next or _are_shares(getattr(estimator, "_shares_", None), n_classes)),
+        ("_shares_", "of each token, 1 together, or of each label",
+         not asks_next or _are_shares(shares, n_classes, one=tokens is not None)),
         ("tokens_", "the classes, where the next is learned",
-         not asks_next or (tokens is not None and np.array_equal(tokens, estimator.classes_))),
+         not asks_next or tokens is None or np.array_equal(tokens, estimator.classes_)),
+        ("_multilabel_", "true, where the next of no tokens is learned",
+         not asks_next or tokens is not None or estimator._multilabel_),
     ]  # fmt: skip
 
 
-def _are_shares(values: np.ndarray | None, n: int) -> bool:
-    if values is None or len(values) != n or (values < 0).any():
+def _are_shares(values: np.ndarray | None, n: int, one: bool) -> bool:
+    """Return whether these are shares of a whole, with `one` of the same whole."""
+    if values is None or len(values) != n or (values < 0).any() or (values > 1).any():
         return False
-    return bool(np.isclose(values.sum(), 1))
+    return not one or bool(np.isclose(values.sum(), 1))
 
 
 def _in_order(values: np.ndarray) -> bool:

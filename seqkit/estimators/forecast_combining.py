@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqkit.data.panel import Panel
-from seqkit.data.windows import WindowSource
+from seqkit.data.windows import WindowSource, moved_windows
 from seqkit.errors import explain
 from seqkit.network.heads import Head
 from seqkit.network.layers.base import Array, Saved
@@ -173,13 +173,36 @@ class ThetaBeside:
             panel, self.window, self.horizon, targets=False, lengths=True, normalize="standard",
             offset=np.zeros_like(scale), scale=scale, **which,
         )  # fmt: skip
-        layer, n = ThetaForecast(self.horizon, self.season), panel.n_targets
         prediction = prediction.copy()
         for start in range(0, source.n_examples, batch_size):
             index = np.arange(start, min(start + batch_size, source.n_examples))
-            inputs = source.take(index)[0]
-            center, spread = source.space(index)
-            normalized = layer.forward(NUMPY, {}, Saved(), inputs["x"][:, :, :n], inputs["lengths"])
-            theta = center + spread * normalized.astype(np.float64)
-            prediction[index] = self.combine.forward(NUMPY, {}, Saved(), prediction[index], theta)
+            windows, lengths = source.contexts(index)[:2]
+            prediction[index] = self.of_windows(
+                prediction[index], windows, lengths, scale, source.padded
+            )
         return prediction
+
+    def of_windows(
+        self, prediction: Array, windows: Array, lengths: Array, scale: Array, padded: bool
+    ) -> Array:
+        """Return a prediction in units combined with the theta forecast of its windows.
+
+        Parameters
+        ----------
+        prediction : ndarray of shape (n_windows, horizon, n_targets[, n_parameters])
+        windows : ndarray of shape (n_windows, window, n_channels)
+            In units, targets first.
+        lengths : ndarray of shape (n_windows,)
+            Steps of each that are there.
+        scale : ndarray of shape (n_targets,)
+        padded : bool
+            Whether some are fewer than all.
+        """
+        layer, none = ThetaForecast(self.horizon, self.season), np.zeros_like(scale)
+        known = lengths if padded else None
+        targets = windows[:, :, : len(scale)]
+        moved, center, spread = moved_windows(targets, known, "standard", none, scale)
+        given = moved.astype(np.float32), lengths.astype(np.int32)
+        theta = center + spread * layer.forward(NUMPY, {}, Saved(), *given).astype(np.float64)
+        joined: Array = self.combine.forward(NUMPY, {}, Saved(), prediction, theta)
+        return joined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -85,10 +86,13 @@ class ForecastPredictions(BaseSequenceEstimator):
     @property
     def _networks(self) -> Networks:
         check_is_fitted(self)
+        return self._kept("networks", self._described_networks)
+
+    def _described_networks(self) -> Networks:
         head, _, n_parameters = self._head
         return Networks(
             self._contexts,
-            self._member,
+            functools.cache(self._member),
             self._member_weights(),
             self._fitted.horizon,
             () if head.name == "point" else (n_parameters,),

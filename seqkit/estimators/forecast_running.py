@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seqkit import training
 from seqkit.data.panel import Panel
-from seqkit.data.windows import WindowSource
+from seqkit.data.windows import WindowSource, moved_windows
 from seqkit.errors import explain
 from seqkit.estimators.forecast_combining import ThetaBeside
 from seqkit.estimators.forecast_transforming import check_transformable, transformed
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.base import Saved
-from seqkit.network.layers.scaling import InverseBoxCox
+from seqkit.network.layers.scaling import BoxCox, InverseBoxCox
+from seqkit.network.native import NativeNetwork
 from seqkit.network.ops import NUMPY
 
 __all__ = ["Networks", "pooled_r2"]
 
 Array = np.ndarray
+_MOVED = 0.5
+"""How far from its mean a standardised window goes somewhere, if it is more than roundings."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,25 @@ class Networks:
         )
         if not source.n_examples:
             return np.empty((0, self.horizon, panel.n_targets, *self.parameter_shape)), source
-        build = self.build(self.contexts[number], source.with_lengths)
         prediction = training.predict(
-            build,
+            self.build(self.contexts[number], source.with_lengths),
             self.weights[number],
             source,
-            key=build.key,
             batch_size=self.batch_size,
-            output=None if self.normalize is None else "normalized",
+            output=self.output,
         ).astype(np.float64)
-        found = self._in_units(prediction, source)
-        if self.powers is not None:
-            found = InverseBoxCox(self.powers).forward(NUMPY, {}, Saved(), found)
-        return found, source
+        if self.normalize is not None:
+            for start in range(0, len(prediction), self.batch_size):
+                part = prediction[start : start + self.batch_size]
+                self._undo(part, *source.space(np.arange(start, start + len(part))))
+        return self._as_values(prediction), source
+
+    def _as_values(self, prediction: Array) -> Array:
+        """Undo the transform of the targets."""
+        if self.powers is None:
+            return prediction
+        found: Array = InverseBoxCox(self.powers).forward(NUMPY, {}, Saved(), prediction)
+        return found
 
     def _seen(self, panel: Panel, owner: str) -> Panel:
         """Return a panel as the networks see it."""
@@ -109,21 +118,88 @@ class Networks:
             check_transformable(panel, self.transform, owner)
         return transformed(panel, self.powers)
 
-    def _in_units(self, prediction: Array, source: WindowSource) -> Array:
-        """Undo normalising in float64: float32 lacks digits for a small change."""
-        if self.normalize is None:
-            return prediction
-        for start in range(0, len(prediction), self.batch_size):
-            part = prediction[start : start + self.batch_size]
-            center, spread = source.space(np.arange(start, start + len(part)))
-            if self.head == "point":
-                part[...] = center + spread * part
-                continue
-            center, spread = center[..., None], spread[..., None]
-            n_moved, n_scaled = (None, None) if self.head == "quantiles" else (1, 2)
-            part[..., :n_scaled] *= spread
-            part[..., :n_moved] += center
-        return prediction
+    def _undo(self, prediction: Array, center: Array, spread: Array) -> None:
+        """Undo normalising, in place and in float64: float32 lacks digits for a small change."""
+        if self.head == "point":
+            prediction[...] = center + spread * prediction
+            return
+        center, spread = center[..., None], spread[..., None]
+        n_moved, n_scaled = (None, None) if self.head == "quantiles" else (1, 2)
+        prediction[..., :n_scaled] *= spread
+        prediction[..., :n_moved] += center
+
+    @property
+    def output(self) -> str | None:
+        """What is asked of a network: in the space of windows, where they are normalised."""
+        return None if self.normalize is None else "normalized"
+
+    def native(self) -> list[NativeNetwork] | None:
+        """Return each as :meth:`of_windows` asks it, or None where Keras must be asked.
+
+        It comes with its weights, and without statistics of windows where those are standardised
+        when they reach it: they would be 0 and 1.
+        """
+        built = []
+        for context, weights in zip(self.contexts, self.weights, strict=True):
+            architecture = self.build(context, self.variable_length)
+            if training.not_native(architecture, output=self.output):
+                return None
+            if self.normalize == "standard":
+                settings = {**architecture.settings, "normalize": "none"}
+                architecture = replace(architecture, settings=settings)
+            network = NativeNetwork(architecture.network)
+            network.weights.load(weights)
+            if self.normalize == "standard":
+                own = network.weights.values["window"]
+                own["offset"][...], own["scale"][...] = 0.0, 1.0
+            built.append(network)
+        return built
+
+    def of_windows(
+        self, asked: Sequence[NativeNetwork], windows: Array, lengths: Array, future: Array | None
+    ) -> Array | None:
+        """Return what :meth:`after_end` does, of windows without a gap.
+
+        None where one hardly moves: of what are roundings a network's statistics are its own.
+
+        Parameters
+        ----------
+        asked : sequence of NativeNetwork
+            Of :meth:`native`.
+        windows : ndarray of shape (n, window, n_channels)
+            In units, zeros before a series begins.
+        lengths : ndarray of int of shape (n,)
+            Steps of each that are there: as many as the longest context, or more.
+        future : ndarray of shape (n, horizon, n_future), or None
+        """
+        predictions, seen = [], windows[:, -max(self.contexts) :]
+        if self.powers is not None:
+            seen = BoxCox(self.powers).forward(NUMPY, {}, Saved(), seen)
+        for context, network in zip(self.contexts, asked, strict=True):
+            x, space = seen[:, -context:], None
+            if self.normalize is not None:
+                own = self.normalize, self.offset, self.scale, self.target_inputs
+                x, *space = moved_windows(x, None, *own)
+                n_seen = len(self.scale)
+                # of what is standardised one value at least is 1 away from the mean, or more
+                if self.normalize == "standard" and abs(x[:, :, :n_seen]).max(1).min() < _MOVED:
+                    return None
+            x = x if self.target_inputs else x[:, :, len(self.scale) :]
+            inputs = {"x": x.astype(np.float32, copy=False)}
+            if self.variable_length:
+                inputs["lengths"] = np.full(len(x), context, np.int32)
+            if future is not None:
+                inputs["future"] = future.astype(np.float32, copy=False)
+            answer = network.predict(inputs) if space is None else network.forward(inputs, False)
+            prediction = answer.astype(np.float64)
+            if space is not None:
+                self._undo(prediction, *space)
+            predictions.append(self._as_values(prediction))
+        combined = predictions[0] if len(predictions) == 1 else np.median(predictions, axis=0)
+        if self.theta is None:
+            return combined
+        padded = bool((lengths < windows.shape[1]).any())
+        return self.theta.of_windows(combined, windows, lengths, self.scale, padded)
 
     def by_origin(self, panel: Panel) -> Array:
         """The prediction at every row, ``(n_rows, horizon, n_targets[, n_parameters])``.

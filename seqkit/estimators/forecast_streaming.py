@@ -1,7 +1,14 @@
-"""Forecasts after every observation, each from the last window of its stream."""
+"""Forecasts after every observation, each from the last window of its stream.
+
+A forecaster normalises each window by its own statistics, so that no state of a network can be
+carried on: a stream holds rows, and the networks read the window again. What is made of the fit is
+made once; where no value of the window is missing nothing but the networks and their normalising is
+computed (``Networks.of_windows``), and else the rows are filled as those of any series.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from seqkit.data.futures import future_steps
 from seqkit.data.missing import LARGEST
+from seqkit.data.panel import Panel
 from seqkit.data.rows import Rows
 from seqkit.errors import explain
-from seqkit.estimators.forecast_reading import Reading
 from seqkit.estimators.streaming import Answer, BaseStream, chosen_streams
 
 if TYPE_CHECKING:
+    from seqkit.estimators.forecast_running import Networks
     from seqkit.network.streams import StreamState
 
 __all__ = ["ForecastStream"]
@@ -24,7 +33,8 @@ __all__ = ["ForecastStream"]
 class ForecastStream(BaseStream):
     """Streams of observations before a fitted forecaster: each push forecasts from the last window.
 
-    Made by :meth:`SequenceForecaster.stream`.
+    Made by :meth:`SequenceForecaster.stream`. It keeps the weights of the fit: what is done to the
+    estimator afterwards does not reach it. One thread at a time may push.
 
     Attributes
     ----------
@@ -32,7 +42,9 @@ class ForecastStream(BaseStream):
     """
 
     _n_seen: np.ndarray
-    _rows: list[np.ndarray]
+    _rows: np.ndarray  # (n_streams, some, n_channels): what has been seen ends at `_end`
+    _begin: np.ndarray  # of what is held of each stream; zeros before it
+    _end: int
 
     def __init__(self, estimator: Any, n_streams: int) -> None:
         from seqkit.network.streams import stream_digest  # brings in Numba
@@ -58,9 +70,20 @@ class ForecastStream(BaseStream):
             ]
         missing = columns.missing
         super().__init__(owner, n_streams, n_features, missing, missing != "error")
-        self._estimator, self._reader, self._order = estimator, reader, order
+        self._order = np.array(order)
+        self._n_unseen = 0 if reader.target_inputs else len(reader.targets)
+        self._n_targets = len(columns.targets)
+        n_known = self._n_targets + len(columns.past)
+        # with an indicator masks stand behind the channels that they are of
+        masks = n_known if missing == "indicator" else 0
+        self._places = np.arange(len(names)) + masks * (np.arange(len(names)) >= n_known)
         self._columns = replace(columns, time=None, clock=None)
-        self._context, self._window = max(estimator._contexts), estimator._window
+        self._n_channels = len(columns.channels)
+        self._n_future = len(columns.future_channels)
+        self._networks: Networks = estimator._networks
+        self._native = self._networks.native()
+        self._context, self._window = max(self._networks.contexts), self._networks.window
+        self._point = estimator._head[0].mean if estimator._head[0].name != "point" else None
         self._network = stream_digest(repr(estimator._settings_kept()), estimator.weights_)
         self.reset()
 
@@ -90,38 +113,87 @@ one; or None
         ValueError, TypeError
             If an observation is not what it must be; the streams are then as they were.
         """
-        given = self._as_numbers(x)
-        is_one = self.n_streams == 1 and given.ndim == 1
-        array = given.astype(np.float64).reshape(self.n_streams, self.n_features)
-        gaps = np.isnan(array)
-        refused = gaps & (self._n_seen == 0)[:, None] if self.fills else gaps
-        if (refused | ~gaps & ~(np.abs(array) <= LARGEST)).any():
-            self._refuse(array, self._n_seen)
-        if not self._reader.target_inputs:  # their own past is no input
-            array = np.concatenate([np.zeros((len(array), len(self._reader.targets))), array], 1)
-        new = array[:, self._order]
-        rows = [np.append(held, row[None], 0) for held, row in zip(self._rows, new, strict=True)]
-        ready = np.array([len(held) >= self._context for held in rows])
-        answer = self._forecast(rows, ready, future) if ready.any() else None
-        self._rows = [_kept(held, self._window) for held in rows]
+        if type(x) is not np.ndarray or x.shape not in self._shapes or x.dtype.kind not in "fiu":
+            x = self._as_numbers(x)
+        is_one = self.n_streams == 1 and x.ndim == 1
+        array = x.reshape(self.n_streams, self.n_features).astype(np.float64)
+        if not (np.abs(array) <= LARGEST).all():  # also where there is NaN
+            gaps = np.isnan(array)
+            refused = gaps & (self._n_seen == 0)[:, None] if self.fills else gaps
+            if (refused | ~gaps & ~(np.abs(array) <= LARGEST)).any():
+                self._refuse(array, self._n_seen)
+        if self._n_unseen:  # the targets' own past is no input
+            array = np.concatenate([np.zeros((len(array), self._n_unseen)), array], 1)
+        if self._end == self._rows.shape[1]:
+            self._hold(self._held())
+        self._rows[:, self._end, self._places] = array[:, self._order]
+        lengths = self._end + 1 - self._begin
+        ready = lengths >= self._context
+        answer = None
+        if ready.all():
+            answer = self._forecast(slice(None), lengths, future)
+        elif ready.any():
+            made = self._forecast(ready, lengths[ready], future)
+            answer = np.full((self.n_streams, *made.shape[1:]), np.nan)
+            answer[ready] = made
+        self._end += 1  # nothing has failed
         self._n_seen += 1
         return answer if answer is None or not is_one else answer[0]
 
-    def _forecast(self, rows: list[np.ndarray], ready: np.ndarray, future: Any) -> np.ndarray:
-        """Return the forecasts of the streams that have a full context, NaN for the others."""
-        chosen = [held for held, is_ready in zip(rows, ready, strict=True) if is_ready]
-        offsets = np.concatenate([[0], np.cumsum([len(held) for held in chosen])])
-        series = Rows(
-            np.concatenate(chosen), offsets, np.arange(len(chosen)), None, self._columns,
-            where=f"{self.owner}.push",
-        )  # fmt: skip
+    def _forecast(self, which: Any, lengths: np.ndarray, future: Any) -> np.ndarray:
+        """Return the forecasts of streams that have a full context, of which so much is held."""
+        windows = self._rows[which, self._end + 1 - self._window : self._end + 1]
+        networks, n, ahead, prediction = self._networks, len(lengths), None, None
         if future is not None and np.ndim(future) == 3:
-            future = np.asarray(future)[ready]
-        reading = Reading(self._reader, series, series.panel())
-        point = self._estimator._point(self._estimator._forecast(reading, None, future)[0])
-        answer: np.ndarray = np.full((self.n_streams, *point.shape[1:]), np.nan)
-        answer[ready] = point
-        return answer[:, :, 0] if answer.shape[2] == 1 else answer
+            future = np.asarray(future)[which]
+        if self._native is not None and not self._is_special(windows):
+            if self._n_future or future is not None:
+                blank = np.zeros((n, self._n_channels)), np.arange(n + 1), np.arange(n)
+                ahead = future_steps(Panel(*blank, None, self._columns), networks.horizon, future)
+                ahead = ahead[:, :, self._n_channels - self._n_future :]
+            there = np.minimum(lengths, self._window)
+            prediction = networks.of_windows(self._native, windows, there, ahead)
+        if prediction is None:
+            series = self._series(which, lengths)
+            prediction = networks.after_end(series, future_steps(series, networks.horizon, future))
+        point = prediction if self._point is None else self._point(prediction)
+        return point[:, :, 0] if self._n_targets == 1 else point
+
+    def _is_special(self, windows: np.ndarray) -> bool:
+        """Return whether windows must be read as series are: for what is missing, or refused."""
+        if self.fills and np.isnan(windows).any():
+            return True
+        if self._networks.powers is None:
+            return False
+        return not (windows[:, -self._context :, : self._n_targets] > 0).all()
+
+    def _series(self, which: Any, lengths: np.ndarray) -> Panel:
+        """Return what is held of streams as series, their gaps filled."""
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        rows = self._rows[which][:, :, self._places]
+        values = [
+            own[self._end + 1 - n : self._end + 1] for own, n in zip(rows, lengths, strict=True)
+        ]
+        where, n = f"{self.owner}.push", len(lengths)
+        series = Rows(
+            np.concatenate(values), offsets, np.arange(n), None, self._columns, where=where
+        )
+        return series.panel().tail(self._window)
+
+    def _held(self) -> list[np.ndarray]:
+        """Return the rows of each stream that a later answer may need."""
+        held = self._rows[:, : self._end, self._places]
+        return [
+            _kept(own[begin:], self._window) for own, begin in zip(held, self._begin, strict=True)
+        ]
+
+    def _hold(self, held: Sequence[np.ndarray]) -> None:
+        """Let rows be those that are held, with room for as many again."""
+        most = max(self._window, *(len(rows) for rows in held))
+        self._rows = np.zeros((self.n_streams, 2 * most, self._n_channels))
+        self._end, self._begin = most, np.array([most - len(rows) for rows in held])
+        for own, begin, rows in zip(self._rows, self._begin, held, strict=True):
+            own[begin:most, self._places] = rows
 
     @property
     def n_seen(self) -> np.ndarray:
@@ -139,10 +211,11 @@ one; or None
         """
         from seqkit.network.streams import StreamState
 
-        most = max(len(held) for held in self._rows)
+        held = self._held()
+        most = max(len(rows) for rows in held)
         values = np.full((self.n_streams, most, len(self._order)), np.nan)
-        for own, held in zip(values, self._rows, strict=True):
-            own[most - len(held) :] = held
+        for own, rows in zip(values, held, strict=True):
+            own[most - len(rows) :] = rows
         return StreamState(self._network, self._n_seen.copy(), values)
 
     @state.setter
@@ -156,10 +229,10 @@ one; or None
             raise ValueError(explain(self.owner, "state", expected, np.shape(given.values)))
         self._n_seen = given.n_seen.copy()
         # what pads at the front has no value at all, an observation has one
-        self._rows = [
-            own[np.argmax(~np.isnan(own).all(1)) if n else len(own) :].copy()
+        self._hold([
+            own[np.argmax(~np.isnan(own).all(1)) if n else len(own) :]
             for own, n in zip(given.values, given.n_seen, strict=True)
-        ]
+        ])  # fmt: skip
 
     def reset(self, which: Any = None) -> None:
         """Let streams begin anew.
@@ -169,12 +242,12 @@ one; or None
         which : int, or sequence of int or bool, default=None
             Of the streams; None = all.
         """
-        empty = np.empty((0, len(self._order)))
         if which is None:
-            self._rows, self._n_seen = [empty] * self.n_streams, np.zeros(self.n_streams, np.int64)
+            self._n_seen = np.zeros(self.n_streams, np.int64)
+            self._hold([np.empty((0, len(self._order)))] * self.n_streams)
             return
         for k in chosen_streams(self.owner, which, self.n_streams):
-            self._rows[k], self._n_seen[k] = empty, 0
+            self._rows[k], self._begin[k], self._n_seen[k] = 0, self._end, 0
 
 
 def _kept(rows: np.ndarray, window: int) -> np.ndarray:

@@ -14,6 +14,7 @@ __all__ = [
     "TEXT",
     "Kind",
     "array",
+    "either",
     "integer",
     "mapping",
     "optional",
@@ -85,6 +86,14 @@ def record(**kinds: Kind) -> Kind:
             and set(value) == set(kinds)
             and all(kind.holds(value[name]) for name, kind in kinds.items())
         ),
+    )
+
+
+def either(*kinds: Kind) -> Kind:
+    """Return the kind of what is of one of these kinds."""
+    return Kind(
+        " or ".join(kind.words for kind in kinds),
+        lambda value: any(kind.holds(value) for kind in kinds),
     )
 
 

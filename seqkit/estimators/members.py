@@ -25,6 +25,7 @@ class Members:
     _fitted: Any
     weights_: list[np.ndarray]
     _state_: training.TrainingState | None
+    _has_other_layers_to_train: Any
 
     @property
     def _n_networks(self) -> int:
@@ -75,8 +76,9 @@ class Members:
     ) -> list[dict[str, Any]]:
         """Return what the fit of each network begins from; epochs that were run are added."""
         starts: list[dict[str, Any]] = [{} for _ in seeds]
+        anew = going_on and self._has_other_layers_to_train()
         if going_on and len(seeds) == 1:
-            starts = [self._going_on()]
+            starts = [{"initial_weights": self.weights_} if anew else self._going_on()]
             loop["epochs"] += starts[0]["resume"].epoch if "resume" in starts[0] else 0
         elif going_on:
             starts = [{"initial_weights": weights} for weights in self._member_weights()]

@@ -77,7 +77,10 @@ class Starting:
     scale: Any
     normalize: Any
     random_state: Any
+    start_: dict[str, Any]
+    _build: Any
     _fitted: Any
+    _reader: Any
     _task: ClassVar[str]
     _predictions_depend_on: ClassVar[tuple[str, ...]]
     _fitted_settings_: dict[str, Any]
@@ -170,8 +173,9 @@ class Starting:
         ]
         found: list[dict[str, Any]] = [{"build": m, "key": m.key} for m in trained]
         if start is not None:
+            renamed = self._compare_names(start)
             begun = self._begun(members, start)
-            self._note_start(start, members[0], begun[0], frozen[0])
+            self._note_start(start, members[0], begun[0], frozen[0], renamed)
             for number, (member, taken) in enumerate(zip(members, begun, strict=True)):
                 drawn = member.network.initial_weights(member_seed(seed, number))
                 own = zip(member.network.weights, drawn, strict=True)
@@ -212,9 +216,68 @@ class Starting:
             }
         return trained
 
+    def _columns_by_role(self) -> dict[str, list[str]]:
+        """Return the names of columns by what they are, where the data had names."""
+        if self._task == "forecasting" and not self._reader.arrays:
+            columns = self._reader.columns
+            roles = ("targets", "past", "future", "static")
+            return {role: list(getattr(columns, role)) for role in roles}
+        names = getattr(self, "feature_names_in_", None)
+        return {} if names is None else {"features": [str(name) for name in names]}
+
+    def _compare_names(self, start: Start) -> dict[str, str]:
+        """Return the columns whose names are others in the start, by their own names.
+
+        Weights go by the places of columns: where there are as many of them, one that both have
+        must have the same place.
+
+        Raises
+        ------
+        ValueError
+            If a column of the start stands elsewhere.
+        """
+        renamed: dict[str, str] = {}
+        theirs = start.estimator._columns_by_role()
+        for role, own in self._columns_by_role().items():
+            other = theirs.get(role, [])
+            if len(own) != len(other):  # what they go into begins anew, and is named
+                continue
+            moved = [name for name, there in zip(own, other, strict=True) if name != there]
+            for name in moved:
+                if name in other:
+                    got = f"{role} {', '.join(own)}"
+                    expected = f"in the order of the start {start.of}: {', '.join(other)}"
+                    hint = f"Weights go by the places of columns: move {name!r}."
+                    raise ValueError(explain(type(self).__name__, "columns", expected, got, hint))
+            renamed |= {
+                name: there for name, there in zip(own, other, strict=True) if name in moved
+            }
+        return renamed
+
+    def _has_other_layers_to_train(self) -> bool:
+        """Return whether `freeze` is not what it was in the fit that is gone on with; note it.
+
+        The optimizer then begins anew: what it knew is of other weights.
+        """
+        if not hasattr(self, "start_"):  # without a start nothing is frozen
+            return False
+        names: tuple[str, ...] = ()
+        if self.freeze:
+            networks = [member.network for member in self._build().members]
+            names = frozen_names(type(self).__name__, list(self.freeze), networks)[0]
+        before = self.start_["frozen"]
+        if list(names) == before:
+            return False
+        self.start_ = {**self.start_, "frozen": list(names)}
+        now, then = (", ".join(one) or "none" for one in (names, before))
+        said = "%s: left as they are %s, before %s: the optimizer begins anew"
+        log.warning(said, type(self).__name__, now, then)
+        return True
+
     def _note_start(
-        self, start: Start, member: Architecture, first: Transfer, layers: Sequence[str]
-    ) -> None:
+        self, start: Start, member: Architecture, first: Transfer, layers: Sequence[str],
+        renamed: Mapping[str, str],
+    ) -> None:  # fmt: skip
         """Keep what is taken and what is not, and log it; raise where nothing is, or is frozen."""
         owner = type(self).__name__
         if not any(w.trainable and w.path in first.values for w in member.network.weights):
@@ -232,7 +295,9 @@ class Starting:
             "anew": dict(first.anew),
             "frozen": list(layers),
         }
-        log.log(logging.WARNING if first.anew else logging.INFO, "%s: %s", owner,
+        if renamed:
+            self.start_["renamed"] = dict(renamed)
+        log.log(logging.WARNING if first.anew or renamed else logging.INFO, "%s: %s", owner,
                 start_line(self.start_))  # fmt: skip
 
 
@@ -248,6 +313,10 @@ def start_line(start: Mapping[str, Any]) -> str:
     words = [f"taken {', '.join(start['taken'])}"]
     if start["anew"]:
         words.append("anew " + ", ".join(f"{n} ({why})" for n, why in start["anew"].items()))
+    if renamed := start.get("renamed"):
+        shown = [f"{own} for {there}" for own, there in renamed.items()]
+        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+        words.append(f"columns by their places, {', '.join(shown[:5])}{more}")
     if start["frozen"]:
         words.append(f"left as they are {', '.join(start['frozen'])}")
     return f"begun from {start['of']}: {'; '.join(words)}"

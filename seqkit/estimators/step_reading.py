@@ -13,7 +13,15 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from seqkit.auto import AUTO
 from seqkit.auto_steps import piece_for
 from seqkit.data.sequences import Padded, as_padded
-from seqkit.data.steps import NEXT, Steps, in_pieces, label_rows, padded_rows, token_rows
+from seqkit.data.steps import (
+    NEXT,
+    Steps,
+    check_labels_of_steps,
+    in_pieces,
+    label_rows,
+    padded_rows,
+    token_rows,
+)
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size, take_series
@@ -54,12 +62,14 @@ class StepReading:
         found = token_rows(X, owner, numbers=asks_next or (self._of_tokens and not reset))
         if found is not None:
             return self._coded(*found, reset)
-        if asks_next or (self._of_tokens and not reset):
+        if self._of_tokens and not reset:
             expected = "of tokens: lists of texts, texts, or whole numbers"
             raise TypeError(explain(owner, "X", expected, "series of numbers"))
-        padded = as_padded(X, missing=self._fitted.missing, dtype=None)
+        padded = as_padded(X, missing="error" if asks_next else self._fitted.missing, dtype=None)
+        if asks_next:
+            check_labels_of_steps(padded.values, owner)
         n_channels = padded.values.shape[2]
-        marked = 2 if self._fitted.missing == "indicator" else 1
+        marked = 2 if self._fitted.missing == "indicator" and not asks_next else 1
         if reset:
             self._n_channels_, self.n_features_in_ = n_channels, n_channels // marked
         elif n_channels != self._n_channels_:
@@ -111,9 +121,11 @@ class StepReading:
         owner = type(self).__name__
         if y is not None:
             self._refuse_target(y)
+        valid = np.arange(codes.shape[1]) < lengths[:, None]
+        if not self._of_tokens:
+            return self._following_labels(codes, valid, reset)
         if reset:
             self.classes_, self._multilabel_ = self.tokens_, False
-            valid = np.arange(codes.shape[1]) < lengths[:, None]
             self._shares_ = np.bincount(codes[valid] - 1) / valid.sum()
             if len(self.classes_) < 2:
                 expected = "of 2 different tokens at least"
@@ -124,6 +136,18 @@ class StepReading:
         if not (target >= 0).any():
             expected = "at least 2 steps long in one series"
             raise ValueError(explain(owner, "X", expected, int(lengths.max())))
+        return target
+
+    def _following_labels(self, values: np.ndarray, valid: np.ndarray, reset: bool) -> np.ndarray:
+        """Return the labels of the step after each, where series are of labels themselves."""
+        labels = self._label_codes(values[valid], reset)
+        if reset:
+            self._multilabel_, self._shares_ = True, labels.mean(axis=0, dtype=np.float64)
+        target = np.full(values.shape, -1, np.float32)
+        target[:, :-1][valid[:, 1:]] = values[:, 1:][valid[:, 1:]]
+        if not valid[:, 1:].any():
+            expected = "at least 2 steps long in one series"
+            raise ValueError(explain(type(self).__name__, "X", expected, 1))
         return target
 
     def _class_codes(self, labels: np.ndarray, reset: bool) -> np.ndarray:
@@ -266,7 +290,11 @@ class StepReading:
                 self._refuse_target(y)
             found = token_rows(X, owner, numbers=True)
             if found is None:
-                raise TypeError(explain(owner, "X", "of tokens", type(X).__name__))
+                padded = self._check_X(X, reset=False)  # which refuses what is no token
+                labels = padded.values[:, 1:].astype(np.int64)
+                if padded.lengths is None:
+                    return list(labels)
+                return [a[: n - 1] for a, n in zip(labels, padded.lengths.tolist(), strict=True)]
             rows, lengths = found
             return [one[1:] for one in np.split(rows, np.cumsum(lengths)[:-1])]
         padded = self._check_X(X, reset=False)
@@ -276,5 +304,5 @@ class StepReading:
         return np.split(y if own else label_rows(y, ends, owner), np.cumsum(ends)[:-1])
 
     def _refuse_target(self, y: Any) -> None:
-        expected = 'left out with target="next", where the tokens are what is learned'
+        expected = 'left out with target="next", where the steps themselves are what is learned'
         raise ValueError(explain(type(self).__name__, "y", expected, type(y).__name__))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -17,11 +17,10 @@ from seqkit import training
 from seqkit.auto import AUTO
 from seqkit.auto_steps import choose_for_steps
 from seqkit.data.steps import NEXT
-from seqkit.errors import explain
-from seqkit.estimators.base import SeriesEstimator
+from seqkit.estimators.base import STEPS_BATCH, SeriesEstimator
 from seqkit.estimators.checking import classes_of_pass
 from seqkit.estimators.examples import Examples
-from seqkit.estimators.generating import check_drawing, codes_of, drawn_tokens
+from seqkit.estimators.generating import Generating
 from seqkit.estimators.inputs import (
     OnEpoch,
     SeriesInput,
@@ -52,7 +51,7 @@ MOST_STEPS = 4000
 last are, where there is one direction."""
 
 
-class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
+class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
     """Label every time step of a series with a recurrent network.
 
     Use it where the answer to a step depends on the steps around it: phonemes of speech, parts of
@@ -159,7 +158,8 @@ class SequenceTagger(TaggerSettings, StepReading, SeriesEstimator):
         and a month or quarter. For forecasting, default `ds`, or the only column of dates.
     target : a column's name, a list of different columns' names or None, default=None
         Column of the label of each step, or a list of columns of 0 and 1, several labels a step;
-        next = no column: what is learned is the token of the next step from those so far.
+        next = no column: what is learned is the token of the next step from those so far, or, where
+        all features are of 0 and 1, its labels.
     features : a list of different columns' names or None, default=None
         Columns of values; or one column of text, whose values are tokens. Default: every numeric
         column left over, or the only column of text.
@@ -252,7 +252,8 @@ or a list of (n_timesteps_i, n_features) arrays, of lists of tokens or of texts,
         y : array-like of shape (n_series, n_timesteps) or (n_series, n_timesteps, n_labels), or a \
 list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
             A label, or several of 0 and 1, for every step of each series. Left out with
-            ``target="next"``, and where `target` names a column.
+            ``target="next"``, where series are of tokens or of 0 and 1 themselves, and where
+            `target` names a column.
         sample_weight : array-like of shape (n_series,), default=None
             Weight of each series in the loss and in the statistics of scaling.
         validation_data : tuple, default=None
@@ -310,7 +311,7 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
 
         An array ``(n_series, n_timesteps, n_classes)`` where the series are of one length, else a
         list of arrays ``(n_timesteps_i, n_classes)``. Of several labels it is that of each label,
-        of ``target="next"`` that of each token at the next step.
+        of ``target="next"`` that of each token, or label, at the next step.
         """
         logits, lengths = self._logits(X)
         if self._multilabel_:
@@ -358,63 +359,6 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
         steps = np.repeat(weight, [one.size for one in right])
         return float(np.average(np.concatenate([one.ravel() for one in right]), weights=steps))
 
-    @apart_from_settings
-    def generate(
-        self,
-        n_steps: int,
-        start: str | Sequence[str] | Sequence[int] | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        seed: int | None = None,
-    ) -> str | list[str] | list[int]:
-        """Go on with a series: draw one token after the other, each from those before it.
-
-        A token takes as long as the first, however many came before: the states of the recurrent
-        layers are carried on. For models of ``target="next"``.
-
-        Parameters
-        ----------
-        n_steps : int
-            Tokens to draw.
-        start : str or list of tokens, default=None
-            How the series begins. None: with a token drawn by its share in the training series,
-            which is the first of those returned.
-        temperature : float, default=1.0
-            Logits are divided by it: below 1 more of what is probable, above 1 more of everything;
-            0 = the most probable token always.
-        top_k : int, default=None
-            Draw among so many of the most probable tokens; None = among all.
-        seed : int, default=None
-            The same integer gives the same tokens.
-
-        Returns
-        -------
-        str or list
-            The tokens without the start: a text where all tokens are single characters.
-
-        Raises
-        ------
-        ValueError
-            If the model does not tell next tokens, or an argument is not what it must be.
-        """
-        check_is_fitted(self)
-        owner = f"{type(self).__name__}.generate"
-        if self._fitted.target != NEXT:
-            expected, hint = 'fitted with target="next"', "Only such a model tells what comes."
-            raise ValueError(explain(owner, "the model", expected, self._fitted.target, hint))
-        check_drawing(owner, n_steps, temperature, top_k)
-        rng, found = np.random.default_rng(seed), []
-        if start is None or not len(start):
-            found = [int(rng.choice(len(self.tokens_), p=self._shares_))]
-        begin = found or codes_of(owner, start, self.tokens_)
-        if n_steps > len(found):
-            stream = network_stream(self, owner=owner, logits=True)
-            left = n_steps - len(found)
-            found = found + drawn_tokens(stream, begin, left, temperature, top_k, rng)
-        tokens = self.tokens_[found].tolist()
-        letters = self.tokens_.dtype.kind == "U" and self.tokens_.dtype.itemsize == 4
-        return "".join(tokens) if letters else tokens
-
     def _logits(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the logits of every step, padded, and the lengths of the series."""
         check_is_fitted(self)
@@ -422,9 +366,16 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
         n_steps, both = padded.values.shape[1], self._member(0).settings["bidirectional"]
         if n_steps <= MOST_STEPS or both:
             return self._predict_raw(padded, "logits")[0], padded.lengths
-        stream = network_stream(self, len(padded.values), owner=type(self).__name__, logits=True)
-        by_time = padded.values.reshape(*padded.values.shape[:2], -1).transpose(1, 0, 2)
-        return stream.run(by_time).transpose(1, 0, 2), padded.lengths
+        n = len(padded.values)
+        lengths = np.full(n, n_steps) if padded.lengths is None else padded.lengths
+        order, values = np.argsort(lengths, kind="stable"), padded.values.reshape(n, n_steps, -1)
+        logits = np.zeros((n, n_steps, len(self.classes_)))
+        for k in range(0, n, STEPS_BATCH):  # of like length
+            rows, longest = order[k : k + STEPS_BATCH], int(lengths[order[k : k + STEPS_BATCH][-1]])
+            stream = network_stream(self, len(rows), owner=type(self).__name__, logits=True)
+            answers = stream.run(values[rows, :longest].transpose(1, 0, 2))
+            logits[rows, :longest] = answers.transpose(1, 0, 2)
+        return logits, padded.lengths
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None

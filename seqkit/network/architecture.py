@@ -55,6 +55,11 @@ class Architecture:
         network: Network = _function(BUILDERS[self.kind][0])(**self.settings)
         return dataclasses.replace(network, frozen=self.frozen) if self.frozen else network
 
+    @cached_property
+    def idle(self) -> list[Any]:
+        """Native networks of it that are built, and that nobody asks at the moment."""
+        return []
+
     @property
     def members(self) -> tuple[Architecture, ...]:
         """The networks of an ensemble; the network itself where it is one."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from seqkit.network.architecture import Architecture
 from seqkit.network.graph import Network, Node
 from seqkit.network.layers.base import Array, Layer, Saved
 from seqkit.network.layers.moves import Moves
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.ops import NUMPY
 
-__all__ = ["FlatWeights", "NativeNetwork", "needed_nodes"]
+__all__ = ["FlatWeights", "NativeNetwork", "borrowed", "needed_nodes"]
 
 
 class FlatWeights:
@@ -170,7 +172,7 @@ class NativeNetwork:
         else:
             values[self._slots[self._names[0]]] = inputs
         for step in steps:
-            step.saved = saved = Saved(step.mask if training else None)
+            saved = Saved(step.mask if training else None)
             given = [None if slot is None else values[slot] for slot in step.inputs]
             out = step.layer.forward(NUMPY, step.p, saved, *given)
             first = step.first_output
@@ -178,8 +180,8 @@ class NativeNetwork:
                 values[first : first + len(out)] = out
             else:
                 values[first] = out
-            if not (training and step.trained):
-                step.saved = Saved()
+            if training and step.trained:
+                step.saved = saved
             for slot in step.last_use:
                 values[slot] = None
         return values
@@ -206,7 +208,8 @@ class NativeNetwork:
     def _release(self) -> None:
         """Give the memory of the last pass back before the next one asks for some."""
         for step in self._steps:
-            step.saved = Saved()
+            if step.saved:
+                step.saved = Saved()
 
     def backward(self, d: Array) -> None:
         """Fill the gradients of the weights from that of what the loss sees."""
@@ -248,6 +251,33 @@ class NativeNetwork:
             elif isinstance(node.layer, Moves):
                 copies *= len(node.layer.moves)
         return copies * total
+
+
+@contextmanager
+def borrowed(architecture: Architecture) -> Iterator[NativeNetwork]:
+    """Lend a native network of an architecture, whose weights are any; one is kept for later.
+
+    Whoever has it has it alone: of several threads each gets one of its own.
+
+    Examples
+    --------
+    >>> from seqkit.network.architecture import Architecture
+    >>> made = Architecture("regressor", {"n_timesteps": 12, "n_features": 1, "units": 4})
+    >>> with borrowed(made) as first, borrowed(made) as second:
+    ...     first is second
+    False
+    >>> with borrowed(made) as again:
+    ...     again is second
+    True
+    """
+    idle = architecture.idle
+    try:
+        network = idle.pop()  # of two threads one gets it
+    except IndexError:
+        network = NativeNetwork(architecture.network)
+    yield network
+    if not idle:  # one that has failed is not kept
+        idle.append(network)
 
 
 def needed_nodes(flat: Network, end: str) -> list[Node]:

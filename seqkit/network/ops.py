@@ -30,7 +30,15 @@ class NumpyNamespace:
     """Operations on arrays; products are compiled, so that no thread count changes a bit."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        found = self.__dict__[name] = getattr(np, name)  # the next time it is found at once
+        return found
+
+    @staticmethod
+    def mean(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
+        # np.mean's own sum and quotient, without its checks
+        add: Any = np.add
+        total: Array = add.reduce(x, axis, keepdims=keepdims)
+        return total / (x.size // max(total.size, 1))
 
     @staticmethod
     def shape(x: Array) -> tuple[int, ...]:

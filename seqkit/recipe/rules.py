@@ -249,7 +249,7 @@ RULES: tuple[Rule, ...] = (
         ("model.bidirectional", "data.target", "model.embedding"),
         lambda bidirectional, target, embedding: bidirectional is not True or target != "next",
         "false or auto when {target} is next",
-        "A backward direction would see the token that is asked.",
+        "A backward direction would see the step that is asked.",
     ),
     Rule(
         (PATCH, CONTEXT),

@@ -49,7 +49,8 @@ class TaggingData(DataSection):
     target: Target | None = setting(
         None,
         "Column of the label of each step, or a list of columns of 0 and 1, several labels a step; "
-        "next = no column: what is learned is the token of the next step from those so far.",
+        "next = no column: what is learned is the token of the next step from those so far, or, "
+        "where all features are of 0 and 1, its labels.",
     )
     validation_path: Files | None = setting(
         None, "File, glob, URL or list of the validation part, instead of a share held back."

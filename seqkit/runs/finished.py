@@ -7,7 +7,9 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
 
 from seqkit.errors import DataError, RecipeError, RunError
 from seqkit.estimators.saving import NETWORK, WEIGHTS, load_estimator, read_estimator
@@ -220,29 +222,61 @@ def forecast(
 def generate(
     run: str | os.PathLike[str],
     n_steps: int,
+    output: Path | None = None,
     *,
     start: str | None = None,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    seed: int | None = None,
+    **drawn: Any,
 ) -> Result:
-    """Go on with a series of tokens, as :meth:`SequenceTagger.generate` does."""
-    flow, estimator, _ = _open(Path(run))
+    """Go on with a series, as :meth:`SequenceTagger.generate` does.
+
+    Parameters
+    ----------
+    run : path
+    n_steps : int
+    output : Path, default=None
+        A table with a row a step, the start's among them, and a column for each label; of several
+        labels only.
+    start : str, default=None
+        A text; of several labels a step a file like those of the run, whose first series it is.
+    **drawn
+        ``temperature``, ``top_k``, ``threshold`` and ``seed``.
+    """
+    flow, estimator, description = _open(Path(run))
     if getattr(flow, "asks_next", False) is False:
         raise RunError(
             f"{flow.resolved.path}: seqkit generate needs a run with data.target: next; this is "
             f"{flow.task.name} of other targets."
         )
     model: Any = estimator
-    letters = model.tokens_.dtype.itemsize == 4
+    labels = not hasattr(model, "tokens_")
+    letters = not labels and model.tokens_.dtype.itemsize == 4
+    if output is not None and not labels:
+        raise DataError(f"{output}: a table is made of several labels a step; this run has tokens.")
     begin: Any = start if letters or start is None else start.split()
-    drawn = {"temperature": temperature, "top_k": top_k, "seed": seed}
+    if labels and start is not None:
+        begin = cast(Any, flow).begun(start, description["columns"])
     try:
         found = model.generate(n_steps, begin, **drawn)
     except ValueError as error:
         raise DataError(str(error)) from error
+    if labels:
+        steps = found if begin is None else np.concatenate([begin, found])
+        return _roll(steps, description["columns"]["features"], drawn, output)
     whole = (start or "") + found if letters else " ".join([*(begin or []), *map(str, found)])
     return Result({"text": whole, **drawn}, whole.splitlines())
+
+
+def _roll(steps: Any, names: list[str], drawn: dict[str, Any], output: Path | None) -> Result:
+    """Return steps of several labels as a table, or as the names of those there, a line a step."""
+    if output is None:
+        lines = [" ".join(name for name, on in zip(names, one, strict=True) if on) for one in steps]
+        document = {"steps": steps.tolist(), "labels": names, **drawn}
+        return Result(document, [line or "-" for line in lines])
+    import pandas as pd
+
+    table = pd.DataFrame(steps, columns=names)
+    table.insert(0, "step", np.arange(len(table)))
+    return _written(table, output, [], raw_text=False)
 
 
 def export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,11 @@ def _may_have_gpu() -> bool:
     """Return whether TensorFlow should be asked for a GPU: a driver is there, and not hidden."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return False
+    return _has_driver()
+
+
+@functools.cache
+def _has_driver() -> bool:
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 

@@ -9,14 +9,14 @@ meets whom is drawn anew in every epoch).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from seqkit.training.augmentation import generator_of
 
-__all__ = ["PADDED", "WINDOW", "alike", "is_padded", "trimmed"]
+__all__ = ["PADDED", "WINDOW", "alike", "is_padded", "joined_batches", "trimmed"]
 
 PADDED = 0.1
 """Share of all steps that is padding, above which batches are of like lengths and cut to them."""
@@ -87,3 +87,24 @@ def trimmed(arrays: dict[str, np.ndarray], timed: tuple[str, ...]) -> dict[str, 
     if longest == time:
         return arrays
     return {name: a[:, :longest] if name in timed else a for name, a in arrays.items()}
+
+
+def joined_batches(answers: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the answers of batches as one array; of batches with fewer steps zeros follow.
+
+    Examples
+    --------
+    >>> joined_batches([np.ones((1, 2, 1)), np.ones((1, 3, 1))])[:, :, 0].astype(int).tolist()
+    [[1, 1, 0], [1, 1, 1]]
+    """
+    if len(answers) == 1:
+        return answers[0]
+    if len({one.shape[1:] for one in answers}) == 1:
+        return np.concatenate(answers)
+    steps = max(one.shape[1] for one in answers)
+    shape = (sum(map(len, answers)), steps, *answers[0].shape[2:])
+    whole, first = np.zeros(shape, answers[0].dtype), 0
+    for one in answers:
+        whole[first : first + len(one), : one.shape[1]] = one
+        first += len(one)
+    return whole

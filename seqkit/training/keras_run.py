@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkit.errors import explain
+from seqkit.training.buckets import joined_batches
 from seqkit.training.callbacks import Callbacks
 from seqkit.training.run import LOOK_SECONDS, Run
 from seqkit.training.sources import Source, batches_of
@@ -145,8 +146,7 @@ def predict_with_keras(
                 got, hint = f"{len(outputs)} outputs", "Name the layer with output=."
                 raise ValueError(explain("predict", "the model", "of one output", got, hint))
             predictions.append(outputs[0].numpy())
-    whole = predictions[0] if len(predictions) == 1 else np.concatenate(predictions)
-    return whole[: source.n_examples]
+    return joined_batches(predictions)[: source.n_examples]
 
 
 def _inputs(source: Any, batch_size: int) -> Any:

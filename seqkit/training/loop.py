@@ -21,7 +21,7 @@ from seqkit.errors import TrainingError, explain
 from seqkit.network.architecture import Architecture
 from seqkit.network.cpu.shards import one_of_several
 from seqkit.network.losses import Objective
-from seqkit.network.native import NativeNetwork
+from seqkit.network.native import NativeNetwork, borrowed
 from seqkit.stopping import smoothing_window
 from seqkit.system.backend import check_backend
 from seqkit.training.beginning import (
@@ -412,7 +412,7 @@ def predict(
     weights: Sequence[np.ndarray],
     source: Source,
     *,
-    key: Hashable,
+    key: Hashable | None = None,
     batch_size: int = 256,
     output: str | None = None,
 ) -> np.ndarray:
@@ -421,7 +421,7 @@ def predict(
     Parameters
     ----------
     build, key
-        As in :func:`fit`.
+        As in :func:`fit`; an :class:`~seqkit.network.architecture.Architecture` has a key itself.
     weights : list of ndarray
         As :func:`fit` returns them.
     source : Source
@@ -436,11 +436,13 @@ def predict(
     """
     if not not_native(build, output=output):
         assert isinstance(build, Architecture)
-        network = NativeNetwork(build.network)
         trained = output is not None and output == build.network.trained
-        with one_of_several():
+        with one_of_several(), borrowed(build) as network:
             return predict_natively(network, weights, source, batch_size, trained)
     check_backend()
     from seqkit.training.keras_run import predict_with_keras
 
+    if key is None:
+        assert isinstance(build, Architecture)
+        key = build.key
     return predict_with_keras(build, key, weights, source, batch_size, output)

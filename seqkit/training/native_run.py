@@ -12,6 +12,7 @@ import numpy as np
 from seqkit.network.cpu.schemes import compiled_kernels
 from seqkit.network.losses import Objective, hits, loss_of
 from seqkit.network.native import NativeNetwork
+from seqkit.training.buckets import joined_batches
 from seqkit.training.optimizers import UpdateRule
 from seqkit.training.run import LOOK_SECONDS, Run
 from seqkit.training.sources import Source, batches_of
@@ -127,7 +128,11 @@ def _batches(network: NativeNetwork, source: Any, at_most: int) -> Iterator[Any]
     if not isinstance(source, Source):
         yield from batches_of(source, at_most)
         return
-    size = network.bytes_an_example(source.take(np.arange(1))[0])
+    first = source.take(np.arange(1))
+    if source.n_examples == 1:
+        yield first
+        return
+    size = network.bytes_an_example(first[0])
     yield from batches_of(source, max(1, min(at_most, LARGEST_BATCH // max(1, size))))
 
 
@@ -147,4 +152,4 @@ def predict_natively(
         network.forward(inputs, training=False) if trained else network.predict(inputs)
         for inputs, _, _ in _batches(network, source, batch_size)
     ]
-    return predictions[0] if len(predictions) == 1 else np.concatenate(predictions)
+    return joined_batches(predictions)

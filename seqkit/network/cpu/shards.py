@@ -14,7 +14,15 @@ from typing import Any
 
 from seqkit.system.collection import collection_paused
 
-__all__ = ["n_cores", "n_shards", "n_side_by_side", "one_of_several", "parts_of", "side_by_side"]
+__all__ = [
+    "is_worth_a_part",
+    "n_cores",
+    "n_shards",
+    "n_side_by_side",
+    "one_of_several",
+    "parts_of",
+    "side_by_side",
+]
 
 
 def n_cores() -> int:
@@ -70,9 +78,24 @@ def n_shards(
     """
     series = 32 if batch is None else batch
     steps = 100 if n_steps is None else n_steps
-    by_work = series * steps * units * (units + 32) // SHARD_FLOOR  # 32: what is no product
+    by_work = _work(series, steps, units) // SHARD_FLOOR
     at_most = n_side_by_side() if at_most is None else at_most
     return max(1, min(at_most // directions, 4, by_work, series // 4))
+
+
+def _work(batch: int, n_steps: int, units: int) -> int:
+    return batch * n_steps * units * (units + 32)  # 32: what is no product
+
+
+def is_worth_a_part(batch: int, n_steps: int, units: int) -> bool:
+    """Return whether a direction of a batch is worth a thread of its own.
+
+    Examples
+    --------
+    >>> is_worth_a_part(1, 100, 64), is_worth_a_part(16, 100, 64)
+    (False, True)
+    """
+    return _work(batch, n_steps, units) >= SHARD_FLOOR
 
 
 PART_FLOOR = 8_000_000
@@ -139,12 +162,17 @@ def _one_by_one(calls: Sequence[Callable[[], Any]]) -> None:
         call()
 
 
-def side_by_side(calls: Sequence[Callable[[], Any]]) -> None:
+def side_by_side(calls: Sequence[Callable[[], Any]], worth: bool = True) -> None:
     """Make all calls, as many at a time as there are cores for; some in this very thread.
+
+    All of them in this thread where none is `worth` another.
 
     The calls must not wait for calls of their own: there is one pool of threads.
     """
     with collection_paused():  # kernels may be loaded
+        if len(calls) == 1 or not worth:
+            _one_by_one(calls)
+            return
         width = max(1, n_side_by_side() // max(1, _SEVERAL.count))
         others = [
             _threads().submit(_one_by_one, calls[k::width])

@@ -58,7 +58,6 @@ class Saved(dict[str, Any]):
     """
 
     def __init__(self, mask: Callable[[tuple[int, ...], float, int], Array] | None = None) -> None:
-        super().__init__()
         self.mask = mask
 
 

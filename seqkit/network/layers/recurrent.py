@@ -19,7 +19,7 @@ import numpy as np
 
 from seqkit.cells import Cell, CellName, Weights, find_cell
 from seqkit.network.cpu.sequences import SequenceBatch, buffer
-from seqkit.network.cpu.shards import n_cores, n_shards, side_by_side
+from seqkit.network.cpu.shards import is_worth_a_part, n_cores, n_shards, side_by_side
 from seqkit.network.initializers import (
     BIASES,
     DEFAULT,
@@ -144,11 +144,16 @@ class Recurrent(Layer):
             _Direction(self, index, p, saved, x, lengths, initial)
             for index in range(len(self.directions))
         ]
-        side_by_side([call for direction in directions for call in direction.forward()])
+        self._run([call for direction in directions for call in direction.forward()], x)
         parts = [direction.output() for direction in directions]
         out = parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
         out = out.transpose(1, 0, 2) if out.ndim == 3 else out
         return (out, *directions[0].final_states()) if self.return_state else out
+
+    def _run(self, calls: Calls, x: Array) -> None:
+        """Make the calls of all directions, side by side where each is worth it."""
+        n_steps, batch, _ = x.shape
+        side_by_side(calls, is_worth_a_part(batch, n_steps, self.units))
 
     def backward(
         self, p: Mapping[str, Array], g: Mapping[str, Array], saved: Saved, d: Any,
@@ -162,7 +167,7 @@ class Recurrent(Layer):
         calls: Calls = []
         for direction, part in zip(directions, parts, strict=True):
             calls += direction.backward(part, d_states, wants[0])
-        side_by_side(calls)
+        self._run(calls, directions[0].batch.x)
         gradients = [direction.gradient(g, wants[0]) for direction in directions]
         dx = gradients[0] if len(gradients) == 1 or not wants[0] else gradients[0] + gradients[1]
         d_initial = list(directions[0].batch.d_initial) if len(wants) > 2 else []

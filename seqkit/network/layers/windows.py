@@ -7,6 +7,7 @@ are the last ones. Padding is zero after normalising and never reaches a forecas
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -103,12 +104,13 @@ def window_statistics(
     level = ops.abs(mean)
     usual = ops.zeros_like(spread) + scale
     known = ops.where(level > 0, ops.minimum(level, usual), usual)
-    return mean, ops.where(spread <= _ROUNDINGS * _rounding(targets) * level, known, spread)
+    return mean, ops.where(spread <= _ROUNDINGS * _rounding(targets.dtype) * level, known, spread)
 
 
-def _rounding(x: Tensor) -> float:
-    """Return the relative distance of two neighbouring numbers of a tensor's precision."""
-    name = getattr(x.dtype, "name", x.dtype)
+@functools.cache
+def _rounding(dtype: Any) -> float:
+    """Return the relative distance of two neighbouring numbers of a precision."""
+    name = getattr(dtype, "name", dtype)
     return float(np.finfo(name).eps) if name in ("float16", "float32", "float64") else 2.0**-8
 
 

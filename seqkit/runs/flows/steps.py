@@ -18,7 +18,7 @@ from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files
 from seqkit.data.step_tables import join_steps, read_steps
-from seqkit.data.steps import NEXT, Steps, following
+from seqkit.data.steps import NEXT, Steps, check_labels_of_steps, following
 from seqkit.errors import DataError, explain
 from seqkit.runs.flows.base import Assessment, Parts, form_notes, refused, shown_path
 from seqkit.runs.flows.series import SeriesFlow, with_features
@@ -40,7 +40,7 @@ class StepsFlow(SeriesFlow):
 
     @property
     def asks_next(self) -> bool:
-        """Whether what is learned is the token of the next step."""
+        """Whether what is learned is the next step itself: its token, or its labels."""
         return bool(self.recipe.data.target == NEXT)
 
     def load(
@@ -118,9 +118,7 @@ class StepsFlow(SeriesFlow):
                 settings=settings, **roles,
             )  # fmt: skip
             if self.asks_next and steps.tokens is None:
-                hint = "Name one column of text with data.features."
-                where = shown_path(pattern)
-                raise DataError(explain(where, "the series", "of tokens", "numbers", hint))
+                check_labels_of_steps(steps.values, shown_path(pattern))
             return steps
 
         return self.as_in_training(read, columns, shown_path(pattern))
@@ -145,9 +143,11 @@ class StepsFlow(SeriesFlow):
             if part.tokens is not None:
                 what = f"{len(np.unique(part.tokens))} different tokens"
             sizes[name] = f"{len(part)} series of {steps} steps, {what}"
-        labels = parts.train.labels
+        labels, names = parts.train.labels, self.recipe.data.target
+        if self.asks_next and parts.train.tokens is None:
+            labels, names = parts.train.values, parts.train.features
         if labels is not None and labels.ndim == 2:
-            shares = zip(self.recipe.data.target, labels.mean(axis=0), strict=True)
+            shares = zip(names, labels.mean(axis=0), strict=True)
             some = [f"{name} ({share:.2%})" for name, share in shares]
             more = [f"{len(some) - MOST_DRAWN} more"] if len(some) > MOST_DRAWN else []
             sizes["labels of steps"] = ", ".join(some[:MOST_DRAWN] + more)
@@ -239,7 +239,7 @@ class StepsFlow(SeriesFlow):
             columns["token"] = part.tokens
         predicted, names = np.concatenate(prediction.labels), estimator.classes_
         if estimator._multilabel_:
-            names = np.array(self.recipe.data.target)
+            names = np.array(part.features if self.asks_next else self.recipe.data.target)
             probability = np.where(predicted > 0, probabilities, 1 - probabilities).prod(axis=1)
         else:
             probability = probabilities.max(axis=1)
@@ -269,6 +269,11 @@ class StepsFlow(SeriesFlow):
         notes = form_notes(columns, steps.date_form, self.named(data))
         frame = self._frame(estimator, steps, prediction, proba)
         return frame, notes + self._strange(columns, steps, data)
+
+    def begun(self, path: str, columns: dict[str, Any]) -> np.ndarray:
+        """Return the steps of the first series of a file, of labels as those that were learned."""
+        steps = self._read(path, [], columns, features=columns["features"], group=None)
+        return steps.each(steps.values)[0].astype(np.int64)
 
 
 def _spelled(labels: np.ndarray, names: np.ndarray) -> Any:

@@ -161,50 +161,46 @@ def fit(
     print_result(result, quiet, as_json)
 
 
-@cli.command(examples=("seqkit check recipe.yaml", "seqkit check recipe.yaml --data --describe"))
-@RECIPE
+@cli.command(
+    examples=(
+        "seqkit check recipe.yaml",
+        "seqkit check recipe.yaml --data --describe",
+        "seqkit check --data sales.csv --target sales",
+    )
+)
+@click.argument("recipe", type=click.Path(path_type=Path), required=False)
 @_options("set", "seed", "json")
 @click.option("--show", is_flag=True, help="Print every setting and where its value came from.")
-@click.option("--data", "with_data", is_flag=True, help="Read the data as well.")
+@click.option(
+    "--data",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Read the data as well, and say what is wrong with them: those of RECIPE, or this file.",
+)
 @click.option("--describe", is_flag=True, help="Say what is in the data, and what looks wrong.")
+@_options("target", "time", "series_id", "task", "layout")
 def check(
-    recipe: Path,
+    recipe: Path | None,
     overrides: tuple[str, ...],
     seed: int | None,
     as_json: bool,
     show: bool,
-    with_data: bool,
+    data: str | None,
     describe: bool,
+    **wanted: Any,
 ) -> None:
-    """Check RECIPE and report all its errors together; trains nothing."""
-    from seqkit.recipe.reading import read_recipe
+    """Check RECIPE and report all its errors together; trains nothing.
 
-    resolved = read_recipe(recipe, overrides=overrides, seed=seed)
-    lines: list[str] = []
-    document: dict[str, Any] = {"recipe": str(recipe), "valid": True}
-    if show:
-        document["settings"] = resolved.as_dict()
-    if with_data:
-        from seqkit.runs.flows import check_data
+    With --data the status is 1 where a finding is an error or a warning. A file without a recipe is
+    read as seqkit init would read it.
+    """
+    from seqkit.runs.checking import check_asked
 
-        sizes = check_data(resolved)
-        document["data"] = sizes
-        for name, value in sizes.items():
-            notes = isinstance(value, list | tuple)
-            lines += [f"note: {note}" for note in value] if notes else [f"{name}: {value}"]
-    if describe:
-        from seqkit.runs.describing import describe_recipe
-
-        found = describe_recipe(resolved)
-        document["description"] = found.document
-    if as_json:
-        print_json(document)
-        return
-    if describe:
-        found.print()
-    if show:
-        say(resolved.annotated())
-    say_lines([*lines, f"{recipe}: no errors"])
+    checked = check_asked(recipe, data, overrides, seed, show, describe, wanted)
+    print_result(checked, False, as_json)
+    if checked.failed:
+        sys.exit(FAILED)
 
 
 @cli.command(

@@ -118,6 +118,15 @@ def _of_known_tasks(rows: Table) -> Table:
     ]
 
 
+def _findings() -> Table:
+    from seqkit.evaluation.findings import FINDINGS
+
+    return _rows(
+        FINDINGS.values(), name="code", summary="title", severity="severity", meaning="meaning",
+        threshold="threshold", mend="mend", ignore="ignore",
+    )  # fmt: skip
+
+
 def _exports() -> Table:
     from seqkit.exports import EXPORTS
 
@@ -141,6 +150,7 @@ LISTS: dict[str, Listing] = {
     "missing": Listing("what becomes of missing values: data.missing", _missing),
     "metrics": Listing("scores: evaluate.metrics", _metrics),
     "baselines": Listing("simple methods beside the model: evaluate.baselines", _baselines),
+    "findings": Listing("what checks of data and runs find", _findings),
     "exports": Listing("formats of the trained model: export", _exports),
 }
 

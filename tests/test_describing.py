@@ -120,7 +120,7 @@ def call(*arguments, status=0):
 
 
 def kinds(document):
-    return {finding["kind"] for finding in document["findings"]}
+    return {finding["title"] for finding in document["findings"]}
 
 
 def daily(n=90):
@@ -164,16 +164,16 @@ def test_gaps_far_values_constant_columns_and_duplicate_series_are_found(tmp_pat
     frame = pd.concat([frame, copy]).reset_index(drop=True)
     frame = frame.drop(index=[100, 101])
     document = described(frame, tmp_path / "d.csv", "--target", "sold")
-    found = {finding["kind"]: finding["what"] for finding in document["findings"]}
-    assert "2 time stamps are absent" in found["gaps"]
-    assert "in 1 series: b" in found["gaps"]
+    found = {finding.get("code"): finding["sentence"] for finding in document["findings"]}
+    assert "2 time stamps are absent" in found["SQ115"]
+    assert "in 1 series: b" in found["SQ115"]
     # they are neither rows nor missing values
     [sizes] = document["parts"]
     assert (sizes["rows"], sizes["absent"], sizes["longest"]) == (len(frame), 2, 90)
     assert {column["missing"] for column in document["columns"]} == {0}
-    assert "the farthest is 9999 in series c, step 20" in found["far values"]
-    assert found["constant columns"].startswith("price: ")
-    assert "1 series of the data part are the same as another" in found["duplicate series"]
+    assert "the farthest is 9999 in series c, step 20" in found["SQ109"]
+    assert "in the data part: price." in found["SQ107"]
+    assert "1 series of the data part are the same as another" in found["SQ104"]
 
 
 def test_duplicate_rows_and_what_cannot_be_read_are_findings_and_no_error(tmp_path):
@@ -182,7 +182,7 @@ def test_duplicate_rows_and_what_cannot_be_read_are_findings_and_no_error(tmp_pa
     document = described(frame, tmp_path / "d.csv", "--target", "sold", "--series-id", "shop")
     assert "cannot be learned from yet" in kinds(document)
     assert "duplicate rows" in kinds(document)
-    assert [f["what"] for f in document["findings"] if f["kind"] == "duplicate rows"] == [
+    assert [f["sentence"] for f in document["findings"] if f["title"] == "duplicate rows"] == [
         "4 rows are the same as an earlier one in every column"
     ]
 
@@ -197,13 +197,12 @@ def test_leaks_between_files_and_rare_classes_are_found(tmp_path):
     train.to_csv(tmp_path / "x_TRAIN.csv", index=False)
     test.to_csv(tmp_path / "x_TEST.csv", index=False)
     document = json.loads(call("describe", tmp_path / "x_TRAIN.csv", "--json"))
-    leaks = [f["what"] for f in document["findings"] if f["kind"] == "leak"]
-    assert len(leaks) == 2
-    assert leaks[0].startswith("2 series of the test part are in the training part, too")
-    assert leaks[1].startswith("1 series of the test part share 16 steps")
-    (balance,) = [f for f in document["findings"] if f["kind"] == "class balance"]
-    assert "b (4)" in balance["what"]
-    assert balance["try"] == "train.class_weight: balanced"
+    found = {finding.get("code"): finding["sentence"] for finding in document["findings"]}
+    assert found["SQ101"].startswith("2 series of the test part are in the training part, too")
+    assert found["SQ102"].startswith("1 series of the test part share 16 steps")
+    (balance,) = [f for f in document["findings"] if f.get("code") == "SQ112"]
+    assert "b (4)" in balance["sentence"]
+    assert balance["mend"] == "train.class_weight: balanced"
     assert document["classes"] == {"a": {"train": 26, "test": 5}, "b": {"train": 4, "test": 6}}
 
 
@@ -211,7 +210,7 @@ def test_a_file_that_does_not_tell_what_to_learn_is_described(tmp_path):
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 30)))
     document = described(frame.add_prefix("t"), tmp_path / "d.csv")
     assert document["task"] is None
-    assert "--target" in document["findings"][0]["what"]
+    assert "--target" in document["findings"][0]["sentence"]
 
 
 @pytest.mark.parametrize("width", [60, 80])
@@ -227,7 +226,7 @@ def test_text_fits_the_terminal(width, tmp_path, monkeypatch):
         assert (
             max(len(line) for line in some(text.splitlines()) if str(tmp_path) not in line) <= width
         )
-    assert "far values" in call("describe", "d.csv", "--target", "sold")
+    assert "SQ109 Values far out" in call("describe", "d.csv", "--target", "sold")
     # no number is broken, and what is left out is said
     frame["price"] = -123_456.5
     frame.to_csv("d.csv", index=False)

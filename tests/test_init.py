@@ -457,7 +457,7 @@ def test_files_that_are_a_series_each(tmp_path):
     assert (ends["north"] - ends["south"]).days == 10
     described = describe_data(str(tmp_path / "shops"), Wanted()).document
     assert described["facts"]["layout"].startswith("files ")
-    assert not [f for f in described["findings"] if f["kind"] == "duplicate rows"]
+    assert not [f for f in described["findings"] if f["title"] == "duplicate rows"]
 
 
 def test_files_that_are_no_series_each_are_refused(tmp_path):

@@ -174,14 +174,6 @@ SEASONAL = {
 CASES = {
     "collapsed": Case("classification", "majority", collapsed=True),
     "hardly begun": Case("classification", "majority", loss=[1.0, 0.9]),
-    "smaller steps": Case(
-        "classification",
-        "majority",
-        settings={"train": {"learning_rate": 0.3}},
-        loss=[4.0, 1.5, 9.0, 2.0] * 5,
-    ),
-    "epochs": Case("forecasting", "naive", loss=1 / np.arange(1.0, 41)),
-    "smaller": Case("classification", "majority", val_loss=[1, 0.5, *np.linspace(0.6, 2, 20)]),
     "departure": Case(
         "forecasting", "auto_ets", ahead=("auto_ets", "seasonal_naive"), settings=SEASONAL
     ),
@@ -216,12 +208,6 @@ def test_every_advice_names_settings_that_there_are():
         words = row.text(CASES[row.name]).replace(":", " ").replace(",", " ").split()
         named = [w for w in words if w.split(".")[0] in ("model", "train", "forecast") and "." in w]
         assert {*named} <= known, row.name
-
-
-def test_a_loss_that_has_come_to_rest_asks_for_no_more_epochs():
-    assert not Case("forecasting", "naive", loss=[1.0] * 40).still_falls
-    assert not Case("forecasting", "naive", loss=[1.0, 0.5]).still_falls
-    assert not Case("forecasting", "naive", loss=1 / np.arange(1.0, 41)).jumps
 
 
 def test_a_departure_is_advised_to_who_loses_to_what_it_departs_from():

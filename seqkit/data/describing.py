@@ -176,21 +176,21 @@ def duplicates(parts: Sequence[SeriesPart]) -> list[list[tuple[str, Any]]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def shared_runs(train: SeriesPart, test: SeriesPart) -> list[Any]:
+def shared_runs(train: SeriesPart, test: SeriesPart, distinct: int = DISTINCT) -> list[Any]:
     """Return the test series that have `RUN` steps in a row of a training series.
 
     Windows that were cut from one recording and overlap do: what is tested was trained on.
-    Runs of fewer than `DISTINCT` values do not count, and no shorter series.
+    Runs of fewer than `distinct` values do not count, and no shorter series.
     """
     if train.features != test.features:
         return []
-    known = np.unique(_runs(train)[0])
-    hashes, series = _runs(test)
+    known = np.unique(_runs(train, distinct)[0])
+    hashes, series = _runs(test, distinct)
     found = np.unique(series[np.isin(hashes, known)])
     return [test.ids[i] for i in found.tolist()]
 
 
-def _runs(part: SeriesPart) -> tuple[npt.NDArray[np.uint64], Ints]:
+def _runs(part: SeriesPart, least: int) -> tuple[npt.NDArray[np.uint64], Ints]:
     """Return a hash of every run of steps within a series, and whose it is."""
     n = len(part.values) - RUN + 1
     if n < 1:
@@ -208,7 +208,7 @@ def _runs(part: SeriesPart) -> tuple[npt.NDArray[np.uint64], Ints]:
     for first in range(0, n, CHUNK):  # sorting copies
         some = slice(first, first + CHUNK)
         distinct = (np.diff(np.sort(windows[some], axis=1), axis=1) != 0).sum(axis=1) + 1
-        within[some] &= distinct >= DISTINCT
+        within[some] &= distinct >= least
     return hashes[within], whose[:n][within]
 
 

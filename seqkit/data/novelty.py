@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["THRESHOLDS", "Threshold", "seen", "unlike"]
+__all__ = ["THRESHOLDS", "FarFeature", "Threshold", "far_features", "seen", "unlike"]
 
 SHOWN = 3  # features named in a note
 
@@ -42,6 +42,16 @@ THRESHOLDS: dict[str, Threshold] = {
         "outlier of training widens the range, so that it never raises a false alarm",
     ),
 }
+
+
+class FarFeature(NamedTuple):
+    """A feature whose values lie far outside those of training, and both ranges."""
+
+    feature: int
+    low: float
+    high: float
+    known_low: float
+    known_high: float
 
 
 def seen(values: Any, lengths: Any) -> dict[str, Any]:
@@ -106,18 +116,38 @@ def unlike(
         notes.append(
             f"{where}: series have {few} to {most} steps, those of training {shortest} to {longest}"
         )
+    far = far_features(known, values)
+    if far:
+        shown = ", ".join(
+            f"{names[one.feature]} {one.low:g} to {one.high:g} (training: {one.known_low:g} to "
+            f"{one.known_high:g})"
+            for one in far[:SHOWN]
+        )
+        more = f" and {len(far) - SHOWN} more" if len(far) > SHOWN else ""
+        notes.append(f"{where}: values are far outside those of training: {shown}{more}")
+    return notes
+
+
+def far_features(known: Mapping[str, Any], values: Any) -> list[FarFeature]:
+    """Return the features with values far outside those of training.
+
+    Parameters
+    ----------
+    known : mapping
+        What :func:`seen` returned.
+    values : array of shape (n_rows, n_features)
+
+    Examples
+    --------
+    >>> far_features(seen([[1.0, 1.0], [3.0, 3.0]], [2]), [[2.0, 900.0]])
+    [FarFeature(feature=1, low=900.0, high=900.0, known_low=1.0, known_high=3.0)]
+    """
     low, high = _range(np.asarray(values, dtype=np.float64))
     from_, to = (np.asarray(known[name], dtype=np.float64) for name in ("low", "high"))
-    if from_.shape == low.shape:
-        # a feature that was constant has its own size for a range
-        spread = np.where(to > from_, to - from_, np.maximum(np.abs(to), 1.0))
-        margin = THRESHOLDS["outside"].value * spread
-        far = np.flatnonzero((low < from_ - margin) | (high > to + margin))
-        if far.size:
-            shown = ", ".join(
-                f"{names[i]} {low[i]:g} to {high[i]:g} (training: {from_[i]:g} to {to[i]:g})"
-                for i in far[:SHOWN]
-            )
-            more = f" and {far.size - SHOWN} more" if far.size > SHOWN else ""
-            notes.append(f"{where}: values are far outside those of training: {shown}{more}")
-    return notes
+    if from_.shape != low.shape:
+        return []
+    # a feature that was constant has its own size for a range
+    spread = np.where(to > from_, to - from_, np.maximum(np.abs(to), 1.0))
+    margin = THRESHOLDS["outside"].value * spread
+    far = np.flatnonzero((low < from_ - margin) | (high > to + margin)).tolist()
+    return [FarFeature(i, *(float(bound[i]) for bound in (low, high, from_, to))) for i in far]

@@ -11,6 +11,7 @@
      "n": {"test": {"series": 1, "windows": 4, "values": 96}},
      "notes": ["test: mase of model: the history is constant, or no longer than a season"],
      "verdict": {... whether the model beats its baselines, see seqkit.evaluation.verdict ...},
+     "findings": [{... of a run: what seqkit.evaluation.findings.find_all returns ...}],
      "backtest": {... as a part, with "n", "windows", "step", "refit", "conformal" ...}}
 
 There are no clock times in it, so equal runs have equal files: those are in ``run.json``.

@@ -1,7 +1,8 @@
 """Whether a model beats its baselines, on how much that rests, and what to try where it does not.
 
 :func:`judge` says it once, from what ``metrics.json`` holds; terminal and report show its words.
-What to try is a table, :data:`ADVICE`: each row says when it applies, and on what that rests.
+What to try is a table, :data:`ADVICE`: each row says when it applies, and on what that rests. What
+the course of the training says stands in :mod:`seqkit.evaluation.findings`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,6 @@ FEW_SERIES = 50
 FEW_FORECASTS = 10
 MOST_ADVICE = 3
 FEWEST_EPOCHS = 10  # fewer have hardly begun
-JUMP, JUMPY = 1.5, 0.1  # a loss that grows so much, in this share of the epochs: steps too large
-FALLING = 0.02  # share by which the last tenth of the epochs lowered the loss: it still falls
-TENTHS = 10
 
 
 def number(value: float | None) -> str:
@@ -68,7 +65,7 @@ class Case:
         Whether the model has one answer for everything.
     settings : mapping
         The recipe, every setting filled; empty where there is none.
-    loss, val_loss : sequence of float
+    loss : sequence of float
         An epoch each.
     """
 
@@ -78,7 +75,6 @@ class Case:
     collapsed: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     loss: Sequence[float] = ()
-    val_loss: Sequence[float] = ()
 
     def setting(self, path: str, default: Any = None) -> Any:
         """Return a setting by its dotted path."""
@@ -101,30 +97,6 @@ class Case:
         if given is None or isinstance(given, str):  # auto
             return []
         return [given] if isinstance(given, int) else list(given)
-
-    @property
-    def jumps(self) -> bool:
-        """Whether the training loss leaps up again and again."""
-        leaps = sum(after > JUMP * before > 0 for before, after in pairwise(self.loss))
-        return len(self.loss) >= FEWEST_EPOCHS and leaps >= JUMPY * len(self.loss)
-
-    @property
-    def still_falls(self) -> bool:
-        """Whether the last tenth of the epochs lowered the training loss."""
-        n = max(len(self.loss) // TENTHS, 1)
-        if len(self.loss) < 2 * n + 1:
-            return False
-        before, last = np.mean(self.loss[-2 * n : -n]), np.mean(self.loss[-n:])
-        return bool(last < before - FALLING * abs(before))
-
-    @property
-    def learns_by_heart(self) -> bool:
-        """Whether the validation loss was lowest in the first half, and rose by a tenth since."""
-        known = [value for value in self.val_loss if math.isfinite(value)]
-        if len(known) < TENTHS:
-            return False
-        best = int(np.argmin(known))
-        return best < len(known) / 2 and known[-1] > 1.1 * known[best]
 
 
 @dataclass(frozen=True)
@@ -175,27 +147,6 @@ ADVICE: tuple[Advice, ...] = (
         lambda case: 0 < len(case.loss) < FEWEST_EPOCHS,
         lambda case: f"train.epochs: {10 * len(case.loss)}: {len(case.loss)} have hardly begun",
         "gunpoint, 1, 30, 120 epochs: accuracy .68, .97, .99",
-    ),
-    Advice(
-        "smaller steps",
-        lambda case: case.jumps,
-        lambda case: "train.learning_rate a tenth of what it was: the training loss leaps up",
-        "gunpoint, 30 epochs, learning rates 3, .3, .03: accuracy .61, .85, .97",
-    ),
-    Advice(
-        "epochs",
-        lambda case: case.still_falls and not case.jumps,
-        lambda case: f"train.epochs: {2 * len(case.loss)}: the training loss still fell at the end",
-        "the loss of the run itself; airline, 10, 20, 100 epochs: MASE 2.10, 1.27, .45",
-    ),
-    Advice(
-        "smaller",
-        lambda case: case.learns_by_heart,
-        lambda case: (
-            "model.dropout: 0.4, or half of model.units: the validation loss was lowest after "
-            f"epoch {int(np.argmin(case.val_loss)) + 1} of {len(case.val_loss)}, and rose since"
-        ),
-        "the losses of the run itself; Prechelt (1998), Early stopping: but when?",
     ),
     Advice(
         "departure",
@@ -274,7 +225,7 @@ def judge(
     settings : mapping, optional
         The recipe, for what to try.
     history : mapping, optional
-        ``loss`` and ``val_loss`` of every epoch.
+        ``loss`` of every epoch.
 
     Returns
     -------
@@ -311,7 +262,6 @@ def judge(
         bool(collapsed),
         settings or {},
         losses.get("loss", ()),
-        losses.get("val_loss", ()),
     )
     wanted = collapsed or not verdict["better"]
     advice = [row.text(case) for row in ADVICE if row.applies(case)] if wanted else []

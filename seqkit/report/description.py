@@ -81,9 +81,10 @@ def print_description(document: Mapping[str, Any]) -> None:
     if not findings:
         say("nothing was found that stands in the way")
     for finding in findings:
-        say(wrapped(f"{finding['kind']}: {finding['what']}", console.width))
-        if finding["try"]:
-            say(wrapped(f"try {finding['try']}", console.width, "  "))
+        code = f"{finding['code']} " if "code" in finding else ""
+        say(wrapped(f"{code}{finding['title']}: {finding['sentence']}", console.width))
+        if finding["mend"]:
+            say(wrapped(f"try {finding['mend']}", console.width, "  "))
 
 
 def _fitting(names: list[str], rows: list[list[str]], width: int) -> list[int]:

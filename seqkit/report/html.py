@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 from seqkit.errors import RunError
 from seqkit.evaluation.baselines import BASELINES
+from seqkit.evaluation.findings import untold
 from seqkit.evaluation.metrics import METRICS
 from seqkit.evaluation.summary import best_of, counted, heading, score_rows
 from seqkit.evaluation.verdict import judge, number
@@ -76,6 +77,7 @@ def write_report(folder: Path) -> Path:
         record=record,
         facts=_facts(record),
         verdict=_verdict(summary),
+        findings=_findings(summary),
         tables=_tables(summary),
         hardest=_hardest(summary),
         mistakes=_mistakes(folder / "predictions.parquet"),
@@ -174,6 +176,11 @@ def _verdict(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if summary is None or "verdict" in summary:
         return (summary or {}).get("verdict")
     return judge(summary)
+
+
+def _findings(summary: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return what was found, but for what the verdict says; earlier versions looked for nothing."""
+    return untold((summary or {}).get("findings", ()), _verdict(summary))
 
 
 def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:

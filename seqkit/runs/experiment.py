@@ -255,7 +255,9 @@ def _carry_out(
     new: bool = False,
 ) -> Result:
     """Train, evaluate, save and report in an open run folder."""
+    from seqkit.evaluation.findings import find_all
     from seqkit.report.plots import save_displays
+    from seqkit.runs.evidence import run_evidence
 
     for note in parts.notes:
         folder.log(note)
@@ -273,8 +275,11 @@ def _carry_out(
         show.say(flow.ending(estimator))
         show.doing("scoring the model beside its baselines")
     assessment = flow.assess(estimator, parts)
-    assessed = time.monotonic()
     folder.write("model.json", save_estimator(estimator, folder.path, parts.columns))
+    evidence, said = run_evidence(flow, estimator, parts, assessment)
+    assessment.document["findings"] = find_all(evidence)
+    assessment.document["notes"] += said
+    assessed = time.monotonic()
     folder.write("metrics.json", assessment.document)
     for note in assessment.document["notes"]:
         folder.log(note)

@@ -73,6 +73,7 @@ class Result:
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""
         if self.scores is not None:
+            from seqkit.evaluation.findings import finding_lines
             from seqkit.evaluation.summary import as_tables
             from seqkit.evaluation.verdict import sentences
 
@@ -85,6 +86,10 @@ class Result:
                 say(wrapped(" ".join(sentences(verdict)), console.width))
                 for advice in verdict["try"]:
                     say(wrapped(f"try {advice}", console.width, "  "))
+            found = self.scores.get("findings", ())
+            where = "the report has all; seqkit list findings says what they mean"
+            for line in finding_lines(found, verdict, where):
+                say(wrapped(line, console.width, hang="  "))
         say_lines(self.lines)
 
 

@@ -20,7 +20,16 @@ from seqkit.tasks import TASKS
 if TYPE_CHECKING:
     from seqkit.recipe.reading import Resolved
 
-__all__ = ["FLOWS", "Assessment", "Flow", "Parts", "begun", "check_data", "flow_of"]
+__all__ = [
+    "FLOWS",
+    "Assessment",
+    "Flow",
+    "Parts",
+    "begun",
+    "check_data",
+    "checked_parts",
+    "flow_of",
+]
 
 FLOWS: dict[str, type[Flow]] = {
     "label": SeriesFlow,
@@ -54,8 +63,14 @@ def begun(resolved: Resolved) -> tuple[Resolved, dict[str, str] | None]:
 
 def check_data(resolved: Resolved) -> dict[str, Any]:
     """Read the data of a recipe, check all that a fit would, and say what there is."""
+    return checked_parts(resolved)[2]
+
+
+def checked_parts(resolved: Resolved) -> tuple[Any, Parts, dict[str, Any]]:
+    """Read and check the data as :func:`check_data` does; return flow and parts as well."""
     flow = flow_of(begun(resolved)[0])
     parts = flow.load()
     flow.check(parts)
     said = {"said": parts.notes, "notes": parts.unlike}
-    return {**flow.describe(parts), **{name: notes for name, notes in said.items() if notes}}
+    sizes = {**flow.describe(parts), **{name: notes for name, notes in said.items() if notes}}
+    return flow, parts, sizes

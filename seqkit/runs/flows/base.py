@@ -101,11 +101,15 @@ class Assessment:
         One row a series of the test part, or a row a forecast step.
     figures : dict of str to Display
         What is drawn into ``plots/``.
+    judged : object
+        What was predicted of the part that is shown, for the findings: the part and the
+        predictions, or of forecasts the backtest.
     """
 
     document: dict[str, Any]
     predictions: pd.DataFrame
     figures: Mapping[str, Any]
+    judged: Any = None
 
 
 class Flow:

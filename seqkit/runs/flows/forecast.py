@@ -249,7 +249,7 @@ class ForecastFlow(Flow):
             "horizon": HorizonErrorDisplay.from_summary(scores),
             "history": HistoryDisplay.from_estimator(estimator),
         }
-        return Assessment(document, _forecast_rows(rolled), figures)
+        return Assessment(document, _forecast_rows(rolled), figures, rolled)
 
     def _rolled(self, estimator: Any, series: Any, refit: bool) -> BacktestResult:
         """Forecast the test part from the rolling origins of the recipe."""

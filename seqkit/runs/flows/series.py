@@ -320,7 +320,8 @@ class SeriesFlow(Flow):
         name, prediction = next(iter(predictions.items()))
         shown = getattr(parts, name)
         figures = self._figures(estimator, shown, prediction)
-        return Assessment(document, self._frame(estimator, shown, prediction), figures)
+        frame = self._frame(estimator, shown, prediction)
+        return Assessment(document, frame, figures, (shown, prediction))
 
     def _figures(self, estimator: Any, part: Any, prediction: Predictions) -> dict[str, Any]:
         from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay

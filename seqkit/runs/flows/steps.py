@@ -194,7 +194,8 @@ class StepsFlow(SeriesFlow):
         )
         part, prediction = next(iter(predictions.values()))
         figures = self._figures(estimator, part, prediction)
-        return Assessment(document, self._frame(estimator, part, prediction, proba=False), figures)
+        frame = self._frame(estimator, part, prediction, proba=False)
+        return Assessment(document, frame, figures, (part, prediction))
 
     def _asked(self, part: Steps) -> Any:
         """Return a part with what is asked of its steps as their labels."""

@@ -35,6 +35,7 @@ __all__ = [
     "export",
     "forecast_scorer",
     "load",
+    "load_keras",
     "load_run",
     "read_recipe",
     "run",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from seqkit.evaluation.backtest import backtest
     from seqkit.evaluation.search import BacktestSplit, forecast_scorer
     from seqkit.exports import export
+    from seqkit.exports.keras_reading import load_keras
     from seqkit.layers import Bidirectional, GatedRNN
     from seqkit.recipe.reading import read_recipe
     from seqkit.runs.experiment import run
@@ -82,6 +84,7 @@ else:
         "export": "seqkit.exports",
         "forecast_scorer": "seqkit.evaluation.search",
         "load": "seqkit.runs.finished",
+        "load_keras": "seqkit.exports.keras_reading",
         "load_run": "seqkit.runs.finished",
         "read_recipe": "seqkit.recipe.reading",
         "run": "seqkit.runs.experiment",

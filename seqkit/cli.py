@@ -109,17 +109,14 @@ def cli() -> None:
 )
 @click.argument("recipe", type=click.Path(path_type=Path), required=False)
 @click.option("--epochs", type=click.IntRange(1), help="Short for --set train.epochs=N.")
-@click.option(
-    "--data", metavar="FILE", help="Short for --set data.path=FILE; a file, or a glob in quotes."
-)
+@click.option("--data", metavar="FILE",
+              help="Short for --set data.path=FILE; a file, or a glob in quotes.")  # fmt: skip
 @_options("set", "out", "name", "seed", "quiet", "json")
-@click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a broken-off run."
-)
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
+              help="Go on with a broken-off run.")  # fmt: skip
 @click.option("--start", metavar="RUN", help="Short for --set train.start=RUN: begin from its fit.")
-@click.option(
-    "--dry-run", is_flag=True, help="Read the data, build the model, show it, train nothing."
-)
+@click.option("--dry-run", is_flag=True,
+              help="Read the data, build the model, show it, train nothing.")  # fmt: skip
 def fit(
     recipe: Path | None,
     epochs: int | None,
@@ -215,14 +212,8 @@ def check(
 @_options("target", "time", "series_id", "task", "layout")
 @click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("recipe.yaml"),
-    show_default=True,
-    help="Recipe to write.",
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("recipe.yaml"),
+              show_default=True, help="Recipe to write.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a recipe that is there.")
 @_options("quiet")
 def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
@@ -349,9 +340,8 @@ def predict(run: Path, data: str, output: Path, quiet: bool, as_json: bool, **wa
 @RUN
 @_options("data", "quiet", "json")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast; default: as trained.")
-@click.option(
-    "--future", metavar="FILE", help="The future covariates over the horizon, where there are any."
-)
+@click.option("--future", metavar="FILE",
+              help="The future covariates over the horizon, where there are any.")  # fmt: skip
 @_interval("Add one meant to hold this share of true values, from errors on the test part.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write as well.")
 @_options("raw_text")
@@ -388,13 +378,8 @@ def generate(
 @cli.command(examples=("seqkit export RUN --format keras -o model.keras",))
 @RUN
 @click.option("--format", "format", required=True, help="A format of: seqkit list exports.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="File or folder to write.",
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
+              help="File or folder to write.")  # fmt: skip
 @click.option("--streaming", is_flag=True, help="One step: states in, states out.")
 @click.option("--verify/--no-verify", default=True, show_default=True,
               help="Compare its answers with those of RUN; its metadata say if not.")  # fmt: skip
@@ -403,6 +388,22 @@ def export(run: Path, quiet: bool, as_json: bool, **wanted: Any) -> None:
     """Write the model of RUN in a format that runs elsewhere."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.export(run, **wanted)
+    print_result(result, quiet, as_json)
+
+
+@cli.command(examples=("seqkit reproduce RUN",))
+@RUN
+@_options("quiet", "json")
+def reproduce(run: Path, quiet: bool, as_json: bool) -> None:
+    """Train RUN again and say whether all is equal bit for bit.
+
+    The exit status is 0 if it is; 3 if it is not: then the first epoch and the first parameter
+    that differ are named, and what is another environment. RUN is not altered.
+    """
+    with _working(quiet, as_json) as (_, show):
+        from seqkit.runs import reproducing
+
+        result = reproducing.reproduce(run, show=show)
     print_result(result, quiet, as_json)
 
 
@@ -475,7 +476,8 @@ def main() -> None:
     status = 0
     try:
         with collection_rare():
-            cli(standalone_mode=False, prog_name="seqkit", complete_var=VARIABLE)
+            # a number, where a command has ended with a status of its own
+            status = cli(standalone_mode=False, prog_name="seqkit", complete_var=VARIABLE) or 0
     except click.Abort:
         say("Aborted.", err=True)
         status = 130

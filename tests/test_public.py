@@ -78,6 +78,7 @@ REPEATED = {
     "predict": "a command of the terminal, what it calls, and the network's answer",
     "read": "an export format each",
     "stamp": "an export format each",
+    "reproduce": "a command of the terminal, and what it calls",
     "write": "an export format each",
 }
 """Names that stand for several things."""

@@ -24,6 +24,7 @@ from seqkit.tasks import TASKS
 __all__ = [
     "NETWORK",
     "NOTE",
+    "SKOPS_TRUSTED",
     "WEIGHTS",
     "estimator_class",
     "load_estimator",
@@ -38,6 +39,12 @@ NETWORK = "network.json"
 """The description of what the weights are of: a list, of several networks in an ensemble."""
 NOTE = "estimator.json"
 """The file of a saved estimator that has its format and the SHA-256 of the others."""
+SKOPS_TRUSTED = (
+    *(row.estimator.replace(":", ".") for row in TASKS.values()),
+    "seqkit.training.state.TrainingState",
+)
+"""What `skops.io.load` has to be told to trust, of any fitted estimator: objects of plain values,
+which run nothing. The last is what `warm_start` keeps."""
 _MODEL = "model.json"
 _LARGEST_NOTE, _LARGEST_WEIGHTS = 1 << 16, 1 << 31  # bytes
 _FIELDS = {"task", "parameters", "fitted", "columns"}

@@ -109,6 +109,7 @@ KINDS: dict[str, type[Layer]] = {
     )
 }
 """Every kind of layer by name."""
+_FIELDS = ("format", "name", "inputs", "nodes", "output", "trained", "named_inputs")
 
 
 def as_document(network: Network) -> dict[str, Any]:
@@ -152,18 +153,22 @@ def network_of(document: Mapping[str, Any]) -> Network:
     Raises
     ------
     ValueError
-        If it is of a newer format, or names a kind of layer that there is not.
+        If it is of a newer format, names a kind of layer that there is not, or has other fields.
     KeyError, TypeError
-        If a field is missing or not of its type.
+        If a field is not of its type.
     """
-    if document["format"] > FORMAT:
-        expected = f"at most {FORMAT}"
-        raise ValueError(
-            explain("network", "format", expected, document["format"], "Update seqkit.")
-        )
-    inputs = [Input(i["name"], tuple(i["shape"]), i["dtype"]) for i in document["inputs"]]
+    written = document["format"]
+    if type(written) is not int or not 1 <= written <= FORMAT:
+        expected = f"an integer, at most {FORMAT}"
+        raise ValueError(explain("network", "format", expected, written, "Update seqkit."))
+    _check_fields("network", document, _FIELDS)
+    inputs = []
+    for one in document["inputs"]:
+        _check_fields("an input", one, ("name", "shape", "dtype"))
+        inputs.append(Input(one["name"], tuple(one["shape"]), one["dtype"]))
     nodes = []
     for node in document["nodes"]:
+        _check_fields("a node", node, ("name", "kind", "settings", "inputs"), ("shares",))
         kind = node["kind"]
         if kind not in KINDS:
             expected, hint = f"one of {', '.join(KINDS)}", suggest(str(kind), KINDS)
@@ -174,6 +179,16 @@ def network_of(document: Mapping[str, Any]) -> Network:
         )
     ends = document["output"], document["trained"], document["named_inputs"]
     return Network(document["name"], tuple(inputs), tuple(nodes), *ends)
+
+
+def _check_fields(
+    what: str, given: Any, fields: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    """Raise unless these are the fields, each there, and no others."""
+    if not isinstance(given, Mapping) or not {*fields} <= {*given} <= {*fields, *optional}:
+        got = list(given) if isinstance(given, Mapping) else given
+        expected = f"{', '.join(fields)} and no others"
+        raise ValueError(explain("network", f"the fields of {what}", expected, got))
 
 
 def settings_of(layer: Layer) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +56,10 @@ __all__ = [
     "dry_run",
     "evaluate",
     "export",
+    "fitted",
     "forecast",
     "generate",
+    "history_text",
     "load_run",
     "predict",
     "resume",
@@ -266,7 +268,7 @@ def _carry_out(
     begun = time.monotonic()
     estimator = _train(flow, parts, folder, state, show, new)
     trained = time.monotonic()
-    _write_history(folder, estimator.history_, getattr(estimator, "stopped_histories_", ({},))[0])
+    folder.write("history.csv", history_text(estimator))
     for line in flow.remarks(estimator):
         folder.log(line)
     if show:
@@ -321,10 +323,16 @@ def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) 
     )
 
 
-def _train(
-    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+def fitted(
+    flow: Any,
+    parts: Parts,
+    on_epoch: Any = None,
+    *,
+    state: Any = None,
+    show: Progress | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Any:
-    """Fit the estimator; if that fails, leave the folder in the state it deserves."""
+    """Fit the estimator of a flow to the parts of its data, and show how it goes."""
     estimator = flow.estimator()
     if show:
         from seqkit.network.cpu.sequences import is_ready, unsupported
@@ -332,16 +340,29 @@ def _train(
         cell = find_cell(flow.recipe.model.cell)
         if not unsupported(cell) and not is_ready(cell):
             what = f"the {cell.family} kernels are compiled for this computer, once, and kept"
-            folder.log(what)
+            if log:
+                log(what)
             show.say(f"{what}: 5 to 7 seconds")
         refits = refit_of(flow.recipe.data.split.validation)[1] and parts.auto.get("patience", 1)
         times = 2 if refits else 1
         show.begin(parts.auto.get("epochs", flow.recipe.train.epochs), times)
+    try:
+        flow.fit(estimator, parts, on_epoch=on_epoch, resume=state)
+    finally:
+        if show:
+            show.end()
+    return estimator
+
+
+def _train(
+    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+) -> Any:
+    """Fit the estimator; if that fails, leave the folder in the state it deserves."""
     keeper = Keeper(folder, show)
     try:
-        flow.fit(estimator, parts, on_epoch=keeper, resume=state)
+        return fitted(flow, parts, keeper, state=state, show=show, log=folder.log)
     except TrainingError as error:
-        _write_history(folder, error.history)
+        folder.write("history.csv", _rows({"": error.history}))
         folder.log(str(error))
         final = folder.finish("failed")
         raise TrainingError(
@@ -360,32 +381,27 @@ def _train(
         folder.note(status="interrupted")
         folder.log("interrupted")
         if show:
-            show.end()
             show.say(f"Interrupted. Go on with: seqkit fit --resume {folder.path}")
         raise
-    finally:
-        if show:
-            show.end()
-    return estimator
 
 
-def _write_history(
-    folder: RunFolder,
-    history: Mapping[str, list[float]],
-    stopped: Mapping[str, list[float]] | None = None,
-) -> None:
-    """Write a row an epoch; with a training before, its rows first, and which is which."""
+def history_text(estimator: Any) -> str:
+    """Return ``history.csv``: a row an epoch; with a training before, its rows first, and which."""
+    history, stopped = estimator.history_, getattr(estimator, "stopped_histories_", None)
+    return _rows({"stopped": stopped[0], "refit": history} if stopped else {"": history})
+
+
+def _rows(trainings: Mapping[str, Mapping[str, list[float]]]) -> str:
     text = io.StringIO(newline="")
-    names = list(stopped or history)
-    trainings = {"stopped": stopped, "refit": history} if stopped else {"": history}
-    writer = csv.DictWriter(text, [*(["training"] if stopped else []), "epoch", *names])
+    named = ["training"] if len(trainings) > 1 else []
+    writer = csv.DictWriter(text, [*named, "epoch", *next(iter(trainings.values()))])
     writer.writeheader()
     for training, curves in trainings.items():
-        told = {"training": training} if stopped else {}
+        told = {"training": training} if named else {}
         for epoch, row in enumerate(zip(*curves.values(), strict=True), start=1):
             values = zip(curves, (repr(float(value)) for value in row), strict=True)
             writer.writerow({**told, "epoch": epoch, **dict(values)})
-    folder.write("history.csv", text.getvalue())
+    return text.getvalue()
 
 
 def dry_run(resolved: Resolved) -> Plan:

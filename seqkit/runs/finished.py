@@ -63,12 +63,15 @@ class Result:
         The content of ``metrics.json``, shown as a table.
     estimator : SequenceClassifier, SequenceRegressor, SequenceForecaster or None
         The fitted estimator.
+    status : int
+        With which the command ends.
     """
 
     document: dict[str, Any]
     lines: list[str] = field(default_factory=list)
     scores: dict[str, Any] | None = None
     estimator: Estimator | None = None
+    status: int = 0
 
     def print(self) -> None:
         """Print the scores beside those of the baselines, and the lines."""

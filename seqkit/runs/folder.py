@@ -16,19 +16,18 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import sys
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar
 
 from seqkit.errors import RunError, shown
 from seqkit.estimators.saving import NETWORK, WEIGHTS
+from seqkit.runs.environment import environment
 from seqkit.system import durable
 from seqkit.system.documents import REMEDY, damaged, digest_of, parse_json, read_file
 
@@ -43,7 +42,6 @@ __all__ = [
     "is_running",
     "open_run",
     "read_verified",
-    "versions",
 ]
 
 FORMAT = 2
@@ -137,12 +135,7 @@ class RunFolder:
                     "status": "running",
                     "started": now.isoformat(timespec="seconds"),
                     **record,
-                    "versions": versions(),
-                    "host": {
-                        "platform": platform.platform(),
-                        "python": platform.python_version(),
-                        "cpus": os.cpu_count(),
-                    },
+                    **environment(),
                 },
                 lock,
             )
@@ -460,17 +453,6 @@ def _locate(path: Path) -> Path:
     if partial.is_dir():
         return partial
     raise RunError(f"{path}: there is no such run folder.")
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a result may depend on."""
-    versions = {"python": sys.version.split()[0]}
-    for name in ("seqkit", "keras", "tensorflow", "numpy", "scikit-learn", "pandas"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
 
 
 def fingerprint(paths: list[Path]) -> dict[str, str]:

@@ -16,9 +16,20 @@ import click
 from seqkit.errors import DataError, ExportError, RecipeError, RunError, TrainingError
 from seqkit.system.console import say, say_lines
 
-__all__ = ["FAILED", "USER_ERROR", "Command", "Group", "print_json", "print_result", "progress_of"]
+__all__ = [
+    "DIFFERENT",
+    "FAILED",
+    "USER_ERROR",
+    "Command",
+    "Group",
+    "print_json",
+    "print_result",
+    "progress_of",
+]
 
 USER_ERROR, FAILED = 2, 1
+DIFFERENT = 3
+"""The exit status of a comparison that went well and found no equality."""
 MOST_CHARACTERS = 2000  # of a line of an error
 MISTAKES = (RecipeError, DataError, RunError, ExportError)
 
@@ -138,8 +149,13 @@ def progress_of(quiet: bool, as_json: bool) -> Any:
 
 
 def print_result(result: Any, quiet: bool, as_json: bool) -> None:
-    """Print what a command returns: `result` has a ``document`` and can ``print`` itself."""
+    """Print what a command returns, and end with its status if it has one.
+
+    `result` has a ``document``, can ``print`` itself, and may have a ``status``.
+    """
     if as_json:
         print_json(result.document)
     elif not quiet:
         result.print()
+    if status := getattr(result, "status", 0):
+        raise click.exceptions.Exit(status)

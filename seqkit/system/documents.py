@@ -24,15 +24,15 @@ _BRACKETS = 1 << 19  # a list or a map takes some hundred bytes of memory, howev
 REMEDY = "Restore the folder from a copy, or fit again."
 
 
-def damaged(file: Path, why: object) -> RunError:
+def damaged(file: Path, why: object, remedy: str = REMEDY) -> RunError:
     """Return the error of a file that is not as seqkit wrote it."""
     # what a tampered file says may be long, and no text that a terminal can show
     text = " ".join(str(why).encode("utf-8", "backslashreplace").decode().split())
-    return RunError(f"{file}: damaged: {text[:300].rstrip('.')}. {REMEDY}")
+    return RunError(f"{file}: damaged: {text[:300].rstrip('.')}. {remedy}")
 
 
-def read_file(file: Path, most: int) -> bytes:
-    """Return the content of a plain file of at most `most` bytes.
+def read_file(file: Path, most: int, remedy: str = REMEDY) -> bytes:
+    """Return the content of a plain file of at most `most` bytes; `remedy` ends what errors say.
 
     Raises
     ------
@@ -49,15 +49,16 @@ def read_file(file: Path, most: int) -> bytes:
         with os.fdopen(handle, "rb") as opened:
             about = os.fstat(opened.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise damaged(file, "it is no plain file")
+                raise damaged(file, "it is no plain file", remedy)
             if about.st_size > most:
-                raise damaged(file, f"it has {about.st_size} bytes, where {most} is the limit")
+                size = f"it has {about.st_size} bytes, where {most} is the limit"
+                raise damaged(file, size, remedy)
             content = opened.read(most + 1)
     except OSError as error:
         why = "it is a link to another file" if file.is_symlink() else error.strerror or error
-        raise damaged(file, f"it cannot be read: {why}") from error
+        raise damaged(file, f"it cannot be read: {why}", remedy) from error
     if len(content) > most:
-        raise damaged(file, f"it has over {most} bytes")
+        raise damaged(file, f"it has over {most} bytes", remedy)
     return content
 
 

@@ -48,7 +48,8 @@ def weights_of(run: Path) -> Path:
 
 
 def read_files(run: Path) -> list[Path]:
-    return [run / "run.json", run / "model.json", run / "recipe.resolved.yaml", weights_of(run)]
+    names = ["run.json", "model.json", "recipe.resolved.yaml", "network.json"]
+    return [*(run / name for name in names if (run / name).exists()), weights_of(run)]
 
 
 def sign(run: Path) -> None:

@@ -1,4 +1,6 @@
-"""Tampered run folders: refused with a RunError, or as good as untouched; nothing is ever run.
+"""Tampered run folders and .keras files: refused with a RunError, or as good as untouched.
+
+Nothing is ever run.
 
 Half of those that have digests are signed anew, as somebody would who knows of them: then what is
 in the files has to be refused for itself. A change that only makes another run of it (a name, a
@@ -17,13 +19,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqkit import read_recipe
+from seqkit import export, load_keras, read_recipe
 from seqkit.errors import DataError, RunError
 from seqkit.runs import experiment
 
 from . import tampering
 
-FLOOR = 300
+FLOOR, FLOOR_KERAS = 300, 100
 STORED = Path(__file__).parents[1] / "runs" / "0.1.0"
 SECONDS, KILOBYTES = 10, 600_000
 
@@ -120,3 +122,41 @@ def test_tampered_runs(attack, folders, canary, tmp_path):
             attack.escape(seed, f"{what}: something was executed")
             canary.unlink(missing_ok=True)
         shutil.rmtree(here, ignore_errors=True)
+
+
+def test_tampered_keras_files(attack, folders, canary, tmp_path):
+    """As for runs of format 1, and with no settings beside them that the file would have to fit."""
+    exported = []
+    for number, (run, _, _) in enumerate(folders):
+        folder = tmp_path / f"exported-{number}"
+        folder.mkdir()
+        export(experiment.load_run(run), folder / "model.keras", "keras", verify=False)
+        load_keras(folder / "model.keras")
+        exported.append(folder)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for seed in attack.tries(FLOOR_KERAS):
+        rng = random.Random(seed)
+        copy = shutil.copytree(exported[seed % len(exported)], tmp_path / str(seed))
+        name = list(tampering.OLD)[seed // len(exported) % len(tampering.OLD)]
+        tampering.OLD[name](copy, rng, copy)
+        begun = time.process_time()
+        try:
+            model = load_keras(copy / "model.keras")
+            if not all(np.isfinite(weight.numpy()).all() for weight in model.weights):
+                attack.escape(seed, f"{name}: weights that are not finite")
+        except RunError as error:
+            if len(str(error)) > 2000 or "\n" in str(error):
+                attack.escape(seed, f"{name}: a message of {len(str(error))} characters")
+        except Exception as error:
+            attack.escape(seed, f"{name}: {type(error).__name__}: {str(error)[:200]}")
+        taken = time.process_time() - begun
+        if taken > SECONDS:
+            attack.escape(seed, f"{name}: {taken:.0f} s")
+        now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if now - peak > KILOBYTES:
+            attack.escape(seed, f"{name}: {(now - peak) // 1000} MB")
+            peak = now
+        if canary.exists() or Path(tampering.CANARY).exists():
+            attack.escape(seed, f"{name}: something was executed")
+            canary.unlink(missing_ok=True)
+        shutil.rmtree(copy)

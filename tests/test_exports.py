@@ -148,3 +148,41 @@ def test_relative_differences_are_those_of_each_target(size, which):
     found = agreement(lambda _: off * size, [example], "regression", 0.4, "made-up data")
     assert found.relative == pytest.approx(0.5)
     assert not found.holds
+
+
+def one_direction():
+    """A tagger, a classifier and a regressor that can be asked observation by observation."""
+    made = {"stem": None, "bidirectional": False, "moves": (), "normalize": "none", **SMALL}
+    labels, ends = [(x[:, 0] > 0).astype(int) for x in UNEQUAL], [x[-1, 0] for x in UNEQUAL]
+    tagged = SequenceTagger(bidirectional=False, **SMALL).fit(UNEQUAL, labels)
+    yield tagged
+    for pooling in ("last", "mean_max"):
+        yield SequenceClassifier(pooling=pooling, **made).fit(UNEQUAL, np.array(ends) > 0)
+        yield SequenceRegressor(pooling=pooling, **made).fit(UNEQUAL, ends)
+
+
+@pytest.mark.parametrize("format", ["onnx", "onnx_streaming"])
+def test_onnx_is_proved_and_says_what_it_is(format, tmp_path):
+    import onnx
+
+    for number, model in enumerate(one_direction()):
+        path = tmp_path / f"{number}.onnx"
+        written = export(model, path, format, data=UNEQUAL)
+        assert written.agreement.holds
+        props = {one.key: one.value for one in onnx.load(path).metadata_props}
+        document = json.loads(props["seqkit"])
+        assert document["verified"]["relative"] == written.agreement.relative
+        assert props["task"] == model._task
+        assert onnx.load(path).graph.output[0].name == document["output"]["name"]
+
+
+def test_every_task_as_onnx(fitted, tmp_path):
+    model, data = fitted
+    assert export(model, tmp_path / "model.onnx", data=data).agreement.holds
+
+
+def test_no_streaming_form_is_one_error_and_leaves_nothing(tmp_path):
+    model, data = classifier()
+    with pytest.raises(ExportError, match="streaming graph"):
+        export(model, tmp_path / "model.onnx", "onnx_streaming", data=data)
+    assert not list(tmp_path.iterdir())

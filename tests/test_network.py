@@ -256,8 +256,8 @@ def test_every_kind_with_a_backward_pass_is_tested():
     tested = {type(layer).__name__ for layer, _ in LAYERS}
     # before the first trained weight, after what the loss sees, or made of others
     untrained = {
-        "BoxCox", "Combine", "InverseBoxCox", "NaiveForecast", "Normalize", "RecursiveDecoder",
-        "ThetaForecast", "ToUnits", "WindowStatistics",
+        "AtMost", "BoxCox", "Combine", "InverseBoxCox", "Mean", "Median", "NaiveForecast",
+        "Normalize", "RecursiveDecoder", "ThetaForecast", "ToUnits", "WindowStatistics",
     }  # fmt: skip
     assert tested == set(KINDS) - untrained
 

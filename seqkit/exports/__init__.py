@@ -74,6 +74,22 @@ EXPORTS: dict[str, Export] = {
             "import tensorflow as tf\nmodel = tf.saved_model.load({path!r})\n"
             "model.serve({inputs}).numpy()",
         ),
+        Export(
+            "onnx",
+            "one .onnx file of ONNX's own operations; ONNX Runtime alone runs it",
+            ".onnx",
+            "seqkit.exports.onnx_file",
+            "import onnxruntime\nmodel = onnxruntime.InferenceSession({path!r})\n"
+            "model.run(None, {inputs})",
+        ),
+        Export(
+            "onnx_streaming",
+            "the same for one observation after the other: states in, states out",
+            ".onnx",
+            "seqkit.exports.onnx_streaming_file",
+            "import onnxruntime\nmodel = onnxruntime.InferenceSession({path!r})\n"
+            "answer, *states = model.run(None, {{'x': x[:, 0], **states}})",
+        ),
     )
 }
 
@@ -209,7 +225,10 @@ def _written(
     from seqkit.exports.verifying import agreement
 
     module, found = row.load(), None
-    module.write(estimator, path)
+    try:
+        module.write(estimator, path)
+    except ValueError as error:  # of a network that has no such form
+        raise ExportError(str(error)) from error
     if verify:
         source = "made-up data" if data is None else "data given"
         if data is None and estimator._task == "forecasting":

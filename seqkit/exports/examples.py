@@ -177,7 +177,8 @@ def _drawn(estimator: Any) -> Padded:
     network, x = estimator._build().members[0].network, _input_of(estimator)
     n_steps = x.shape[0] or MADE_STEPS
     if x.dtype != "float32":
-        return Padded(rng.integers(1, len(estimator.tokens_) + 1, (MOST, n_steps)), None)
+        codes = rng.integers(1, len(estimator.tokens_) + 1, (MOST, n_steps), np.int32)
+        return Padded(codes, None)
     saved = {w.path: value for w, value in zip(network.weights, estimator.weights_, strict=False)}
     walk = rng.normal(size=(MOST, n_steps, int(x.shape[-1] or 1))).cumsum(1) / np.sqrt(n_steps)
     offset = saved.get("standardize/offset", np.zeros(1))

@@ -19,7 +19,10 @@ BUILDERS = {
     "tagger": ("seqkit.network.tagging:tagger", "seqkit.builders:build_tagger"),
     "regressor": ("seqkit.network.series:regressor", "seqkit.builders:build_regressor"),
     "forecaster": ("seqkit.network.forecasting:forecaster", "seqkit.builders:build_forecaster"),
-    "ensemble": ("", "seqkit.network.keras.ensemble:build_ensemble"),
+    "ensemble": (
+        "seqkit.network.ensembles:ensemble",
+        "seqkit.network.keras.ensemble:build_ensemble",
+    ),
 }
 """What describes a kind of network, and what builds its Keras model: ``module:function``. An
 ensemble is several networks, in its setting `members`."""

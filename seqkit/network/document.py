@@ -10,7 +10,15 @@ from seqkit.errors import explain, suggest
 from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.graph import Input, Network, Node
 from seqkit.network.layers.base import Layer
-from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
+from seqkit.network.layers.combining import (
+    Add,
+    Concatenate,
+    Mean,
+    Median,
+    ReluSum,
+    Sigmoid,
+    Softmax,
+)
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
@@ -35,6 +43,7 @@ from seqkit.network.layers.scaling import (
 )
 from seqkit.network.layers.shaping import (
     AsSequence,
+    AtMost,
     Columns,
     FoldChannels,
     FoldSteps,
@@ -59,6 +68,7 @@ KINDS: dict[str, type[Layer]] = {
     for kind in (
         Add,
         AsSequence,
+        AtMost,
         AttentionPooling,
         BatchNormalization,
         BoxCox,
@@ -80,7 +90,9 @@ KINDS: dict[str, type[Layer]] = {
         LearnedTheta,
         LeftPatch,
         MaskPadding,
+        Mean,
         MeanOfMoves,
+        Median,
         Moves,
         NaiveForecast,
         Normalize,

@@ -124,6 +124,7 @@ class Network:
                 layer = node.layer.fixed() if self.is_frozen(node) else node.layer
                 nodes.append(dataclasses.replace(node, inputs=given, layer=layer))
                 continue
+            inner = inner.flat
             there = (ref for ref in given if ref is not None)
             outer = dict(zip((i.name for i in inner.inputs), there, strict=True))
             for part in inner.nodes:

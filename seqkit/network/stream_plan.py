@@ -36,7 +36,7 @@ from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Deviations, Standardize
 from seqkit.network.native import FlatWeights, needed_nodes
 
-__all__ = ["FORMS", "LINE", "Edge", "StreamPlan", "write_network"]
+__all__ = ["FORMS", "LINE", "Edge", "StreamPlan", "check_form", "write_network"]
 
 LINE = 16  # floats of a cache line
 ACTIVATIONS = {"linear": op.LINEAR, "relu": op.RELU, "tanh": op.TANH}
@@ -316,7 +316,7 @@ def write_network(
         if isinstance(layer, MeanOfMoves):
             values[node.name] = [_mean(plan, values[refs[0]])]
             continue
-        _check_form(layer, owner)
+        check_form(layer, owner)
         copies = zip(*(values[ref] for ref in refs), strict=True)
         values[node.name] = [FORMS[type(layer)](plan, layer, p, list(given)) for given in copies]
     return values[flat.trained][0]
@@ -337,7 +337,7 @@ def _mean(plan: StreamPlan, parts: list[Edge]) -> Edge:
     return _scaled(plan, total, np.zeros_like(n), n, 0)
 
 
-def _check_form(layer: Layer, owner: str) -> None:
+def check_form(layer: Layer, owner: str) -> None:
     """Raise unless a layer needs nothing of a series but what has come."""
     if isinstance(layer, Recurrent) and layer.bidirectional:
         expected = "False, of one direction: the other one begins at the end of a series"

@@ -58,7 +58,7 @@ __all__ = [
     "setting",
 ]
 
-EXPORT_FORMATS = ("keras", "saved_model")
+EXPORT_FORMATS = ("keras", "saved_model", "onnx", "onnx_streaming")
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]

@@ -9,10 +9,10 @@ import keras
 
 from seqkit.network.heads import HEADS, POINT_LOSSES
 from seqkit.network.keras.described import Described
-from seqkit.network.layers import heads
+from seqkit.network.layers import combining, heads
 from seqkit.network.ops import keras_namespace
 
-__all__ = ["Combine", "CountScale", "ForecastLoss", "HeadLayer", "ToUnits"]
+__all__ = ["Combine", "CountScale", "ForecastLoss", "HeadLayer", "Median", "ToUnits"]
 
 Tensor = Any
 
@@ -27,6 +27,18 @@ class HeadLayer(Described):
 
     def call(self, net: Tensor, naive: Tensor | None = None) -> Tensor:
         return self.compute(net, naive)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class Median(Described):
+    """Median over a list of equally shaped tensors, element by element."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.describe(combining.Median())
+
+    def call(self, members: Sequence[Tensor]) -> Tensor:
+        return self.compute(*members)
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

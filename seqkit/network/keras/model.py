@@ -9,6 +9,7 @@ import keras
 
 from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.document import settings_of
+from seqkit.network.ensembles import Member
 from seqkit.network.graph import Network, Node
 from seqkit.network.keras import decoder_layers, head_layers, layers, window_layers
 from seqkit.network.keras.described import AnyLayer
@@ -16,11 +17,11 @@ from seqkit.network.keras.recurrent import Bidirectional, GatedRNN
 from seqkit.network.keras.recurrent.bias import starting
 from seqkit.network.keras.tensors import tensors_of, with_states
 from seqkit.network.layers.base import Layer
-from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
+from seqkit.network.layers.combining import Add, Concatenate, Mean, Median, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
-from seqkit.network.layers.heads import CountScale, HeadLayer, ToUnits
+from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.normalization import (
     BatchNormalization,
@@ -31,8 +32,8 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Standardize, Unstandardize
-from seqkit.network.layers.shaping import FoldChannels, RepeatRows, Reshape, UnfoldChannels
+from seqkit.network.layers.scaling import BoxCox, InverseBoxCox, Standardize, Unstandardize
+from seqkit.network.layers.shaping import FoldChannels, Last, RepeatRows, Reshape, UnfoldChannels
 from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.layers.windows import NaiveForecast, Normalize, WindowStatistics
 
@@ -140,12 +141,26 @@ def _decoder(row: Any, name: str) -> Callable[..., Any]:
     return lambda *given: layer(dict(zip(names, given, strict=True)))
 
 
+def _member(row: Member, name: str) -> Callable[..., Any]:
+    model = keras_model(row.network)
+    model.name = name
+    names = [i.name for i in row.network.inputs]
+    if not row.network.named_inputs:
+        return lambda x: model(x)
+    return lambda *given: model(dict(zip(names, given, strict=True)))
+
+
+def _of_list(layer: Any) -> Callable[..., Any]:
+    return lambda *parts: layer(list(parts))
+
+
 FACES: dict[type[Layer], Face] = {
     Add: _added,
     AttentionPooling: lambda r, name: _timed(layers.AttentionPooling(r.units, name=name)),
     BatchNormalization: lambda r, name: _timed(
         layers.BatchNormalization(r.activation, r.momentum, r.epsilon, name=name)
     ),
+    Combine: lambda r, name: head_layers.Combine(r.share, r.middle, r.moved, name=name),
     Concatenate: _joined,  # type: ignore[dict-item]
     Convolution: _convolution,
     CountScale: lambda r, name: _timed(head_layers.CountScale(name=name), 2),
@@ -154,11 +169,15 @@ FACES: dict[type[Layer], Face] = {
     Embedding: _embedding,
     FoldChannels: lambda r, name: window_layers.FoldChannels(r.n_channels, name=name),
     HeadLayer: lambda r, name: _without_none(head_layers.HeadLayer(r.head, name=name)),
+    Last: lambda r, name: window_layers.LastSteps(r.n_steps, name=name),
     LayerNormalization: lambda r, name: keras.layers.LayerNormalization(
         epsilon=r.epsilon, name=name
     ),
     LeftPatch: _left_patch,
+    Mean: lambda r, name: _of_list(keras.layers.Average(name=name)),
     MeanOfMoves: lambda r, name: layers.MeanOfMoves(r.n, name=name),
+    Median: lambda r, name: _of_list(head_layers.Median(name=name)),
+    Member: _member,
     Moves: _moves,
     MaskPadding: lambda r, name: window_layers.Quieten(name=name),
     NaiveForecast: lambda r, name: _timed(
@@ -192,6 +211,11 @@ FACES: dict[type[Layer], Face] = {
 its own where it has weights."""
 
 
+_WHOLE = (BoxCox, InverseBoxCox, NormalizeSeries)
+"""Kinds without weights that are a layer all the same: what counts the steps of a series needs
+them, which a symbol has not; and powers are one layer rather than some operations a target."""
+
+
 def keras_model(network: Network) -> keras.Model:
     """Build the functional model of a description; one input alone is not a dictionary of one.
 
@@ -220,8 +244,8 @@ def _made(node: Node, has_weights: bool) -> Callable[..., Any] | None:
         return None
     if type(node.layer) in FACES:
         return FACES[type(node.layer)](node.layer, node.name)
-    if not has_weights and not isinstance(node.layer, NormalizeSeries):
-        return None  # but what counts the steps of a series needs them, which a symbol has not
+    if not has_weights and not isinstance(node.layer, _WHOLE):
+        return None
     layer = AnyLayer(
         type(node.layer).__name__, settings_of(node.layer),
         [ref is not None for ref in node.inputs], name=node.name,

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqkit.network.layers.base import Array, Layer, Saved, Shape, unbroadcast
 
-__all__ = ["Add", "Concatenate", "ReluSum", "Sigmoid", "Softmax"]
+__all__ = ["Add", "Concatenate", "Mean", "Median", "ReluSum", "Sigmoid", "Softmax"]
 
 
 def _steps_and(vector: Any, steps: Any) -> Any:
@@ -83,6 +83,23 @@ class Concatenate(Layer):
         if d.shape[self.axis] < total:  # what was cut off
             d = np.pad(d, [(0, 0), (0, total - d.shape[1]), *[(0, 0)] * (d.ndim - 2)])
         return tuple(np.split(d, np.cumsum(saved["sizes"])[:-1], self.axis))
+
+
+@dataclass(frozen=True)
+class Mean(Layer):
+    """The mean of tensors of equal shape, element by element."""
+
+    def forward(self, ops: Any, p: Any, saved: Saved, *parts: Any) -> Any:
+        return sum(parts[1:], parts[0]) / len(parts)
+
+
+@dataclass(frozen=True)
+class Median(Layer):
+    """The median of tensors of equal shape, element by element."""
+
+    def forward(self, ops: Any, p: Any, saved: Saved, *parts: Any) -> Any:
+        ranked, n = ops.sort(ops.stack(parts, axis=0), axis=0), len(parts)
+        return (ranked[(n - 1) // 2] + ranked[n // 2]) / 2
 
 
 @dataclass(frozen=True)

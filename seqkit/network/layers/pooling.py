@@ -124,11 +124,15 @@ class AttentionPooling(Layer):
             Parameter("query", (units, 1), glorot_uniform),
         )
 
+    def scores(self, ops: Any, p: Mapping[str, Any], x: Any) -> tuple[Any, Any]:
+        """Return the hidden layer and the score of every step, ``(batch, time, 1)``."""
+        hidden = ops.tanh(ops.dense(x, p["kernel"], p["bias"]))
+        return hidden, ops.matmul(hidden, p["query"])
+
     def forward(
         self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any, lengths: Any = None
     ) -> Any:
-        hidden = ops.tanh(ops.dense(x, p["kernel"], p["bias"]))
-        score = ops.matmul(hidden, p["query"])
+        hidden, score = self.scores(ops, p, x)
         if lengths is not None:
             lowest = ops.full_like(score, -float("inf"))
             score = ops.where(valid_head(score, lengths, ops) > 0, score, lowest)

@@ -12,6 +12,7 @@ from seqkit.network.layers.base import Array, Layer, Saved, Shape
 
 __all__ = [
     "AsSequence",
+    "AtMost",
     "Columns",
     "FoldChannels",
     "FoldSteps",
@@ -65,6 +66,16 @@ class Last(Layer):
         dx = np.zeros(saved["shape"], np.float32)
         dx[:, -self.n_steps :, :] = d
         return (dx,)
+
+
+@dataclass(frozen=True)
+class AtMost(Layer):
+    """Numbers of steps, of which no more than `most` are seen."""
+
+    most: int
+
+    def forward(self, ops: Any, p: Any, saved: Saved, lengths: Any) -> Any:
+        return ops.minimum(lengths, self.most)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def owned() -> set[str]:
 
 
 def private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_replace"
+    tuples = ("_replace", "_asdict")  # of named tuples: public, for all their names
+    return name.startswith("_") and not name.startswith("__") and name not in tuples
 
 
 def private_uses() -> dict[str, str]:

@@ -24,7 +24,10 @@ from seqkit.evaluation.verdict import ADVICE
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```(python|yaml|sh|text)\n(.*?)```", re.DOTALL)
-GUIDES = ["first-forecast", "first-classifier", "choosing", "dates", "history", "streaming"]
+GUIDES = [
+    "first-forecast", "first-classifier", "choosing", "dates", "history", "streaming", "serving",
+]  # fmt: skip
+PROGRAMS = {"seqkit": "seqkit.cli", "saved_model_cli": "tensorflow.python.tools.saved_model_cli"}
 RUN = r"\d{8}-\d{4}-(\w+)-[0-9a-f]{4}"
 
 
@@ -33,19 +36,20 @@ def commanded(lines: str, folder: Path) -> str:
     printed = []
     for line in some(re.sub(r" #.*", "", lines).strip().splitlines()):
         program, *words = shlex.split(line)
-        assert program == "seqkit", line
+        assert program in PROGRAMS, line
         runs = sorted(folder.glob("runs/*"), key=lambda run: run.stat().st_mtime)
         words = [str(runs[-1].relative_to(folder)) if word == "RUN" else word for word in words]
         done = subprocess.run(
-            [sys.executable, "-m", "seqkit.cli", *words],
+            [sys.executable, "-m", PROGRAMS[program], *words],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            # TensorFlow's own programs greet there, on every machine in another way
+            stderr=subprocess.STDOUT if program == "seqkit" else subprocess.PIPE,
             text=True,
             encoding="utf-8",
         )
-        assert done.returncode == 0, (line, done.stdout)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
         printed.append(done.stdout)
     # how many lines tell of epochs is a matter of the machine's speed: the last one stands for all
     text = re.sub(r"(^epoch .*\n)+(?=^epoch )", "", "".join(printed), flags=re.MULTILINE)

@@ -17,6 +17,7 @@ from seqkit.recipe.optimizers import OPTIMIZERS
 from seqkit.recipe.positions import TextError, parse, plain
 from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.schema import RECIPES
+from seqkit.recipe.sections import EXPORT_FORMATS
 from seqkit.recipe.types import listing
 from seqkit.recipe.writing import flow
 from seqkit.tasks import TASKS
@@ -29,6 +30,7 @@ forecast: {context_length: 24, horizon: 12}
 """
 CELL_NAMES = ", ".join(CELLS)
 METRIC_NAMES = listing(TASKS["classification"].metrics, "and")
+EXPORT_NAMES = listing(EXPORT_FORMATS, "and")
 
 # YAML, then the errors without the file's name: every kind of error, at its exact position.
 ERRORS = {
@@ -153,8 +155,8 @@ ERRORS = {
     ),
     "a name twice": (
         CLASSIFY + "export: [keras, keras]\n",
-        ["3:9: export must be a list of names out of keras and saved_model; "
-         "got [keras, keras]. Name every item once."],
+        [f"3:9: export must be a list of names out of {EXPORT_NAMES}; got [keras, keras]. Name "
+         "every item once."],
     ),
     "an unknown version": (
         "version: 2\n" + CLASSIFY, ["1:10: version must be 1; got 2."],

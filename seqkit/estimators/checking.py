@@ -126,15 +126,20 @@ class SeriesCheck:
         check_size(padded.values, owner, "X")
         self._check_course(padded, reset)
         shortest = padded.values.shape[1] if padded.lengths is None else padded.lengths.min()
-        # a series shorter than a patch that was not set is one patch, filled up
-        patches = fitted.patch if isinstance(fitted.patch, list | tuple) else [fitted.patch]
-        if AUTO not in patches and shortest < max(patches):
+        if shortest < self._fewest_steps():
             series = 0 if padded.lengths is None else int(padded.lengths.argmin())
             raise ValueError(
-                f"{owner}: X must have at least patch={max(patches)} time steps in every series; "
-                f"series {series} has {shortest}. Use a smaller patch."
+                f"{owner}: X must have at least patch={self._fewest_steps()} time steps in every "
+                f"series; series {series} has {shortest}. Use a smaller patch."
             )
         return padded
+
+    def _fewest_steps(self) -> int:
+        """Return the time steps that a series must have: a patch that was set is whole."""
+        patches = getattr(self._fitted, "patch", 1)
+        patches = patches if isinstance(patches, list | tuple) else [patches]
+        # a series shorter than a patch that was not set is one patch, filled up
+        return 1 if AUTO in patches else max(patches)
 
     def _check_course(self, padded: Padded, reset: bool) -> None:
         """Raise if a series is longer than the course that its deviations are from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -37,10 +38,15 @@ class Export:
         written; and ``read(path, estimator)``, which returns what runs it, inputs by name to
         answers.
     example : str
-        Python that asks it, `{path}` for the path and `{inputs}` for the inputs.
+        Python that asks it: `{path}` for the path, `{inputs}` for the inputs as the Keras model
+        takes them, `{arguments}` for the same by name.
     tolerance : float or None
         Relative difference from the estimator's own answers at which it is refused; None where
         rounding is what the format is for, and the difference is told only.
+    requires : tuple of str, default=()
+        Modules that write and run it, beside what seqkit needs itself.
+    extra : str, default=""
+        The extra of seqkit that installs them.
     """
 
     name: str
@@ -49,11 +55,27 @@ class Export:
     module: str
     example: str
     tolerance: float | None = FLOAT32
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+
+    def require(self) -> None:
+        """Raise an ExportError where a module that it needs is not installed."""
+        missing = [name for name in self.requires if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ExportError(
+                f"export: the format {self.name} needs {' and '.join(missing)}, which this Python "
+                f"has not. Install it: pip install 'seqkit[{self.extra}]'"
+            )
 
     def load(self) -> Any:
         """Return the module that writes the format."""
         return importlib.import_module(self.module)
 
+
+LITERT = (
+    "from ai_edge_litert.interpreter import Interpreter\n"
+    "model = Interpreter({path!r}).get_signature_runner()\nmodel({arguments})"
+)
 
 EXPORTS: dict[str, Export] = {
     row.name: row
@@ -72,7 +94,26 @@ EXPORTS: dict[str, Export] = {
             "",
             "seqkit.exports.saved_model",
             "import tensorflow as tf\nmodel = tf.saved_model.load({path!r})\n"
-            "model.serve({inputs}).numpy()",
+            'model.signatures["serving_default"]({arguments})',
+        ),
+        Export(
+            "litert",
+            "a .tflite file of float32; LiteRT runs it, with builtin operations only",
+            ".tflite",
+            "seqkit.exports.litert",
+            LITERT,
+            requires=("ai_edge_litert",),
+            extra="litert",
+        ),
+        Export(
+            "litert_int8",
+            "a .tflite file with larger matrices in 8 bits, which rounds its answers",
+            ".tflite",
+            "seqkit.exports.litert_int8",
+            LITERT,
+            tolerance=None,
+            requires=("ai_edge_litert",),
+            extra="litert",
         ),
         Export(
             "onnx",
@@ -80,7 +121,9 @@ EXPORTS: dict[str, Export] = {
             ".onnx",
             "seqkit.exports.onnx_file",
             "import onnxruntime\nmodel = onnxruntime.InferenceSession({path!r})\n"
-            "model.run(None, {inputs})",
+            "model.run(None, dict({arguments}))",
+            requires=("onnx", "onnxruntime"),
+            extra="onnx",
         ),
         Export(
             "onnx_streaming",
@@ -89,6 +132,8 @@ EXPORTS: dict[str, Export] = {
             "seqkit.exports.onnx_streaming_file",
             "import onnxruntime\nmodel = onnxruntime.InferenceSession({path!r})\n"
             "answer, *states = model.run(None, {{'x': x[:, 0], **states}})",
+            requires=("onnx", "onnxruntime"),
+            extra="onnx",
         ),
     )
 }
@@ -159,8 +204,9 @@ def export(
     ValueError
         For an unknown format.
     seqkit.errors.ExportError
-        If `path` exists, has another ending than the format's, or cannot be written; if the model
-        cannot be written in the format; or if its answers are others.
+        If `path` exists, has another ending than the format's, or cannot be written; if the format
+        needs a package that is not there; if the model cannot be written in it; or if its answers
+        are others.
 
     Examples
     --------
@@ -178,6 +224,7 @@ def export(
     check_is_fitted(estimator)
     path = Path(path)
     row = _row(path, format)
+    row.require()
     if path.suffix != row.suffix and row.suffix:
         raise ExportError(f"{path}: a {row.name} export is a file that ends in {row.suffix}.")
     if path.exists() or path.is_symlink():

@@ -9,7 +9,7 @@ import seqkit
 from seqkit.estimators.plain import encode
 from seqkit.exports.examples import signature_of
 
-__all__ = ["FORMAT", "model_document"]
+__all__ = ["FORMAT", "model_document", "several_labels"]
 
 FORMAT = 1
 """Of the document; a reader looks at it first."""
@@ -38,6 +38,12 @@ def model_document(estimator: Any, origin: dict[str, Any] | None = None) -> dict
     }
 
 
+def several_labels(estimator: Any) -> bool:
+    """Whether each class is a label of its own, and a probability beside the others."""
+    name = "_multilabel_" if estimator._task == "tagging" else "_labels"
+    return bool(getattr(estimator, name))
+
+
 def _tensor(tensor: Any) -> dict[str, Any]:
     return asdict(tensor) | {"shape": list(tensor.shape)}
 
@@ -52,14 +58,15 @@ def _series(estimator: Any) -> dict[str, Any]:
 
 
 def _classes(estimator: Any) -> dict[str, Any]:
-    return _series(estimator) | {"classes": estimator.classes_}
+    several = several_labels(estimator)
+    return _series(estimator) | {"classes": estimator.classes_, "several_labels": several}
 
 
 def _steps(estimator: Any) -> dict[str, Any]:
     tokens = getattr(estimator, "tokens_", None)
     coded = "a token is its place in this list and 1; 0 is one that is not in it"
     said = {} if tokens is None else {"tokens": tokens, "codes": coded}
-    return _classes(estimator) | {"several_labels": bool(estimator._multilabel_)} | said
+    return _classes(estimator) | said
 
 
 def _numbers(estimator: Any) -> dict[str, Any]:

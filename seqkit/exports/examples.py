@@ -140,7 +140,7 @@ def _series(estimator: Any, padded: Padded) -> Iterator[Example]:
     if _takes_lengths(estimator):
         rng = np.random.default_rng(0)
         shorter = (lengths * rng.uniform(0.3, 1, len(lengths))).astype(np.int32)
-        yield _asked(estimator, values, np.maximum(shorter, 1))
+        yield _asked(estimator, values, np.maximum(shorter, estimator._fewest_steps()))
 
 
 def _input_of(estimator: Any) -> Input:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seqkit.exports.verifying import Ask
 
-__all__ = ["read", "stamp", "write"]
+__all__ = ["as_given", "read", "stamp", "write"]
 
 MEMBER = "seqkit.json"
 
@@ -32,9 +33,9 @@ def read(path: Path, estimator: Any) -> Ask:
     import seqkit.layers  # noqa: F401  # Keras then knows them
 
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    return lambda inputs: model.predict(as_given(model, inputs), verbose=0)
 
-    def ask(inputs: dict[str, Any]) -> Any:
-        given = inputs if isinstance(model.input, dict) else inputs["x"]
-        return model.predict(given, verbose=0)
 
-    return ask
+def as_given(model: Any, inputs: Mapping[str, Any]) -> Any:
+    """Return inputs by name as a Keras model takes them: so, or one alone."""
+    return dict(inputs) if isinstance(model.input, dict) else inputs["x"]

@@ -46,18 +46,9 @@ def read(path: Path, estimator: Any) -> Ask:
 
 
 def session_of(path: Path) -> Any:
-    """Open a file in ONNX Runtime, on the processor.
+    """Open a file in ONNX Runtime, on the processor."""
+    import onnxruntime
 
-    Raises
-    ------
-    seqkit.errors.ExportError
-        Where the package onnxruntime is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        hint = 'Install it with: pip install "seqkit[onnx]"; or export with --no-verify'
-        raise ExportError(f"export: onnxruntime runs what is to be verified. {hint}") from error
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 

@@ -35,9 +35,7 @@ def read(path: Path, estimator: Any) -> Ask:
     def ask(inputs: dict[str, Array]) -> Array:
         x = inputs["x"]
         n, n_steps = x.shape[:2]
-        carried = {
-            name: np.zeros((n, *shape[1:]), kinds[name]) for name, shape in shapes.items()
-        }
+        carried = {name: np.zeros((n, *shape[1:]), kinds[name]) for name, shape in shapes.items()}
         made = []
         for step in range(n_steps):
             out, *after = session.run([answer, *states], {"x": x[:, step], **carried})

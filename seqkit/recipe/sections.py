@@ -58,7 +58,9 @@ __all__ = [
     "setting",
 ]
 
-EXPORT_FORMATS = ("keras", "saved_model", "onnx", "onnx_streaming")
+EXPORT_FORMATS = (
+    "keras", "saved_model", "litert", "litert_int8", "onnx", "onnx_streaming",
+)  # fmt: skip
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]

@@ -150,10 +150,11 @@ def _exports(record: Mapping[str, Any], network: Network) -> list[dict[str, Any]
     artefacts = []
     named = ", ".join(f"{one.name!r}: {one.name}" for one in network.inputs)
     inputs = f"{{{named}}}" if network.named_inputs else "x"
+    arguments = ", ".join(f"{one.name}={one.name}" for one in network.inputs)
     for format, entry in record.get("exports", {}).items():
         if format in EXPORTS:
             row = EXPORTS[format]
-            example = row.example.format(path=entry["path"], inputs=inputs)
+            example = row.example.format(path=entry["path"], inputs=inputs, arguments=arguments)
             artefacts.append({"format": format, "summary": row.summary, "example": example,
                               **entry})  # fmt: skip
     return artefacts

@@ -159,7 +159,7 @@ def run(
 def _run(
     resolved: Resolved, out: Path, name: str | None, command: str, show: Progress | None
 ) -> Result:
-    resolved, began = begun(resolved)
+    resolved, began = _ready(resolved)
     flow = flow_of(resolved)
     if show:
         show.doing("reading the data")
@@ -190,6 +190,13 @@ def _run(
         return _carry_out(flow, parts, folder, None, show, new=True)
 
 
+def _ready(resolved: Resolved) -> tuple[Resolved, dict[str, str] | None]:
+    """Return a recipe and its start, once all that it will need in the end is there."""
+    for format in resolved.recipe.export:
+        EXPORTS[format].require()
+    return begun(resolved)
+
+
 def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Result:
     """Go on with a run that was broken off, to the result it would have had.
 
@@ -214,7 +221,7 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
                 f"{settings}: the settings have changed since the run began. Restore them, or "
                 f"start a new run with them: seqkit fit {settings}"
             )
-        resolved, start = begun(read_recipe(settings))
+        resolved, start = _ready(read_recipe(settings))
         if start != folder.record.get("start"):
             raise RunError(
                 f"{folder.path}: the fit {resolved.recipe.train.start} has changed since this one "
@@ -406,7 +413,7 @@ def _rows(trainings: Mapping[str, Mapping[str, list[float]]]) -> str:
 
 def dry_run(resolved: Resolved) -> Plan:
     """Read the data and build the model of a recipe, and say what would be trained."""
-    flow = flow_of(begun(resolved)[0])
+    flow = flow_of(_ready(resolved)[0])
     parts = flow.load()
     sizes = flow.describe(parts)
     estimator = flow.estimator()

@@ -6,10 +6,11 @@ it is imported is done then.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import Any
 
 from seqkit.system.collection import collection_paused
 
-__all__ = ["when_imported"]
+__all__ = ["greeting_dropped", "when_imported"]
 
 
 def when_imported(then: Callable[[], None]) -> None:
@@ -59,14 +60,22 @@ class _Silent(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # it greets on the file descriptor itself, before any setting of it is read
-        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 2)
-        try:
-            with collection_paused():
-                self.loader.exec_module(module)
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nothing)
+        with greeting_dropped(), collection_paused():
+            self.loader.exec_module(module)
         self.then()
+
+
+@contextlib.contextmanager
+def greeting_dropped() -> Iterator[None]:
+    """Drop what is written to standard error meanwhile.
+
+    Compiled code greets on the file descriptor itself, before any setting of it is read.
+    """
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

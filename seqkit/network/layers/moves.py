@@ -44,9 +44,9 @@ class Moves(Layer):
             if lengths is None:
                 parts.append(ops.take(x, ops.minimum(moved, time - 1), axis=1))
             else:
-                last = ops.maximum(ops.cast(lengths, "int32"), 1)[:, None] - 1
-                index = ops.minimum(moved[None, :], last)
-                parts.append(ops.take_along_axis(x, index[:, :, None], axis=1))
+                last = ops.maximum(ops.cast(lengths, "int32"), 1)[:, None, None] - 1
+                index = ops.minimum(moved[None, :, None], last)
+                parts.append(ops.take_along_axis(x, index, axis=1))
         if lengths is not None:
             lengths = ops.concatenate([lengths] * len(self.moves), axis=0)
         return ops.concatenate(parts, axis=0), lengths

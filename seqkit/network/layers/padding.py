@@ -13,7 +13,9 @@ __all__ = ["MaskPadding", "valid_head", "valid_tail"]
 def valid_head(x: Any, lengths: Any, ops: Any) -> Any:
     """Return ``(batch, time, 1)`` of `x`'s dtype: 1 within each series, 0 past its end."""
     step = ops.arange(ops.shape(x)[1], dtype="int32")
-    return ops.cast(step[None, :] < ops.cast(lengths, "int32")[:, None], x.dtype)[:, :, None]
+    # axes are added where one length is open, which LiteRT can do
+    valid = step[None, :, None] < ops.cast(lengths, "int32")[:, None, None]
+    return ops.cast(valid, x.dtype)
 
 
 def valid_tail(x: Any, lengths: Any, ops: Any) -> Any:

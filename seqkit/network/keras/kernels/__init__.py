@@ -9,8 +9,10 @@ saved model loads without seqkit.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from seqkit.cells import Cell, Weights
 from seqkit.errors import explain
 from seqkit.network.cpu.sequences import is_ready, unsupported
 from seqkit.network.cpu.shards import n_shards, n_side_by_side
+from seqkit.network.keras.kernels.blocks import in_blocks
 from seqkit.network.keras.kernels.compiled import compiled_sequence, only_watched
 from seqkit.network.keras.kernels.decorators import as_written
 from seqkit.network.keras.kernels.reference import gates_over_time, reference, step
@@ -35,6 +38,7 @@ __all__ = [
     "n_shards",
     "n_side_by_side",
     "only_watched",
+    "portable",
     "reference",
     "run_kernel",
     "step",
@@ -157,6 +161,25 @@ there is no GPU)
     raise AssertionError("the reference serves every cell")
 
 
+_PORTABLE: ContextVar[str] = ContextVar("portable", default="")
+
+
+@contextlib.contextmanager
+def portable(*, tensor_lists: bool) -> Iterator[None]:
+    """Trace layers inside with operations that any machine has: no GPU's, nor a compiled kernel.
+
+    Parameters
+    ----------
+    tensor_lists : bool
+        Whether the runtime has TensorFlow's lists of tensors.
+    """
+    token = _PORTABLE.set("reference" if tensor_lists else "blocks")
+    try:
+        yield
+    finally:
+        _PORTABLE.reset(token)
+
+
 @functools.lru_cache(maxsize=64)
 def _keras_layer(
     name: str, units: int, n_features: int, sequences: bool, use_bias: bool, dtype: str
@@ -241,6 +264,7 @@ def run_kernel(
     if kernel not in KERNELS:
         raise ValueError(explain("run_kernel", "kernel", f"one of {list(KERNELS)}", kernel))
     units = weights.recurrent_kernel.shape[0]
+    kernel = _PORTABLE.get() or kernel
     if kernel == "compiled":
         by_time = tf.transpose(x, [1, 0, 2])
         known = n_side_by_side()  # forward and backward must agree
@@ -254,5 +278,8 @@ def run_kernel(
     by_time = tf.transpose(x, [1, 0, 2])
     if kernel == "keras":
         return _keras(cell, by_time, weights, initial, last, n_states)
-    states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
+    if kernel == "blocks":
+        states = in_blocks(cell, by_time, weights, initial, n_states)
+    else:
+        states, _ = reference(cell, by_time, weights, initial, recurrent_mask)
     return tuple(s[-1] if last else s for s in states[:n_states])

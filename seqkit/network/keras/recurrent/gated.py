@@ -394,7 +394,7 @@ peephole_constraint, gate_constraint : optional
             out = rows[0]
             if lengths is not None:
                 valid = tf.sequence_mask(lengths, tf.shape(x)[1], dtype=out.dtype)
-                out *= tf.transpose(valid)[:, :, None]
+                out *= tf.expand_dims(tf.transpose(valid), -1)
                 if self.go_backwards and whole_rows:
                     # Keras turns whole rows, so their padding comes first.
                     out = tf.reverse(

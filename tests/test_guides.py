@@ -26,6 +26,7 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```(python|yaml|sh|text)\n(.*?)```", re.DOTALL)
 GUIDES = [
     "first-forecast", "first-classifier", "choosing", "dates", "history", "streaming", "serving",
+    "gates-and-gradients",
 ]  # fmt: skip
 PROGRAMS = {"seqkit": "seqkit.cli", "saved_model_cli": "tensorflow.python.tools.saved_model_cli"}
 RUN = r"\d{8}-\d{4}-(\w+)-[0-9a-f]{4}"

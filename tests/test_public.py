@@ -35,6 +35,8 @@ ORDER = (
     "report",
     "listing",
     "runs",
+    "cli_options",
+    "cli_runs",
     "cli",
 )
 

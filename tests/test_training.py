@@ -184,7 +184,13 @@ def test_history_is_what_the_final_model_scores():
     assert fitted.history["val_accuracy"][-1] == pytest.approx((chosen == Y).mean())
     loss = keras.losses.SparseCategoricalCrossentropy()(Y, model(X))
     assert fitted.history["val_loss"][-1] == pytest.approx(float(loss), rel=1e-5)
-    assert set(fitted.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    scores = {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(fitted.history) == scores | {
+        "learning_rate",
+        "grad_norm",
+        "grad_norm_max",
+        "clipped",
+    }
 
 
 def test_regularisers_are_part_of_the_loss():
@@ -668,11 +674,12 @@ def test_epoch_hooks_run_in_keras_order_with_logs():
             seen.append(("done",))
 
     fitted = fit_plain(callbacks=[Watch()], validation=ArraySource(X, Y), epochs=9)
-    names = ["accuracy", "loss", "val_accuracy", "val_loss"]
+    own = ["accuracy", "clipped", "grad_norm", "grad_norm_max", "loss"]
+    names = [*own, "val_accuracy", "val_loss"]
     assert fitted.epochs_run == 2
     assert seen[:4] == [
-        ("begin", 9, 3), ("epoch", 0), ("test", names), ("end", 0, ["accuracy", "learning_rate",
-         "loss", "val_accuracy", "val_loss"]),
+        ("begin", 9, 3), ("epoch", 0), ("test", names),
+        ("end", 0, sorted([*names, "learning_rate"])),
     ]  # fmt: skip
     assert seen[4:] == [("epoch", 1), ("test", names), ("end", 1, seen[3][2]), ("done",)]
 

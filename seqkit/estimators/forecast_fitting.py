@@ -76,7 +76,7 @@ class ForecastFitting(ForecastData):
                 settings["schedule"] = "constant"
         start = None if going_on else self._read_start()
         panel = self._read_further(X, y) if going_on else self._read_first(X, y, start)
-        head, levels, _ = self._head
+        head = self._head[0]
         if head.counts:
             check_counts(panel, type(self).__name__)
         notes = list(panel.notes)
@@ -90,7 +90,7 @@ class ForecastFitting(ForecastData):
                 "forecasts come from the features alone. Make it a column of X to have it seen.",
                 stacklevel=5,
             )
-        loss = point_loss(type(self).__name__, self.loss, head)
+        objective = self._objective()
         share = forecast_validation(settings["validation"], settings["patience"])
         parts, held_parts, left_out = self._divided(panel, X, sample_weight, validation_data, share)
         notes += [] if going_on else self._learn_share(parts, share)
@@ -111,7 +111,7 @@ class ForecastFitting(ForecastData):
                 parts,
                 loop,
                 seed=seed,
-                loss=Objective("forecast", loss, head.name, levels),
+                loss=objective,
                 callbacks=tuple(callbacks),
                 on_epoch=on_epoch,
                 **start,
@@ -288,6 +288,12 @@ class ForecastFitting(ForecastData):
         return training_of(parts, output="normalized", verbose=self.verbose, **given, **loop)
 
     # --- the model -----------------------------------------------------------------------------
+
+    def _objective(self) -> Objective:
+        """Return what is minimised."""
+        head, levels, _ = self._head
+        loss = point_loss(type(self).__name__, self.loss, head)
+        return Objective("forecast", loss, head.name, levels)
 
     @property
     def _patch(self) -> int:

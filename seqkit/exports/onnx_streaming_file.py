@@ -41,10 +41,11 @@ def read(path: Path, estimator: Any) -> Ask:
             out, *after = session.run([answer, *states], {"x": x[:, step], **carried})
             carried = dict(zip((name.removesuffix(NEXT) for name in states), after, strict=True))
             made.append(out)
-        by_step = np.stack(made, axis=1)
+        by_step: Array = np.stack(made, axis=1)
         if estimator._task == "tagging":
             return by_step
         last = inputs.get("lengths", np.full(n, n_steps)) - 1
-        return by_step[np.arange(n), last]
+        answers: Array = by_step[np.arange(n), last]
+        return answers
 
     return ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 from seqkit.network.architecture import Architecture
 from seqkit.network.graph import Network, Node
 from seqkit.network.layers.base import Array, Layer, Saved
-from seqkit.network.layers.moves import Moves
+from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.ops import NUMPY
 
-__all__ = ["FlatWeights", "NativeNetwork", "borrowed", "needed_nodes"]
+__all__ = ["FlatWeights", "NativeNetwork", "as_answering", "borrowed", "needed_nodes"]
+
+_NONE: Mapping[str, Array] = {}
 
 
 class FlatWeights:
@@ -107,14 +109,19 @@ class NativeNetwork:
     Parameters
     ----------
     network : Network
+    watched : sequence of str, optional
+        Inputs and nodes whose gradients :meth:`backward` returns; a backward pass may then follow
+        a forward pass that is no training, too. Layers have to compute in it as they do in
+        training (:func:`as_answering`).
 
     Attributes
     ----------
     weights : FlatWeights
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, watched: Sequence[str] = ()) -> None:
         self.network, self.weights = network, FlatWeights(network)
+        self.watched = tuple(watched)
         flat = network.flat
         self._slots: dict[str, int] = {}
         for name in flat.shapes:
@@ -133,7 +140,7 @@ class NativeNetwork:
             if node.shares is None:
                 masks[node.name] = first
                 first += node.layer.masks()
-        learned: set[str] = set()  # what a trained weight has a part in
+        learned = set(self.watched)  # what a trained weight, or one of these, has a part in
         steps = []
         for node in nodes:
             owner = node.shares or node.name
@@ -164,29 +171,40 @@ class NativeNetwork:
             read.update(step.last_use)
         return steps
 
-    def _run(self, inputs: Any, steps: list[_Step], training: bool) -> list[Any]:
+    def _run(
+        self, inputs: Any, steps: list[_Step], training: bool,
+        given: Mapping[str, Array] = _NONE, kept: Sequence[str] = (),
+    ) -> list[Any]:  # fmt: skip
         values: list[Any] = [None] * len(self._slots)
+        instead = {self._slots[name]: value for name, value in given.items()}
+        wanted = {self._slots[name] for name in kept}
+        saves = training or bool(self.watched)
         if isinstance(inputs, Mapping):
             for name in self._names:
                 values[self._slots[name]] = inputs[name]
         else:
             values[self._slots[self._names[0]]] = inputs
+        for slot, value in instead.items():  # those of inputs; a node's come when it has computed
+            values[slot] = value
         for step in steps:
             saved = Saved(step.mask if training else None)
-            given = [None if slot is None else values[slot] for slot in step.inputs]
-            out = step.layer.forward(NUMPY, step.p, saved, *given)
+            read = [None if slot is None else values[slot] for slot in step.inputs]
+            out = step.layer.forward(NUMPY, step.p, saved, *read)
             first = step.first_output
             if step.layer.n_outputs > 1:
                 values[first : first + len(out)] = out
             else:
                 values[first] = out
-            if training and step.trained:
+            if first in instead:
+                values[first] = instead[first]
+            if saves and step.trained:
                 step.saved = saved
             for slot in step.last_use:
-                values[slot] = None
+                if slot not in wanted:
+                    values[slot] = None
         return values
 
-    def forward(self, inputs: Any, training: bool) -> Array:
+    def forward(self, inputs: Any, training: bool, given: Mapping[str, Array] = _NONE) -> Array:
         """Return what the loss sees.
 
         Parameters
@@ -194,10 +212,19 @@ class NativeNetwork:
         inputs : ndarray, or mapping of str to ndarray
         training : bool
             Whether a backward pass will follow, and masks are drawn.
+        given : mapping of str to ndarray, optional
+            What inputs are, and what nodes give (their first output), in place of what would be.
         """
         self._release()
-        out: Array = self._run(inputs, self._steps[: self._n_trained], training)[self._trained]
+        steps = self._steps[: self._n_trained]
+        out: Array = self._run(inputs, steps, training, given)[self._trained]
         return out
+
+    def values(self, inputs: Any, names: Sequence[str]) -> dict[str, Any]:
+        """Return what inputs and nodes give in a prediction; ``name:1`` is a second output."""
+        self._release()
+        values = self._run(inputs, self._steps, False, kept=names)
+        return {name: values[self._slots[name]] for name in names}
 
     def predict(self, inputs: Any) -> Array:
         """Return what the network predicts."""
@@ -211,11 +238,22 @@ class NativeNetwork:
             if step.saved:
                 step.saved = Saved()
 
-    def backward(self, d: Array) -> None:
-        """Fill the gradients of the weights from that of what the loss sees."""
+    def backward(self, d: Array) -> dict[str, list[Array | None]]:
+        """Fill the gradients of the weights from that of what the loss sees.
+
+        Returns
+        -------
+        dict of str to list of ndarray or None
+            Of what is watched, the gradient of each output: what comes to it from later nodes.
+        """
         slopes: list[Any] = [None] * len(self._slots)
         slopes[self._trained] = d
+        found: dict[str, list[Array | None]] = {}
+        outputs = {self._slots[name]: name for name in self.watched}
         for step in reversed(self._steps[: self._n_trained]):
+            if step.first_output in outputs:
+                end = step.first_output + step.layer.n_outputs
+                found[outputs[step.first_output]] = slopes[step.first_output : end]
             if not step.trained:
                 continue
             n, first = step.layer.n_outputs, step.first_output
@@ -236,6 +274,7 @@ class NativeNetwork:
                 if wanted and slot is not None and slope is not None:
                     before = slopes[slot]
                     slopes[slot] = slope if before is None else before + slope
+        return {name: found.get(name, [slopes[self._slots[name]]]) for name in self.watched}
 
     def bytes_an_example(self, inputs: Any) -> int:
         """Return about how much memory an example takes on its way through."""
@@ -289,6 +328,25 @@ def needed_nodes(flat: Network, end: str) -> list[Node]:
             nodes.append(node)
             needed |= {ref for ref in node.inputs if ref is not None}
     return nodes[::-1]
+
+
+def as_answering(network: Network, end: str | None = None, moves: bool = True) -> Network:
+    """Return a network whose layers compute in training what they do in an answer.
+
+    Parameters
+    ----------
+    network : Network
+    end : str, optional
+        What a backward pass begins at; default: what the loss sees.
+    moves : bool, default=True
+        Whether a series is read at all its moves, or only as it is.
+    """
+    nodes = network.nodes
+    if not moves:
+        alone: dict[type, Layer] = {Moves: Moves((0,)), MeanOfMoves: MeanOfMoves(1)}
+        nodes = tuple(replace(n, layer=alone.get(type(n.layer), n.layer)) for n in nodes)
+    every = tuple(node.name for node in nodes)
+    return replace(network, nodes=nodes, trained=end or network.trained, frozen=every)
 
 
 def _no_mask(shape: tuple[int, ...], rate: float, index: int) -> Array:

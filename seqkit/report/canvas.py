@@ -22,7 +22,9 @@ __all__ = [
     "axes_of",
     "ink",
     "legend_above",
+    "log_scale",
     "metric_title",
+    "panels_of",
     "prediction_title",
     "save_displays",
 ]
@@ -63,6 +65,53 @@ def legend_above(ax: Axes, title: str | None = None) -> None:
     legend.get_title().set_fontweight("bold")
     # such as 1e6, which else stands where the legend begins
     ax.yaxis.get_offset_text().set_horizontalalignment("right")
+
+
+def panels_of(
+    ax: Axes, heights: Sequence[float], bars: bool = False
+) -> tuple[list[Axes], list[Any]]:
+    """Divide the place of axes into panels over one horizontal axis, and places of colour bars.
+
+    Parameters
+    ----------
+    ax : Axes
+        It becomes the first panel.
+    heights : sequence of float
+    bars : bool, default=False
+        Whether every panel but the first has a place for a bar of colours.
+    """
+    from matplotlib.gridspec import GridSpecFromSubplotSpec
+
+    figure, place = ax.get_figure(), ax.get_subplotspec()
+    assert figure is not None
+    if place is None:  # axes that stand freely
+        box = ax.get_position()
+        free = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+        place = figure.add_gridspec(1, 1, **free)[0]
+    ratios = [60, 1] if bars else [1]
+    grid = GridSpecFromSubplotSpec(
+        len(heights), len(ratios), place, height_ratios=heights, width_ratios=ratios
+    )
+    ax.set_subplotspec(grid[0, 0])
+    below = [figure.add_subplot(grid[k, 0], sharex=ax) for k in range(1, len(heights))]
+    panels = [ax, *(axes_of(one, (0, 0)) for one in below)]
+    for panel in panels[:-1]:
+        panel.tick_params(labelbottom=False)
+    places = [figure.add_subplot(grid[k, 1]) for k in range(1, len(heights))] if bars else []
+    return panels, places
+
+
+def log_scale(ax: Axes) -> None:
+    """Make the vertical axis logarithmic, its numbers plain text: no formula is written."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(Plain())
+    ax.yaxis.set_minor_formatter(Plain(minor_thresholds=(1.5, 0.5)))
 
 
 def ink() -> str:

@@ -19,11 +19,14 @@ from seqkit.report.canvas import (
     Display,
     axes_of,
     ink,
+    log_scale,
     metric_title,
+    panels_of,
     prediction_title,
     save_displays,
 )
 from seqkit.report.forecast_plots import ForecastDisplay, HorizonErrorDisplay
+from seqkit.training.run import NORMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +43,10 @@ __all__ = [
 
 
 class HistoryDisplay(Display):
-    """Loss on the training and the validation part, epoch by epoch.
+    """Loss on the training and the validation part, epoch by epoch; and its gradient's norm.
+
+    Where the history has them, there are below: mean and greatest norm of the gradient of a step,
+    and the share of steps whose gradient was clipped.
 
     Parameters
     ----------
@@ -78,6 +84,13 @@ class HistoryDisplay(Display):
             for key in (metric, f"val_{metric}")
             if key in history or key in before
         }
+        self.norms = {
+            key: np.asarray([*before.get(key, ()), *history[key]], dtype=np.float64)
+            for key in NORMS
+            if key in history and bool(before) <= (key in before)
+        }
+        if self.norms:
+            self.figsize = (7.0, 5.6)
         self.n_stopped = len(before.get(metric, ()))
         self.metric = metric
         validated = self.history.get(f"val_{metric}")
@@ -104,6 +117,7 @@ class HistoryDisplay(Display):
     def plot(self, ax: Axes | None = None) -> HistoryDisplay:
         """Draw the display."""
         ax = axes_of(ax, self.figsize)
+        panels = panels_of(ax, [3.0, 1.4, 0.8])[0] if self.norms else [ax]
         titles = {self.metric: "training", f"val_{self.metric}": "validation"}
         for color, (key, values) in zip((BLUE, ORANGE), self.history.items(), strict=False):
             epochs = np.arange(1, len(values) + 1)
@@ -124,9 +138,25 @@ class HistoryDisplay(Display):
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set(xlabel="epoch", ylabel=self.metric.replace("_", " "))
+        ax.set(ylabel=self.metric.replace("_", " "))
         ax.legend(frameon=False)
+        if self.norms:
+            self._plot_norms(*panels[1:])
+        panels[-1].set_xlabel("epoch")
         return self._done(ax)
+
+    def _plot_norms(self, ax: Axes, below: Axes) -> None:
+        """Draw the norms of the gradient, and how many steps were clipped."""
+        mean, greatest, clipped = (self.norms[key] for key in NORMS)
+        epochs = np.arange(1, len(mean) + 1)
+        ax.plot(epochs, greatest, color=BLUE, linewidth=0.9, alpha=0.6, label="greatest")
+        ax.plot(epochs, mean, color=BLUE, linewidth=1.6, label="mean")
+        if (greatest > 0).any():
+            log_scale(ax)
+        ax.set_ylabel("gradient")
+        ax.legend(frameon=False, fontsize="small", ncols=2)
+        below.bar(epochs, clipped, width=1.0, color=ORANGE)
+        below.set(ylim=(0, 1), ylabel="clipped")
 
 
 class ResidualDisplay(Display):

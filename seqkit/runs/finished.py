@@ -42,6 +42,7 @@ __all__ = [
     "generate",
     "load",
     "load_run",
+    "open_finished",
     "origin_of",
     "predict",
 ]
@@ -114,7 +115,7 @@ def load_run(run: str | os.PathLike[str]) -> Estimator:
         ...
     seqkit.errors.RunError: ...
     """
-    return _open(Path(run))[1]
+    return open_finished(Path(run))[1]
 
 
 def load(path: str | os.PathLike[str]) -> Estimator:
@@ -143,7 +144,8 @@ def load(path: str | os.PathLike[str]) -> Estimator:
     return estimator
 
 
-def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
+def open_finished(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
+    """Return the flow of a finished run, its estimator, and its ``model.json``."""
     record = open_run(path)
     format = record["format"]
     recipe = path / "recipe.resolved.yaml"
@@ -170,7 +172,7 @@ def _open(path: Path) -> tuple[Any, Estimator, dict[str, Any]]:
 
 def evaluate(run: str | os.PathLike[str], data: str | None = None) -> Result:
     """Score a run on its test part, or on a file, beside the baselines."""
-    flow, estimator, description = _open(Path(run))
+    flow, estimator, description = open_finished(Path(run))
     parts = flow.load(data, estimator, description["columns"])
     assessment = flow.assess(estimator, parts)
     document = {"run": str(run), "metrics": assessment.document, "notes": parts.unlike}
@@ -187,7 +189,7 @@ def predict(
     raw_text: bool = False,
 ) -> Result:
     """Write what a run's model predicts for the series of a file."""
-    flow, estimator, description = _open(Path(run))
+    flow, estimator, description = open_finished(Path(run))
     wanted: dict[str, Any] = {"columns": description["columns"], "proba": proba}
     if interval is not None:
         if flow.task.name != "regression":
@@ -209,7 +211,7 @@ def forecast(
     raw_text: bool = False,
 ) -> Result:
     """Forecast what comes after the end of every series of a run's data, or of a file."""
-    flow, estimator, description = _open(Path(run))
+    flow, estimator, description = open_finished(Path(run))
     frame, notes = flow.forecast(
         estimator,
         data,
@@ -249,7 +251,7 @@ def generate(
     **drawn
         ``temperature``, ``top_k``, ``threshold`` and ``seed``.
     """
-    flow, estimator, description = _open(Path(run))
+    flow, estimator, description = open_finished(Path(run))
     if getattr(flow, "asks_next", False) is False:
         raise RunError(
             f"{flow.resolved.path}: seqkit generate needs a run with data.target: next; this is "
@@ -300,7 +302,7 @@ def export(
     if format not in EXPORTS:
         known = ", ".join(EXPORTS)
         raise DataError(f"export: format must be one of {known}; got {format!r}.")
-    flow, estimator, description = _open(Path(run))
+    flow, estimator, description = open_finished(Path(run))
     data, notes = None, []
     if verify:
         try:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from seqkit.errors import explain
 from seqkit.training.buckets import joined_batches
 from seqkit.training.callbacks import Callbacks
-from seqkit.training.run import LOOK_SECONDS, Run
+from seqkit.training.run import LOOK_SECONDS, GradientNorms, Run
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
 from seqkit.training.trainee import Model, Trainee, value_of
@@ -57,10 +57,11 @@ class KerasRun(Run):
 
     def run_epoch(self) -> dict[str, float]:
         total, count, state = 0.0, 0, self.trainee.metric_start()
-        rates, looked = self.rates(), time.perf_counter()
+        rates, looked, norms = self.rates(), time.perf_counter(), GradientNorms(self.clipnorm)
         for step, batch in enumerate(self.batches()):
             self.hooks.call("on_train_batch_begin", step, {})
-            loss, state = self.trainee.step(batch, rates[step], state)
+            loss, norm, state = self.trainee.step(batch, rates[step], state)
+            norms.add(float(norm))
             n = _rows(batch)
             total, count = total + float(loss) * n, count + n
             self.hooks.call("on_train_batch_end", step, {"loss": total / count})
@@ -71,7 +72,7 @@ class KerasRun(Run):
                 break
         if self.progress is not None:
             self.progress(self.state.epoch, self.steps, self.steps)
-        return {"loss": total / count, **self.trainee.results(state)}
+        return {"loss": total / count, **self.trainee.results(state), **norms.result()}
 
     def evaluate(self) -> dict[str, float]:
         assert self.validation is not None

@@ -33,7 +33,7 @@ from seqkit.training.beginning import (
 from seqkit.training.callbacks import LogCallbacks
 from seqkit.training.native_run import NativeRun, predict_natively
 from seqkit.training.optimizers import rule_of
-from seqkit.training.run import SCHEDULES
+from seqkit.training.run import NORMS, SCHEDULES
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
 
@@ -57,7 +57,10 @@ class Fitted:
         read-only; the best ones with early stopping.
     history : dict of str to list of float
         One value an epoch: ``loss``, the metrics, the same with ``val_`` before, and
-        ``learning_rate``, which is that of the epoch's last step.
+        ``learning_rate``, which is that of the epoch's last step; ``grad_norm`` and
+        ``grad_norm_max``, mean and greatest global norm of the gradient of a step before it was
+        clipped, and ``clipped``, the share of steps that were. A fit that goes on from one of a
+        version which did not know these goes on without them.
     state : TrainingState
     epochs_run : int
     best_epoch : int
@@ -317,11 +320,13 @@ def _epochs(
     hooks.call("on_train_begin", {})
     state.epoch = hooks.first_epoch or state.epoch
     logs: dict[str, float] = {}
+    # a fit that an earlier version began knows nothing of these
+    unknown = [name for name in NORMS if state.history and name not in state.history]
     while state.epoch < run.epochs_in_all() and not (patience and state.wait >= patience):
         hooks.call("on_epoch_begin", state.epoch, {})
         if hooks:
             run.sync(hooks, left)
-        logs = run.run_epoch()
+        logs = {k: v for k, v in run.run_epoch().items() if k not in unknown}
         if run.validation is not None and math.isfinite(logs["loss"]):
             hooks.call("on_test_begin", {})
             logs.update(run.evaluate())

@@ -14,7 +14,7 @@ from seqkit.network.losses import Objective, hits, loss_of
 from seqkit.network.native import NativeNetwork
 from seqkit.training.buckets import joined_batches
 from seqkit.training.optimizers import UpdateRule
-from seqkit.training.run import LOOK_SECONDS, Run
+from seqkit.training.run import LOOK_SECONDS, GradientNorms, Run
 from seqkit.training.sources import Source, batches_of
 from seqkit.training.state import TrainingState
 
@@ -68,6 +68,7 @@ class NativeRun(Run):
 
     def _epoch(self) -> dict[str, float]:
         steps, rates, sums = self.steps, self.rates(), _Sums(self.objective)
+        norms, most = GradientNorms(self.clipnorm), float(self.clipnorm or np.inf)
         theta, gradient = self.weights.theta, self.weights.gradient
         looked = time.perf_counter()
         for step, (inputs, y, weight) in enumerate(self.batches()):
@@ -76,8 +77,7 @@ class NativeRun(Run):
             if not np.isfinite(sums.loss):
                 break
             self.network.backward(d)
-            if self.clipnorm is not None:
-                compiled_kernels().clip(gradient, float(self.clipnorm))
+            norms.add(compiled_kernels().clip(gradient, most))
             self.iteration, self.rate = self.iteration + 1, rates[step]
             self.rule.update(theta, gradient, self.held, self.scalars, self.iteration, rates[step])
             if self.progress is not None and time.perf_counter() - looked > LOOK_SECONDS:
@@ -87,7 +87,7 @@ class NativeRun(Run):
             self.progress(self.state.epoch, steps, steps)
         if not np.isfinite(theta.sum(dtype=np.float64)):
             sums.loss = float("nan")  # the last step spoilt what no loss has seen
-        return sums.result()
+        return sums.result() | norms.result()
 
     def evaluate(self) -> dict[str, float]:
         assert self.validation is not None

@@ -13,7 +13,7 @@ from seqkit.stopping import epochs_after, has_learned, smoothed
 from seqkit.training.sources import Batch, Source, Stream, batches_of
 from seqkit.training.state import TrainingState
 
-__all__ = ["SCHEDULES", "Run"]
+__all__ = ["NORMS", "SCHEDULES", "GradientNorms", "Run"]
 
 LOOK_SECONDS = 1.0
 """Progress within an epoch is told about this often."""
@@ -37,6 +37,34 @@ SCHEDULES: dict[str, Callable[[float, np.ndarray, int], np.ndarray]] = {
 }
 """Learning rate of the steps ``steps`` out of ``total``. Cosine: Loshchilov and Hutter (2017),
 equation 5 without restarts, from the learning rate to 0 over all steps of the fit."""
+
+
+NORMS = ("grad_norm", "grad_norm_max", "clipped")
+"""What an epoch's logs say of its gradients."""
+
+
+class GradientNorms:
+    """The global norm of the gradient at every step of an epoch, before it is clipped.
+
+    Parameters
+    ----------
+    clipnorm : float or None
+        The norm above which a step was clipped.
+    """
+
+    def __init__(self, clipnorm: float | None) -> None:
+        self.most = np.inf if clipnorm is None else clipnorm
+        self.norms: list[float] = []
+
+    def add(self, norm: float) -> None:
+        """Add that of a step."""
+        self.norms.append(norm)
+
+    def result(self) -> dict[str, float]:
+        """Return mean and greatest norm, and the share of steps that were clipped."""
+        norms = np.asarray(self.norms or [np.nan])
+        clipped = float(np.mean(norms > self.most))
+        return dict(zip(NORMS, (float(norms.mean()), float(norms.max()), clipped), strict=True))
 
 
 @dataclasses.dataclass

@@ -189,7 +189,7 @@ class Trainee(Model):
         return {metric.name: float(metric.stateless_result(values)) for metric, values in pairs}
 
     def step(self, batch: Any, rate: float, state: Any) -> Any:
-        """Train on a batch; return its loss and the metrics' state after it."""
+        """Train on a batch; return its loss, its gradient's norm, the metrics' state after it."""
         function = self._shared_step if self.distributed else self._step
         return self._run(True, function, batch, np.float32(rate), state)
 
@@ -249,8 +249,8 @@ class Trainee(Model):
 
     def _step(self, batch: Any, rate: Any, state: Any) -> Any:
         loss, prediction, gradients = self._gradients(batch, lambda loss, extra: loss + extra)
-        self._apply(gradients, rate)
-        return loss, self._updated(state, batch[1], prediction, batch[2])
+        norm = self._apply(gradients, rate)
+        return loss, norm, self._updated(state, batch[1], prediction, batch[2])
 
     def _test(self, batch: Any, rate: Any, state: Any) -> Any:
         inputs, y, weight = batch
@@ -258,14 +258,18 @@ class Trainee(Model):
         loss, extra = self._losses(y, prediction, weight)
         return loss + extra, self._updated(state, y, prediction, weight)
 
-    def _apply(self, gradients: Sequence[Any], rate: Any, replicas: int = 1) -> None:
-        """Take one step of the optimizer; a variable the loss does not depend on is left alone."""
+    def _apply(self, gradients: Sequence[Any], rate: Any, replicas: int = 1) -> Any:
+        """Take one step of the optimizer and return the norm of the gradient as it was.
+
+        A variable the loss does not depend on is left alone.
+        """
         pairs = [
             (tf.convert_to_tensor(g), v)
             for g, v in zip(gradients, self.variables, strict=True)
             if g is not None
         ]
         used = [g for g, _ in pairs]
+        norm = tf.cast(tf.linalg.global_norm(used) if used else 0.0, tf.float32)
         if self.clipnorm is not None:
             used = clip_by_global_norm(used, self.clipnorm)
         if not self.scheduled:
@@ -273,6 +277,7 @@ class Trainee(Model):
         # Keras sums over the replicas once more.
         used = [g / replicas for g in used] if replicas > 1 else used
         self.optimizer.apply(used, [v for _, v in pairs])
+        return norm
 
     def _shared_step(self, batch: Any, rate: Any, state: Any) -> Any:
         """Take one step on all replicas: each computes its share of the batch."""
@@ -306,15 +311,15 @@ class Trainee(Model):
             updated = self._updated(state, mine[1], prediction, shown * counts)
             change = tf.nest.map_structure(lambda a, b: a - b, updated, state)
             gradients, loss, change = _sum_over_replicas(context, (gradients, loss, change))
-            self._apply(gradients, rate, self.replicas)
-            return loss, change
+            norm = self._apply(gradients, rate, self.replicas)
+            return loss, norm, change
 
         # Every replica holds the same sums: one of them tells.
-        loss, change = tf.nest.map_structure(
+        loss, norm, change = tf.nest.map_structure(
             lambda value: self.strategy.experimental_local_results(value)[0],
             self.strategy.run(replica, args=(batch, rate, state)),
         )
-        return loss, tf.nest.map_structure(lambda a, b: a + b, state, change)
+        return loss, norm, tf.nest.map_structure(lambda a, b: a + b, state, change)
 
     def compile(self) -> None:
         """Compile the whole model, for callbacks that save it or ask for its optimizer."""

@@ -30,7 +30,7 @@ from seqkit.network.initializers import (
 )
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["Recurrent"]
+__all__ = ["Recurrent", "in_reverse"]
 
 Calls = list[Callable[[], None]]
 _NO_ROWS, _NO_STEPS = np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32)
@@ -41,7 +41,7 @@ def _by_time(x: Array) -> Array:
     return np.ascontiguousarray(x.transpose(1, 0, 2), np.float32)
 
 
-def _reversed(x: Array, lengths: Array | None) -> Array:
+def in_reverse(x: Array, lengths: Array | None) -> Array:
     """Return series from their last step to their first, each within its own length."""
     if lengths is None:
         return x[::-1]
@@ -189,7 +189,7 @@ class _Direction:
         if saved.mask is not None and layer.recurrent_dropout:
             mask = saved.mask((n, layer.units), layer.recurrent_dropout, index)
         parts = n_shards(n, n_steps, layer.units, len(layer.directions), n_cores())
-        x = _reversed(x, lengths) if self.reverse else x
+        x = in_reverse(x, lengths) if self.reverse else x
         self.batch = SequenceBatch(self.cell, x, weights, mask, parts)
         none = [np.zeros((n, layer.units), np.float32)] * len(self.cell.states)
         self.initial = [np.ascontiguousarray(s, np.float32) for s in initial] or none
@@ -226,7 +226,7 @@ class _Direction:
             # in place, but for the states that are outputs themselves
             valid = _valid(len(out), self.lengths)
             out = out * valid if self.layer.return_state else np.multiply(out, valid, out=out)
-        return _reversed(out, self.lengths) if self.reverse else out
+        return in_reverse(out, self.lengths) if self.reverse else out
 
     def backward(self, d: Array | None, d_states: list[Array | None], wants_input: bool) -> Calls:
         """Return the calls that compute gradients: `d` of the output, `d_states` of the states."""
@@ -240,7 +240,7 @@ class _Direction:
         elif d is not None:
             if self.lengths is not None:
                 d = d * _valid(n_steps, self.lengths)
-            d = _reversed(d, self.lengths) if self.reverse else d
+            d = in_reverse(d, self.lengths) if self.reverse else d
             upstream[0] = np.ascontiguousarray(d, np.float32)
         for k, end in enumerate(ends):
             if end is None:
@@ -262,4 +262,4 @@ class _Direction:
         for name, gradient in zip(self.names, self.batch.gradients(), strict=True):
             g[f"{self.start}{name}"][...] = gradient
         dx = self.batch.dx
-        return _reversed(dx, self.lengths) if self.reverse and wants_input else dx
+        return in_reverse(dx, self.lengths) if self.reverse and wants_input else dx

@@ -208,6 +208,7 @@ class NaiveForecast(Layer):
 
     def forward(self, ops: Any, p: Any, saved: Saved, targets: Any, lengths: Any = None) -> Any:
         n_steps = targets.shape[1]
+        saved["shape"] = targets.shape
         if self.kind == "last":
             return ops.repeat(targets[:, -1:, :], self.horizon, axis=1)
         step = naive_steps(n_steps, self.horizon, self.season)
@@ -216,4 +217,18 @@ class NaiveForecast(Layer):
             return seasonal
         first = n_steps - ops.cast(lengths, "int32")[:, None]
         reached = ops.convert_to_tensor(step, dtype="int32")[None, :] >= first
+        saved["reached"] = reached
         return ops.where(reached[:, :, None], seasonal, targets[:, -1:, :])
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Any, wants: Any) -> tuple[Any, ...]:
+        dx = np.zeros(saved["shape"], d.dtype)
+        if self.kind == "last":
+            dx[:, -1] = d.sum(1)
+            return dx, None
+        step = np.array(naive_steps(dx.shape[1], self.horizon, self.season))
+        near = d
+        if "reached" in saved:
+            near = d * saved["reached"][:, :, None]
+            dx[:, -1] = (d - near).sum(1)
+        np.add.at(dx.swapaxes(0, 1), step, near.swapaxes(0, 1))
+        return dx, None

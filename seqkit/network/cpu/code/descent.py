@@ -42,11 +42,14 @@ def _clip(gradient: Vector, most: Double, sums: Doubles) -> None:
         by = single(most / norm)
         for j in range(n):
             d[j] *= by
+    sums[0] = norm
 
 
-def clip(gradient: np.ndarray, most: float) -> None:
-    """Scale a gradient so that its norm is at most `most`."""
-    _clip(gradient, most, np.zeros(_SUMS))
+def clip(gradient: np.ndarray, most: float) -> float:
+    """Scale a gradient so that its norm is at most `most`; return what the norm was."""
+    sums = np.zeros(_SUMS)
+    _clip(gradient, most, sums)
+    return float(sums[0])
 
 
 @kernel

@@ -1,0 +1,233 @@
+"""What the answers for many series depend on: features and stretches of time, by permutation.
+
+Breiman (2001, section 10) for features; a stretch of time is a feature of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from seqkit.errors import explain
+from seqkit.estimators.as_read import AsRead
+from seqkit.estimators.inspection import Inspected, inspected
+from seqkit.evaluation.metrics import METRICS, Predictions
+from seqkit.evaluation.summary import score_model
+from seqkit.tasks import TASKS
+
+__all__ = ["Importance", "permutation_importance"]
+
+Array = np.ndarray
+MOST_SERIES = 512
+"""Series, evenly drawn from those given, that are permuted."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much worse a score is without what a feature, or a stretch of time, says.
+
+    Attributes
+    ----------
+    metric : str
+    score : float
+        Of the series as they are.
+    n_series : int
+        Series, or windows, that were looked at.
+    rows : list of dict
+        With ``kind`` (``feature`` or ``time``), ``name``, and ``mean`` and ``spread`` (standard
+        deviation) over the repeats of how much worse the score was: above 0 = it was needed.
+    """
+
+    metric: str
+    score: float
+    n_series: int
+    rows: list[dict[str, Any]]
+
+
+def permutation_importance(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    n_segments: int = 8,
+    repeats: int = 5,
+    seed: int = 0,
+) -> list[Importance]:
+    """Score a fitted estimator while what it reads is exchanged between series.
+
+    A feature is exchanged whole, with all its time steps (of another length it is stretched), so
+    that it stays a course that there is; a stretch of time is exchanged with all its features. Of a
+    forecaster windows exchange what they are in their own center and spread, and the stretches are
+    lags. What the target itself is stays.
+
+    Parameters
+    ----------
+    estimator : SequenceClassifier, SequenceRegressor, SequenceTagger or SequenceForecaster
+    X, y
+        As in ``fit``.
+    metrics : sequence of str, optional
+        Rows of :data:`seqkit.evaluation.metrics.METRICS`. Default: those of the task.
+    n_segments : int, default=8
+        Stretches of equal length that time is divided into; 0 = none.
+    repeats : int, default=5
+        Exchanges of each, for the spread.
+    seed : int, default=0
+
+    Returns
+    -------
+    list of Importance
+        One a metric that has a value and a better side.
+    """
+    if repeats < 1 or n_segments < 0:
+        raise ValueError(
+            explain("permutation_importance", "repeats and n_segments", "at least 1 and 0",
+                    (repeats, n_segments))
+        )  # fmt: skip
+    task = TASKS[estimator._task]
+    forecasting = task.name == "forecasting"
+    names = list(task.default_metrics if metrics is None else metrics)
+    names = [name for name in names if METRICS[name].greater_is_better is not None]
+    networks = []
+    for member in range(len(estimator._member_weights())):
+        found = inspected(estimator, X, y, member=member, targets=True)
+        if len(found) > MOST_SERIES:
+            found = found.take(np.linspace(0, len(found) - 1, MOST_SERIES).round().astype(int))
+        networks.append(AsRead(found, forecasting, slopes=False))
+    if len({len(one.found) for one in networks}) > 1:  # contexts of several lengths
+        networks = [max(networks, key=lambda one: one.found.values.shape[1])]
+    scorer = _Scorer(estimator, networks, names)
+    before = scorer.scores(None, None, None)
+    rng, n = np.random.default_rng(seed), len(networks[0].found)
+    features = list(dict.fromkeys(column.name for column in networks[0].columns))
+    wanted: list[tuple[str, str, Any]] = [("feature", name, None) for name in features]
+    edges = np.linspace(0, 1, n_segments + 1)
+    for low, high in pairwise(edges):
+        wanted.append(("time", _stretch(networks[0].found, low, high), (low, high)))
+    found_rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for kind, name, stretch in wanted:
+        drawn = [
+            scorer.scores(rng.permutation(n), name if kind == "feature" else None, stretch)
+            for _ in range(repeats)
+        ]
+        for metric in names:
+            sign = 1 if METRICS[metric].greater_is_better else -1
+            if before[metric] is None or any(one[metric] is None for one in drawn):
+                continue
+            worse = [sign * (before[metric] - one[metric]) for one in drawn]
+            found_rows[metric].append(
+                {"kind": kind, "name": name, "mean": float(np.mean(worse)),
+                 "spread": float(np.std(worse))}
+            )  # fmt: skip
+    return [Importance(m, before[m], n, rows) for m, rows in found_rows.items() if rows]
+
+
+def _stretch(found: Inspected, low: float, high: float) -> str:
+    """Return what a stretch of time is called, by steps where all series have as many."""
+    longest = found.values.shape[1]
+    if found.ends:  # the last step is lag 0
+        return f"lags {longest - 1 - int(low * longest)} to {longest - int(high * longest)}"
+    if (found.lengths == longest).all():
+        return f"steps {int(low * longest)} to {int(high * longest) - 1}"
+    return f"{low:.0%} to {high:.0%}"
+
+
+class _Scorer:
+    """The scores of an estimator's networks for what they read, exchanged or not."""
+
+    def __init__(self, estimator: Any, networks: Sequence[AsRead], metrics: list[str]) -> None:
+        self.estimator, self.networks, self.metrics = estimator, networks, metrics
+        self.task = estimator._task
+        found = networks[0].found
+        y = found.y
+        assert y is not None
+        if self.task == "classification":
+            multilabel = estimator._labels
+            self.truth: Any = y.astype(int) if multilabel else estimator.classes_[y]
+        elif self.task == "tagging":
+            self.valid = (y if y.ndim == 2 else y[..., 0]) >= 0
+            own = y if y.ndim == 3 else estimator.classes_[np.maximum(y, 0)]
+            self.truth = [one[v] for one, v in zip(own, self.valid, strict=True)]
+        elif self.task == "regression":
+            self.truth = y * estimator._spread_ + estimator._offset_
+            self.truth = self.truth if estimator._many_targets_ else self.truth[:, 0]
+        else:
+            self.truth = y.astype(np.float64)
+            if found.spread is not None:
+                self.truth = found.center + found.spread * self.truth
+            if found.weight is not None:
+                self.truth[found.weight == 0] = np.nan
+
+    def scores(self, order: Array | None, name: str | None, stretch: Any) -> dict[str, Any]:
+        """Return the scores where series have what `order` says of a feature, or of a stretch."""
+        answers = [
+            network.answer({
+                part: values if order is None else _exchanged(network, part, values, order, name,
+                                                              stretch)
+                for part, values in network.parts.items()
+            })
+            for network in self.networks
+        ]  # fmt: skip
+        how = np.median if self.task == "forecasting" else np.mean
+        prediction = self._prediction(how(answers, axis=0))
+        more: dict[str, Any] = {"classes": getattr(self.estimator, "classes_", None)}
+        if self.task == "forecasting":
+            contexts = self.networks[0].found
+            n_targets = self.truth.shape[-1]
+            more = {"history": [v[len(v) - n :, :n_targets] for v, n in zip(
+                contexts.values, contexts.lengths, strict=True)]}  # fmt: skip
+            more["season"] = int(self.estimator._fitted.season)
+        truth = self.truth[:, None] if self.task == "forecasting" else self.truth
+        scored = score_model(self.task, truth, prediction, metrics=self.metrics, **more)
+        scores: dict[str, Any] = scored["model"]
+        return scores
+
+    def _prediction(self, answer: Array) -> Predictions:
+        if self.task == "forecasting":
+            return Predictions(values=answer[:, None])
+        if self.task == "regression":
+            return Predictions(values=answer if self.estimator._many_targets_ else answer[:, 0])
+        classes = self.estimator.classes_
+        several = self.estimator._labels if self.task == "classification" else (
+            self.estimator._multilabel_
+        )  # fmt: skip
+        labels: Any = (answer > 0.5).astype(int) if several else classes[answer.argmax(axis=-1)]
+        if self.task == "classification":
+            return Predictions(labels=labels, probabilities=answer)
+        pairs = list(zip(labels, answer, self.valid, strict=True))
+        return Predictions(
+            labels=[one[v] for one, _, v in pairs], probabilities=[p[v] for _, p, v in pairs]
+        )
+
+
+def _exchanged(
+    network: AsRead, part: str, values: Array, order: Array, name: str | None, stretch: Any
+) -> Array:
+    """Return a part with a feature, or a stretch of time, of other series."""
+    columns = [c for c in network.columns if c.part == part and name in (None, c.name)]
+    if not columns or (stretch is not None and part == "future"):
+        return values
+    places = sorted({place for column in columns for place in column.places})
+    found, n, n_steps = network.found, len(order), values.shape[1]
+    lengths = np.full(n, n_steps) if part == "future" else np.asarray(found.lengths)
+    steps = np.arange(n_steps)
+    first = (n_steps - lengths if found.ends and part != "future" else 0 * lengths)[:, None]
+    own = steps - first  # of a series' own steps
+    there = np.minimum(
+        own * lengths[order][:, None] // lengths[:, None], lengths[order][:, None] - 1
+    )
+    read = np.clip(there + first[order], 0, n_steps - 1)
+    inside = (own >= 0) & (own < lengths[:, None])
+    if stretch is not None:
+        share = own / lengths[:, None]
+        inside &= (share >= stretch[0]) & (share < stretch[1])
+    whole = values.reshape(network.n_moves, n, n_steps, -1)
+    other = whole[:, order[:, None], read]
+    changed = whole.copy()
+    for place in places:
+        changed[..., place] = np.where(inside, other[..., place], whole[..., place])
+    return changed.reshape(values.shape)

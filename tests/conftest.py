@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-docs", action="store_true", help="write measured tables into docs/")
+    parser.addoption("--pictures", help="folder for pictures of the pages of test_browser.py")
     parser.addoption(
         "--minutes",
         type=float,

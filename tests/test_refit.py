@@ -171,7 +171,8 @@ def test_a_run_says_both_trainings_and_scores_the_test_part_alone(tmp_path):
         assert all(bool(row["val_loss"]) == (name == "stopped") for row in own)
     report = (tmp_path / folder / "report.html").read_text("utf-8")
     assert f"then trained anew on all for {model.n_iter_} epochs" in report
-    assert "anew on all from here" in report  # in the picture
+    n_stopped = len(model.stopped_histories_[0]["loss"])
+    assert f'"stopped":{n_stopped},' in report  # what the plot of the losses is drawn from
 
 
 def test_a_run_with_too_few_says_so_and_one_without_a_test_part_is_refused(tmp_path):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import html.parser
 import json
 import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +20,7 @@ from seqkit.errors import RunError
 from seqkit.evaluation.baselines import ForecastProblem, SeriesProblem, run_baselines
 from seqkit.evaluation.metrics import Predictions
 from seqkit.evaluation.summary import score_model, summarize
-from seqkit.report.html import write_report
+from seqkit.report.html import SCRIPTS, write_report
 from seqkit.report.plots import (
     ConfusionDisplay,
     ForecastDisplay,
@@ -114,14 +120,38 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
+
+
 def checked(path):
-    """Read a report, and prove that it neither acts nor loads."""
+    """Read a report, and prove that it runs nothing but its own scripts, and loads nothing.
+
+    Returns the page without its scripts, their data, and the page as it was parsed.
+    """
     text = path.read_text(encoding="utf-8")
     page = Page(text)
-    assert not {"script", "iframe", "link", "object", "foreignobject", "base"} & set(page.tags)
+    assert not {"iframe", "link", "object", "foreignobject", "base"} & set(page.tags)
+    policy = html.unescape(re.search(r'Policy" content="([^"]*)"', text)[1])
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1]
+    scripts = SCRIPT.findall(text)
+    assert page.tags.count("script") == len(scripts) == len(SCRIPTS) + 1
+    for (attributes, content), name in zip(scripts, ("data", *SCRIPTS), strict=True):
+        if name == "data":
+            assert attributes == ' type="application/json" id="data"'
+            assert not set("<>&\u2028\u2029") & set(content)
+            page.data = json.loads(content)
+            continue
+        assert not attributes
+        assert content == files("seqkit.report").joinpath(f"assets/{name}").read_text().strip()
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    text = SCRIPT.sub("", text)
     assert len(page.ids) == len(set(page.ids))
     for key, value in page.attributes:
         assert not key.startswith("on")
+        if key == "href" and value.startswith("#"):
+            assert value[1:] in page.ids
         if key in ("src", "href", "xlink:href"):
             assert value.startswith(("#", "data:image/png;base64,"))
     assert not re.search(r"url\((?!#)", text)
@@ -133,10 +163,15 @@ def test_report_of_a_forecasting_run(forecasting_run):
     path = write_report(forecasting_run)
     assert path == forecasting_run / "report.html"
     text, page = checked(path)
-    assert page.tags.count("svg") == 3
-    first, second, third = (m.start() for m in re.finditer("<figcaption>", text))
-    assert "Forecast" in text[first:second]
-    assert "Training" in text[third : third + 60]
+    assert page.tags.count("svg") == 1  # the others are drawn from numbers
+    first = text.index("<figcaption>")
+    assert "Forecast" in text[first : first + 60]
+    assert page.data["history"] == {
+        "curves": {"loss": [0.5, 0.4], "val_loss": [0.6, 0.5]}, "best": 2, "stopped": 0,
+        "validated": True,
+    }  # fmt: skip
+    assert page.data["byStep"]["mase"]["scores"].keys() == {"model", *page.data["titles"]}
+    assert page.data["model"]["absent"]
     for shown in (
         "The model beats its best baseline", "MASE ↓", "seasonal naive", "Naive2", "meter 3",
         "held 79.0 % of 24 true values", "frequency &#39;MS&#39; was inferred", "seed: 42",
@@ -161,9 +196,12 @@ def test_everything_of_the_users_is_escaped(tmp_path):
     baselines, _ = run_baselines("classification", SeriesProblem(X, y, X + 1))
     prediction = Predictions(np.full(12, classes[1]), probabilities)
     part = score_model("classification", y, prediction, baselines=baselines, classes=classes)
+    finding = {"code": "SQ101", "title": EVIL, "severity": "warning", "sentence": EVIL,
+               "evidence": {EVIL: EVIL}, "mend": EVIL, "docs": "docs/findings.md"}  # fmt: skip
+    summary = summarize("classification", {"test": part}, notes=[EVIL]) | {"findings": [finding]}
     write(
         folder, run__json={**RECORD, "task": "classification", "command": EVIL, EVIL: EVIL},
-        metrics__json=summarize("classification", {"test": part}, notes=[EVIL]),
+        metrics__json=summary,
         log__txt=EVIL, recipe__yaml=EVIL,
     )  # fmt: skip
     (folder / "recipe.resolved.yaml").write_text(EVIL)
@@ -173,8 +211,11 @@ def test_everything_of_the_users_is_escaped(tmp_path):
     save_displays(folder / "plots", {"confusion": ConfusionDisplay(np.eye(2, dtype=int), classes)})
     text, page = checked(write_report(folder))
     assert "alert(" in text
-    assert page.tags.count("svg") == 1
+    assert page.data["series"]["items"][0]["id"] == EVIL
+    assert page.data["confusion"]["labels"][0] == EVIL
+    assert not page.tags.count("svg")
     assert "49" not in re.findall(r"\d+", text[text.index("Recipe</h2>") :][:400])
+    assert "SQ101" in text
     assert "6 of 12 series have the wrong class" in text
     assert "does <strong>not</strong> beat" in text or "beats its best" in text
 
@@ -189,7 +230,7 @@ def test_a_foreign_picture_is_stripped(forecasting_run):
     text, page = checked(write_report(forecasting_run))
     assert "alert" not in text
     assert "http://x" not in text
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 2
     (forecasting_run / "plots" / "extra.svg").write_text("<svg")
     with pytest.raises(RunError, match="damaged"):
         write_report(forecasting_run)
@@ -219,3 +260,14 @@ def test_damaged_folders_are_named(tmp_path, name):
     (tmp_path / name).write_text("{")
     with pytest.raises(RunError, match=f"{name}: damaged"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folder", sorted((Path(__file__).parent / "runs").glob("*/*/run")), ids=lambda f: f.parent.name
+)
+def test_folders_of_earlier_versions_have_a_page(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
+    text, page = checked(write_report(tmp_path / "run"))
+    assert page.data["history"]["curves"]["loss"]
+    assert page.data["model"]["absent"]
+    assert "<table" in text

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqkit.recipe.schema import SECTIONS, Recipe
 
-__all__ = ["Written", "annotated", "flow", "resolved_yaml"]
+__all__ = ["Written", "annotated", "beside_defaults", "flow", "resolved_yaml"]
 
 # Words that need no quotes; anything that could be read as something else gets them.
 _BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
@@ -93,3 +93,40 @@ def annotated(recipe: Recipe, origins: Mapping[str, str]) -> str:
         f"{line:<{width}}  # {origins.get(path, 'default')}\n" if path else f"{line}\n"
         for line, path in rows
     )
+
+
+def beside_defaults(recipe: Recipe, usual: Recipe | None = None) -> list[tuple[str, str | None]]:
+    """Return each line of the whole recipe; with the default where its value is another.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    usual : Recipe, optional
+        A recipe of the task that says nothing: its values are the defaults, but for those of data,
+        which are the fields' own.
+
+    Examples
+    --------
+    >>> from seqkit.recipe.reading import read_recipe
+    >>> given = {"task": "classification", "data": {"dataset": "gunpoint"}}
+    >>> usual, made = read_recipe(given), read_recipe(given | {"model": {"cell": "lstm"}})
+    >>> lines = beside_defaults(made.recipe, usual.recipe)
+    >>> [(line.strip(), default) for line, default in lines if default]
+    [('dataset: gunpoint', 'null'), ('cell: lstm', 'gru')]
+    """
+    filled = {} if usual is None else {path: line for line, path in _lines(_ordered(usual))}
+    rows: list[tuple[str, str | None]] = []
+    for line, path in _lines(_ordered(recipe)):
+        at: Any = recipe
+        *sections, name = path.split(".")
+        for section in sections:
+            at = getattr(at, section)
+        field = type(at).model_fields.get(name)
+        if field is None or field.is_required() or not sections:
+            rows.append((line, None))
+            continue
+        default = str(flow(field.get_default(call_default_factory=True)))
+        if path in filled and sections != ["data"]:
+            default = filled[path].strip().partition(": ")[2]
+        rows.append((line, None if default == line.strip().partition(": ")[2] else default))
+    return rows

@@ -8,26 +8,35 @@ has been stripped of everything that could act or load.
 from __future__ import annotations
 
 import base64
-import csv
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from seqkit.errors import RunError
+from seqkit.errors import RecipeError, RunError
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.findings import untold
 from seqkit.evaluation.metrics import METRICS
 from seqkit.evaluation.summary import best_of, counted, heading, score_rows
 from seqkit.evaluation.verdict import judge, number
+from seqkit.recipe.reading import read_recipe
+from seqkit.recipe.writing import beside_defaults
+from seqkit.report.calling import call_examples
 from seqkit.report.canvas import INK
+from seqkit.report.page import page_data, read_history
+from seqkit.report.samples import SAMPLE
 
-__all__ = ["rendered", "template_text", "write_report"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["in_script", "rendered", "template_text", "write_report"]
 
 MOST_LINES = 200
+NAMED = ("path", "dataset", "target")  # what no recipe is without
 MOST_SERIES = 10
 
 # In this order, then any other picture by name.
@@ -52,7 +61,8 @@ def write_report(folder: Path) -> Path:
     ----------
     folder : Path
         With ``run.json`` and, each where it exists, ``metrics.json``, ``history.csv``,
-        ``predictions.parquet``, ``recipe.yaml``, ``recipe.resolved.yaml``, ``log.txt`` and
+        ``predictions.parquet``, ``series.json``, ``model.json``, ``network.json`` and
+        ``weights.safetensors``, ``recipe.yaml``, ``recipe.resolved.yaml``, ``log.txt`` and
         ``plots/*.svg`` or ``.png``.
 
     Returns
@@ -65,29 +75,41 @@ def write_report(folder: Path) -> Path:
     RunError
         If the folder holds no ``run.json``, or a file of it is damaged.
     """
+    from seqkit.report.page_model import page_model  # loads estimators
+
     folder = Path(folder)
     record = _json(folder / "run.json")
     if record is None:
         raise RunError(f"{folder}: this is no run folder: it has no run.json.")
-    summary = _json(folder / "metrics.json")
+    summary, model = _json(folder / "metrics.json"), _json(folder / "model.json")
+    sample = _json(folder / SAMPLE)
     log, left_out = _log(folder / "log.txt")
+    frame = _predictions(folder / "predictions.parquet")
+    task = str((summary or {}).get("task") or record.get("task", ""))
+    history = read_history(_text(folder / "history.csv"), model)
+    data = page_data(task, frame, summary, sample, history)
+    data["model"] = page_model(folder, model, sample)
+    name = folder.name.removesuffix(".partial")
     page = rendered(
         "report.html",
-        name=folder.name.removesuffix(".partial"),
+        name=name,
         record=record,
         facts=_facts(record),
         verdict=_verdict(summary),
         findings=_findings(summary),
         tables=_tables(summary),
         hardest=_hardest(summary),
-        mistakes=_mistakes(folder / "predictions.parquet"),
+        mistakes=_mistakes(frame),
         notes=(summary or {}).get("notes", []),
-        plots=_plots(folder / "plots"),
-        training=_training(folder / "history.csv", _json(folder / "model.json")),
+        plots=_plots(folder / "plots", _drawn(data)),
+        training=_training(history),
         log=log,
         left_out=left_out,
         given=_text(folder / "recipe.yaml"),
-        resolved=_text(folder / "recipe.resolved.yaml"),
+        resolved=_marked(folder / "recipe.resolved.yaml"),
+        calls=call_examples(name, task, data.get("series", {})),
+        data=data,
+        **_scripts(data),
     )
     target = folder / "report.html"
     beside = folder / "report.html.new"
@@ -111,6 +133,79 @@ def rendered(template: str, **values: Any) -> str:
 def template_text(name: str) -> str:
     """Return a file of the templates of this package."""
     return files("seqkit.report").joinpath("templates", name).read_text("utf-8")
+
+
+SCRIPTS = ("uPlot.iife.min.js", "charts.js", "model.js", "series.js", "playground.js", "page.js")
+"""What a page runs, in this order."""
+
+
+def _scripts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scripts of a page, its data as JSON that ends no script, and what may run.
+
+    The content security policy names each script by its digest: nothing else runs.
+    """
+    from markupsafe import Markup
+
+    folder = files("seqkit.report").joinpath("assets")
+    texts = [folder.joinpath(name).read_text("utf-8").strip() for name in SCRIPTS]
+    digests = [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in texts]
+    return {
+        "scripts": [Markup(text) for text in texts],
+        "allowed": " ".join(f"'sha256-{digest}'" for digest in digests),
+        "plot_style": Markup(folder.joinpath("uPlot.min.css").read_text("utf-8").strip()),
+        "json": Markup(in_script(data)),
+    }
+
+
+def in_script(data: Any) -> str:
+    r"""Return JSON for a script element: nothing in it ends the element or a line of it.
+
+    Examples
+    --------
+    >>> print(in_script({"a": "</script>"}))
+    {"a":"\u003c/script\u003e"}
+    """
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _predictions(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    import pandas as pd
+
+    with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
+        return pd.read_parquet(file)
+
+
+def _marked(path: Path) -> list[tuple[str, str | None]] | None:
+    """Return the lines of the whole recipe, with the default where a value is another."""
+    text = _text(path)
+    if text is None:
+        return None
+    try:
+        recipe = read_recipe(path).recipe
+    except RecipeError:  # of another version: as it is
+        return [(line, None) for line in text.splitlines()]
+    data = {name: value for name, value in recipe.data if name in NAMED and value}
+    try:  # what is filled in where a recipe says nothing else
+        return beside_defaults(recipe, read_recipe({"task": recipe.task, "data": data}).recipe)
+    except RecipeError:
+        return beside_defaults(recipe)
+
+
+def _drawn(data: Mapping[str, Any]) -> set[str]:
+    """Return the kinds of pictures that the page draws itself."""
+    has = {
+        "forecast": data.get("series", {}).get("kept") and data["task"] == "forecasting",
+        "horizon": "byStep" in data,
+        "confusion": "confusion" in data,
+        "residuals": data.get("residuals"),
+        "history": "history" in data,
+    }
+    return {kind for kind, there in has.items() if there}
 
 
 def _text(path: Path) -> str | None:
@@ -211,14 +306,10 @@ def _hardest(summary: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None
 
 
-def _mistakes(path: Path) -> dict[str, Any] | None:
+def _mistakes(frame: pd.DataFrame | None) -> dict[str, Any] | None:
     """List the wrong predictions a classifier was surest of."""
-    if not path.is_file():
+    if frame is None:
         return None
-    import pandas as pd
-
-    with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
-        frame = pd.read_parquet(file)
     sure = [name for name in frame.columns if str(name).startswith("p_")]
     if not {"series", "true", "predicted"} <= set(frame.columns) or not sure:
         return None
@@ -232,24 +323,20 @@ def _mistakes(path: Path) -> dict[str, Any] | None:
     return {"wrong": len(wrong), "of": len(frame), "rows": rows}
 
 
-def _training(path: Path, model: Mapping[str, Any] | None) -> str | None:
+def _training(history: Mapping[str, Any] | None) -> str | None:
     """Say how long was trained, what the losses were, and which epoch's weights were kept."""
-    text = _text(path)
-    rows = list(csv.DictReader(text.splitlines())) if text else []
-    if not rows:
+    if history is None:
         return None
-    again = [row for row in rows if row.get("training") == "refit"]
-    said = [f"{len(rows) - len(again)} epochs"]
-    known = [(float(row["val_loss"]), row["epoch"]) for row in rows if row.get("val_loss")]
-    known = [pair for pair in known if pair[0] == pair[0]]
+    curves, n_stopped = history["curves"], history["stopped"]
+    n_epochs = max(map(len, curves.values()), default=0)
+    said = [f"{n_stopped or n_epochs} epochs"]
+    known = [(v, k) for k, v in enumerate(curves.get("val_loss", ()), 1) if v is not None]
     if known:
         best, epoch = min(known)
         said.append(f"lowest validation loss {number(best)} after epoch {epoch}")
-    if again:
-        said.append(f"stopped, then trained anew on all for {len(again)} epochs")
-    kept = ((model or {}).get("fitted") or {}).get("best_epoch_")
-    if isinstance(kept, int):
-        said.append(f"the weights are those after epoch {kept + 1}")
+    if n_stopped:
+        said.append(f"stopped, then trained anew on all for {n_epochs - n_stopped} epochs")
+    said.append(f"the weights are those after epoch {history['best'] - n_stopped}")
     return "; ".join(said)
 
 
@@ -283,8 +370,8 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _plots(folder: Path) -> list[dict[str, Any]]:
-    """Inline every picture: SVG where there is one, else PNG."""
+def _plots(folder: Path, drawn: set[str]) -> list[dict[str, Any]]:
+    """Inline every picture that the page does not draw itself: SVG where there is one, else PNG."""
     from markupsafe import Markup
 
     pictures: dict[str, Path] = {}
@@ -300,7 +387,8 @@ def _plots(folder: Path) -> list[dict[str, Any]]:
         return (len(known) if kind is None else known.index(kind), len(stem), stem)
 
     plots = []
-    for number_, stem in enumerate(sorted(pictures, key=order)):
+    left = [stem for stem in pictures if kind_of(stem) not in drawn]
+    for number_, stem in enumerate(sorted(left, key=order)):
         kind, again = kind_of(stem), re.search(r"_(\d+)$", stem)
         title = stem.replace("_", " ").capitalize() if kind is None else PLOTS[kind]
         title += f" {again[1]}" if kind is not None and again else ""

@@ -266,6 +266,7 @@ def _carry_out(
     """Train, evaluate, save and report in an open run folder."""
     from seqkit.evaluation.findings import find_all
     from seqkit.report.plots import save_displays
+    from seqkit.report.samples import SAMPLE
     from seqkit.runs.evidence import run_evidence
 
     for note in parts.notes:
@@ -293,6 +294,7 @@ def _carry_out(
     for note in assessment.document["notes"]:
         folder.log(note)
     folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
+    folder.write(SAMPLE, json.dumps(assessment.sample(), ensure_ascii=False))
     if show:
         show.doing("drawing and writing the report")
     save_displays(folder.path / "plots", assessment.figures)

@@ -101,6 +101,8 @@ class Assessment:
         One row a series of the test part, or a row a forecast step.
     figures : dict of str to Display
         What is drawn into ``plots/``.
+    sample : callable
+        Gives the content of ``series.json``: what a page shows besides. Only a run calls it.
     judged : object
         What was predicted of the part that is shown, for the findings: the part and the
         predictions, or of forecasts the backtest.
@@ -109,6 +111,7 @@ class Assessment:
     document: dict[str, Any]
     predictions: pd.DataFrame
     figures: Mapping[str, Any]
+    sample: Callable[[], dict[str, Any]]
     judged: Any = None
 
 

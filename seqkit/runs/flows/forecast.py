@@ -5,6 +5,7 @@ What scores and draws is imported where it is used, so that reading the data sta
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -249,7 +250,23 @@ class ForecastFlow(Flow):
             "horizon": HorizonErrorDisplay.from_summary(scores),
             "history": HistoryDisplay.from_estimator(estimator),
         }
-        return Assessment(document, _forecast_rows(rolled), figures, rolled)
+        shown = functools.partial(self._sample, estimator, parts, rolled, names)
+        return Assessment(document, _forecast_rows(rolled), figures, shown, rolled)
+
+    def _sample(
+        self, estimator: Any, parts: Parts, rolled: BacktestResult, names: list[str]
+    ) -> dict[str, Any]:
+        """Return what a page shows of the forecasts, and of the data."""
+        from seqkit.evaluation.baselines import BASELINES
+        from seqkit.report.samples import described_data, forecast_sample
+
+        beside = [name for name in names if name in BASELINES and not BASELINES[name].extra]
+        panel = getattr(rolled.data, "reading", parts.test).panel
+        context = estimator._window if hasattr(estimator, "weights_") else 1
+        found = forecast_sample(rolled, beside, context, panel)
+        whole = {name: getattr(parts, name) for name in ("train", "test")}
+        rows = {name: None if one is None else one.rows for name, one in whole.items()}
+        return found | {"part": "test", "data": described_data(rows)}
 
     def _rolled(self, estimator: Any, series: Any, refit: bool) -> BacktestResult:
         """Forecast the test part from the rolling origins of the recipe."""

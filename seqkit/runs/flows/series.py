@@ -5,6 +5,7 @@ What scores and draws is imported where it is used, so that reading the data sta
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -321,7 +322,35 @@ class SeriesFlow(Flow):
         shown = getattr(parts, name)
         figures = self._figures(estimator, shown, prediction)
         frame = self._frame(estimator, shown, prediction)
-        return Assessment(document, frame, figures, (shown, prediction))
+        sample = functools.partial(self._sample, parts, name, frame)
+        return Assessment(document, frame, figures, sample, (shown, prediction))
+
+    def _sample(self, parts: Parts, name: str, frame: pd.DataFrame) -> dict[str, Any]:
+        """Return what a page shows of the series of a part, and of the data of all parts."""
+        from seqkit.report.samples import described_data, series_sample
+
+        part = getattr(parts, name)
+        values, features = self._shown_values(parts, name)
+        whole = {one: getattr(parts, one) for one in ("train", "validation", "test")}
+        found = series_sample(frame, part, values, features)
+        return found | {"part": name, "data": described_data(whole, self._shown_labels(whole))}
+
+    def _shown_values(self, parts: Parts, name: str) -> tuple[list[np.ndarray], list[str]]:
+        """Return the series of a part as the network takes them, and names of their columns."""
+        padded, names = self._padded(parts, name), list(getattr(parts, name).features)
+        names += [f"missing: {one}" for one in names][: padded.values.shape[2] - len(names)]
+        lengths = padded.lengths
+        if lengths is None:
+            return list(padded.values), names
+        return [one[:n] for one, n in zip(padded.values, lengths, strict=True)], names
+
+    def _shown_labels(self, parts: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the classes of the series of each part."""
+        if self.task.target != "label" or any(
+            part is not None and np.ndim(part.y) != 1 for part in parts.values()
+        ):
+            return None
+        return {name: part.y for name, part in parts.items() if part is not None}
 
     def _figures(self, estimator: Any, part: Any, prediction: Predictions) -> dict[str, Any]:
         from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay

@@ -5,6 +5,7 @@ What scores and draws is imported where it is used, so that reading the data sta
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,7 +196,22 @@ class StepsFlow(SeriesFlow):
         part, prediction = next(iter(predictions.values()))
         figures = self._figures(estimator, part, prediction)
         frame = self._frame(estimator, part, prediction, proba=False)
-        return Assessment(document, frame, figures, (part, prediction))
+        sample = functools.partial(self._sample, parts, next(iter(predictions)), frame)
+        return Assessment(document, frame, figures, sample, (part, prediction))
+
+    def _shown_values(self, parts: Parts, name: str) -> tuple[list[np.ndarray], list[str]]:
+        """Return the numbers or the tokens of the series of a part, and names of their columns."""
+        part = self._asked(getattr(parts, name))
+        if part.tokens is not None:
+            return part.each(part.tokens), ["token"]
+        return list(part), list(part.features)
+
+    def _shown_labels(self, parts: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the labels of the steps of each part, where a step has one."""
+        there = {name: part.labels for name, part in parts.items() if part is not None}
+        if self.asks_next or any(one is None or np.ndim(one) != 1 for one in there.values()):
+            return None
+        return there
 
     def _asked(self, part: Steps) -> Any:
         """Return a part with what is asked of its steps as their labels."""

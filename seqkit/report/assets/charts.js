@@ -4,6 +4,13 @@
 const Charts = (() => {
   const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"];
   const drawn = new Set(); // plots that are there, to be drawn again in other colours
+  // a plot is as wide as its place, which a window, or what comes beside it, makes wider or narrower
+  const seen = new ResizeObserver(() => {
+    for (const one of drawn) {
+      const width = Math.max(240, one.box.clientWidth);
+      if (width !== one.u.width) one.u.setSize({ width, height: one.spec.height || 300 });
+    }
+  });
   const MOST_ROWS = 200; // of a table beside a plot
 
   // An element: tag, attributes (`on...` are listeners), children (texts or elements)
@@ -279,6 +286,7 @@ const Charts = (() => {
     });
     draw();
     drawn.add(self);
+    seen.observe(box);
     return self;
   }
 
@@ -287,6 +295,7 @@ const Charts = (() => {
       if (parent.contains(one.box)) {
         one.u.destroy();
         drawn.delete(one);
+        seen.unobserve(one.box);
       }
     parent.replaceChildren();
   }
@@ -307,13 +316,6 @@ const Charts = (() => {
     const at = times.at || Array.from({ length: n }, (_, k) => times.start + k * times.step);
     return [at.slice(0, n), times.dates];
   }
-
-  let width = 0;
-  window.addEventListener("resize", () => {
-    if (document.documentElement.clientWidth === width) return;
-    width = document.documentElement.clientWidth;
-    for (const one of drawn) one.u.setSize({ width: Math.max(240, one.box.clientWidth), height: one.spec.height || 300 });
-  });
 
   return { COLOURS, axis, clear, colour, date, element, faded, number, pairs, plot, redraw, table, visible };
 })();

@@ -32,6 +32,7 @@ __all__ = [
     "build_forecaster",
     "build_regressor",
     "build_tagger",
+    "compare",
     "export",
     "forecast_scorer",
     "load",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from seqkit.exports.keras_reading import load_keras
     from seqkit.layers import Bidirectional, GatedRNN
     from seqkit.recipe.reading import read_recipe
+    from seqkit.runs.comparison import compare
     from seqkit.runs.experiment import run
     from seqkit.runs.finished import load, load_run
 else:
@@ -81,6 +83,7 @@ else:
         "build_forecaster": "seqkit.builders",
         "build_regressor": "seqkit.builders",
         "build_tagger": "seqkit.builders",
+        "compare": "seqkit.runs.comparison",
         "export": "seqkit.exports",
         "forecast_scorer": "seqkit.evaluation.search",
         "load": "seqkit.runs.finished",

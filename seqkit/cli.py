@@ -210,13 +210,24 @@ def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> No
     print_result(found, False, as_json)
 
 
-@cli.command("list", examples=("seqkit list", "seqkit list cells"))
+@cli.command("list", examples=("seqkit list", "seqkit list cells", "seqkit list runs"))
 @click.argument("what", required=False)
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
 @_options("json")
-def list_(what: str | None, as_json: bool) -> None:
-    """List cells, tasks, datasets, metrics, baselines, readers, exports ..."""
-    from seqkit.listing import list_table, list_text
+def list_(what: str | None, folder: Path | None, as_json: bool) -> None:
+    """List runs, cells, tasks, datasets, metrics, baselines, readers, exports ...
 
+    seqkit list runs FOLDER lists those of a FOLDER; default: runs.
+    """
+    from seqkit.listing import RUNS, list_table, list_text
+
+    if what == RUNS:
+        from seqkit.runs.catalog import list_runs
+
+        print_result(list_runs(folder or Path(RUNS)), False, as_json)
+        return
+    if folder is not None:
+        raise click.UsageError(f"a folder has {RUNS}: seqkit list {RUNS} {folder}")
     if as_json:
         print_json(list_table(what))
     else:

@@ -1,4 +1,4 @@
-"""Commands about finished runs: what one has learned."""
+"""Commands about finished runs: beside each other, what one holds, has learned, its report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,56 @@ from typing import Any
 
 import click
 
-from seqkit.cli_options import RUN, options, working
+from seqkit.cli_options import RUN, options, saying, working
 from seqkit.system.commands import Command, print_result
 
-__all__ = ["RUN_COMMANDS", "explain_"]
+__all__ = ["RUN_COMMANDS", "compare", "explain_", "report", "show"]
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "seqkit compare RUN RUN",
+        "seqkit compare 'runs/*' -o compare.html",
+    ),
+)
+@click.argument("runs", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write: .html.")
+@click.option("--draws", type=click.IntRange(100, 100_000), help="Of the bootstrap; default: 2000.")
+@options("json")
+def compare(runs: tuple[str, ...], output: Path | None, draws: int | None, as_json: bool) -> None:
+    """Compare finished RUNS on the test part they share, each with the first.
+
+    RUNS are run folders, or patterns in quotes.
+    """
+    with saying(as_json, "reading the runs"):
+        from seqkit.runs import comparison
+
+        wanted = {} if draws is None else {"n_draws": draws}
+        found = comparison.compare(runs, output=output, **wanted)
+    print_result(found, False, as_json)
+
+
+@click.command(cls=Command, examples=("seqkit show RUN",))
+@RUN
+@options("json")
+def show(run: Path, as_json: bool) -> None:
+    """Show what a run scored, and how it was made."""
+    from seqkit.runs import catalog
+
+    print_result(catalog.show(run), False, as_json)
+
+
+@click.command(cls=Command, examples=("seqkit report RUN",))
+@RUN
+@options("quiet", "json")
+def report(run: Path, quiet: bool, as_json: bool) -> None:
+    """Write the report.html of a run again, as this version does."""
+    with saying(quiet or as_json, "writing the report"):
+        from seqkit.runs import catalog
+
+        result = catalog.report(run)
+    print_result(result, quiet, as_json)
 
 
 @click.command(
@@ -57,4 +103,4 @@ def explain_(run: Path, quiet: bool, as_json: bool, **wanted: Any) -> None:
     print_result(result, quiet, as_json)
 
 
-RUN_COMMANDS = (explain_,)
+RUN_COMMANDS = (compare, show, explain_, report)

@@ -13,9 +13,12 @@ from typing import Any
 
 from seqkit.errors import RecipeError, explain, suggest
 
-__all__ = ["LISTS", "Listing", "list_table", "list_text"]
+__all__ = ["LISTS", "RUNS", "Listing", "list_table", "list_text"]
 
 WIDEST = 96  # columns of text: longer lines are hard to read
+
+RUNS = "runs"
+"""What :mod:`seqkit.runs.catalog` lists."""
 
 Table = list[dict[str, Any]]
 
@@ -133,6 +136,12 @@ def _exports() -> Table:
     return _rows(EXPORTS.values(), name="name", summary="summary")
 
 
+def _trackers() -> Table:
+    from seqkit.recipe.sections import TRACKERS
+
+    return [{"name": name, "summary": text} for name, text in TRACKERS.items()]
+
+
 def _summary(row: Any) -> str:
     """Return the summary of a table's row, or the first line of what a function says of itself."""
     if isinstance(row, str):
@@ -152,6 +161,7 @@ LISTS: dict[str, Listing] = {
     "baselines": Listing("simple methods beside the model: evaluate.baselines", _baselines),
     "findings": Listing("what checks of data and runs find", _findings),
     "exports": Listing("formats of the trained model: export", _exports),
+    "trackers": Listing("who is told of a run: track", _trackers),
 }
 
 
@@ -175,11 +185,12 @@ def list_table(what: str | None = None) -> dict[str, Table]:
     """
     if what is None:
         rows = [{"name": name, "summary": entry.summary} for name, entry in LISTS.items()]
-        return {"lists": rows}
+        return {"lists": [*rows, {"name": RUNS, "summary": "run folders, and what they scored"}]}
     if what not in LISTS:
-        near = suggest(what, LISTS)
+        known = (*LISTS, RUNS)
+        near = suggest(what, known)
         hint = near[:1].upper() + near[1:]
-        raise RecipeError(explain("list", "the table", f"one of {', '.join(LISTS)}", what, hint))
+        raise RecipeError(explain("list", "the table", f"one of {', '.join(known)}", what, hint))
     return {what: LISTS[what].rows()}
 
 

@@ -119,7 +119,10 @@ def test_examples_of_help_run(name, example, folder, tmp_path, monkeypatch):
         part[["t", "ax"]].to_csv(walks / f"{number}.csv", index=False)
     monkeypatch.chdir(tmp_path)
     [run] = (folder / kind).iterdir()
-    words = [str(run) if word == "RUN" else word for word in shlex.split(example)]
+    for copy in ("one", "other"):
+        shutil.copytree(run, tmp_path / "runs" / copy)
+    named = iter([run, tmp_path / "runs" / "other"])
+    words = [str(next(named)) if word == "RUN" else word for word in shlex.split(example)]
     assert words[:2] == ["seqkit", name]
     result = invoke(*words[1:])
     assert result.exit_code == 0, result.output

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"```(python|yaml|sh|text)\n(.*?)```", re.DOTALL)
 GUIDES = [
-    "first-forecast", "first-classifier", "choosing", "dates", "history", "streaming", "serving",
+    "first-forecast", "first-classifier", "choosing", "comparing", "dates", "history", "serving",
+    "streaming",
     "gates-and-gradients",
 ]  # fmt: skip
 PROGRAMS = {"seqkit": "seqkit.cli", "saved_model_cli": "tensorflow.python.tools.saved_model_cli"}

@@ -70,6 +70,7 @@ def test_every_part_has_a_place_in_the_order():
 
 
 REPEATED = {
+    "compare": "a command of the terminal, and what it calls",
     "evaluate": "a command of the terminal, and what it calls",
     "export": "a command of the terminal, and what it calls",
     "fit": "a command of the terminal; the loop that every fit ends in",
@@ -78,6 +79,8 @@ REPEATED = {
     "load": "data sets; weights into a model; what was saved",
     "main": "each module that is run has its own",
     "predict": "a command of the terminal, what it calls, and the network's answer",
+    "report": "a command of the terminal, and what it calls",
+    "show": "a command of the terminal, and what it calls",
     "read": "an export format each",
     "stamp": "an export format each",
     "reproduce": "a command of the terminal, and what it calls",

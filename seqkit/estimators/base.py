@@ -27,6 +27,7 @@ from seqkit.data.sequences import Padded
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.checking import SeriesCheck
+from seqkit.estimators.diagram import Diagram
 from seqkit.estimators.examples import Examples, take_series
 from seqkit.estimators.fitted import FittedSettings
 from seqkit.estimators.inputs import (
@@ -77,7 +78,14 @@ TRAIN_SETTINGS = (
 )
 
 
-class BaseSequenceEstimator(Starting, Members, FittedSettings, Keeping, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseSequenceEstimator(
+    Starting,
+    Members,
+    FittedSettings,
+    Keeping,
+    Diagram,
+    BaseEstimator,  # type: ignore[misc]  # scikit-learn has no types
+):
     """Base of all sequence estimators: settings, pickling, and the model on request.
 
     Every attribute whose name ends in an underscore is what a fit has left, private ones too.

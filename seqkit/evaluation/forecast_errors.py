@@ -38,6 +38,7 @@ __all__ = [
     "ForecastError",
     "Undefined",
     "as_windows",
+    "error_terms",
     "forecast_case",
     "forecast_score",
     "naive_scale",
@@ -388,16 +389,31 @@ def forecast_score(name: str, case: ForecastCase, by: By = "all") -> float | Flo
     """
     if name == "owa":
         return _owa(case, by)
+    numerator, denominator = error_terms(name, case)
+    row = FORECAST_ERRORS[name]
+    score = _reduced(numerator, denominator, row, by)
+    if np.all(np.isnan(score)):
+        raise Undefined(row.undefined)
+    return float(score) if by == "all" else score
+
+
+def error_terms(name: str, case: ForecastCase) -> tuple[Floats, Floats]:
+    """Return numerator and denominator of every forecast value, 0 where the truth is unknown.
+
+    Raises
+    ------
+    Undefined
+        If no truth is known, a forecast of a known one is missing, or what the error needs is.
+    """
     if name not in FORECAST_ERRORS:
         known = [*FORECAST_ERRORS, "owa"]
         hint = suggest(name, known)
         raise ValueError(explain("forecast_score", "the metric", f"one of {known}", name, hint))
-    row = FORECAST_ERRORS[name]
     known_truth = np.isfinite(case.truth)
     if not known_truth.any():
         raise Undefined("no true value is known")
     with np.errstate(invalid="ignore"):
-        numerator, denominator = row.terms(case)
+        numerator, denominator = FORECAST_ERRORS[name].terms(case)
     if name in ("coverage", "interval_width", "crps", "weighted_quantile_loss"):
         prediction = case.samples if name == "crps" and case.samples is not None else case.quantiles
         complete = np.isfinite(np.asarray(prediction)).all(axis=-1)
@@ -409,12 +425,7 @@ def forecast_score(name: str, case: ForecastCase, by: By = "all") -> float | Flo
         raise Undefined(
             f"the forecast is missing at {lost} of {int(known_truth.sum())} known steps"
         )
-    numerator = np.where(known_truth, numerator, 0.0)
-    denominator = np.where(known_truth, denominator, 0.0)
-    score = _reduced(numerator, denominator, row, by)
-    if np.all(np.isnan(score)):
-        raise Undefined(row.undefined)
-    return float(score) if by == "all" else score
+    return np.where(known_truth, numerator, 0.0), np.where(known_truth, denominator, 0.0)
 
 
 def _reduced(numerator: Floats, denominator: Floats, row: ForecastError, by: By) -> Floats:

@@ -15,14 +15,62 @@ import numpy.typing as npt
 
 from seqkit.evaluation.forecast_errors import Undefined
 
-__all__ = ["coverage", "interval_score", "interval_width", "pinball"]
+__all__ = ["coverage", "interval_score", "interval_width", "of_each", "pinball"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def _mean(values: Floats, sample_weight: Any) -> float:
-    of_series = values.reshape(len(values), -1).mean(axis=1)
-    return float(np.average(of_series, weights=sample_weight))
+def of_each(name: str, y_true: Any, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    """Return what each series scores, the mean over targets: the score is the mean over series.
+
+    Parameters
+    ----------
+    name : {"pinball", "coverage", "interval_width", "interval_score"}
+
+    Examples
+    --------
+    >>> of_each("pinball", np.array([1.0, 3.0]), np.array([[2.0], [2.0]]), [0.9])
+    array([0.1, 0.9])
+    """
+    values = _VALUES[name](np.asarray(y_true, np.float64), quantiles, levels)
+    mean: Floats = values.reshape(len(values), -1).mean(axis=1)
+    return mean
+
+
+def _mean(name: str, y_true: Any, quantiles: Floats, levels: Any, sample_weight: Any) -> float:
+    return float(np.average(of_each(name, y_true, quantiles, levels), weights=sample_weight))
+
+
+def _pinball(y_true: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    error = y_true[..., None] - quantiles
+    level = np.asarray(levels, np.float64)
+    loss: Floats = np.maximum(level * error, (level - 1) * error)
+    return loss
+
+
+def _coverage(y_true: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    low, high = _ends(quantiles, levels)
+    return ((low <= y_true) & (y_true <= high)).astype(np.float64)
+
+
+def _width(y_true: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    low, high = _ends(quantiles, levels)
+    return high - low
+
+
+def _score(y_true: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    low, high = _ends(quantiles, levels)
+    outside = np.maximum(low - y_true, 0) + np.maximum(y_true - high, 0)
+    score: Floats = high - low + 2 / (1 - (levels[-1] - levels[0])) * outside
+    return score
+
+
+_VALUES = {
+    "pinball": _pinball,
+    "coverage": _coverage,
+    "interval_width": _width,
+    "interval_score": _score,
+}
 
 
 def _ends(quantiles: Floats, levels: Sequence[float]) -> tuple[Floats, Floats]:
@@ -43,25 +91,21 @@ def pinball(
     >>> pinball(np.array([1.0, 3.0]), np.array([[2.0], [2.0]]), levels=[0.9])
     0.5
     """
-    error = np.asarray(y_true, np.float64)[..., None] - quantiles
-    level = np.asarray(levels, np.float64)
-    return _mean(np.maximum(level * error, (level - 1) * error), sample_weight)
+    return _mean("pinball", y_true, quantiles, levels, sample_weight)
 
 
 def coverage(
     y_true: Any, quantiles: Floats, *, levels: Sequence[float], sample_weight: Any = None
 ) -> float:
     """Return the share of true values within the interval."""
-    low, high = _ends(quantiles, levels)
-    return _mean(((low <= y_true) & (y_true <= high)).astype(np.float64), sample_weight)
+    return _mean("coverage", y_true, quantiles, levels, sample_weight)
 
 
 def interval_width(
     y_true: Any, quantiles: Floats, *, levels: Sequence[float], sample_weight: Any = None
 ) -> float:
     """Return the mean width of the interval."""
-    low, high = _ends(quantiles, levels)
-    return _mean(high - low, sample_weight)
+    return _mean("interval_width", y_true, quantiles, levels, sample_weight)
 
 
 def interval_score(
@@ -78,6 +122,4 @@ def interval_score(
     >>> round(interval_score(np.array([0.5, 1.1]), ends, levels=[0.1, 0.9]), 6)
     1.5
     """
-    low, high = _ends(quantiles, levels)
-    outside = np.maximum(low - y_true, 0) + np.maximum(y_true - high, 0)
-    return _mean(high - low + 2 / (1 - (levels[-1] - levels[0])) * outside, sample_weight)
+    return _mean("interval_score", y_true, quantiles, levels, sample_weight)

@@ -26,6 +26,7 @@ __all__ = [
     "confusion_table",
     "find_metrics",
     "metric_value",
+    "run_counts",
 ]
 
 Array = npt.NDArray[Any]
@@ -223,14 +224,25 @@ def _runs(labels: Array) -> set[tuple[int, int, Any]]:
 
 
 def _segment_f1(y_true: Any, labels: Any, *, classes: Any, sample_weight: Any) -> float:
+    both, total = run_counts(y_true, labels).sum(axis=0)
+    return float(2 * both / total)
+
+
+def run_counts(y_true: Any, labels: Any) -> npt.NDArray[np.int64]:
+    """Count the runs of one label, a row a series: those that are right, and true and predicted.
+
+    Examples
+    --------
+    >>> run_counts([[0, 0, 1]], [[0, 1, 1]])
+    array([[0, 4]])
+    """
     if any(np.ndim(one) != 1 for one in (*y_true, *labels)):
         raise Undefined("runs are of one label a step")
-    both = total = 0
+    rows = []
     for true, predicted in zip(y_true, labels, strict=True):
         true_runs, runs = _runs(true), _runs(predicted)
-        both += len(true_runs & runs)
-        total += len(true_runs) + len(runs)
-    return 2 * both / total
+        rows.append((len(true_runs & runs), len(true_runs) + len(runs)))
+    return np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
 _LABELS = ("classification", "tagging")

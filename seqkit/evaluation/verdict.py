@@ -17,7 +17,7 @@ import numpy as np
 from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.metrics import METRICS
 
-__all__ = ["ADVICE", "Advice", "Case", "judge", "number", "sentences"]
+__all__ = ["ADVICE", "Advice", "Case", "deciding", "judge", "number", "sentences"]
 
 # Labelled series below which a score is called a hint: of 50, an accuracy of .8 has a standard
 # error of .06, which is more than most differences between methods.
@@ -269,7 +269,7 @@ def judge(
     return verdict
 
 
-def _deciding(part: Mapping[str, Any], n: Mapping[str, int]) -> list[str]:
+def deciding(part: Mapping[str, Any], n: Mapping[str, int]) -> list[str]:
     """Return the metrics in the order in which they decide: over many series a scaled one first."""
     names = list(part["model"])
     return sorted(names, key=lambda name: name != "mase") if n["series"] > 1 else names
@@ -277,7 +277,7 @@ def _deciding(part: Mapping[str, Any], n: Mapping[str, int]) -> list[str]:
 
 def _duel(part: Mapping[str, Any], n: Mapping[str, int], name: str) -> dict[str, Any] | None:
     """Compare the model with the best baseline of a part, by the first metric that can."""
-    for metric in _deciding(part, n):
+    for metric in deciding(part, n):
         value = part["model"][metric]
         others = {
             who: scores[metric]

@@ -71,7 +71,7 @@ class Recipe(s.Section):
 
     Attributes
     ----------
-    version, task, seed, data, model, train, evaluate, export
+    version, task, seed, data, model, train, evaluate, export, track
         As in the guide to the recipe.
     """
 
@@ -91,6 +91,15 @@ class Recipe(s.Section):
     export: names(s.EXPORT_FORMATS) = Field(  # type: ignore[valid-type]
         default_factory=list,
         description="Formats the trained model is exported to, into the run folder's export/.",
+    )
+    track: (
+        Annotated[str, OneOf(s.TRACKERS)] | names(tuple(s.TRACKERS))  # type: ignore[valid-type]
+    ) = Field(
+        default_factory=list,
+        description="Who is told of the run as it goes on: mlflow = settings, curves, scores, "
+        "files and the model go to MLFLOW_TRACKING_URI, or MLflow's local store; tensorboard = "
+        "curves and scores, in the run folder's tensorboard/. One that fails does not fail the "
+        "run.",
     )
 
     def parameters(self) -> dict[str, Any]:

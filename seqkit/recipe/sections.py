@@ -46,6 +46,7 @@ __all__ = [
     "FOCAL_WORDS",
     "PATIENCE_WORDS",
     "SMOOTHING_WORDS",
+    "TRACKERS",
     "ClassificationTrain",
     "ModelSection",
     "Patience",
@@ -61,6 +62,10 @@ __all__ = [
 EXPORT_FORMATS = (
     "keras", "saved_model", "litert", "litert_int8", "onnx", "onnx_streaming",
 )  # fmt: skip
+TRACKERS = {
+    "mlflow": "settings, curves, scores, files and the model of a run, in a store of MLflow",
+    "tensorboard": "curves and scores of a run, in its folder tensorboard/",
+}
 
 CellName = Annotated[str, OneOf((*CELLS, *ALIASES))]
 Moves = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]

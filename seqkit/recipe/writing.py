@@ -14,7 +14,7 @@ __all__ = ["Written", "annotated", "beside_defaults", "flow", "resolved_yaml"]
 # Words that need no quotes; anything that could be read as something else gets them.
 _BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _RESERVED = {"null", "true", "false"}
-ORDER = ("version", "task", "seed", *SECTIONS, "export")
+ORDER = ("version", "task", "seed", *SECTIONS, "export", "track")
 
 
 class Written(str):

@@ -33,7 +33,7 @@ from seqkit.report.samples import SAMPLE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["in_script", "rendered", "template_text", "write_report"]
+__all__ = ["in_script", "inline_svg", "rendered", "template_text", "write_report"]
 
 MOST_LINES = 200
 NAMED = ("path", "dataset", "target")  # what no recipe is without
@@ -394,7 +394,7 @@ def _plots(folder: Path, drawn: set[str]) -> list[dict[str, Any]]:
         title += f" {again[1]}" if kind is not None and again else ""
         path = pictures[stem]
         if path.suffix == ".svg":
-            picture = _inline_svg(path, f"plot{number_}", title)
+            picture = inline_svg(path, f"plot{number_}", title)
         else:
             data = base64.b64encode(path.read_bytes()).decode("ascii")
             picture = Markup('<img alt="{}" src="data:image/png;base64,{}">').format(title, data)
@@ -402,7 +402,7 @@ def _plots(folder: Path, drawn: set[str]) -> list[dict[str, Any]]:
     return plots
 
 
-def _inline_svg(path: Path, prefix: str, title: str) -> Any:
+def inline_svg(path: Path, prefix: str, title: str) -> Any:
     """Return an SVG that can neither act nor load, in the colours of the page."""
     from markupsafe import Markup
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqkit.runs.folder import RunFolder
+    from seqkit.runs.tracking import Tracking
     from seqkit.system.progress import Progress
 
 __all__ = ["CHECKPOINT", "Keeper"]
@@ -17,14 +18,15 @@ CHECKPOINT = Path("checkpoints", "last.npz")
 
 
 class Keeper:
-    """After each epoch: show it, log it, and now and then keep the state to resume from."""
+    """After each epoch: show, log and track it, and now and then keep the state to resume from."""
 
     SHARE = 20  # a checkpoint is written when this many times its own duration has passed,
     LEAST, MOST = 0.5, 30.0  # and these seconds at least or at most
 
-    def __init__(self, folder: RunFolder, show: Progress | None) -> None:
+    def __init__(self, folder: RunFolder, show: Progress | None, tracking: Tracking) -> None:
         self.folder = folder
         self.show = show
+        self.tracking = tracking
         self.epochs = 0
         self._saved = time.monotonic()
         self._cost = 0.0
@@ -37,6 +39,7 @@ class Keeper:
             self.show.epoch(epoch, logs)
         scores = " ".join(f"{name}={value:.6g}" for name, value in logs.items())
         self.folder.log(f"epoch {epoch + 1} {scores}")
+        self.tracking.epoch(epoch, logs)
         begun = time.monotonic()
         if begun - self._saved >= min(self.MOST, max(self.LEAST, self.SHARE * self._cost)):
             get_state().save(self.folder.path / CHECKPOINT)

@@ -42,6 +42,7 @@ from seqkit.runs.finished import (
 )
 from seqkit.runs.flows import Parts, begun, flow_of
 from seqkit.runs.folder import RunFolder, fingerprint
+from seqkit.runs.tracking import Tracking
 from seqkit.stopping import refit_of
 from seqkit.system.console import say_lines
 from seqkit.training import not_native
@@ -194,6 +195,7 @@ def _ready(resolved: Resolved) -> tuple[Resolved, dict[str, str] | None]:
     """Return a recipe and its start, once all that it will need in the end is there."""
     for format in resolved.recipe.export:
         EXPORTS[format].require()
+    Tracking.check(resolved)
     return begun(resolved)
 
 
@@ -212,9 +214,10 @@ def resume(run: str | os.PathLike[str], *, show: Progress | None = None) -> Resu
         If there is nothing to resume, or the data have changed since.
     """
     with show or contextlib.nullcontext(), RunFolder.reopen(Path(run)) as folder:
-        if folder.record["status"] == "complete":  # all that was missing is its name
-            return _conclude(folder, json.loads((folder.path / "metrics.json").read_text("utf-8")))
         settings = folder.path / "recipe.resolved.yaml"
+        if folder.record["status"] == "complete":  # all that was missing is its name
+            scores = json.loads((folder.path / "metrics.json").read_text("utf-8"))
+            return _conclude(folder, scores, _tracking(folder, read_recipe(settings), show))
         began = folder.record.get("settings")
         if began and hashlib.sha256(settings.read_bytes()).hexdigest() != began:
             raise RunError(
@@ -273,8 +276,9 @@ def _carry_out(
         folder.log(note)
         if show:
             show.say(note)
+    tracking = _tracking(folder, flow.resolved, show)
     begun = time.monotonic()
-    estimator = _train(flow, parts, folder, state, show, new)
+    estimator = _train(flow, parts, folder, state, show, new, tracking)
     trained = time.monotonic()
     folder.write("history.csv", history_text(estimator))
     for line in flow.remarks(estimator):
@@ -313,16 +317,24 @@ def _carry_out(
         exports=exports,
         timings={name: round(value, 3) for name, value in timings.items()},
     )
-    return _conclude(folder, assessment.document, estimator)
+    return _conclude(folder, assessment.document, tracking, estimator)
 
 
-def _conclude(folder: RunFolder, scores: dict[str, Any], estimator: Any = None) -> Result:
+def _tracking(folder: RunFolder, resolved: Resolved, show: Progress | None) -> Tracking:
+    """Return the trackers of a run, which say through it what they cannot do."""
+    return Tracking.begin(folder, resolved, show.say if show else lambda line: None)
+
+
+def _conclude(
+    folder: RunFolder, scores: dict[str, Any], tracking: Tracking, estimator: Any = None
+) -> Result:
     """Write the report of a run that is otherwise complete, and give the folder its name."""
     from seqkit.report.html import write_report
     from seqkit.report.model_card import write_card
 
     write_report(folder.path)
     write_card(folder.path)
+    tracking.finish(estimator, scores)
     final = folder.finish("complete")
     return Result(
         {"run": str(final), "status": "complete", "metrics": scores},
@@ -364,15 +376,22 @@ def fitted(
 
 
 def _train(
-    flow: Any, parts: Parts, folder: RunFolder, state: Any, show: Progress | None, new: bool
+    flow: Any,
+    parts: Parts,
+    folder: RunFolder,
+    state: Any,
+    show: Progress | None,
+    new: bool,
+    tracking: Tracking,
 ) -> Any:
     """Fit the estimator; if that fails, leave the folder in the state it deserves."""
-    keeper = Keeper(folder, show)
+    keeper = Keeper(folder, show, tracking)
     try:
         return fitted(flow, parts, keeper, state=state, show=show, log=folder.log)
     except TrainingError as error:
         folder.write("history.csv", _rows({"": error.history}))
         folder.log(str(error))
+        tracking.fail("failed")
         final = folder.finish("failed")
         raise TrainingError(
             f"{error} The history is kept in {final}.", error.history, error.state
@@ -383,12 +402,14 @@ def _train(
             raise
         if state is not None:
             raise _no_way_on(folder, error) from error
+        tracking.fail("failed")
         if new:
             folder.discard()
         raise DataError(str(error)) from error
     except KeyboardInterrupt:
         folder.note(status="interrupted")
         folder.log("interrupted")
+        tracking.fail("interrupted")
         if show:
             show.say(f"Interrupted. Go on with: seqkit fit --resume {folder.path}")
         raise

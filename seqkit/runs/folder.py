@@ -20,7 +20,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar
@@ -42,6 +42,7 @@ __all__ = [
     "is_running",
     "open_run",
     "read_verified",
+    "rewritten",
 ]
 
 FORMAT = 2
@@ -200,15 +201,9 @@ class RunFolder:
 
     def write(self, name: str, content: Any) -> Path:
         """Write bytes, a text, or a JSON document; a reader sees the old or the new one."""
-        if not isinstance(content, (bytes, str)):
-            content = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
-        durable.write_file(
-            target,
-            content if isinstance(content, bytes) else content.encode(errors="backslashreplace"),
-        )
+        durable.write_file(target, content if isinstance(content, bytes) else _encoded(content))
         return target
 
     def log(self, line: str) -> None:
@@ -235,6 +230,42 @@ class RunFolder:
     def discard(self) -> None:
         """Delete the folder: for a run that began with this command and has trained nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _encoded(content: Any) -> bytes:
+    """Return a text, or a JSON document, in UTF-8."""
+    if not isinstance(content, str):
+        content = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
+    encoded: bytes = content.encode(errors="backslashreplace")
+    return encoded
+
+
+def rewritten(path: Path, write: Callable[[Path], Path]) -> Path:
+    """Let `write` write a file of a finished run again; its digest, and no other, is noted anew.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished, another process is at work on it, or it cannot be written.
+    """
+    path = _locate(path)
+    status = open_run(path, whole=False)["status"]
+    if status not in ("complete", "failed") or path.name.endswith(PARTIAL):
+        raise RunError(f"{path}: the run is not finished. Go on with: seqkit fit --resume {path}")
+    try:
+        lock = _hold(path)
+        if lock is None:
+            raise RunError(f"{path}: another process is at work on this run.")
+        with lock:
+            record = open_run(path, whole=False)
+            file = write(path)
+            if isinstance(record.get("files"), dict):  # format 1 has none
+                record["files"][file.relative_to(path).as_posix()] = digest_of(file)
+                durable.write_file(path / "run.json", _encoded(record))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}.") from error
+    return file
 
 
 def _broken_off(path: Path, error: OSError) -> RunError:

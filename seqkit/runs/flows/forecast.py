@@ -370,8 +370,13 @@ class ForecastFlow(Flow):
 
 
 def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
-    """Return a row for each series, window, step and target of a backtest."""
+    """Return a row for each series, window, step and target of a backtest.
+
+    ``naive_mae`` and ``naive_mse`` are what MASE and RMSSE divide by.
+    """
     import pandas as pd
+
+    from seqkit.evaluation.forecast_errors import naive_scale
 
     n_targets = rolled.truth.shape[-1]
     series, window, step, target = np.indices(rolled.truth.shape)
@@ -390,6 +395,9 @@ def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
     if rolled.prediction.quantiles is not None:
         for i, level in enumerate(rolled.prediction.levels):
             columns[f"q{level:g}"] = rolled.prediction.quantiles[..., i].ravel()
+    for power, name in enumerate(("naive_mae", "naive_mse"), start=1):
+        scale = naive_scale(rolled.history, rolled.season, power)  # (n_series, n_targets)
+        columns[name] = scale[series, target].ravel()
     rows = pd.DataFrame(columns)
     known: pd.DataFrame = rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
     return known

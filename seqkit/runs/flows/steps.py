@@ -262,6 +262,7 @@ class StepsFlow(SeriesFlow):
             probability = probabilities.max(axis=1)
         if part.labels is not None:
             columns["true"] = _spelled(part.labels, names)
+            columns["true_probability"] = _likelihood(part.labels, probabilities, names)
         columns["predicted"] = _spelled(predicted, names)
         columns["probability"] = probability
         if proba:
@@ -298,6 +299,16 @@ def _spelled(labels: np.ndarray, names: np.ndarray) -> Any:
     if labels.ndim == 1:
         return labels
     return [" ".join(names[one > 0].tolist()) for one in labels]
+
+
+def _likelihood(labels: np.ndarray, probabilities: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return the probability that was given to the truth; of a class never learned 0."""
+    if labels.ndim == 2:
+        chosen: np.ndarray = np.where(labels > 0, probabilities, 1 - probabilities).prod(axis=1)
+        return chosen
+    column = np.searchsorted(names, labels).clip(max=len(names) - 1)
+    found: np.ndarray = probabilities[np.arange(len(labels)), column]
+    return np.where(names[column] == labels, found, 0.0)
 
 
 def _beside(train: Steps, held: Steps, where: str) -> Steps:

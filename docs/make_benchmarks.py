@@ -139,6 +139,19 @@ def stems(result: dict[str, Any]) -> str:
     return table(head, rows)
 
 
+def serving(result: dict[str, Any]) -> str:
+    """Return size, difference and times of every format."""
+    rows = [
+        [row["case"], f"`{row['format']}`", number(row.get("kilobytes"), 0),
+         f"{row['relative']:.1g}" if "relative" in row else "-", number(row["least_ms"], 2),
+         number(row["median_ms"], 2), f"{row['series_a_second']:,.0f}"]
+        for row in result["rows"]
+    ]  # fmt: skip
+    head = ["network", "format", "kB", "difference", "one series, ms: least", "median",
+            "64 at once, series a second"]  # fmt: skip
+    return table(head, rows)
+
+
 def streams(result: dict[str, Any]) -> str:
     """Microseconds of an observation, beside ONNX Runtime's step and asking again."""
     rows = [
@@ -362,6 +375,15 @@ forecaster's `forecast`). A forecaster reads its last window again, of 48 steps 
 of 24. The last rows are of one whole series of 100 steps, asked alone. The fastest of many blocks
 that take turns. A stem has no step in ONNX; its three convolutions read ahead, so that some steps
 are computed anew each time.""", streams),
+    ("serving", "An exported model", """\
+Two layers of 64 units in both directions over 100 steps of 3 features; a forecaster reads 48 steps
+in one direction and says 12 with three quantiles. `estimator` is seqkit's own answer, `keras` is
+`keras.Model.predict`, `torch.onnx` a PyTorch module of the same size with weights of its own, run
+by the same ONNX Runtime. The difference is from the estimator's, as a share of the greatest.
+One series is asked on one thread in ONNX Runtime and LiteRT, 64 at once with what each runtime
+takes by itself; `onnx_streaming` takes whole series observation by observation. All take turns in
+short blocks whose first call does not count, on a machine that did other work besides: the least
+says what each takes, the median what it took then.""", serving),
     ("fit_small", "Whole fits", """\
 A bidirectional LSTM of 64 units, 60 epochs, batches of 16, for seqkit, a plain PyTorch loop and
 stock Keras.""", fit_small),

@@ -186,3 +186,15 @@ def test_no_streaming_form_is_one_error_and_leaves_nothing(tmp_path):
     with pytest.raises(ExportError, match="of one direction"):
         export(model, tmp_path / "model.onnx", "onnx_streaming", data=data)
     assert not list(tmp_path.iterdir())
+
+
+def test_forecasters_whose_future_is_not_known_are_proved_by_their_last_windows(tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame({"y": WAVE, "known": np.cos(np.arange(200) / 3)})
+    settings = {"target": "y", "future_covariates": ["known"], "combine_with": "none", **WINDOWS}
+    model = SequenceForecaster(**settings).fit(frame)
+    written = export(model, tmp_path / "model.onnx")
+    assert written.agreement.holds
+    with pytest.raises(ExportError, match="as long as the model's window"):
+        export(model, tmp_path / "short.onnx", data=frame[:10])

@@ -210,7 +210,8 @@ def test_a_run_from_table_to_report(tmp_path):
     ).tolist()  # fmt: skip
     np.testing.assert_allclose(out[["p_D", "p_N", "p_P", "p_V"]].sum(axis=1), 1)
     saved = pd.read_parquet(tmp_path / "runs" / done["run"] / "predictions.parquet")
-    assert {"series", "step", "token", "true", "predicted", "probability"} == set(saved.columns)
+    own = {"series", "step", "token", "true", "predicted", "probability", "true_probability"}
+    assert own == set(saved.columns)
 
 
 def test_an_estimator_does_what_a_run_does(tmp_path):
@@ -247,14 +248,14 @@ def test_a_recipe_of_numbers(tmp_path):
         ({"target": None}, "must be a column's name, or next"),
         ({"target": "tags"}, "did you mean 'tag'"),
         ({"features": ["tag"]}, "a column with no second role"),
-        ({"target": "next", "features": None, "series_id": None}, "must be of tokens"),
+        ({"target": "next", "features": ["n"]}, "SequenceForecaster"),
         ({"path": "{folder}/none.ts"}, "none.ts"),
     ],
 )
 def test_recipes_that_cannot_be(tmp_path, changed, message):
     changed = {k: v.format(folder=tmp_path) if k == "path" else v for k, v in changed.items()}
     made = recipe(tmp_path, **changed)
-    frame().assign(n=1.0).to_csv(tmp_path / "train.csv", index=False)
+    frame().assign(n=1.5).to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(ValueError, match=message):
         check_data(read_recipe(made))
 

@@ -47,6 +47,8 @@ class Export:
         Modules that write and run it, beside what seqkit needs itself.
     extra : str, default=""
         The extra of seqkit that installs them.
+    pipelines : str, default=""
+        The module of the format for whole pipelines of scikit-learn, where it can hold such.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Export:
     tolerance: float | None = FLOAT32
     requires: tuple[str, ...] = ()
     extra: str = ""
+    pipelines: str = ""
 
     def require(self) -> None:
         """Raise an ExportError where a module that it needs is not installed."""
@@ -70,6 +73,16 @@ class Export:
     def load(self) -> Any:
         """Return the module that writes the format."""
         return importlib.import_module(self.module)
+
+    def for_pipelines(self) -> Any:
+        """Return the module that writes whole pipelines, or raise an ExportError."""
+        if not self.pipelines:
+            able = " or ".join(row.name for row in EXPORTS.values() if row.pipelines)
+            raise ExportError(
+                f"export: a pipeline must be exported as {able}; found {self.name}. Or export its "
+                "last step alone."
+            )
+        return importlib.import_module(self.pipelines)
 
 
 LITERT = (
@@ -124,6 +137,7 @@ EXPORTS: dict[str, Export] = {
             "model.run(None, dict({arguments}))",
             requires=("onnx", "onnxruntime"),
             extra="onnx",
+            pipelines="seqkit.exports.pipelines",
         ),
         Export(
             "onnx_streaming",
@@ -183,13 +197,16 @@ def export(
 
     Parameters
     ----------
-    estimator : fitted estimator
+    estimator : fitted estimator, or fitted sklearn.pipeline.Pipeline that ends in one
+        A pipeline over rows of numbers is one ONNX file, where skl2onnx can write its other steps;
+        its answers are those of scikit-learn, the label too.
     path : path-like
         File or folder to write; must not exist.
     format : str, default=None
         A key of :data:`EXPORTS`; None: the first whose ending the path has.
     data : as `X` of the estimator's ``predict``, default=None
-        Rows to prove it by; None: a forecaster's own last windows, series drawn at random.
+        Rows to prove it by; None: a forecaster's own last windows, series drawn at random; a
+        pipeline has none.
     verify : bool, default=True
         Whether to prove it. If not, its metadata say so.
     origin : dict, default=None
@@ -267,25 +284,37 @@ def _written(
     origin: dict[str, Any] | None,
 ) -> Agreement | None:  # fmt: skip
     """Write, prove and stamp an artefact under its passing name."""
-    from seqkit.exports.document import model_document
-    from seqkit.exports.examples import examples_of
+    from sklearn.pipeline import Pipeline
+
     from seqkit.exports.verifying import agreement
 
-    module, found = row.load(), None
+    if isinstance(estimator, Pipeline):
+        module = row.for_pipelines()
+        document_of, examples_of = module.pipeline_document, module.pipeline_examples
+        task = str(getattr(estimator[-1], "_task", ""))
+    else:
+        from seqkit.exports.document import model_document as document_of
+        from seqkit.exports.examples import examples_of
+
+        module, task = row.load(), estimator._task
+    found = None
     try:
         module.write(estimator, path)
     except ValueError as error:  # of a network that has no such form
         raise ExportError(str(error)) from error
     if verify:
         source = "made-up data" if data is None else "data given"
-        if data is None and estimator._task == "forecasting":
+        if data is None and task == "forecasting":
             source = "the training data"
         if origin and data is not None:
             source = "the run's data"
         examples = examples_of(estimator, data)
-        found = agreement(
-            module.read(path, estimator), examples, estimator._task, row.tolerance, source
-        )
+        if not examples:
+            raise ExportError(
+                "export: data must have a series as long as the model's window to prove it by; it "
+                "has none. Give longer ones, or export with verify=False."
+            )
+        found = agreement(module.read(path, estimator), examples, task, row.tolerance, source)
         if not found.holds:
             raise ExportError(
                 f"export: the {row.name} artefact must answer as the estimator does, within "
@@ -293,5 +322,5 @@ def _written(
                 f"apart ({found.absolute:.3g} in units). Nothing was written."
             )
     verified = {"verified": False if found is None else found.document()}
-    module.stamp(path, model_document(estimator, origin) | verified)
+    module.stamp(path, document_of(estimator, origin) | verified)
     return found

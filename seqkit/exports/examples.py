@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from seqkit.data.panel import Panel
 from seqkit.data.sequences import Padded
 from seqkit.data.windows import WindowSource
 from seqkit.network.graph import Input
 from seqkit.network.layers.base import Array, Shape
 
-__all__ = ["Example", "Signature", "Tensor", "examples_of", "signature_of"]
+__all__ = ["Example", "Signature", "Tensor", "asked", "examples_of", "signature_of"]
 
 MOST = 32
 """Series, or windows, in the larger batch."""
@@ -135,12 +136,12 @@ def _series(estimator: Any, padded: Padded) -> Iterator[Example]:
         values, lengths = values[whole], lengths[whole]
     rows = np.unique(np.linspace(0, len(values) - 1, MOST).round().astype(int))
     values, lengths = values[rows], lengths[rows]
-    yield _asked(estimator, values[:1], lengths[:1])
-    yield _asked(estimator, values, lengths)
+    yield asked(estimator, values[:1], lengths[:1])
+    yield asked(estimator, values, lengths)
     if _takes_lengths(estimator):
         rng = np.random.default_rng(0)
         shorter = (lengths * rng.uniform(0.3, 1, len(lengths))).astype(np.int32)
-        yield _asked(estimator, values, np.maximum(shorter, estimator._fewest_steps()))
+        yield asked(estimator, values, np.maximum(shorter, estimator._fewest_steps()))
 
 
 def _input_of(estimator: Any) -> Input:
@@ -152,8 +153,16 @@ def _takes_lengths(estimator: Any) -> bool:
     return any(i.name == "lengths" for i in estimator._build().members[0].network.inputs)
 
 
-def _asked(estimator: Any, values: Array, lengths: Array) -> Example:
-    """Return one batch, cut to its longest series, and what the estimator says of it."""
+def asked(estimator: Any, values: Array, lengths: Array) -> Example:
+    """Return one batch, cut to its longest series, and what the estimator says of it.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of series
+    values : ndarray of shape (batch, time, features)
+        As its own check leaves them.
+    lengths : ndarray of int of shape (batch,)
+    """
     n_steps = int(lengths.max())
     valid = np.arange(n_steps) < lengths[:, None]
     values = values[:, :n_steps].copy()
@@ -203,11 +212,16 @@ def _windows(estimator: Any, data: Any) -> Iterator[Example]:
     index = np.arange(source.n_examples)
     rows = source.rows(index)[1]
     answers = networks.by_origin(panel)[rows]
-    index = index[np.isfinite(answers).reshape(len(index), -1).all(1)]
+    index = index[np.isfinite(answers).all(axis=tuple(range(1, answers.ndim)))]
     if len(index):
         few = index[np.unique(np.linspace(0, len(index) - 1, MOST).round().astype(int))]
         for part in (few[:1], few):
             yield Example(source.take(part)[0], answers[part])
+    else:  # where what is ahead is not known, the last row stands for it
+        whole = panel.select(np.flatnonzero(panel.lengths >= shortest))
+        steps = np.repeat(whole.values[whole.offsets[1:] - 1][:, None], horizon, axis=1)
+        for n in sorted({min(1, len(whole)), len(whole)} - {0}):
+            yield _at_ends(networks, whole.select(np.arange(n)), steps[:n])
     if not networks.variable_length or networks.window < 4:
         return
     short = panel.tail(max(2, shortest // 2) + (horizon if panel.n_future else 0))
@@ -215,8 +229,14 @@ def _windows(estimator: Any, data: Any) -> Iterator[Example]:
     if panel.n_future:  # the last rows are the steps ahead
         steps = short.values[short.offsets[1:, None] - np.arange(horizon, 0, -1)]
         short = short.rows(np.zeros_like(short.lengths), short.lengths - horizon)
+    yield _at_ends(networks, short, steps)
+
+
+def _at_ends(networks: Any, panel: Panel, steps: Array) -> Example:
+    """Return the last windows of series, with the rows ahead of them."""
     source = WindowSource(
-        short.extend(steps), window, horizon, origins="last", back=horizon, targets=False,
-        lengths=lengths, target_inputs=networks.target_inputs,
+        panel.extend(steps), networks.window, networks.horizon, origins="last",
+        back=networks.horizon, targets=False, target_inputs=networks.target_inputs,
+        lengths=networks.variable_length or networks.theta is not None,
     )  # fmt: skip
-    yield Example(source.take(np.arange(len(short)))[0], networks.after_end(short, steps))
+    return Example(source.take(np.arange(len(panel)))[0], networks.after_end(panel, steps))

@@ -13,6 +13,8 @@ from seqkit.cli import cli
 from seqkit.recipe.schema import json_schema
 from seqkit.tasks import TASKS
 
+OTHERS = ("model.signatures", "model.js")
+"""What Python's code in messages, and a file, have that look like settings."""
 FILES = (".csv", ".parquet", ".json", ".keras", ".safetensors")
 SOURCES = sorted(Path(seqkit.__file__).parent.rglob("*.py"))
 
@@ -62,7 +64,7 @@ def settings():
 
 NAMED = {
     "command": re.compile(r"\bseqkit ([a-z]+) (?=RUN|--|\0)"),
-    "option": re.compile(r"(?<![\w-])--[a-z][a-z-]+"),
+    "option": re.compile(r"(?<![\w-])(?<!tensorboard )--[a-z][a-z-]+"),
     "task": re.compile(r"\btask: ([a-z]+)"),
     "setting": re.compile(
         r"\b((?:data|model|train|evaluate|forecast)(?:\.[a-z_]+)+)\b(?!\.?\(|\.h5)"
@@ -72,7 +74,12 @@ NAMED = {
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(SOURCES[0].parent)))
 def test_messages_name_what_exists(path):
-    options = {o for command in cli.commands.values() for p in command.params for o in p.opts}
+    options = {
+        o
+        for command in cli.commands.values()
+        for p in command.params
+        for o in (*p.opts, *p.secondary_opts)
+    }
     known = {
         "command": set(cli.commands),
         "option": options | {"--help", "--version"},
@@ -82,7 +89,7 @@ def test_messages_name_what_exists(path):
     for text in messages(path):
         for kind, pattern in NAMED.items():
             for name in pattern.findall(text):
-                file = kind == "setting" and name.endswith(FILES)
+                file = kind == "setting" and (name.endswith(FILES) or name in OTHERS)
                 assert file or name in known[kind], (name, text)
 
 

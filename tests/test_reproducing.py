@@ -105,7 +105,7 @@ def test_another_seed_differs_from_the_first_epoch_on(copy):
     differences = found["differences"]
     assert set(differences) == {"history", "weights", "predictions", "scores"}
     assert (differences["history"]["network"], differences["history"]["epoch"]) == (1, 1)
-    assert set(differences["history"]["values"]) == {"loss"}
+    assert set(differences["history"]["values"]) == {"loss", "grad_norm", "grad_norm_max"}
     assert differences["weights"]["parameter"].startswith("member_1/")
     assert differences["weights"]["greatest_difference"] > 0
     said = " ".join(CliRunner().invoke(cli, ["reproduce", str(copy)]).stdout.split())

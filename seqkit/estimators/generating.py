@@ -174,7 +174,12 @@ class Generating:
     def generate(
         self,
         n_steps: int,
-        start: str | Sequence[Any] | npt.NDArray[Any] | None = None,
+        start: str
+        | Sequence[str]
+        | Sequence[int]
+        | Sequence[Sequence[int]]
+        | np.ndarray
+        | None = None,
         temperature: float = 1.0,
         top_k: int | None = None,
         seed: int | None = None,

@@ -14,6 +14,11 @@ from seqkit.errors import ExportError, explain, suggest
 from seqkit.system import durable
 
 if TYPE_CHECKING:
+    import os
+
+    from sklearn.base import BaseEstimator
+
+    from seqkit.estimators.inputs import SeriesInput
     from seqkit.exports.verifying import Agreement
 
 __all__ = ["EXPORTS", "Export", "Exported", "export"]
@@ -181,13 +186,13 @@ class Exported:
 
 
 def export(
-    estimator: Any,
-    path: Any,
+    estimator: BaseEstimator,
+    path: str | os.PathLike[str],
     format: str | None = None,
     *,
-    data: Any = None,
+    data: SeriesInput | None = None,
     verify: bool = True,
-    origin: dict[str, Any] | None = None,
+    origin: dict[str, object] | None = None,
 ) -> Exported:
     """Write a fitted estimator's model in a format of :data:`EXPORTS`, whole and proved.
 

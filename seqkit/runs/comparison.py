@@ -110,6 +110,18 @@ def compare(
     ------
     seqkit.errors.RunError
         If a run is not complete, learned another task, or shares no test series with the others.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from seqkit import compare, run
+    >>> recipe = {"task": "classification", "seed": 0, "data": {"dataset": "gunpoint"},
+    ...           "model": {"cell": "gru", "units": 4, "patch": 10}, "train": {"epochs": 2}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     made = [run(recipe | {"seed": seed}, out=folder).document["run"] for seed in (0, 1)]
+    ...     found = compare(made, n_draws=200)
+    >>> found.document["units"]["what"], found.document["units"]["n"]
+    ('series', 150)
     """
     paths, notes = expanded([os.fspath(run) for run in runs])
     if not 2 <= len(paths) <= MOST_RUNS:

@@ -156,9 +156,10 @@ def epoch_line(count: str, logs: Mapping[str, float], width: int) -> str:
 
 
 def fitting(logs: Mapping[str, float], width: int) -> str:
-    """Return as many scores as fit into a width, losses first."""
+    """Return as many scores as fit into a width, losses first; of gradients the history tells."""
     shown: list[str] = []
-    for name in sorted(logs, key=lambda name: (not name.endswith("loss"), name == "learning_rate")):
+    told = [name for name in logs if name != "clipped" and not name.startswith("grad_norm")]
+    for name in sorted(told, key=lambda name: (not name.endswith("loss"), name == "learning_rate")):
         score = f"{name} {logs[name]:.4g}"
         if len("  ".join([*shown, score])) > width:
             break

@@ -51,7 +51,8 @@ assert_type(tagger.fit([["to", "be"], ["or"]], [["P", "V"], ["C"]]), seqkit.Sequ
 assert_type(tagger.predict(series), npt.NDArray[Any] | list[npt.NDArray[Any]])
 assert_type(tagger.score(series, labels), float)
 assert_type(seqkit.SequenceTagger(target="next").fit(["to be", "or not"]), seqkit.SequenceTagger)
-assert_type(tagger.generate(5, "to", temperature=0.5), str | list[str] | list[int])
+drawn = tagger.generate(5, "to", temperature=0.5)
+assert_type(drawn, str | list[str] | list[int] | npt.NDArray[np.int64])
 
 seqkit.SequenceRegressor(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True})
 seqkit.SequenceClassifier(recurrent_initializer="orthogonal_gates", bias_initializer="chrono")
@@ -147,6 +148,9 @@ try:
     )
     if isinstance(estimator, seqkit.SequenceClassifier):
         assert_type(estimator.predict_proba(series), Float64)
+    assert_type(seqkit.export(estimator, "model.onnx", verify=False).format, str)
+    seqkit.load_keras("model.keras")
+    assert_type(seqkit.compare(["runs/a", "runs/b"]).document, dict[str, Any])
 except (seqkit.RecipeError, seqkit.DataError, seqkit.RunError) as error:
     assert_type(error, seqkit.RecipeError | seqkit.DataError | seqkit.RunError)
 except seqkit.TrainingError as error:

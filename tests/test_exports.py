@@ -75,6 +75,8 @@ def test_what_is_exported_answers_as_the_estimator(fitted, given, tmp_path):
         document = json.loads(archive.read(keras_file.MEMBER))
     assert document["task"] == model._task
     assert document["verified"] == written.agreement.document()
+    if hasattr(model, "classes_"):
+        assert document["classes"] == model.classes_.tolist()
     assert [one["name"] for one in document["inputs"]] == [
         one.name for one in signature_of(model).inputs
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 import seqkit
 from seqkit.estimators.plain import encode
 from seqkit.exports.examples import signature_of
@@ -33,7 +35,7 @@ def model_document(estimator: Any, origin: dict[str, Any] | None = None) -> dict
         "inputs": [_tensor(one) for one in signature.inputs],
         "output": _tensor(signature.output),
         "units": "raw values in, answers in the units of the target",
-        **{name: encode(value) for name, value in facts.items() if value is not None},
+        **{name: _plain(value) for name, value in facts.items() if value is not None},
         **(origin or {}),
     }
 
@@ -42,6 +44,11 @@ def several_labels(estimator: Any) -> bool:
     """Whether each class is a label of its own, and a probability beside the others."""
     name = "_multilabel_" if estimator._task == "tagging" else "_labels"
     return bool(getattr(estimator, name))
+
+
+def _plain(value: Any) -> Any:
+    """Return a fact as JSON that any reader takes: an array is a list."""
+    return encode(value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:

@@ -303,7 +303,8 @@ def test_every_network_is_exported(name, format, tmp_path):
 def test_a_recipe_exports_all_formats(tmp_path):
     recipe = {
         "task": "classification", "data": {"dataset": "gunpoint"}, "export": list(EXPORTS),
-        "model": {"units": 4, "stem": None}, "train": {"epochs": 2, "ensemble": 1},
+        "model": {"units": 4, "stem": None, "bidirectional": False},
+        "train": {"epochs": 2, "ensemble": 1},
     }  # fmt: skip
     record = json.loads(
         (Path(run(recipe, out=tmp_path).document["run"]) / "run.json").read_text("utf-8")

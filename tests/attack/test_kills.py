@@ -22,7 +22,13 @@ import pytest
 
 HERE = Path(__file__).parent
 KILL, HALF = -1, -2
-NOT_COMPARED = ("run.json", "log.txt", "report.html", "model.keras")  # times, names
+NOT_COMPARED = (
+    "run.json",
+    "log.txt",
+    "report.html",
+    "MODEL_CARD.md",
+    "model.keras",
+)  # times, names
 FLOOR = 100
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +19,12 @@ from seqkit import (
     SequenceRegressor,
     SequenceTagger,
     export,
+    load_run,
+    run,
 )
 from seqkit.exports.examples import Example, examples_of, signature_of
 from seqkit.exports.verifying import agreement
+from seqkit.runs.finished import export as export_run
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 16, 2)).cumsum(1)
@@ -200,3 +204,18 @@ def test_forecasters_whose_future_is_not_known_are_proved_by_their_last_windows(
     assert written.agreement.holds
     with pytest.raises(ExportError, match="as long as the model's window"):
         export(model, tmp_path / "short.onnx", data=frame[:10])
+
+
+def test_a_run_is_told_of_an_export_made_later(tmp_path):
+    recipe = {
+        "task": "classification", "data": {"dataset": "gunpoint"},
+        "model": {"units": 2, "stem": None, "patch": 10}, "train": {"epochs": 1},
+    }  # fmt: skip
+    folder = run(recipe, out=tmp_path).document["run"]
+    predicted = load_run(folder).predict(X[:, :, :1].repeat(10, 1)[:, :150])
+    done = export_run(folder, "keras", tmp_path / "model.keras")
+    record = json.loads((Path(folder) / "run.json").read_text())
+    entry = record["exports"][str(tmp_path / "model.keras")]
+    assert entry["verified"] == done.document["verified"]
+    assert done.document["verified"]["data"] == "the run's data"
+    assert (load_run(folder).predict(X[:, :, :1].repeat(10, 1)[:, :150]) == predicted).all()

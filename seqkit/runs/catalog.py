@@ -19,8 +19,9 @@ from seqkit.evaluation.verdict import deciding, judge, number, sentences
 from seqkit.recipe.reading import read_recipe
 from seqkit.recipe.schema import RECIPES, leaves
 from seqkit.recipe.writing import flow
+from seqkit.runs.amending import rewritten
 from seqkit.runs.finished import Result
-from seqkit.runs.folder import PARTIAL, is_running, open_run, read_verified, rewritten
+from seqkit.runs.folder import PARTIAL, is_running, open_run, read_verified
 from seqkit.system.console import rich_console, say_lines
 from seqkit.system.documents import LARGEST_JSON, damaged, parse_json
 

@@ -17,6 +17,7 @@ from seqkit.exports import EXPORTS
 from seqkit.exports import export as write_export
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.tables import without_formulas
+from seqkit.runs.amending import amended
 from seqkit.runs.flows import flow_of
 from seqkit.runs.folder import open_run, read_verified
 from seqkit.system.console import rich_console, say, say_lines, wrapped
@@ -297,7 +298,10 @@ def export(
     streaming: bool = False,
     verify: bool = True,
 ) -> Result:
-    """Write a run's model in a format of ``seqkit.exports.EXPORTS``, proved by the run's data."""
+    """Write a run's model in a format of ``seqkit.exports.EXPORTS``, proved by the run's data.
+
+    What was found is written into the artefact, and into the run's record.
+    """
     format = f"{format}_streaming" if streaming else format
     if format not in EXPORTS:
         known = ", ".join(EXPORTS)
@@ -311,7 +315,16 @@ def export(
             notes.append(f"the run's data cannot be read, made-up data stand for them: {error}")
     origin = origin_of(flow, open_run(Path(run)))
     made = write_export(estimator, output, format, data=data, verify=verify, origin=origin)
-    document = {"format": format, "path": str(made.path), **made.document(), "notes": notes}
+    entry = {"format": format, "path": str(made.path.absolute()), **made.document()}
+
+    def note(record: dict[str, Any], _: Path) -> None:
+        record.setdefault("exports", {})[entry["path"]] = entry
+
+    try:
+        amended(Path(run), note)
+    except RunError as error:  # somebody else's run, say; the artefact is there all the same
+        notes.append(f"the run's record was left as it is: {error}")
+    document = entry | {"path": str(made.path), "notes": notes}
     return Result(document, [made.sentence(), *_notes(notes)])
 
 

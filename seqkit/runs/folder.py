@@ -20,7 +20,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar
@@ -42,7 +42,6 @@ __all__ = [
     "is_running",
     "open_run",
     "read_verified",
-    "rewritten",
 ]
 
 FORMAT = 2
@@ -239,33 +238,6 @@ def _encoded(content: Any) -> bytes:
     # a file name that is no UTF-8 becomes an escape, which JSON reads back as that name
     encoded: bytes = content.encode(errors="backslashreplace")
     return encoded
-
-
-def rewritten(path: Path, write: Callable[[Path], Path]) -> Path:
-    """Let `write` write a file of a finished run again; its digest, and no other, is noted anew.
-
-    Raises
-    ------
-    RunError
-        If the run is not finished, another process is at work on it, or it cannot be written.
-    """
-    path = _locate(path)
-    status = open_run(path, whole=False)["status"]
-    if status not in ("complete", "failed") or path.name.endswith(PARTIAL):
-        raise RunError(f"{path}: the run is not finished. Go on with: seqkit fit --resume {path}")
-    try:
-        lock = _hold(path)
-        if lock is None:
-            raise RunError(f"{path}: another process is at work on this run.")
-        with lock:
-            record = open_run(path, whole=False)
-            file = write(path)
-            if isinstance(record.get("files"), dict):  # format 1 has none
-                record["files"][file.relative_to(path).as_posix()] = digest_of(file)
-                durable.write_file(path / "run.json", _encoded(record))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}.") from error
-    return file
 
 
 def _broken_off(path: Path, error: OSError) -> RunError:

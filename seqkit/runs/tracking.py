@@ -293,7 +293,8 @@ class Tracking:
             with contextlib.suppress(ValueError):
                 known = json.loads(path.read_text("utf-8"))
         log = (folder.path / "log.txt").read_text("utf-8", "replace")
-        made.training = log.count(" epoch 1 ")
+        # a fit that begins anew tells the same epochs again
+        made.training = log.rpartition("resumed from the beginning")[2].count(" epoch 1 ")
         for name in names:
             with made._guarded(name):
                 made.trackers[name] = TRACKING[name](folder, resolved, known.get(name))

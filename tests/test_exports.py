@@ -219,3 +219,19 @@ def test_a_run_is_told_of_an_export_made_later(tmp_path):
     assert entry["verified"] == done.document["verified"]
     assert done.document["verified"]["data"] == "the run's data"
     assert (load_run(folder).predict(X[:, :, :1].repeat(10, 1)[:, :150]) == predicted).all()
+
+
+def test_a_format_that_cannot_be_costs_no_run(tmp_path):
+    """A network of both directions has no form of one observation: the run is whole."""
+    recipe = {
+        "task": "classification", "data": {"dataset": "gunpoint"},
+        "export": ["onnx_streaming", "onnx"],
+        "model": {"units": 2, "stem": None, "patch": 10}, "train": {"epochs": 1},
+    }  # fmt: skip
+    with pytest.raises(ExportError, match=r"of one direction.*The run itself is complete"):
+        run(recipe, out=tmp_path)
+    [folder] = tmp_path.iterdir()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "complete"
+    assert set(record["exports"]) == {"onnx"}
+    assert load_run(folder).predict(np.zeros((2, 150, 1))).shape == (2,)

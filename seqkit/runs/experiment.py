@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.cells import find_cell
-from seqkit.errors import DataError, RunError, TrainingError
+from seqkit.errors import DataError, ExportError, RunError, TrainingError
 from seqkit.estimators.saving import save_estimator
 from seqkit.estimators.starting import start_line
 from seqkit.exports import EXPORTS
@@ -302,22 +302,39 @@ def _carry_out(
     if show:
         show.doing("drawing and writing the report")
     save_displays(folder.path / "plots", assessment.figures)
-    exports = {}
-    for format in flow.recipe.export:
-        target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
-        made = write_export(
-            estimator, target, format, data=flow.shown(parts),
-            origin=origin_of(flow, folder.record),
-        )  # fmt: skip
-        folder.log(f"export/{target.name}: {made.sentence().partition(': ')[2]}")
-        exports[format] = {"path": f"export/{target.name}", **made.document()}
+    exports, refused = _exported(flow, estimator, parts, folder)
     timings = {"fit": trained - begun, "evaluation": assessed - trained}
     folder.note(
         status="complete",
         exports=exports,
         timings={name: round(value, 3) for name, value in timings.items()},
     )
-    return _conclude(folder, assessment.document, tracking, estimator)
+    result = _conclude(folder, assessment.document, tracking, estimator)
+    if refused:  # said once nothing can be lost by it
+        raise ExportError(f"{' '.join(refused)} The run itself is complete: {folder.path}")
+    return result
+
+
+def _exported(
+    flow: Any, estimator: Any, parts: Parts, folder: RunFolder
+) -> tuple[dict[str, Any], list[str]]:
+    """Write the formats of a recipe; return what is noted of them, and why others are not there."""
+    exports: dict[str, Any] = {}
+    refused: list[str] = []
+    for format in flow.recipe.export:
+        target = folder.path / "export" / f"{format}{EXPORTS[format].suffix}"
+        try:
+            made = write_export(
+                estimator, target, format, data=flow.shown(parts),
+                origin=origin_of(flow, folder.record),
+            )  # fmt: skip
+        except ExportError as error:
+            refused.append(str(error))
+            folder.log(str(error))
+            continue
+        folder.log(f"export/{target.name}: {made.sentence().partition(': ')[2]}")
+        exports[format] = {"path": f"export/{target.name}", **made.document()}
+    return exports, refused
 
 
 def _tracking(folder: RunFolder, resolved: Resolved, show: Progress | None) -> Tracking:

@@ -222,14 +222,16 @@ def choose(
     epochs = min(math.ceil(GRADIENT_STEPS / max(steps, 1)), MOST_EPOCHS)
     watched = (held is not None or bool(validation)) and not refit_of(settings["validation"])[1]
     calibrate = calibrated(settings, sizes, watched)
-    most_work = MOST_WORK if found["stem"] is None else ENSEMBLE_WORK
+    most_work = MOST_WORK if found["stem"] is None else ENSEMBLE_WORK / 2
     most_work *= UNCALIBRATED_WORK if calibrate and not watched else 1
     epochs = max(min(epochs, int(most_work // an_epoch)), 1)
     # whoever counts epochs knows what they cost, and what goes on from an optimizer is one network
     free = settings["epochs"] == AUTO and not settings.get("warm_start")
-    goal = LOSS_GOAL if free and not patience and "loss_goal" in settings else None
-    # with a goal the networks may learn sooner: then as many are trained as the work allows
-    soonest = 1.0 if goal is None else min(STEPS_AFTER / max(epochs * steps, 1), 1.0)
+    classes = "loss_goal" in settings
+    goal = LOSS_GOAL if free and not patience and classes else None
+    # they may learn sooner, or stop: then as many are trained as the work allows
+    least = STEPS_AFTER / max(epochs * steps, 1) if classes and free else 1.0
+    soonest = min(least, 1.0)
     passes = epochs * soonest * trained * longest / length
     networks = networks_for(length, settings, MOST_NETWORKS if free else 1, passes)
     for name in BY_NETWORK:

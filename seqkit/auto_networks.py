@@ -46,9 +46,10 @@ network of a fit, the second, and so on in turn."""
 COUNTED = ("patch", "overlap", "pyramid")
 BY_NETWORK = (*COUNTED, "stem", "branch")
 """Settings that may be a list, a value for each network of an ensemble."""
-MOST_NETWORKS, ENSEMBLE_WORK = 3, 4e6
-"""Networks of an ensemble, and the work of their fits together, or of one network with a stem: a
-million take 10 to 14 seconds of a processor, all of it less than a minute. Of small sets one
+MOST_NETWORKS, ENSEMBLE_WORK = 4, 6e6
+"""Networks of an ensemble, and the work of their fits together; of one network with a stem half of
+it, so that there is time for two. A million take 10 to 14 seconds of a processor, so that all of it
+takes less than a minute on two, which train a network each at the same time. Of small sets one
 network with a stem was right in .957 of the cases, three in .971. Without a stem, on 14 sets that
 are learned soon: one .795, two unlike ones .806, three .806, four .811, three alike .798."""
 WORK_UNITS = 64
@@ -138,25 +139,24 @@ def network_for(
     return found | given
 
 
-def affordable(spent: float, n: int, share: float = 1.0) -> bool:
-    """Return whether the work of one more network like the first `n` is within what a fit may take.
+def affordable(spent: float, share: float = 1.0) -> bool:
+    """Return whether there is time for as many networks again.
 
     Networks end when they have learned, so that what they take is known afterwards.
 
     Parameters
     ----------
     spent : float
-        What those took, as :func:`work_of` counts it.
-    n : int
+        What the first ones took, as :func:`work_of` counts it.
     share : float, default=1.0
         Of the work that an ensemble may take.
 
     Examples
     --------
-    >>> affordable(1.9e6, 1), affordable(1.9e6, 1, 0.6), affordable(3e6, 2)
+    >>> affordable(2.9e6), affordable(2.9e6, 0.6), affordable(3.1e6)
     (True, False, False)
     """
-    return spent + spent / n <= share * ENSEMBLE_WORK
+    return 2 * spent <= share * ENSEMBLE_WORK
 
 
 def settings_of_network(settings: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -211,7 +211,8 @@ def networks_for(
     found = [network_for(length, settings, k) for k in range(most if n == AUTO else n)]
     if n == AUTO:
         together = accumulate(passes * work_of(length, network) for network in found)
-        found = found[: max(sum(work <= ENSEMBLE_WORK for work in together), 1)]
+        n = sum(work <= ENSEMBLE_WORK for work in together)
+        found = found[: max(n - n % 2, 1)]  # as many again each time
     return found
 
 

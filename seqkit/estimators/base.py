@@ -40,7 +40,7 @@ from seqkit.estimators.inputs import (
     is_keras_optimizer,
 )
 from seqkit.estimators.kept import Keeping
-from seqkit.estimators.members import Members, member_seed, seed_of, training_of
+from seqkit.estimators.members import Members, fits_of, member_seed, seed_of
 from seqkit.estimators.settings import ColumnSettings
 from seqkit.estimators.starting import Starting
 from seqkit.estimators.streaming import Streaming
@@ -340,21 +340,15 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
+        loop |= {"loss": self._objective(), "output": self._row.trained_output}
+        loop |= {"callbacks": tuple(callbacks), "verbose": self.verbose}
+        trainings = [
+            ([part | networks[number] for part, networks in parts], {**loop, "seed": own, **begun})
+            for number, (own, begun) in enumerate(zip(seeds, starts, strict=True))
+        ]
         fits: list[training.Fitted] = []
-        for number, (own_seed, begun) in enumerate(zip(seeds, starts, strict=True)):
-            fits.append(
-                training_of(
-                    [part | networks[number] for part, networks in parts],
-                    seed=own_seed,
-                    loss=self._objective(),
-                    callbacks=tuple(callbacks),
-                    **begun,
-                    output=self._row.trained_output,
-                    verbose=self.verbose,
-                    on_epoch=on_epoch,
-                    **loop,
-                )
-            )
+        for networks in self._rounds(loop["epochs"], train):
+            fits += fits_of(trainings[networks], on_epoch)
             if self._are_enough(fits, train):
                 break
         self._adopt(fits, keep_state=self.warm_start or partial_pass)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples, check_size, joined
 from seqkit.estimators.inputs import SeriesInput, TargetInput, ValidationData, WeightInput
+from seqkit.estimators.members import rounds_of
 from seqkit.stopping import refit_of
 from seqkit.training import Fitted
 
@@ -224,6 +225,18 @@ class SeriesCheck:
         known = {**settings, "warm_start": self.warm_start}
         return choose(known, Sample(lengths, sizes, course), watched)
 
+    def _rounds(self, epochs: int, train: Examples) -> Iterator[slice]:
+        """Yield which networks are trained at a time.
+
+        Where their number is ``auto`` it is asked after each round whether there is time for as
+        many again. Two are the first round where there is time for them in any case.
+        """
+        planned = self.auto_.get("ensemble")
+        if planned is None:
+            return rounds_of(self._n_networks, self._n_networks)
+        sure = affordable(self._work(train, [epochs]), self._share_of_work())
+        return rounds_of(planned, 2 if sure else 1)
+
     def _are_enough(self, fits: Sequence[Fitted], train: Examples) -> bool:
         """Return whether these networks are the ensemble: as many as are asked for.
 
@@ -232,13 +245,8 @@ class SeriesCheck:
         n, planned = len(fits), self.auto_.get("ensemble")
         if planned is None or n == planned:
             return False
-        settings = {**vars(self._fitted), **self.auto_}
-        n_series, n_steps = train.padded.values.shape[:2]
-        spent = sum(
-            fitted.epochs_run * n_series * work_of(n_steps, settings_of_network(settings, number))
-            for number, fitted in enumerate(fits)
-        )
-        if affordable(spent, n, UNCALIBRATED_WORK if self.auto_.get("calibrate") else 1.0):
+        spent = self._work(train, [fitted.epochs_run for fitted in fits])
+        if affordable(spent, self._share_of_work()):
             return False
         log.info("ensemble: %d of %d networks, as many as there is time for", n, planned)
         self.auto_["ensemble"] = n
@@ -246,6 +254,20 @@ class SeriesCheck:
             if isinstance(self.auto_.get(name), list):
                 self.auto_[name] = self.auto_[name][:n]
         return True
+
+    def _work(self, train: Examples, epochs: Sequence[int]) -> float:
+        """Return the work of networks that are trained for so many epochs each."""
+        settings = {**vars(self._fitted), **self.auto_}
+        n_series, n_steps = train.padded.values.shape[:2]
+        return sum(
+            n * n_series * work_of(n_steps, settings_of_network(settings, number))
+            for number, n in enumerate(epochs)
+        )
+
+    def _share_of_work(self) -> float:
+        settings = {**vars(self._fitted), "patience": self.patience, **self.auto_}
+        once_more = settings.get("calibrate") is True and not settings["patience"]
+        return UNCALIBRATED_WORK if once_more else 1.0
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""

@@ -203,8 +203,8 @@ class SequenceClassifier(
         its length (Le Guennec et al. 2016). {jitter: 0.03, scaling: 0.1, crop: 0.9} is usual; shift
         moves them. None = as they are.
     ensemble : a positive integer or "auto", default="auto"
-        Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
-        training them is long; 1 where epochs are set.
+        Networks trained with different seeds, whose predictions are averaged. auto = 4, or 2 or 1
+        where training them is long; 1 where epochs are set.
     class_weight : "balanced", None or a map from every label to a number above 0, default=None
         Weight of each class in the loss: balanced = inversely to its frequency, or a map from label
         to weight.

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from seqkit import training
 from seqkit.auto import AUTO, chosen, forecast_combination, forecast_epochs
 from seqkit.data.frequencies import auto_sizes
 from seqkit.data.panel import Panel
@@ -33,7 +32,7 @@ from seqkit.estimators.forecast_transforming import (
     transformed,
 )
 from seqkit.estimators.forecast_weights import weighted
-from seqkit.estimators.members import member_seed, seed_of, training_of
+from seqkit.estimators.members import fits_of, member_seed, seed_of
 from seqkit.estimators.starting import Start
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.theta import MOST_THETA_STEPS
@@ -106,18 +105,13 @@ class ForecastFitting(ForecastData):
         first = seed_of(self.random_state)
         seeds = [member_seed(first, number) for number in range(len(members))]
         starts = self._starts(seeds, loop, resume, going_on)
-        fits = [
-            self._fit_member(
-                parts,
-                loop,
-                seed=seed,
-                loss=objective,
-                callbacks=tuple(callbacks),
-                on_epoch=on_epoch,
-                **start,
-            )
-            for parts, seed, start in zip(members, seeds, starts, strict=True)
+        loop |= {"loss": objective, "output": "normalized"}
+        loop |= {"callbacks": tuple(callbacks), "verbose": self.verbose}
+        trainings = [
+            (parts, {**self._loop_of(parts, loop), "seed": seed, **begun})
+            for parts, seed, begun in zip(members, seeds, starts, strict=True)
         ]
+        fits = fits_of(trainings, on_epoch)
         self._adopt(fits, keep_state=self.warm_start or partial_pass)
         self.notes_ = (*notes, *left_out)
         self._tail_ = _tail_arrays(panel.tail(self._window))
@@ -279,13 +273,10 @@ class ForecastFitting(ForecastData):
             notes.append(f"an epoch draws {MOST_BATCHES} batches, as steps_per_epoch is not set")
         return loop
 
-    def _fit_member(
-        self, parts: Sequence[dict[str, Any]], loop: dict[str, Any], **given: Any
-    ) -> training.Fitted:
-        """Train a network of the ensemble."""
+    def _loop_of(self, parts: Sequence[dict[str, Any]], loop: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of a network's training: its patience in epochs of its own."""
         steps = loop["steps_per_epoch"] or -(-parts[0]["source"].n_examples // loop["batch_size"])
-        loop = {**loop, "patience": patience_in_epochs(loop["patience"], steps)}
-        return training_of(parts, output="normalized", verbose=self.verbose, **given, **loop)
+        return {**loop, "patience": patience_in_epochs(loop["patience"], steps)}
 
     # --- the model -----------------------------------------------------------------------------
 

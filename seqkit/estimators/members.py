@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from seqkit.auto import AUTO
 from seqkit.errors import explain
 from seqkit.network.architecture import Architecture
 
-__all__ = ["Members", "member_seed", "seed_of", "training_of"]
+__all__ = ["Members", "fits_of", "member_seed", "rounds_of", "seed_of"]
 
 
 class Members:
@@ -117,11 +118,51 @@ class Members:
         }
 
 
-def training_of(parts: Sequence[dict[str, Any]], **loop: Any) -> training.Fitted:
+def fits_of(
+    trainings: Sequence[tuple[Sequence[dict[str, Any]], dict[str, Any]]], on_epoch: Any
+) -> list[training.Fitted]:
+    """Train networks, several at the same time where nothing but `on_epoch` looks on.
+
+    Parameters
+    ----------
+    trainings : sequence of (list of dict, dict)
+        Of each network what differs between its parts, one or two, and what does not: arguments of
+        :func:`seqkit.training.fit`.
+    on_epoch : callable or None
+    """
+    calls = [functools.partial(_training_of, parts, loop) for parts, loop in trainings]
+    alone = not all(_goes_beside_others(part["build"], loop) for p, loop in trainings for part in p)
+    return training.concurrent_fits(calls, on_epoch, alone)
+
+
+def _goes_beside_others(build: Architecture, loop: dict[str, Any]) -> bool:
+    seen = loop["callbacks"] or loop["verbose"]
+    return not seen and not training.not_native(
+        build, loop["loss"], loop["optimizer"], output=loop["output"]
+    )
+
+
+def _training_of(
+    parts: Sequence[dict[str, Any]], loop: dict[str, Any], on_epoch: Any
+) -> training.Fitted:
     """Train a network on one part; on two, on the second for as long as the first was best."""
     if len(parts) == 1:
-        return training.fit(**parts[0], **loop)
-    return training.fit_and_refit(*parts, **loop)
+        return training.fit(**parts[0], **loop, on_epoch=on_epoch)
+    return training.fit_and_refit(*parts, **loop, on_epoch=on_epoch)
+
+
+def rounds_of(n: int, first: int) -> Iterator[slice]:
+    """Yield which of `n` networks are trained at a time: the first ones, then as many again.
+
+    Examples
+    --------
+    >>> [(a.start, a.stop) for a in rounds_of(4, 1)], [(a.start, a.stop) for a in rounds_of(3, 2)]
+    ([(0, 1), (1, 2), (2, 4)], [(0, 2), (2, 3)])
+    """
+    done, more = 0, first
+    while done < n:
+        yield slice(done, min(done + more, n))
+        done = more = done + more
 
 
 def member_seed(seed: int, number: int) -> int:

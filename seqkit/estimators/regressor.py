@@ -181,8 +181,8 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
         its length (Le Guennec et al. 2016). {jitter: 0.03, scaling: 0.1, crop: 0.9} is usual; shift
         moves them. None = as they are.
     ensemble : a positive integer or "auto", default="auto"
-        Networks trained with different seeds, whose predictions are averaged. auto = 3, fewer where
-        training them is long; 1 where epochs are set.
+        Networks trained with different seeds, whose predictions are averaged. auto = 4, or 2 or 1
+        where training them is long; 1 where epochs are set.
     quantiles : a rising list of numbers between 0 and 1 or None, default=None
         Quantiles to predict, e.g. [0.1, 0.5, 0.9], of every target; the middle one is the
         prediction. None = a point.

@@ -317,7 +317,7 @@ class SequenceTrain(TrainSection):
     ensemble: count(1000) | Auto = setting(  # type: ignore[valid-type]
         "auto",
         "Networks trained with different seeds, whose predictions are averaged. auto = "
-        f"{nets.MOST_NETWORKS}, fewer where training them is long; 1 where epochs are set.",
+        f"{nets.MOST_NETWORKS}, or 2 or 1 where training them is long; 1 where epochs are set.",
     )
 
 

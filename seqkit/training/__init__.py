@@ -4,6 +4,7 @@ from typing import Any
 
 from seqkit.training.augmentation import Augmentation
 from seqkit.training.beginning import not_native
+from seqkit.training.concurrent import concurrent_fits
 from seqkit.training.loop import Fitted, fit, predict
 from seqkit.training.refit import fit_and_refit
 from seqkit.training.run import SCHEDULES
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "StreamSource",
     "TrainingState",
+    "concurrent_fits",
     "fit",
     "fit_and_refit",
     "initial_weights",

@@ -17,6 +17,7 @@ from seqkit.system.collection import collection_paused
 __all__ = [
     "is_worth_a_part",
     "n_cores",
+    "n_free_cores",
     "n_shards",
     "n_side_by_side",
     "one_of_several",
@@ -145,6 +146,11 @@ def one_of_several() -> Iterator[None]:
     finally:
         with _SEVERAL.lock:
             _SEVERAL.count -= 1
+
+
+def n_free_cores() -> int:
+    """Return how many cores one more fit may have, beside those that are under way."""
+    return max(1, n_side_by_side() // (1 + _SEVERAL.count))
 
 
 def _afresh() -> None:

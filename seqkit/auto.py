@@ -74,6 +74,9 @@ seldom needs: its losses fall sooner). Over 16 sets, on parts of their
 training series held out, 3,000 steps were right in .778 of the cases where 1,000 were in .733; the
 sets of many classes gain most."""
 
+MIXUP, FEWEST_MIXED = 0.2, 100
+"""How much the series of a classifier are mixed, and how many there must be at least."""
+
 
 # what the series are like
 SHARED_COURSE = 0.95
@@ -171,7 +174,7 @@ def choose(
     settings : mapping of str to object
         Those of :func:`network_for`, and ``deviations``, ``shift``, ``moves``, ``batch_size``,
         ``epochs``, ``steps_per_epoch``, ``learning_rate``, ``ensemble``, ``validation``,
-        ``patience``, and of a classifier ``loss_goal``.
+        ``patience``, and of a classifier ``mixup`` and ``loss_goal``.
     sample : Sample
         The series of the fit, those to be held back among them.
     held
@@ -228,9 +231,13 @@ def choose(
     # whoever counts epochs knows what they cost, and what goes on from an optimizer is one network
     free = settings["epochs"] == AUTO and not settings.get("warm_start")
     classes = "loss_goal" in settings
-    goal = LOSS_GOAL if free and not patience and classes else None
+    mixup = settings.get("mixup", 0.0)
+    if mixup == AUTO:
+        mixup = MIXUP if trained >= FEWEST_MIXED else 0.0
+    # what is mixed is never learned by heart
+    goal = LOSS_GOAL if free and not patience and classes and not mixup else None
     # they may learn sooner, or stop: then as many are trained as the work allows
-    least = STEPS_AFTER / max(epochs * steps, 1) if classes and free else 1.0
+    least = STEPS_AFTER / max(epochs * steps, 1) if goal or (patience and classes and free) else 1.0
     soonest = min(least, 1.0)
     passes = epochs * soonest * trained * longest / length
     networks = networks_for(length, settings, MOST_NETWORKS if free else 1, passes)
@@ -244,6 +251,7 @@ def choose(
         "batch_size": batch,
         "epochs": epochs,
         "learning_rate": LEARNING_RATE,
+        "mixup": mixup,
         "ensemble": len(networks),
         "validation": validation,
         "patience": patience,

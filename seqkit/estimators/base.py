@@ -333,7 +333,8 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         seeds = [member_seed(seed, number) for number in range(self._n_networks)]
         starts = self._starts(seeds, loop, resume, going_on)
         begin: dict[str, Any] = {"seed": seed, "start": start}
-        varied = {"shift": settings.get("shift", 0), **(settings["augment"] or {})}
+        varied = {name: settings.get(name, 0) for name in ("shift", "mixup")}
+        varied |= settings["augment"] or {}
         parts = [self._part(train, held, varied, new=not going_on, **begin)]
         if refit:
             parts.append(self._part(whole, None, varied, new=True, **begin))

@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from seqkit.auto import AUTO
 from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.calibrating import Calibrating
@@ -212,6 +213,11 @@ class SequenceClassifier(
         Share of the truth that all classes have alike in the loss: with n of them the true one is
         taken to be 1 - label_smoothing + label_smoothing / n (Szegedy et al. 2016). It guards
         against probabilities near 0 and 1; scores are of the labels as they are.
+    mixup : a number from 0 to 10 or "auto", default="auto"
+        Mix every series of a batch with another one of it, and their classes by the same shares
+        (Zhang et al. 2018), which are from Beta(mixup, mixup), the greater one its own: the network
+        learns to be less sure between what it has seen. 0 = never; auto = 0.2 with 100 series and
+        more.
     focal_gamma : a number above 0 or None, default=None
         How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin
         et al. 2017), counts what is sure already. Default: 2; of focal only.
@@ -442,7 +448,19 @@ class SequenceClassifier(
 
     def _objective(self) -> Objective:
         kind = "binary_crossentropy" if self._labels else "crossentropy"
-        return softened(Objective(kind), self)
+        shares = self._mixes and kind == "crossentropy"
+        return softened(Objective(kind, shares=shares), self)
+
+    @property
+    def _mixes(self) -> bool:
+        """Whether series are mixed in training; a fit that has not begun says what is set."""
+        alpha = getattr(self, "auto_", {}).get("mixup", self.mixup)
+        return alpha != AUTO and alpha > 0
+
+    def _trained_target(self, target: np.ndarray) -> np.ndarray:
+        if not self._mixes:
+            return target
+        return target if self._labels else np.eye(len(self.classes_))[target]
 
     def _builder(self) -> tuple[str, dict[str, Any]]:
         return "classifier", {

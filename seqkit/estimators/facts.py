@@ -105,6 +105,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     "ensemble": integer(1),
     "moves": series_of(integer(-1_000_000)),
     "learning_rate": NUMBER,
+    "mixup": NUMBER,
     "loss_goal": optional(NUMBER),
     "pooling": Kind("a pooling", lambda name: name in get_args(PoolingName)),
     **dict.fromkeys(("context_length", "horizon", "season"), integer(1)),

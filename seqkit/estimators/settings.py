@@ -121,6 +121,7 @@ class ClassifierSettings(SeriesSettings):
     stem: Stem | Auto | Sequence[Stem] = "auto"
     class_weight: ClassWeight | None = None
     label_smoothing: float = 0.0
+    mixup: float | Auto = "auto"
     loss: ClassifierLoss = "auto"
     focal_gamma: float | None = None
     loss_goal: float | Auto | None = "auto"

@@ -88,8 +88,10 @@ class TrainingParts:
         nodes = [node.layer for member in members for node in member.network.nodes]
         alike = not any(isinstance(layer, BatchNormalization) for layer in nodes)
         scaling = constants if constants is not None else self._known_constants(members[0])
+        alpha = varied.get("mixup", 0.0)
+        mixup = training.Mixup(alpha, self._n_marks) if alpha else None
         part = {
-            "source": self._source(train, self._augmentation(varied, scaling), alike),
+            "source": self._source(train, self._augmentation(varied, scaling), mixup, alike),
             "validation": None if held is None else self._source(held),
             "constants": constants,
         }
@@ -113,6 +115,7 @@ class TrainingParts:
         self, varied: Mapping[str, Any], constants: Mapping[str, np.ndarray]
     ) -> training.Augmentation | None:
         """Return what becomes of the series of a batch; none where they stay as they are."""
+        varied = {name: value for name, value in varied.items() if name != "mixup"}
         if not any(varied.values()):
             return None
         scaling: dict[str, Any] = {
@@ -120,13 +123,18 @@ class TrainingParts:
             for name, path in (("offset", "standardize/offset"), ("spread", "standardize/scale"))
             if path in constants
         }
-        n_marks = self._n_channels_ // 2 if self._fitted.missing == "indicator" else 0
-        return training.Augmentation(n_marks=n_marks, **scaling, **varied)
+        return training.Augmentation(n_marks=self._n_marks, **scaling, **varied)
+
+    @property
+    def _n_marks(self) -> int:
+        """How many of the features mark gaps, at the end."""
+        return self._n_channels_ // 2 if self._fitted.missing == "indicator" else 0
 
     def _source(
         self,
         examples: Examples,
         augment: training.Augmentation | None = None,
+        mixup: training.Mixup | None = None,
         alike: bool = False,
     ) -> training.ArraySource:
         inputs = inputs_of(examples.padded, self._variable_length_)
@@ -136,7 +144,7 @@ class TrainingParts:
             by_step = examples.weight is not None and examples.weight.ndim > 1
             timed = ("x", "y", "weight") if by_step else ("x", "y")
         return training.ArraySource(
-            inputs, target, examples.weight, augment=augment, timed=timed, alike=alike
+            inputs, target, examples.weight, augment=augment, mixup=mixup, timed=timed, alike=alike
         )
 
 

@@ -45,6 +45,8 @@ class Objective:
         of labels their sum. A step of -1 counts for nothing, which is what padding is.
     smoothing : float
         Of classes and labels, the share of the truth that all have alike.
+    shares : bool
+        Whether the truth of a series is the share of each class instead of one class.
     gamma : float
         Of classes and labels, how little the sure ones count (focal loss); 0 = the cross entropy.
     """
@@ -56,6 +58,7 @@ class Objective:
     steps: bool = False
     smoothing: float = 0.0
     gamma: float = 0.0
+    shares: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -70,12 +73,17 @@ class Objective:
             from seqkit.network.keras.step_losses import StepAccuracy, StepCrossentropy
 
             return StepCrossentropy(self.smoothing, self.gamma), [StepAccuracy()]
+        if self.shares and self.kind == "crossentropy":
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            return self._softened(loss), [keras.metrics.CategoricalAccuracy(name="accuracy")]
         if self.kind == "crossentropy":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             return self._softened(loss), [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         if self.kind == "binary_crossentropy":
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
-            accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)  # of logits
+            from seqkit.network.keras.step_losses import labels_right
+
+            accuracy = keras.metrics.MeanMetricWrapper(labels_right, name="accuracy")
             return self._softened(loss), [accuracy]
         if self.kind == "forecast" or self.head != "point":
             from seqkit.network.keras.head_layers import ForecastLoss
@@ -94,7 +102,7 @@ class Objective:
             return plain
         from seqkit.network.keras.step_losses import ClassLoss
 
-        return ClassLoss(self.smoothing, self.gamma)
+        return ClassLoss(self.smoothing, self.gamma, self.shares and self.kind == "crossentropy")
 
     def least(self, n_classes: int) -> float:
         """Return the smallest loss there can be of a series: that of the best probabilities.
@@ -129,8 +137,8 @@ def _weighted(values: Array, slopes: Array, weight: Array | None) -> Loss:
 
 def _class_loss(objective: Objective, y: Array, logits: Array, weight: Array | None) -> Loss:
     """Loss of the softmax, from logits: of the cross entropy its gradient is p less the truth."""
-    if objective.smoothing or objective.gamma:
-        truth = np.eye(logits.shape[1], dtype=np.float32)[y]
+    if objective.smoothing or objective.gamma or objective.shares:
+        truth = y if objective.shares else np.eye(logits.shape[1], dtype=np.float32)[y]
         truth, gamma = smoothed_classes(truth, objective.smoothing), objective.gamma
         slopes = softmax_loss_backward(truth, logits, gamma)
         return _weighted(softmax_loss(NUMPY, truth, logits, gamma), slopes, weight)
@@ -182,8 +190,9 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     ----------
     objective : Objective
     y : ndarray
-        Classes (batch,), labels of 0 and 1 (batch, n), numbers (batch, n), or future values
-        (batch, horizon, n_targets); with `steps` classes (batch, time) or labels (batch, time, n).
+        Classes (batch,) or their shares (batch, n), labels of 0 and 1 (batch, n), numbers
+        (batch, n), or future values (batch, horizon, n_targets); with `steps` classes (batch, time)
+        or labels (batch, time, n).
     prediction : ndarray
         What the network gave: logits, numbers, or values with parameters on a last axis.
     weight : ndarray or None
@@ -209,15 +218,19 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     return _weighted(values, slopes, weight)
 
 
-def hits(y: Array, logits: Array, weight: Array | None) -> tuple[float, float]:
+def hits(
+    objective: Objective, y: Array, logits: Array, weight: Array | None
+) -> tuple[float, float]:
     """Return how many classes were right, and of how many, both weighted.
 
     Of several labels a series counts by the share that is right; where every step has a class,
-    steps are counted.
+    steps are counted; of shares of classes the greatest is the truth.
     """
     if logits.ndim == 3:
         y, logits, weight = _valid_steps(y, logits, weight)[1]
-    if y.ndim == 2:
+    if objective.shares and objective.kind == "crossentropy":
+        right = (logits.argmax(1) == y.argmax(1)).astype(np.float64)
+    elif y.ndim == 2:
         right = ((logits > 0) == (y > 0.5)).mean(1)
     else:
         right = (logits.argmax(1) == y).astype(np.float64)

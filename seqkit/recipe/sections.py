@@ -31,6 +31,7 @@ from seqkit.recipe.types import (
     Positive,
     Rate,
     Section,
+    Strength,
     Switch,
     Widths,
     Words,
@@ -336,6 +337,13 @@ class ClassificationTrain(SequenceTrain):
         "label to weight.",
     )
     label_smoothing: Rate = setting(0.0, SMOOTHING_WORDS)
+    mixup: Strength | Auto = setting(
+        "auto",
+        "Mix every series of a batch with another one of it, and their classes by the same shares "
+        "(Zhang et al. 2018), which are from Beta(mixup, mixup), the greater one its own: the "
+        "network learns to be less sure between what it has seen. 0 = never; auto = "
+        f"{auto.MIXUP:g} with {auto.FEWEST_MIXED} series and more.",
+    )
     focal_gamma: positive(100) | None = setting(None, FOCAL_WORDS)  # type: ignore[valid-type]
     loss_goal: positive(1e38) | Auto | None = setting(  # type: ignore[valid-type]
         "auto",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seqkit.training.augmentation import Augmentation
+from seqkit.training.augmentation import Augmentation, Mixup
 from seqkit.training.beginning import not_native
 from seqkit.training.concurrent import concurrent_fits
 from seqkit.training.loop import Fitted, fit, predict
@@ -18,6 +18,7 @@ __all__ = [
     "ArraySource",
     "Augmentation",
     "Fitted",
+    "Mixup",
     "Source",
     "StreamSource",
     "TrainingState",

@@ -1,4 +1,4 @@
-"""Series as they are trained on: cut, moved, stretched in height and blurred, anew in every epoch.
+"""Series as they are trained on: cut, moved, stretched in height, blurred, mixed; anew each epoch.
 
 What a batch becomes depends on the seed, the epoch and its place alone, and is decided before
 anything is computed: native networks and Keras see the same numbers. Series that are validated on
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Augmentation", "generator_of"]
+__all__ = ["Augmentation", "Mixup", "generator_of"]
 
 
 def generator_of(*key: int) -> np.random.Generator:
@@ -121,3 +121,87 @@ class Augmentation:
 
 def _floating(x: np.ndarray) -> Any:
     return x.dtype if x.dtype.kind == "f" else np.float32
+
+
+@dataclass(frozen=True)
+class Mixup:
+    """Every series of a batch mixed with another one of it, and their truths by the same shares.
+
+    Zhang, Cisse, Dauphin and Lopez-Paz 2018, "mixup: beyond empirical risk minimization",
+    equation 1, but for two things: the share is drawn for each series, and the greater part is
+    always its own. A partner of another length is stretched to it first.
+
+    Parameters
+    ----------
+    alpha : float
+        Shares are from Beta(alpha, alpha): near 0 and 1 where it is small.
+    n_marks : int, default=0
+        Features at the end that mark gaps; they stay those of the series itself.
+
+    Examples
+    --------
+    >>> x, y = np.array([[[0.0]], [[8.0]]], np.float32), np.eye(2, dtype=np.float32)
+    >>> mixed, shares, _ = Mixup(1.0)(x, y, None, 0, 0, 0)
+    >>> bool(np.allclose(mixed[:, 0, 0], 8 * shares[:, 1]))
+    True
+    """
+
+    alpha: float
+    n_marks: int = 0
+
+    def __call__(
+        self, inputs: Any, y: np.ndarray, weight: np.ndarray | None, *key: int
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """Return a batch as it is trained on.
+
+        The loss must be linear in the truth, as every cross entropy is: of the mixed series it is
+        what both truths would give, each by its share and weight.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (batch, time, n_features), or dict
+            Or of ``x``, such an array, and ``lengths`` (batch,).
+        y : ndarray of shape (batch, n_classes)
+            Shares of classes, or labels of 0 and 1.
+        weight : ndarray of shape (batch,), or None
+        *key : int
+            What is drawn by.
+        """
+        draw = generator_of(*key, 4)
+        n = len(y)
+        own = draw.beta(self.alpha, self.alpha, size=n)
+        own = np.maximum(own, 1 - own).astype(np.float32)
+        partner = draw.permutation(n)
+        padded = isinstance(inputs, dict)
+        x = inputs["x"] if padded else inputs
+        theirs = x[partner]
+        if padded:
+            theirs = _stretched(theirs, inputs["lengths"][partner], inputs["lengths"])
+        share = own[:, None, None]
+        mixed = (share * x + (1 - share) * theirs).astype(_floating(x))
+        first = x.shape[2] - self.n_marks
+        mixed[:, :, first:] = x[:, :, first:]
+        if padded:
+            valid = np.arange(x.shape[1]) < inputs["lengths"][:, None]
+            mixed = np.where(valid[:, :, None], mixed, x)
+        a, b = own, 1 - own
+        if weight is not None:
+            a, b = a * weight, b * weight[partner]
+            weight = a + b
+        total = np.maximum(a + b, np.finfo(np.float32).tiny)[:, None]
+        truth = (a[:, None] * y + b[:, None] * y[partner]) / total
+        return {**inputs, "x": mixed} if padded else mixed, truth.astype(np.float32), weight
+
+
+def _stretched(x: np.ndarray, lengths: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Return series of these lengths as series of others, by linear interpolation."""
+    steps = np.arange(x.shape[1])
+    last = np.maximum(lengths - 1, 0)[:, None]
+    at = np.minimum(steps * (last / np.maximum(to - 1, 1)[:, None]), last)
+    low = at.astype(np.int64)
+    before, after = (
+        np.take_along_axis(x, np.minimum(low + more, last)[:, :, None], axis=1) for more in (0, 1)
+    )
+    part = (at - low).astype(np.float32)[:, :, None]
+    found: np.ndarray = before + part * (after - before)
+    return found

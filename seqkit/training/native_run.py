@@ -112,7 +112,7 @@ class _Sums:
         self.loss += loss * len(y)
         self.count += len(y)
         if self.objective.metrics:
-            right, of = hits(y, prediction, weight)
+            right, of = hits(self.objective, y, prediction, weight)
             self.hits, self.of = self.hits + right, self.of + of
         return d
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqkit.errors import DataError, explain
 from seqkit.network.initializers import derived_seed
-from seqkit.training.augmentation import Augmentation, generator_of
+from seqkit.training.augmentation import Augmentation, Mixup, generator_of
 from seqkit.training.buckets import alike, is_padded, trimmed
 
 __all__ = [
@@ -103,6 +103,9 @@ def batches_of(
         inputs, y, weight = source.take(index)
         if key is not None and own is not None and own.augment is not None:
             inputs = own.augment(inputs, *key, start)
+        if key is not None and own is not None and own.mixup is not None:
+            assert y is not None
+            inputs, y, weight = own.mixup(inputs, y, weight, *key, start)
         yield inputs, y, weight
 
 
@@ -219,6 +222,8 @@ class ArraySource:
         ``(n_examples,)``, or ``(n_examples, n_timesteps)`` for a target at every step.
     augment : Augmentation, optional
         What becomes of the inputs in a shuffled pass.
+    mixup : Mixup, optional
+        What becomes of inputs, targets and weights there, after that.
     timed : tuple of {"x", "y", "weight"}, optional
         What has time as its second axis. Where it is told, and much of ``x`` is padding by
         ``lengths``, batches are cut to their longest series (:mod:`seqkit.training.buckets`).
@@ -244,10 +249,11 @@ class ArraySource:
         sample_weight: np.ndarray | None = None,
         *,
         augment: Augmentation | None = None,
+        mixup: Mixup | None = None,
         timed: tuple[str, ...] = (),
         alike: bool = False,
     ) -> None:
-        self.augment, self.alike = augment, alike
+        self.augment, self.mixup, self.alike = augment, mixup, alike
         self.arrays: dict[str, np.ndarray] = {}
         names: tuple[str, ...] | None = None
         if isinstance(inputs, Mapping):

@@ -14,7 +14,7 @@ from seqkit.network.class_losses import (
     softmax_loss,
 )
 
-__all__ = ["ClassLoss", "StepAccuracy", "StepCrossentropy"]
+__all__ = ["ClassLoss", "StepAccuracy", "StepCrossentropy", "labels_right"]
 
 Tensor = Any
 
@@ -28,8 +28,12 @@ def _counts(y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     return valid, valid * (weight if len(weight.shape) == 2 else weight[:, None])
 
 
-def _loss(y: Tensor, logits: Tensor, smoothing: float, gamma: float) -> Tensor:
-    """Return the loss of classes (...,), or of labels (..., n) that of each."""
+def _loss(
+    y: Tensor, logits: Tensor, smoothing: float, gamma: float, shares: bool = False
+) -> Tensor:
+    """Return the loss of classes (...,) or their shares, or of labels (..., n) that of each."""
+    if shares:
+        return softmax_loss(ops, smoothed_classes(y, smoothing), logits, gamma)
     if len(y.shape) < len(logits.shape):
         one_hot = ops.one_hot(ops.cast(y, "int32"), logits.shape[-1], dtype=logits.dtype)
         return softmax_loss(ops, smoothed_classes(one_hot, smoothing), logits, gamma)
@@ -38,11 +42,17 @@ def _loss(y: Tensor, logits: Tensor, smoothing: float, gamma: float) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
+def labels_right(y: Tensor, logits: Tensor) -> Tensor:
+    """Return the share of the labels that are right, ``(...,)``; of a mixture the greater part."""
+    return ops.mean(ops.cast((logits > 0) == (y > 0.5), "float32"), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
 class ClassLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
     """Label smoothing (Szegedy et al. 2016) and the focal loss (Lin et al. 2017), from logits.
 
-    Of classes ``(batch,)`` that of the softmax; of labels of 0 and 1 ``(batch, n)`` that of each
-    sigmoid, mean over the labels.
+    Of classes ``(batch,)`` that of the softmax, also of their shares ``(batch, n)`` where these are
+    told; of labels of 0 and 1 ``(batch, n)`` that of each sigmoid, mean over the labels.
 
     Parameters
     ----------
@@ -50,23 +60,31 @@ class ClassLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
         Share of the truth that all classes have alike.
     gamma : float, default=0.0
         How little the sure ones count; 0 = the cross entropy.
+    shares : bool, default=False
+        Whether the truth is the share of each class.
     """
 
     def __init__(
-        self, smoothing: float = 0.0, gamma: float = 0.0, name: str = "class_loss", **kwargs: Any
+        self,
+        smoothing: float = 0.0,
+        gamma: float = 0.0,
+        shares: bool = False,
+        name: str = "class_loss",
+        **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.smoothing, self.gamma = float(smoothing), float(gamma)
+        self.smoothing, self.gamma, self.shares = float(smoothing), float(gamma), bool(shares)
 
     def call(self, y: Tensor, logits: Tensor) -> Tensor:
         """Return the loss of every series, ``(batch,)``."""
         if len(y.shape) == len(logits.shape) and y.shape[-1] == 1 < logits.shape[-1]:
             y = y[..., 0]  # Keras gives the classes a column
-        values = _loss(y, logits, self.smoothing, self.gamma)
+        values = _loss(y, logits, self.smoothing, self.gamma, self.shares)
         return values if len(values.shape) == 1 else ops.mean(values, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "smoothing": self.smoothing, "gamma": self.gamma}
+        own = {"smoothing": self.smoothing, "gamma": self.gamma, "shares": self.shares}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="seqkit")
@@ -123,7 +141,7 @@ class StepAccuracy(keras.metrics.Mean):  # type: ignore[misc]  # Keras has no ty
         if len(y.shape) == 2:
             right = ops.cast(ops.argmax(logits, -1), "int32") == ops.cast(y, "int32")
         else:
-            right = ops.mean(ops.cast((logits > 0) == (y > 0.5), "float32"), axis=-1)
+            right = labels_right(y, logits)
         return super().update_state(
             ops.cast(right, "float32"), sample_weight=_counts(y, sample_weight)[1]
         )

@@ -184,7 +184,7 @@ def choose(
     --------
     >>> names = ["patch", "overlap", "pyramid", "stem", "units", "bidirectional", "pooling",
     ...          "deviations", "shift", "moves", "batch_size", "epochs", "learning_rate",
-    ...          "validation", "patience", "ensemble", "loss_goal"]
+    ...          "validation", "patience", "ensemble", "mixup", "loss_goal"]
     >>> found = choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
     ...                Sample([150] * 100, [60, 40]))
     >>> for name, value in found.items():  # doctest: +ELLIPSIS
@@ -202,10 +202,11 @@ def choose(
     batch_size 8
     epochs 231
     learning_rate 0.003
-    ensemble 3
+    mixup 0.2
+    ensemble 4
     validation 0.0
     patience 0
-    loss_goal 0.001
+    loss_goal None
     """
     sizes = sample.sizes
     validation, patience = early_stopping(settings["validation"], settings["patience"], sizes, held)

@@ -46,6 +46,7 @@ def displays():
         "history": HistoryDisplay({"loss": [100.0, 1.0, 0.1], "val_loss": [90.0, 2.0, 3.0]}),
         "horizon_error": HorizonErrorDisplay({"model": [1.0, 2.0], "naive": [None, 3.0]}, "smape"),
         "residuals": ResidualDisplay(history, forecast, label="cycles"),
+        "intervals": ResidualDisplay(history, forecast, interval=(forecast - 1, forecast + 1)),
         "scores": ScoresDisplay({"model": 0.9, "majority": 0.5, "mean": None}, "f1_macro"),
         "confusion": ConfusionDisplay([[3, 1], [0, 2]], ["a", "b"]),
         "confusion_many": ConfusionDisplay(np.eye(30, dtype=int), [f"no. {i}" for i in range(30)]),
@@ -172,6 +173,22 @@ def test_many_points_are_drawn_at_random_and_said():
     display = ResidualDisplay.from_predictions(y, y).plot()
     assert "5,000 of 20,000" in display.ax_.get_title(loc="left")
     assert len(display.ax_.collections[0].get_offsets()) == 5000
+
+
+def test_intervals_that_hold_the_truth_cross_the_line_of_equals():
+    true, predicted = np.array([0.0, 1.0, 2.0]), np.array([0.5, 3.0, 2.0])
+    ends = predicted - 1, predicted + 1
+    display = ResidualDisplay.from_predictions(true, predicted, interval=ends).plot()
+    assert display.ax_.get_title(loc="left") == "the truth is within 2 of 3 intervals"
+    bars = display.ax_.collections[0]
+    colors = bars.get_colors()
+    for (x, low), (_, high), color in zip(
+        *np.moveaxis(bars.get_segments(), 1, 0), colors, strict=True
+    ):
+        crosses = low <= x <= high
+        assert (color[:3] == colors[0][:3]).all() == crosses
+    with pytest.raises(ValueError, match="the lower end of interval must be of 3 values"):
+        ResidualDisplay(true, predicted, interval=(ends[0][:2], ends[1]))
 
 
 def test_confusion_counts_and_orientation():

@@ -53,6 +53,8 @@ class SeriesCheck:
     auto_: dict[str, Any]
     n_features_in_: int
     warm_start: bool
+    patience: Any
+    _n_networks: Any
     _n_steps_: int | None
     _n_channels_: int
     _fitted: Any
@@ -260,7 +262,7 @@ class SeriesCheck:
         settings = {**vars(self._fitted), **self.auto_}
         n_series, n_steps = train.padded.values.shape[:2]
         return sum(
-            n * n_series * work_of(n_steps, settings_of_network(settings, number))
+            float(n * n_series) * work_of(n_steps, settings_of_network(settings, number))
             for number, n in enumerate(epochs)
         )
 

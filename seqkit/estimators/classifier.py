@@ -455,7 +455,7 @@ class SequenceClassifier(
     def _mixes(self) -> bool:
         """Whether series are mixed in training; a fit that has not begun says what is set."""
         alpha = getattr(self, "auto_", {}).get("mixup", self.mixup)
-        return alpha != AUTO and alpha > 0
+        return alpha != AUTO and bool(alpha > 0)
 
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         if not self._mixes:

@@ -160,11 +160,14 @@ class HistoryDisplay(Display):
 
 
 class ResidualDisplay(Display):
-    """Predicted against true numbers of a regression.
+    """Predicted against true numbers of a regression, with their intervals where there are any.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_series,)
+    interval : tuple of two array-like of shape (n_series,), optional
+        Lower and upper ends, as ``predict_interval`` gives them. An interval that holds the truth
+        crosses the line where both are equal.
     label : str, optional
         Name and unit of the target.
     seed : int, default=0
@@ -180,14 +183,27 @@ class ResidualDisplay(Display):
     figsize = (5.0, 4.6)
     most = 5000
 
-    def __init__(self, y_true: Any, y_pred: Any, *, label: str | None = None, seed: int = 0):
+    def __init__(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        interval: tuple[Any, Any] | None = None,
+        label: str | None = None,
+        seed: int = 0,
+    ):
         self.y_true = np.asarray(y_true, dtype=np.float64).ravel()
         self.y_pred = np.asarray(y_pred, dtype=np.float64).ravel()
-        if self.y_true.shape != self.y_pred.shape:
-            raise ValueError(
-                explain("ResidualDisplay", "y_pred", f"of {len(self.y_true)} values",
-                        len(self.y_pred))
-            )  # fmt: skip
+        self.interval = None
+        given = {"y_pred": self.y_pred}
+        if interval is not None:
+            low, high = (np.asarray(end, dtype=np.float64).ravel() for end in interval)
+            self.interval = low, high
+            given |= {"the lower end of interval": low, "the upper end of interval": high}
+        for name, values in given.items():
+            if self.y_true.shape != values.shape:
+                expected = f"of {len(self.y_true)} values"
+                raise ValueError(explain("ResidualDisplay", name, expected, len(values)))
         self.label = label
         self.seed = seed
 
@@ -203,19 +219,30 @@ class ResidualDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any, *, ax: Axes | None = None, **more: Any
     ) -> ResidualDisplay:
-        """Make the display of what a fitted regressor predicts for ``X``."""
+        """Make the display of what a fitted regressor predicts for ``X``.
+
+        Of one that is calibrated ``interval=estimator.predict_interval(X)`` adds its intervals.
+        """
         return cls.from_predictions(y, estimator.predict(X), ax=ax, **more)
 
     def plot(self, ax: Axes | None = None) -> ResidualDisplay:
         """Draw the display."""
         ax = axes_of(ax, self.figsize)
-        true, predicted = self.y_true, self.y_pred
+        true, predicted, said = self.y_true, self.y_pred, []
+        drawn: Any = slice(None)
         if len(true) > self.most:
             drawn = np.random.default_rng(self.seed).choice(len(true), self.most, replace=False)
             true, predicted = true[drawn], predicted[drawn]
-            ax.set_title(f"{self.most:,} of {len(self.y_true):,} drawn at random", loc="left",
-                         fontsize="small")  # fmt: skip
+            said.append(f"{self.most:,} of {len(self.y_true):,} drawn at random")
         many = len(true) > 300
+        if self.interval is not None:
+            low, high = self.interval
+            within = (low <= self.y_true) & (self.y_true <= high)
+            said.append(f"the truth is within {within.sum():,} of {len(within):,} intervals")
+            colors = [BLUE if inside else ORANGE for inside in within[drawn]]
+            ax.vlines(true, low[drawn], high[drawn], colors=colors, linewidth=0.8 if many else 1.6,
+                      alpha=0.25, rasterized=len(true) > 2000)  # fmt: skip
+        ax.set_title("; ".join(said), loc="left", fontsize="small")
         ax.scatter(true, predicted, s=10 if many else 22, color=BLUE, alpha=0.35 if many else 0.7,
                    linewidths=0, rasterized=len(true) > 2000)  # fmt: skip
         both = np.concatenate([true, predicted])

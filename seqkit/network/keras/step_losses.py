@@ -41,7 +41,7 @@ def _loss(
     return labels_loss(ops, truth, logits, gamma)
 
 
-@keras.saving.register_keras_serializable(package="seqkit")
+@keras.saving.register_keras_serializable(package="seqkit")  # type: ignore[untyped-decorator]
 def labels_right(y: Tensor, logits: Tensor) -> Tensor:
     """Return the share of the labels that are right, ``(...,)``; of a mixture the greater part."""
     return ops.mean(ops.cast((logits > 0) == (y > 0.5), "float32"), axis=-1)

@@ -360,8 +360,15 @@ class SeriesFlow(Flow):
             figures["confusion"] = ConfusionDisplay.from_predictions(
                 part.y, prediction.labels, classes=estimator.classes_
             )
-        elif np.ndim(part.y) == 1:
-            figures["residuals"] = ResidualDisplay.from_predictions(part.y, prediction.values)
+            return figures
+        rows = (part.y, prediction.values, *(getattr(prediction, "interval", None) or ()))
+        columns = [np.reshape(row, (len(row), -1)).T for row in rows]
+        names = self._target_names(part.y)
+        for k, (name, true, predicted, *interval) in enumerate(zip(names, *columns, strict=True)):
+            one = len(names) == 1
+            figures["residuals" if one else f"residuals_{k + 1}"] = ResidualDisplay(
+                true, predicted, interval=tuple(interval) or None, label=None if one else name
+            )
         return figures
 
     def _target_names(self, y: Any) -> list[str]:

@@ -199,7 +199,7 @@ def networks_for(
     >>> bare = {"stem": None}
     >>> few, many = (networks_for(200, bare, 4, 3000 * batch) for batch in (8, 64))
     >>> [network["pyramid"] for network in few], len(many)
-    ([4, 1], 1)
+    ([4, 1, 4, 1], 1)
     >>> len(networks_for(300, {"patch": [10, 5]})), len(networks_for(300, {"ensemble": 4}))
     (2, 4)
     """

@@ -35,6 +35,8 @@ FORECASTS: dict[str, dict[str, Any]] = {
     "counts": {"distribution": "negative_binomial", "normalize": "none"},
     "theta": {"departure_from": "theta", "season": 4, "normalize": "standard"},
     "theta of none": {"departure_from": "theta", "season": 1, "n_targets": 2},
+    "learned theta": {"departure_from": "learned_theta", "season": 4, "normalize": "standard"},
+    "learned theta of none": {"departure_from": "learned_theta", "season": 1, "n_targets": 2},
     "outside": {"n_past": 2, "target_inputs": False, "normalize": "none"},
 }  # fmt: skip
 

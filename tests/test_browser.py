@@ -25,7 +25,8 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 TASKS = ("classification", "regression", "tagging", "tokens", "forecasting")
-MORE = ("combined",)
+MORE = ("combined", "learned", "unkept", "other", "other forecasting")
+LONG, TURNED = f"long {'x' * 230}", "\u202eturned"  # wide, and what turns the text behind it
 WIDE, NARROW = (1280, 900), (390, 844)
 
 
@@ -52,7 +53,8 @@ def labelled(folder):
     for i in range(60):
         kind = i % 3
         wave = np.sin(steps / (2 + 2 * kind) + rng.uniform(0, 6)) + rng.normal(0, 0.3, 30)
-        table = {"series": f"{EVIL} {i}" if i % 4 == 0 else f"series {i}", "step": steps,
+        name = f"{EVIL} {i}" if i % 4 == 0 else f"series {i}"
+        table = {"series": {1: LONG, 2: TURNED}.get(i % 8, name) + f" {i}", "step": steps,
                  "x <b>": wave, "y": rng.normal(size=30),
                  "class": (EVIL, "it's & \"so\"", "plain")[kind],
                  "number": 10.0 * kind + wave.mean()}  # fmt: skip
@@ -89,6 +91,14 @@ def recipe(task, folder):
         return {**made, "data": data, "model": {"units": 6, "combine_with": "none"},
                 "forecast": {"context_length": 24, "horizon": 12, "quantiles": [0.1, 0.5, 0.9]},
                 "evaluate": {"season": 24, "backtest": {"windows": 4, "step": 12}}}  # fmt: skip
+    if task == "unkept":
+        return {**recipe("classification", folder), "evaluate": {"keep_series": False}}
+    if task.startswith("other"):
+        other = recipe("forecasting" if "forecasting" in task else "classification", folder)
+        return {**other, "seed": 1, "model": {**other["model"], "units": 5}}
+    if task == "learned":
+        combined = recipe("combined", folder)
+        return {**combined, "model": {**combined["model"], "departure_from": "learned_theta"}}
     if task == "combined":
         return {"task": "forecasting", "seed": 0, "data": {"dataset": "airline"},
                 "model": {"units": 4, "combine_with": "theta", "target_transform": "log"},
@@ -125,7 +135,10 @@ def opened(driver, runs):
     assert driver.title != "seized"
 
 
-def show(driver, path, size=WIDE, scheme="light"):
+READY = "return document.documentElement.dataset.ready === 'yes'"
+
+
+def show(driver, path, size=WIDE, scheme="light", ready=READY):
     metrics = {
         "width": size[0],
         "height": size[1],
@@ -136,7 +149,16 @@ def show(driver, path, size=WIDE, scheme="light"):
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     driver.get(path.as_uri())
-    wait(driver, "return document.documentElement.dataset.ready === 'yes'")
+    wait(driver, ready)
+
+
+def violations(driver):
+    """Return what an automatic accessibility check finds."""
+    driver.execute_script((VENDOR / "axe.min.js").read_text("utf-8"))
+    found = driver.execute_async_script(
+        "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
+    )["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
 def wait(driver, script, *arguments, seconds=20):
@@ -197,11 +219,7 @@ def test_a_page_is_whole_and_accessible(opened, runs, request, task, scheme, siz
         assert driver.execute_script(drawn, canvas)
     driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
     wait(driver, "return document.querySelectorAll('details.numbers table').length > 2")
-    driver.execute_script((VENDOR / "axe.min.js").read_text("utf-8"))
-    found = driver.execute_async_script(
-        "axe.run(document, {resultTypes: ['violations']}).then(arguments[0])"
-    )["violations"]
-    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found] == []
+    assert violations(driver) == []
     if folder := request.config.getoption("--pictures"):
         photograph(driver, Path(folder) / f"{task}-{size[0]}-{scheme}.png", size)
 
@@ -250,6 +268,56 @@ def test_text_of_the_data_is_text(opened):
     assert not every(driver, "img, [onerror]")
     choose(driver, find(driver, "#series-search"), "onerror")
     assert EVIL.strip() in text(driver, "#series .detail")
+
+
+def test_signs_that_turn_what_follows_are_seen(opened):
+    driver = opened("classification")
+    choose(driver, find(driver, "#series-search"), "turned")
+    assert "\\u202eturned" in text(driver, "#series .detail h3")
+    assert TURNED[0] not in driver.execute_script("return document.body.innerText")
+
+
+def test_a_name_that_is_long_makes_no_page_wider(opened):
+    driver = opened("classification", NARROW)
+    choose(driver, find(driver, "#series-search"), "long x")
+    assert text(driver, "#series .detail h3").startswith("long x")
+    assert text(driver, "#try h3").startswith("long x")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= NARROW[0]
+
+
+def test_a_run_that_keeps_no_series_says_so(opened):
+    driver = opened("unkept")
+    assert "evaluate.keep_series" in text(driver, "#series")
+    assert "evaluate.keep_series" in text(driver, "#try")
+    assert not every(driver, "#series-list, #try canvas")
+    assert every(driver, "table.confusion td")
+    assert "series 3" not in driver.execute_script("return document.body.innerText")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "pair", [("classification", "other"), ("forecasting", "other forecasting")]
+)
+def test_a_page_of_several_runs_is_whole_and_accessible(
+    driver, runs, request, tmp_path, pair, scheme, size
+):
+    from seqkit import compare
+
+    path = tmp_path / "compare.html"
+    compare([runs[name] for name in pair], output=path, n_draws=100)
+    show(driver, path, size, scheme, "return document.readyState === 'complete'")
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    assert violations(driver) == []
+    assert driver.get_log("browser") == []
+    assert driver.title == "2 runs compared"
+    assert len(every(driver, "figure svg")) == 4
+    if folder := request.config.getoption("--pictures"):
+        photograph(driver, Path(folder) / f"compare-{pair[0]}-{size[0]}-{scheme}.png", size)
+    media = {"media": "print", "features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    assert driver.execute_script(ground) == "rgb(255, 255, 255)"
 
 
 def test_the_confusion_matrix_opens_its_series(opened):
@@ -447,7 +515,7 @@ def test_a_point_is_dragged_and_gates_are_seen(opened):
     assert "above .9" in text(driver, "#try .heat + p")
 
 
-@pytest.mark.parametrize("task", ["forecasting", "combined"])
+@pytest.mark.parametrize("task", ["forecasting", "combined", "learned"])
 def test_the_forecast_of_a_page_is_that_of_the_run(opened, task):
     driver = opened(task)
     script = """const data = JSON.parse(document.getElementById('data').textContent);

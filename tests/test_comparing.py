@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -134,7 +135,10 @@ def forecasts(n_series=6, n_windows=4, horizon=3, n_targets=2):
     quantiles = np.sort(RNG.normal(size=(*shape, 3)) + 3, axis=-1)
     history = RNG.normal(size=(n_series, 30, n_targets)).cumsum(1)
     history[1, :, 0] = 5.0  # constant: it has no scale
-    return forecast_case(truth, quantiles=quantiles, levels=LEVELS, history=list(history), season=2)
+    return forecast_case(
+        truth, quantiles=quantiles, levels=LEVELS, history=list(history), season=2,
+        naive2=RNG.normal(size=shape) + 3,
+    )  # fmt: skip
 
 
 def in_rows(case):
@@ -147,7 +151,7 @@ def in_rows(case):
 
     rows = ForecastCase(
         flat(case.truth), flat(case.point), case.quantiles.reshape(-1, 1, 1, 1, 3), case.levels,
-        None, flat(case.absolute_scale), flat(case.squared_scale),
+        None, flat(case.absolute_scale), flat(case.squared_scale), flat(case.naive2),
     )  # fmt: skip
     return rows, s.ravel(), w.ravel(), (s * shape[3] + t).ravel()
 
@@ -159,11 +163,11 @@ def part_of(case, axis, counts):
 
     return ForecastCase(
         again(case.truth), again(case.point), again(case.quantiles), case.levels, None,
-        again(case.absolute_scale), again(case.squared_scale),
+        again(case.absolute_scale), again(case.squared_scale), again(case.naive2),
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FORECAST_ERRORS)
+@pytest.mark.parametrize("name", [*FORECAST_ERRORS, "owa"])
 @pytest.mark.parametrize("by", ["series", "windows"])
 def test_errors_of_forecasts_are_those_of_repeated_series_or_windows(name, by):
     case = forecasts()
@@ -189,6 +193,9 @@ def test_what_cannot_be_drawn_again_is_said():
         score_sums("log_loss", cases)
     with pytest.raises(Undefined, match="not resampled"):
         score_sums("owa", cases)
+    rows, series, _, pairs = in_rows(forecasts())
+    with pytest.raises(Undefined, match="Naive2"):
+        forecast_sums("owa", replace(rows, naive2=None), series, pairs)
 
 
 # -- intervals -----------------------------------------------------------------------------------
@@ -434,7 +441,7 @@ RECIPES = {
     "forecasting": {"data": {**COLUMNS, "target": "x"}, "train": SHORT,
                     "forecast": {"context_length": 8, "horizon": 4, "quantiles": [0.1, 0.5, 0.9]},
                     "evaluate": {"season": 2, "backtest": {"windows": 3},
-                                 "metrics": [*FORECAST_ERRORS], "baselines": ["naive"]}},
+                                 "metrics": [*FORECAST_ERRORS, "owa"], "baselines": ["naive"]}},
 }  # fmt: skip
 
 
@@ -483,6 +490,49 @@ def test_scores_are_those_of_the_runs(runs, task):
 
 
 @pytest.mark.parametrize("task", RECIPES)
+def test_the_best_baseline_stands_below_the_runs(runs, task):
+    document = compare(runs[task], n_draws=100).document
+    n = 0
+    for metric, rows in document["baselines"].items():
+        for row in rows:
+            n += 1
+            for letter, share in row["relative"].items():
+                path = runs[task]["AB".index(letter)]
+                part = json.loads((path / "metrics.json").read_text())["parts"]["test"]
+                known = [of[metric] for of in part["baselines"].values() if of[metric] is not None]
+                up = METRICS[metric].greater_is_better
+                assert row["value"] == (max if up else min)(known)
+                if share is not None:
+                    own = document["scores"][metric][letter]["value"]
+                    assert not up
+                    assert share * row["value"] == pytest.approx(own)
+    assert n
+    told = invoke("compare", *runs[task], "--draws", "100").output
+    row = next(row for rows in document["baselines"].values() for row in rows)
+    assert row["title"] in told
+
+
+def test_baselines_of_a_test_part_that_is_shared_in_part_are_left_out(runs, tmp_path):
+    document = fewer(runs["regression"], tmp_path)
+    assert all(set(row["relative"]) == {"B"} for rows in document["baselines"].values()
+               for row in rows)  # fmt: skip
+    assert any("the baselines of A are left out" in note for note in document["notes"])
+
+
+def fewer(two, folder):
+    """Compare two runs, the second with half of its predictions."""
+    copy = folder / "half"
+    shutil.copytree(two[1], copy)
+    frame = pd.read_parquet(copy / "predictions.parquet")
+    frame.iloc[: len(frame) // 2].to_parquet(copy / "predictions.parquet", index=False)
+    record = json.loads((copy / "run.json").read_text())
+    content = (copy / "predictions.parquet").read_bytes()
+    record["files"]["predictions.parquet"] = hashlib.sha256(content).hexdigest()
+    (copy / "run.json").write_text(json.dumps(record))
+    return compare([two[0], copy], n_draws=100).document
+
+
+@pytest.mark.parametrize("task", RECIPES)
 def test_wins_by_series_add_up_to_the_difference(runs, task):
     document = compare(runs[task], n_draws=100).document
     [row] = document["by_series"]
@@ -521,7 +571,7 @@ def test_patterns_leave_out_what_is_not_complete(runs, tmp_path):
 
 def test_what_cannot_be_compared_is_refused(runs, tmp_path):
     one = runs["classification"][0]
-    with pytest.raises(RunError, match="from 2 to 26 run folders are compared; got 1"):
+    with pytest.raises(RunError, match="from 2 to 26 different run folders are compared; got 1"):
         compare([one, one])
     with pytest.raises(RunError, match="must be of one task"):
         compare([one, runs["regression"][0]])
@@ -549,8 +599,8 @@ def test_other_data_with_the_same_truth_are_said(runs, tmp_path):
 # -- the table and the page ------------------------------------------------------------------------
 
 
-def invoke(*words):
-    result = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": "80"})
+def invoke(*words, width=80):
+    result = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": str(width)})
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -569,6 +619,14 @@ def test_the_table_fits_a_terminal_and_the_page_is_whole(runs, task, tmp_path):
     assert text.count("<svg") == 4  # differences, seconds, bytes, curves
     assert "model.units: 3" in text
     assert runs[task][1].name in text
+
+
+def test_a_narrow_terminal_has_all_of_it(runs, tmp_path):
+    told = invoke("compare", *runs["regression"], "--draws", "100", width=40).output.splitlines()
+    long = [line for line in told if len(line) > 40]
+    assert all(str(runs["regression"][0].parent) in line for line in long), long
+    assert not any("…" in line for line in told)
+    assert "below the runs the best baseline" in " ".join(" ".join(told).split())
 
 
 def test_json_is_the_document(runs):

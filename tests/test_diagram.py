@@ -72,6 +72,18 @@ def test_pipelines_and_searches_show_it_inside(fitted):
     assert "SequenceClassifier" in make_pipeline(fitted)._repr_html_()
 
 
+def test_a_network_stands_once_wherever_its_estimator_is(fitted):
+    assert fitted._repr_html_().count("<summary>network</summary>") == 1
+    assert fitted._repr_mimebundle_()["text/html"].count("<summary>network</summary>") == 1
+    search = GridSearchCV(SequenceClassifier(**SHORT), {"units": [2]}, cv=2)
+    search.fit(X, ["a", "b"] * 8)
+    for whole in (make_pipeline(fitted), search):
+        page = whole._repr_html_()
+        assert page.count("<summary>network</summary>") == 1
+        assert "loss over 2 epochs" in page
+        assert EVIL not in page
+
+
 def test_a_text_display_stays_text(fitted):
     with sklearn.config_context(display="text"):
         assert not hasattr(fitted, "_repr_html_")

@@ -60,7 +60,6 @@ def test_kinds_of_layers_that_a_page_does_not_compute_are_known():
         "AtMost",  # of an ensemble as a whole, as are BoxCox and what joins its networks
         "BoxCox",
         "InverseBoxCox",
-        "LearnedTheta",
         "Mean",
         "Median",
         "RecursiveDecoder",  # a network in itself: its nodes are computed

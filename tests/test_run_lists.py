@@ -75,12 +75,15 @@ def test_a_folder_of_runs_is_listed(folder, made):
     assert rows[3]["verdict"]  # judged now: its version had no verdicts
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 70, 80, 120])
 def test_the_table_fits_the_terminal(folder, width):
     result = invoke("list", "runs", folder, width=width)
     assert result.exit_code == 0
     assert "interrupted" in "".join(result.output.split())
     assert max(map(len, result.output.splitlines())) <= width
+    words = "".join(c if c.isalnum() or c in "-." else " " for c in result.output).split()
+    assert "accuracy" in words  # and not cut
+    assert "majority" in words
 
 
 def test_a_list_of_runs_as_json(folder):

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from seqkit.report.page import read_history
 from seqkit.report.samples import (
     MOST_NUMBERS,
     MOST_SERIES,
+    _spreads,
     described_data,
     packed,
     picked,
@@ -80,6 +82,17 @@ def test_many_and_long_series_stay_within_the_bounds():
     assert len(json.dumps(kept)) < 2_000_000
 
 
+@given(st.floats(-1e3, 1e3), st.floats(0.1, 10))
+def test_how_far_a_target_is_off_is_by_its_own_spread(level, scale):
+    """Targets of another level or unit beside it change nothing."""
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    moved = np.column_stack([x[:, 0], level + scale * x[:, 1]])
+    (one,), (other,) = _spreads([x]), _spreads([moved])
+    assert one[0] == other[0]
+    assert other[1] == pytest.approx(scale * one[1])
+    assert _spreads([np.full((5, 1), np.nan), np.ones(5)]).tolist() == [[1.0], [1.0]]
+
+
 def test_gaps_classes_and_times_of_the_data_are_counted():
     values = np.array([[1.0], [np.nan], [3.0], [4.0], [np.nan]])
     times = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
@@ -133,3 +146,40 @@ def test_a_page_can_be_written_again_from_its_folder(tmp_path):
 def page_text(folder):
     text = (folder / "report.html").read_text("utf-8")
     return text.partition('id="data">')[2].partition("</script>")[0]
+
+
+@pytest.mark.parametrize("task", ["classification", "tagging", "forecasting"])
+def test_a_run_may_keep_no_series(task, tmp_path):
+    """Neither a value nor a name of the data is in what the page is made of."""
+    rng, names = np.random.default_rng(0), [f"secret {i}" for i in range(12)]
+    frame = pd.DataFrame({
+        "who": np.repeat(names, 30), "step": np.tile(np.arange(30), 12),
+        "x": np.round(100 + rng.normal(size=360), 5), "kind": np.repeat(["a", "b"] * 6, 30),
+        "tag": rng.choice(["up", "down"], 360),
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    data = {"path": str(tmp_path / "data.csv"), "series_id": "who", "time": "step"}
+    target = {"classification": "kind", "tagging": "tag", "forecasting": "x"}[task]
+    recipe = {
+        "task": task, "seed": 0, "data": {**data, "target": target}, "model": {"units": 2},
+        "train": {"epochs": 1}, "evaluate": {"keep_series": False},
+    }  # fmt: skip
+    if task == "forecasting":
+        recipe["forecast"] = {"context_length": 8, "horizon": 4}
+    else:
+        recipe["data"] |= {"features": ["x"]}
+    folder = Path(run(recipe, out=tmp_path, name=task).document["run"])
+    kept = json.loads((folder / "series.json").read_text())
+    assert kept["left_out"]
+    assert not any(kept[name] for name in ("rows", "ids", "series"))
+    assert kept["data"]["parts"]  # sizes are told
+    page = (folder / "report.html").read_text("utf-8")
+    told = json.loads(page_text(folder))
+    assert told["series"]["items"] == []
+    assert told["series"]["leftOut"]
+    assert "evaluate.keep_series" in told["model"]["absent"]
+    assert not any((folder / "plots").glob("forecast*"))
+    assert not any(name in page.replace(str(tmp_path), "") for name in names)
+    for value in frame["x"]:
+        assert repr(value) not in page
+    assert "series" in pd.read_parquet(folder / "predictions.parquet")  # these are kept

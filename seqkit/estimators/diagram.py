@@ -6,7 +6,9 @@ Nothing of Keras is built for it: a network is a description, which prints itsel
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
 from typing import Any
 
@@ -21,6 +23,9 @@ WIDTH, HEIGHT, EDGE = 320, 90, 6  # of the drawing, in pixels
 LOG_FROM = 30  # how many times the smallest loss the largest is, from which on the axis is log
 MOST_POINTS = 400
 STYLE = "max-width:60em;overflow-x:auto;margin:.5em 0"
+_alone: ContextVar[int | None] = ContextVar("_alone", default=None)
+"""Of the estimator that is shown by itself, whose network stands below the diagram; that of one
+in a pipeline or a search stands in its box."""
 
 
 def network_lines(architecture: Architecture) -> list[str]:
@@ -111,12 +116,22 @@ class Diagram:
             f"</details>{f'<div>{drawing}</div>' if drawing else ''}</div>"
         )
 
+    @contextmanager
+    def _shown_alone(self) -> Iterator[None]:
+        token = _alone.set(id(self))
+        try:
+            yield
+        finally:
+            _alone.reset(token)
+
     def _repr_html_inner(self) -> str:
-        shown: str = super()._repr_html_inner()  # type: ignore[misc]
+        with self._shown_alone():
+            shown: str = super()._repr_html_inner()  # type: ignore[misc]
         return shown + self._details_html()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        with self._shown_alone():
+            bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
         if "text/html" in bundle:
             bundle["text/html"] += self._details_html()
         return bundle
@@ -130,4 +145,8 @@ class Diagram:
         kind: Any = type(type(self).__name__, (BaseEstimator,), {"__doc__": type(self).__doc__})
         facts = kind()
         facts.__dict__.update(vars(self))
-        return facts._get_fitted_attr_html(doc_link)
+        table = facts._get_fitted_attr_html(doc_link)
+        if _alone.get() != id(self):
+            inside = table._repr_html_inner() + self._details_html()
+            table._html_repr = lambda: inside
+        return table

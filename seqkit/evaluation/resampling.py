@@ -14,7 +14,7 @@ AUC and the median are no sums: their cases are sorted once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -415,7 +415,7 @@ def forecast_sums(name: str, case: ForecastCase, units: Ints, series: Ints) -> S
     Parameters
     ----------
     name : str
-        A row of :data:`seqkit.evaluation.forecast_errors.FORECAST_ERRORS`.
+        A row of :data:`seqkit.evaluation.forecast_errors.FORECAST_ERRORS`, or ``"owa"``.
     case : ForecastCase
         One forecast value a row: every array of shape ``(n_values, 1, 1, 1)``.
     units : ndarray of int of shape (n_values,)
@@ -429,6 +429,8 @@ def forecast_sums(name: str, case: ForecastCase, units: Ints, series: Ints) -> S
     Undefined
         As :func:`seqkit.evaluation.forecast_errors.error_terms`.
     """
+    if name == "owa":
+        return _owa_sums(case, units, series)
     if name not in FORECAST_ERRORS:
         raise Undefined("it is not resampled")
     row = FORECAST_ERRORS[name]
@@ -466,3 +468,21 @@ def forecast_sums(name: str, case: ForecastCase, units: Ints, series: Ints) -> S
         return mean
 
     return Score(wide.reshape(n_units, -1), finish)
+
+
+def _owa_sums(case: ForecastCase, units: Ints, series: Ints) -> Score:
+    """Return the mean of sMAPE and MASE, each relative to that of Naive2 in the same draws."""
+    if case.naive2 is None:
+        raise Undefined("no forecasts of Naive2 are kept")
+    reference = replace(case, point=case.naive2)
+    parts = [forecast_sums(name, one, units, series)
+             for name in ("smape", "mase") for one in (case, reference)]  # fmt: skip
+    ends = np.cumsum([part.columns.shape[1] for part in parts])[:-1]
+
+    def finish(s: Floats) -> Floats:
+        columns = np.split(s, ends, axis=1)
+        values = [part.finish(own) for part, own in zip(parts, columns, strict=True)]
+        mean: Floats = (values[0] / values[1] + values[2] / values[3]) / 2
+        return mean
+
+    return Score(np.concatenate([part.columns for part in parts], axis=1), finish)

@@ -9,6 +9,7 @@ from seqkit.recipe.types import Count, Probability, Section, Switch, names, sett
 from seqkit.tasks import TASKS
 
 __all__ = [
+    "KEEP_SERIES",
     "LEVEL",
     "Backtest",
     "ClassificationEvaluate",
@@ -20,6 +21,10 @@ __all__ = [
 # with the root of n: ten leave a third of what one has, twenty more than a fifth, at twice the test
 # part and twice the fits of statistical baselines.
 MOST_WINDOWS = 10
+KEEP_SERIES = (
+    "Keep some series of the test part in the run, as the report shows them. false = none: the "
+    "report then shows and names no series, and its model cannot be tried."
+)
 LEVEL = 0.8  # of the conformal intervals that are reported
 TEST_SHARE = 0.2  # of the series, or of a series, that is held back for the scores by itself
 
@@ -61,6 +66,7 @@ class ForecastingEvaluate(Section):
     backtest: Backtest = Field(
         default_factory=Backtest, description="Rolling-origin evaluation over the test part."
     )
+    keep_series: Switch = setting(True, KEEP_SERIES)
 
 
 class ClassificationEvaluate(Section):
@@ -74,6 +80,7 @@ class ClassificationEvaluate(Section):
         "Simple methods beside the model. Default: "
         f"{', '.join(TASKS['classification'].baselines)}.",
     )
+    keep_series: Switch = setting(True, KEEP_SERIES)
 
 
 class RegressionEvaluate(Section):
@@ -93,3 +100,4 @@ class RegressionEvaluate(Section):
         "Share of true values that the conformal interval should hold whose coverage and width are "
         f"reported, with train.calibration. Default: {LEVEL}.",
     )
+    keep_series: Switch = setting(True, KEEP_SERIES)

@@ -11,6 +11,7 @@ from seqkit import auto, auto_steps, stopping
 from seqkit.network.settings import Auto
 from seqkit.recipe.augmentation import STEPS_AUGMENT, StepsAugment
 from seqkit.recipe.data_sections import DataSection, SequenceSplit
+from seqkit.recipe.evaluate_sections import KEEP_SERIES
 from seqkit.recipe.sections import (
     FOCAL_WORDS,
     PATIENCE_WORDS,
@@ -151,3 +152,4 @@ class TaggingEvaluate(Section):
         None,
         f"Simple methods beside the model. Default: {', '.join(TASKS['tagging'].baselines)}.",
     )
+    keep_series: Switch = setting(True, KEEP_SERIES)

@@ -14,7 +14,9 @@ _WHAT = {
 }
 
 
-def call_examples(name: str, task: str, series: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def call_examples(
+    name: str, task: str, series: Mapping[str, Any], future: bool = False
+) -> list[tuple[str, str, str]]:
     """Return ways to call the model of a run: an id, a title and the text of each.
 
     Parameters
@@ -24,18 +26,24 @@ def call_examples(name: str, task: str, series: Mapping[str, Any]) -> list[tuple
     task : str
     series : mapping
         What the page shows of series: the names of their columns are in it.
+    future : bool, default=False
+        Whether a forecaster is told covariates over the horizon.
     """
     run = _quoted(f"runs/{name}")
     if task == "forecasting":
+        known = (
+            'future = pd.read_csv("future.csv")  # covariates over the horizon\n' if future else ""
+        )
+        also, option = ("future=future", " --future future.csv") if future else ("", "")
         python = (
             "import pandas as pd\nfrom seqkit import load_run\n\n"
-            f"forecaster = load_run({f'runs/{name}'!r})\n"
-            "forecaster.forecast()                     # after the end of the series of the fit\n"
-            'forecaster.forecast(pd.read_csv("new.csv"))  # after the end of others'
+            f"forecaster = load_run({f'runs/{name}'!r})\n{known}"
+            f"forecaster.forecast({also})  # after the end of the series of the fit\n"
+            f'forecaster.forecast(pd.read_csv("new.csv"){", " * future}{also})  # of others'
         )
         command = (
-            f"seqkit forecast {run} -o forecast.csv\n"
-            f"seqkit forecast {run} --data new.csv -o forecast.csv"
+            f"seqkit forecast {run}{option} -o forecast.csv\n"
+            f"seqkit forecast {run} --data new.csv{option} -o forecast.csv"
         )
         return [("python", "Python", python), ("command", "Command line", command)]
     if task not in _WHAT:

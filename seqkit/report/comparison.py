@@ -6,7 +6,7 @@ Both are written of the document that :func:`seqkit.compare` makes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,23 @@ def basis(document: Mapping[str, Any]) -> str:
     return f"{text}."
 
 
+def against(row: Mapping[str, Any], all_runs: Sequence[str]) -> tuple[str, str]:
+    """Return what a baseline is called, with the runs whose it is, and the runs' relative errors.
+
+    Examples
+    --------
+    >>> against({"title": "naive", "relative": {"A": 0.5, "B": 0.75}}, "AB")
+    ('naive', 'A 0.500, B 0.750 times it')
+    >>> against({"title": "majority class", "relative": {"B": None}}, "AB")
+    ('majority class (of B)', '')
+    """
+    runs, whose = row["relative"], ""
+    if len(runs) < len(all_runs):
+        whose = f" (of {', '.join(runs)})"
+    known = [f"{letter} {share:.3f}" for letter, share in runs.items() if share is not None]
+    return row["title"] + whose, f"{', '.join(known)} times it" if known else ""
+
+
 def by_chance(one: Mapping[str, Any]) -> str:
     """Say whether a difference is beyond chance, and to whose good."""
     if one["p"] is None:
@@ -99,7 +116,6 @@ def print_comparison(document: Mapping[str, Any]) -> None:
         say(f"{run['letter']}  {run['path']}: {_size(run['bytes'])}{took}")
     units = document["units"]
     table = Table(title=f"test ({units['n']:,} {units['what']})", title_justify="left")
-    table.caption, table.caption_justify = "* beyond chance", "left"
     table.add_column("")
     table.add_column("score", overflow="fold")
     table.add_column(f"less that of {first}", overflow="fold")
@@ -107,11 +123,17 @@ def print_comparison(document: Mapping[str, Any]) -> None:
         table.add_row(f"[bold]{heading(metric)}[/bold]")
         for letter, one in of_runs.items():
             moved = document["differences"][metric].get(letter)
-            star = " *" if moved and moved["beyond_chance"] else ""
+            star = "*" if moved and moved["beyond_chance"] else ""
             told = f"{signed(moved['value'])} {_interval(moved)}{star}" if moved else ""
             table.add_row(f"  {letter}", _plain_cell(f"{number(one['value'])} {_interval(one)}"),
                           _plain_cell(told))  # fmt: skip
+        for row in document["baselines"][metric]:
+            title, shares = against(row, list(of_runs))
+            table.add_row(_plain_cell(f"  {title}"), number(row["value"]), _plain_cell(shares))
     console.print(table)
+    beside = any(document["baselines"].values())
+    caption = "* beyond chance" + ("; below the runs the best baseline" if beside else "")
+    say(wrapped(caption, console.width))
     say(wrapped(basis(document), console.width))
     for cost, names in document["pareto"].items():
         beats = f"by {heading(document['metric'])} and {COSTS[cost]} none beats: {', '.join(names)}"
@@ -129,7 +151,7 @@ def print_comparison(document: Mapping[str, Any]) -> None:
 def _plain_cell(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text.strip())
+    return Text(text.rstrip())
 
 
 def _print_changes(document: Mapping[str, Any], letter: str, width: int) -> None:
@@ -216,7 +238,10 @@ def _score_table(document: Mapping[str, Any], metric: str) -> dict[str, Any]:
                 "chance": by_chance(moved),
             }
         rows.append(row)
-    return {"title": heading(metric), "rows": rows}
+    letters = list(document["scores"][metric])
+    beside = [(*against(row, letters), number(row["value"]))
+              for row in document["baselines"][metric]]  # fmt: skip
+    return {"title": heading(metric), "rows": rows, "baselines": beside}
 
 
 def _pictures(

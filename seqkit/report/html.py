@@ -49,6 +49,9 @@ PLOTS = {
     "history": "Training",
 }
 
+TURNS = {sign: f"\\u{sign:04x}" for sign in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Signs that turn the order of what follows, which might then read as something else: by name."""
+
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _XLINK)
@@ -83,6 +86,7 @@ def write_report(folder: Path) -> Path:
         raise RunError(f"{folder}: this is no run folder: it has no run.json.")
     summary, model = _json(folder / "metrics.json"), _json(folder / "model.json")
     sample = _json(folder / SAMPLE)
+    unnamed = bool(sample and sample.get("left_out"))  # series that nothing may tell of
     log, left_out = _log(folder / "log.txt")
     frame = _predictions(folder / "predictions.parquet")
     task = str((summary or {}).get("task") or record.get("task", ""))
@@ -98,8 +102,8 @@ def write_report(folder: Path) -> Path:
         verdict=_verdict(summary),
         findings=_findings(summary),
         tables=_tables(summary),
-        hardest=_hardest(summary),
-        mistakes=_mistakes(frame),
+        hardest=None if unnamed else _hardest(summary),
+        mistakes=None if unnamed else _mistakes(frame),
         notes=(summary or {}).get("notes", []),
         plots=_plots(folder / "plots", _drawn(data)),
         training=_training(history),
@@ -107,7 +111,12 @@ def write_report(folder: Path) -> Path:
         left_out=left_out,
         given=_text(folder / "recipe.yaml"),
         resolved=_marked(folder / "recipe.resolved.yaml"),
-        calls=call_examples(name, task, data.get("series", {})),
+        calls=call_examples(
+            name,
+            task,
+            data.get("series", {}),
+            bool((model or {}).get("parameters", {}).get("future_covariates")),
+        ),
         data=data,
         **_scripts(data),
     )
@@ -123,9 +132,14 @@ def rendered(template: str, **values: Any) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
+    def finalize(value: Any) -> Any:
+        ours = isinstance(value, Markup) or not isinstance(value, str)
+        return value if ours else value.translate(TURNS)
+
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=finalize,
+    )  # fmt: skip
     style = Markup(template_text("style.css"))
     return environment.from_string(template_text(template)).render(style=style, **values)
 
@@ -166,6 +180,7 @@ def in_script(data: Any) -> str:
     {"a":"\u003c/script\u003e"}
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.translate({sign: f"\\{name}" for sign, name in TURNS.items()})
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text.encode("utf-8", "backslashreplace").decode()
@@ -329,7 +344,7 @@ def _training(history: Mapping[str, Any] | None) -> str | None:
         return None
     curves, n_stopped = history["curves"], history["stopped"]
     n_epochs = max(map(len, curves.values()), default=0)
-    said = [f"{n_stopped or n_epochs} epochs"]
+    said = [f"{n_stopped or n_epochs} epoch{'s' if (n_stopped or n_epochs) > 1 else ''}"]
     known = [(v, k) for k, v in enumerate(curves.get("val_loss", ()), 1) if v is not None]
     if known:
         best, epoch = min(known)

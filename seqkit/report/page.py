@@ -67,10 +67,11 @@ def page_data(
         kind = _kind(predictions)
         if kind in ("classes", "tags"):
             data["curves"] = _class_curves(predictions)
+        most = 0 if (sample or {}).get("left_out") else MOST_DOTS
         if kind == "numbers":
-            data["residuals"] = _residuals(predictions)
+            data["residuals"] = _residuals(predictions, most)
         if kind == "forecasts":
-            data["residuals"] = _forecast_residuals(predictions)
+            data["residuals"] = _forecast_residuals(predictions, most)
         data["series"] = SERIES[kind](predictions, sample)
     return data
 
@@ -200,7 +201,7 @@ def _rankings(frame: pd.DataFrame, true: np.ndarray, names: list[str]) -> list[d
     return curves
 
 
-def _residuals(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _residuals(frame: pd.DataFrame, most: int) -> list[dict[str, Any]]:
     """Return for each target the true and predicted numbers of some series, and a histogram."""
     found = []
     for name in frame.columns:
@@ -209,26 +210,26 @@ def _residuals(frame: pd.DataFrame) -> list[dict[str, Any]]:
             continue
         true, predicted = frame[name].to_numpy(float), frame[said].to_numpy(float)
         title = str(name).removeprefix("true").removeprefix("_")
-        found.append({"target": title, **_apart(true, predicted)})
+        found.append({"target": title, **_apart(true, predicted, most)})
     return found
 
 
-def _forecast_residuals(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _forecast_residuals(frame: pd.DataFrame, most: int) -> list[dict[str, Any]]:
     """Return the same of forecasts, a target each."""
     found = []
     for target, part in frame.groupby("target", sort=False):
         pair = part["true"].to_numpy(float), part["forecast"].to_numpy(float)
-        found.append({"target": str(target), **_apart(*pair)})
+        found.append({"target": str(target), **_apart(*pair, most)})
     return found
 
 
-def _apart(true: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+def _apart(true: np.ndarray, predicted: np.ndarray, most: int) -> dict[str, Any]:
     known = np.isfinite(true) & np.isfinite(predicted)
     true, predicted = true[known], predicted[known]
     rest = true - predicted
     if not len(rest):
         return {"true": [], "predicted": [], "edges": [], "counts": [], "of": 0}
-    at = np.random.default_rng(0).permutation(len(true))[:MOST_DOTS]
+    at = np.random.default_rng(0).permutation(len(true))[:most]
     counts, edges = np.histogram(rest, bins=min(30, max(5, int(np.sqrt(len(rest))))))
     return {
         "true": _numbers(true[at]), "predicted": _numbers(predicted[at]), "of": len(true),
@@ -249,7 +250,8 @@ def _chosen(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> tuple[Any,
 def _kept(sample: Mapping[str, Any] | None) -> dict[str, Any]:
     if sample is None:
         return {"features": [], "kept": None}
-    return {"features": sample["features"], "kept": sample["series"]}
+    kept = {"features": sample["features"], "kept": sample["series"]}
+    return kept | ({"leftOut": True} if sample.get("left_out") else {})
 
 
 def _class_series(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -37,8 +37,12 @@ def page_model(
         ``series.json``: without series there is nothing to try a model on.
     """
     file = folder / WEIGHTS[2]
-    if model is None or sample is None or not file.is_file() or not (folder / NETWORK).is_file():
-        return {"absent": "the run folder has no network, or no series, to try it on"}
+    if model is None or not file.is_file() or not (folder / NETWORK).is_file():
+        return {"absent": "the run folder has no network.json and weights that a page can compute"}
+    if sample is None:
+        return {"absent": "the run folder keeps no series to try it on, as runs of this version do"}
+    if sample.get("left_out"):
+        return {"absent": "the run keeps no series to try it on (evaluate.keep_series: false)"}
     if file.stat().st_size > 16 * MOST_WEIGHTS:  # with what else the file holds
         return {"absent": _too_many(file.stat().st_size // 4)}
     networks = read_file(folder / NETWORK, LARGEST_JSON)

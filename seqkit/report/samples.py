@@ -27,6 +27,7 @@ __all__ = [
     "picked",
     "series_errors",
     "series_sample",
+    "without_series",
 ]
 
 SAMPLE = "series.json"
@@ -197,6 +198,18 @@ def series_sample(
     return {"format": FORMAT, **kept, "series": series}
 
 
+def without_series(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sample without any series, their names, and forecasts of them.
+
+    What is told of all of them together stays: sizes of the parts, classes, errors by time.
+    """
+    lists = ("rows", "ids", "series", "windows", "origins", "errors")
+    none: dict[str, Any] = {name: [] for name in lists}
+    kept = {name: value for name, value in sample.items() if name not in none}
+    found = {name: value for name, value in none.items() if name in sample}
+    return kept | found | {"left_out": True} | ({"baselines": {}} if "baselines" in sample else {})
+
+
 def _times(times: Any) -> dict[str, Any] | None:
     """Return time stamps as milliseconds of 1970, or as numbers; None where they are neither."""
     times = np.asarray(times)
@@ -232,13 +245,11 @@ def forecast_sample(
     from dataclasses import replace
 
     n_series, n_windows, horizon, n_targets = rolled.truth.shape
-    error = np.abs(rolled.truth - rolled.prediction.values)
+    spread = _spreads(rolled.data.values)
+    error = np.abs(rolled.truth - rolled.prediction.values) / spread[:, None, None]
     known = np.isfinite(error)
     size = np.where(known, error, 0.0).sum((1, 2, 3)) / np.maximum(known.sum((1, 2, 3)), 1)
-    spread = np.array(
-        [np.nanstd(one) if np.isfinite(one).any() else 1 for one in rolled.data.values]
-    )
-    relative = np.where(known.any((1, 2, 3)), size / np.where(spread > 0, spread, 1.0), np.nan)
+    relative = np.where(known.any((1, 2, 3)), size, np.nan)
     order = picked(relative)
     order = order[(rolled.origins[order] >= 0).any(1)]
     each = n_windows * horizon * n_targets
@@ -281,6 +292,14 @@ def forecast_sample(
         "baselines": {name: [packed(one) for one in made.values] for name, made in beside.items()},
         "by_time": _by_time(rolled, order, windows, beside),
     }  # fmt: skip
+
+
+def _spreads(series: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the standard deviation of each target of each series, 1 where there is none."""
+    columns = [np.reshape(one, (len(one), -1)) for one in series]
+    found = np.array([[np.nanstd(column) if np.isfinite(column).any() else 1.0 for column in one.T]
+                      for one in columns])  # fmt: skip
+    return np.where(found > 0, found, 1.0)
 
 
 def _channels(panel: Any, series: int, n_rows: int, begin: int) -> dict[str, Any]:
@@ -344,13 +363,13 @@ def _by_time(
     if len(edges) > MOST_TIMES:
         edges = np.linspace(edges[0], edges[-1], MOST_TIMES + 1)[:-1]
     place = np.searchsorted(edges, at[there], "right") - 1
-    scale = np.array([np.nanstd(one) or 1.0 for one in (rolled.data.values[s] for s in series)])
-    one_series = len(series) == 1
+    spread = _spreads([rolled.data.values[s] for s in series])
+    scaled = spread.size > 1  # one target of one series is told in its units
     errors = {}
     for who, made in {"model": _some(rolled.prediction, series, windows), **beside}.items():
         error = np.abs(np.asarray(made.values) - truth)
-        if not one_series:
-            error = error / scale[:, None, None, None]
+        if scaled:
+            error = error / spread[:, None, None]
         error = (
             np.nanmean(np.where(np.isfinite(error), error, np.nan), -1)
             if error.shape[-1] > 1
@@ -361,7 +380,8 @@ def _by_time(
         total = np.bincount(place[good], values[good], len(edges))
         count = np.bincount(place[good], minlength=len(edges))
         errors[who] = [float(t / c) if c else None for t, c in zip(total, count, strict=True)]
-    return {"dates": dates, "at": edges.tolist(), "errors": errors, "scaled": not one_series}
+    found = {"dates": dates, "at": edges.tolist(), "errors": errors, "scaled": scaled}
+    return found | {"series": len(series)}
 
 
 def described_data(

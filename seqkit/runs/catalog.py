@@ -31,7 +31,8 @@ LARGEST_TABLE = 1 << 31  # bytes of predictions
 LARGEST_TEXT = 1 << 26
 TOLD = ("python", "seqkit", "numpy", "numba", "scikit-learn", "pandas", "keras", "tensorflow")
 """Whose versions a person is told; --json has all."""
-ORDINARY = 80  # columns of a terminal that has room for whole words
+NARROW = 70  # columns of a terminal that has no room for a table
+WORD = 9  # letters of the longest word of scores and verdicts
 WIDE = 100  # and for when a run began
 
 
@@ -153,22 +154,36 @@ class RunTable:
             say_lines([f"{self.document['folder']}: there are no runs"])
             return
         console = rich_console()
+        if console.width < NARROW:
+            say_lines(_in_lines(run) for run in runs)
+            return
         table = Table()
-        longest = max(len(run["name"]) for run in runs)
-        whole = longest <= console.width // 2 and console.width >= ORDINARY
+        taken = sum(max(len(str(run[name] or "")) for run in runs)
+                    for name in ("name", "task", "status"))  # fmt: skip
+        whole = console.width - taken - 16 >= 2 * WORD
         table.add_column("run", overflow="fold", no_wrap=whole)
         columns = ["task", "status", *(["began"] if console.width >= WIDE else [])]
         for name in columns:
-            table.add_column(name, overflow="fold", no_wrap=whole or name == "status")
-        table.add_column("score", justify="right")
-        table.add_column("verdict", overflow="fold")
+            table.add_column(name, overflow="fold", no_wrap=True)
+        table.add_column("score", justify="right", min_width=WORD, overflow="fold")
+        table.add_column("verdict", min_width=WORD, overflow="fold")
         for run in runs:
-            score = "" if run["metric"] is None else f"{run['metric']} {number(run['score'])}"
+            score = _scored(run)
             began = str(run["started"] or "")[:16].replace("T", " ")
             cells = [run["task"], run["status"], *([began] if "began" in columns else [])]
             row = [run["name"], *cells, score, run["verdict"] or ""]
             table.add_row(*(_literal(cell) for cell in row))
         console.print(table)
+
+
+def _scored(run: Mapping[str, Any]) -> str:
+    return "" if run["metric"] is None else f"{run['metric']} {number(run['score'])}"
+
+
+def _in_lines(run: Mapping[str, Any]) -> str:
+    """Return a run as a sentence, where there is no room for columns."""
+    told = (run["task"], run["status"], _scored(run), run["verdict"])
+    return f"{run['name']}: {', '.join(str(one) for one in told if one)}"
 
 
 def _literal(text: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.errors import RunError
+from seqkit.evaluation.baselines import BASELINES
 from seqkit.evaluation.comparing import DRAWS, LEVEL_OF_INTERVALS, compared, pareto
 from seqkit.evaluation.metrics import METRICS
 from seqkit.runs.catalog import FinishedRun, finished_run, letters
@@ -42,7 +43,8 @@ class Comparison:
     Attributes
     ----------
     document : dict
-        In JSON's types: ``runs``, ``differences``, ``recipe``, ``by_series`` and what they rest on.
+        In JSON's types: ``runs``, ``scores``, ``differences``, ``baselines``, ``recipe``,
+        ``by_series`` and what they rest on.
     curves : dict of str to dict
         The history of every run, by its letter.
     """
@@ -125,8 +127,10 @@ def compare(
     """
     paths, notes = expanded([os.fspath(run) for run in runs])
     if not 2 <= len(paths) <= MOST_RUNS:
+        hint = " One by itself is looked at by: seqkit show RUN" if len(paths) == 1 else ""
         raise RunError(
-            f"compare: from 2 to {MOST_RUNS} run folders are compared; got {len(paths)}."
+            f"compare: from 2 to {MOST_RUNS} different run folders are compared; got {len(paths)}."
+            f"{hint}"
         )
     opened = dict(zip(letters(len(paths)), map(finished_run, paths), strict=True))
     tasks = {letter: run.task for letter, run in opened.items()}
@@ -157,6 +161,8 @@ def compare(
     if not scores:
         raise RunError(f"compare: no score can be had of these predictions. {' '.join(said)}")
     document |= _scored(scores, n_draws, seed, units.block)
+    document["baselines"], left = _baselines(opened, pairs, document["scores"])
+    notes += left
     deciding = _deciding(scores, pairs)
     document["metric"] = deciding
     document["pareto"] = _fronts(document, deciding)
@@ -216,13 +222,52 @@ def _data_notes(runs: Mapping[str, FinishedRun], pairs: Paired) -> list[str]:
     return notes
 
 
+def _scored_part(run: FinishedRun) -> dict[str, Any]:
+    """Return the scores of the part that the predictions of a run are of."""
+    parts = run.summary["parts"]
+    found: dict[str, Any] = parts["test"] if "test" in parts else next(iter(parts.values()))
+    return found
+
+
+def _baselines(
+    runs: Mapping[str, FinishedRun], pairs: Paired, scores: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Return the best baseline of each metric, and of what share of its error each run's is.
+
+    Runs keep the scores of baselines, not their predictions, so that there is no interval, and none
+    of runs whose test part is only shared in part.
+    """
+    whole = {k: run for k, run in runs.items() if pairs.lengths[k] == len(pairs.keys)}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for metric in scores:
+        up = METRICS[metric].greater_is_better
+        best: dict[tuple[str, float], dict[str, Any]] = {}
+        for letter, run in whole.items():
+            known = {who: of[metric] for who, of in _scored_part(run)["baselines"].items()
+                     if of.get(metric) is not None}  # fmt: skip
+            if up is None or not known:
+                continue
+            name = (max if up else min)(known, key=known.__getitem__)
+            row = best.setdefault((name, round(known[name], 12)), {
+                "name": name, "title": BASELINES[name].title if name in BASELINES else name,
+                "value": known[name], "relative": {},
+            })  # fmt: skip
+            own = scores[metric][letter]["value"]
+            errs = not up and own is not None and known[name] > 0
+            row["relative"][letter] = own / known[name] if errs else None
+        found[metric] = list(best.values())
+    partly = [k for k in runs if k not in whole and _scored_part(runs[k])["baselines"]]
+    if not partly:
+        return found, []
+    return found, [f"the baselines of {', '.join(partly)} are left out: their scores are of a test "
+                   "part that is not shared as a whole"]  # fmt: skip
+
+
 def _metrics(runs: Mapping[str, FinishedRun]) -> tuple[list[str], list[str]]:
     """Return the metrics that runs were scored by, those of the first one first, and a note."""
     names: dict[str, None] = {}
     for run in runs.values():
-        parts = run.summary["parts"]
-        names |= dict.fromkeys(parts["test"]["model"] if "test" in parts else
-                               next(iter(parts.values()))["model"])  # fmt: skip
+        names |= dict.fromkeys(_scored_part(run)["model"])
     known = [name for name in names if name in METRICS]
     first = next(iter(runs.values()))
     if first.task == "tagging" and isinstance(first.settings.get("data.target"), list):

@@ -269,7 +269,7 @@ def _carry_out(
     """Train, evaluate, save and report in an open run folder."""
     from seqkit.evaluation.findings import find_all
     from seqkit.report.plots import save_displays
-    from seqkit.report.samples import SAMPLE
+    from seqkit.report.samples import SAMPLE, without_series
     from seqkit.runs.evidence import run_evidence
 
     for note in parts.notes:
@@ -298,10 +298,14 @@ def _carry_out(
     for note in assessment.document["notes"]:
         folder.log(note)
     folder.write("predictions.parquet", assessment.predictions.to_parquet(index=False))
-    folder.write(SAMPLE, json.dumps(assessment.sample(), ensure_ascii=False))
+    sample, figures = assessment.sample(), assessment.figures
+    if not flow.recipe.evaluate.keep_series:
+        sample = without_series(sample)
+        figures = {name: one for name, one in figures.items() if not name.startswith("forecast")}
+    folder.write(SAMPLE, json.dumps(sample, ensure_ascii=False))
     if show:
         show.doing("drawing and writing the report")
-    save_displays(folder.path / "plots", assessment.figures)
+    save_displays(folder.path / "plots", figures)
     exports, refused = _exported(flow, estimator, parts, folder)
     timings = {"fit": trained - begun, "evaluation": assessed - trained}
     folder.note(

@@ -282,4 +282,5 @@ def _forecast_case(frame: pd.DataFrame) -> ForecastCase:
     return ForecastCase(
         column("true"), column("forecast"), quantiles, tuple(levels),
         absolute_scale=column("naive_mae"), squared_scale=column("naive_mse"),
+        naive2=column("naive2"),
     )  # fmt: skip

@@ -12,6 +12,7 @@ const Charts = (() => {
     }
   });
   const MOST_ROWS = 200; // of a table beside a plot
+  const WHOLE = Array.from({ length: 9 }, (_, k) => [1, 2, 5].map((n) => n * 10 ** k)).flat(); // apart are ticks of whole numbers
 
   // An element: tag, attributes (`on...` are listeners), children (texts or elements)
   function element(tag, attributes = {}, ...children) {
@@ -36,7 +37,7 @@ const Charts = (() => {
 
   function number(v) {
     if (v === null || v === undefined || Number.isNaN(v)) return "–";
-    if (v !== 0 && (Math.abs(v) >= 1e6 || Math.abs(v) < 1e-3)) return v.toExponential(2);
+    if (v !== 0 && (Math.abs(v) >= 1e6 || Math.abs(v) < 1e-3)) return Number(v.toPrecision(3)).toExponential();
     return String(Number(v.toPrecision(5)));
   }
 
@@ -47,6 +48,9 @@ const Charts = (() => {
 
   // A label of the data as it is seen: one that is blank by a sign
   const visible = (label) => (label.trim() ? label : { "": "(empty)", "\n": "(line end)", "\t": "(tab)" }[label] || "(space)");
+
+  // A name of the data, the first lines of one that is very long, and all of it where it is pointed at
+  const named = (text) => element("span", text.length > 60 ? { class: "clamp", title: text } : { class: text.length < 15 ? "brief" : null }, text);
 
   // What stands at the ticks of an axis of time
   function stamps(splits) {
@@ -155,6 +159,7 @@ const Charts = (() => {
     const axis = { stroke: ink, grid, ticks: { ...grid, size: 5 }, font: "12px system-ui, sans-serif",
       labelFont: "12px system-ui, sans-serif", labelSize: 18 };
     const names = spec.series.map((one) => one.names).find(Boolean);
+    const whole = !spec.dates && spec.x.every(Number.isInteger); // epochs, ranks and steps have no fractions
     const longest = names ? Math.min(120, 12 + 7 * names.reduce((n, one) => Math.max(n, one.length), 0)) : 0;
     const series = [{ label: spec.xLabel || (spec.dates ? "time" : "step"),
       value: (u, v) => (v === null ? "–" : spec.dates ? date(v) : number(v)) }];
@@ -170,7 +175,7 @@ const Charts = (() => {
       });
     }
     return {
-      width, height: spec.height || 300, ms: 1, series,
+      width, height: spec.height || 300, ms: 1, series, padding: [null, spec.dates ? 36 : null, null, null],
       tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
       cursor: { drag: { x: !spec.drag, y: false }, focus: { prox: 30 },
         sync: spec.sync ? { key: spec.sync } : undefined },
@@ -184,6 +189,7 @@ const Charts = (() => {
         { series: [band.high + 1, band.low + 1], fill: faded(band.colour, band.share || 0.22) })),
       axes: [
         { ...axis, label: spec.xLabel, space: spec.dates ? 90 : 60, size: 30, labelGap: 0,
+          ...(whole ? { incrs: WHOLE } : {}),
           ...(spec.dates ? { values: (u, splits) => stamps(splits) } : {}) },
         { ...axis, label: spec.yLabel, size: (u, values) =>
             names ? longest : Math.max(44, 14 + 7 * Math.max(0, ...(values || []).map((v) => String(v).length))),
@@ -196,7 +202,7 @@ const Charts = (() => {
 
   function rangeOf(u, low, high) {
     if (low === null || high === null) return [0, 1];
-    if (low === high) return [low - 1, high + 1];
+    if (low === high) return [low - (Math.abs(low) / 2 || 1), high + (Math.abs(high) / 2 || 1)];
     const edge = (high - low) * 0.06;
     return [low - edge, high + edge];
   }
@@ -205,6 +211,8 @@ const Charts = (() => {
     const { ctx, bbox } = u, scale = devicePixelRatio;
     ctx.save();
     ctx.font = `${12 * scale}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     for (const mark of spec.marks || []) {
       ctx.strokeStyle = ctx.fillStyle = colour(mark.colour || "--soft");
       ctx.setLineDash([4 * scale, 3 * scale]);
@@ -317,5 +325,5 @@ const Charts = (() => {
     return [at.slice(0, n), times.dates];
   }
 
-  return { COLOURS, axis, clear, colour, date, element, faded, number, pairs, plot, redraw, table, visible };
+  return { COLOURS, axis, clear, colour, date, element, faded, named, number, pairs, plot, redraw, table, visible };
 })();

@@ -490,8 +490,9 @@ const Model = (() => {
   const stretched = (v) => Math.min(Math.max(v, STRETCH[0]), STRETCH[1]);
   const modulo = (k, m) => ((k % m) + m) % m;
 
-  // The season of a series that ends at its last step: of each step, and of each step ahead
-  function seasonOf(y, m) {
+  // The season of a series that ends at its last step: of each step, and of each step ahead; a step
+  // counts less by `fades` for each season that it is ago
+  function seasonOf(y, m, fades = null) {
     const n = y.length, ends = m % 2 ? 0 : 0.5, half = Math.floor(m / 2);
     const average = y.map((_, k) => {
       if (k < half || k >= n - half) return 0;
@@ -502,8 +503,13 @@ const Model = (() => {
     const inside = y.map((_, k) => (k >= half && k < n - half ? 1 : 0)), number = Math.max(total(inside), 1);
     const apart = y.map((v, k) => (v - average[k]) * inside[k]), phase = y.map((_, k) => modulo(k - n, m));
     const sums = new Float64Array(m), each = new Float64Array(m);
-    apart.forEach((v, k) => { sums[phase[k]] += v; each[phase[k]] += inside[k]; });
-    const raw = sums.map((v, j) => v / Math.max(each[j], 1)), figure = raw.map((v) => v - mean(raw));
+    apart.forEach((v, k) => {
+      const weight = fades === null ? 1 : Math.pow(fades, Math.floor((n - 1 - k) / m));
+      sums[phase[k]] += v * weight;
+      each[phase[k]] += inside[k] * weight;
+    });
+    const least = fades === null ? 1 : TINY;
+    const raw = sums.map((v, j) => v / Math.max(each[j], least)), figure = raw.map((v) => v - mean(raw));
     const usual = y.map((_, k) => figure[phase[k]] * inside[k]), rest = apart.map((v, k) => v - usual[k]);
     const middle = total(average.map((v, k) => v * inside[k])) / number;
     const moved = usual.map((v, k) => v * (average[k] - middle) * inside[k]), moves = squares(moved) + TINY;
@@ -517,22 +523,23 @@ const Model = (() => {
     return [steps, (h, at) => shrunk[h % m] * stretched(1 + growth * (at - middle))];
   }
 
-  // Level and trend of a series without a season, going on for the horizon
-  function smoothed(all, horizon) {
+  // Level and trend of a series without a season, going on for the horizon; `decays` are what is left
+  // of a step's weight at the next, `damping` of a trend
+  function smoothed(all, horizon, decays, damping) {
     const y = all.slice(-MOST_THETA_STEPS), n = y.length;
     const step = y.map((_, k) => k + 1 - n), middle = mean(step), away = step.map((v) => v - middle);
     const slope = total(away.map((v, k) => v * y[k])) / Math.max(squares(away), TINY);
     const likely = [], ends = [], slopes = [];
-    const grid = SMOOTHING.map((a) => { // discounted means of the series and of time, and their errors
+    const grid = decays.map((left) => { // discounted means of the series and of time, and their errors
       let weight = 0, sum = 0, time = 0, yy = 0, yt = 0, tt = 0;
       for (let k = 0; k < n; k++) {
         if (k) {
           const w = Math.max(weight, TINY), e = y[k] - sum / w, t = (step[k] - time / w) * slope;
           yy += e * e; yt += e * t; tt += t * t;
         }
-        weight = weight * (1 - a) + 1;
-        sum = sum * (1 - a) + y[k];
-        time = time * (1 - a) + step[k];
+        weight = weight * left + 1;
+        sum = sum * left + y[k];
+        time = time * left + step[k];
       }
       const w = Math.max(weight, TINY);
       return { level: sum / w, time: time / w, yy, yt, tt };
@@ -546,10 +553,17 @@ const Model = (() => {
       }
     const weights = softmax(tensor([likely.length], Float64Array.from(likely))).data;
     const end = total(ends.map((v, k) => v * weights[k])), trend = total(slopes.map((v, k) => v * weights[k]));
-    return Array.from({ length: horizon }, (_, h) => end + trend * (h + 1));
+    let ahead = 0, kept = 1;
+    return Array.from({ length: horizon }, () => {
+      kept *= damping;
+      ahead += kept;
+      return end + trend * ahead;
+    });
   }
 
-  KINDS.ThetaForecast = (s, p, [x]) => {
+  const FIXED = { decays: SMOOTHING.map((a) => 1 - a), damping: 1, fades: null };
+
+  KINDS.ThetaForecast = (s, p, [x], page, trace, constants = FIXED) => {
     const [batch, n, width] = x.shape, out = tensor([batch, s.horizon, width]);
     for (let b = 0; b < batch; b++)
       for (let j = 0; j < width; j++) {
@@ -558,16 +572,21 @@ const Model = (() => {
         const unit = Math.sqrt(squares(apart) / n) || 1;
         let y = apart.map((v) => v / unit), ahead = () => 0;
         if (s.season > 1 && 2 * s.season <= n) {
-          const [season, following] = seasonOf(y, s.season);
+          const [season, following] = seasonOf(y, s.season, constants.fades);
           y = y.map((v, k) => v - season[k]);
           ahead = following;
         }
-        smoothed(y, s.horizon).forEach((level, h) => {
+        smoothed(y, s.horizon, constants.decays, constants.damping).forEach((level, h) => {
           out.data[(b * s.horizon + h) * width + j] = center + unit * (level + ahead(h, level));
         });
       }
     return out;
   };
+
+  KINDS.LearnedTheta = (s, p, inputs, page, trace) => KINDS.ThetaForecast(s, p, inputs, page, trace, {
+    decays: Array.from(p.smoothing.data, (w) => sigmoid(-w)), damping: sigmoid(p.damping.data[0]),
+    fades: p.seasonal_smoothing ? sigmoid(-p.seasonal_smoothing.data[0]) : null,
+  });
 
   // A prediction moved towards another forecast of its middle
   KINDS.Combine = (s, p, [x, other]) => {

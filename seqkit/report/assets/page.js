@@ -15,6 +15,8 @@
     if (link) link.parentNode.hidden = section(id).hidden;
   }
 
+  const TITLES = { grad_norm: "Mean norm of the gradient by epoch", grad_norm_max: "Largest norm of a gradient by epoch", clipped: "Share of steps whose gradient was clipped, by epoch" };
+
   function training(body) {
     const history = data.history;
     if (!history) return;
@@ -27,10 +29,13 @@
     const epochs = history.curves[names[0]].map((_, k) => k + 1);
     const marks = [{ x: history.best, label: `epoch ${history.best - history.stopped}: kept`, colour: "--c3" }];
     if (history.stopped) marks.push({ x: history.stopped + 0.5, label: "trained anew on all" });
+    const title = (name) => TITLES[name] || `${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")} by epoch`;
     for (const pair of groups)
-      plot(body, { title: pair[0] === "loss" ? "Loss by epoch" : `${pair[0].replaceAll("_", " ")} by epoch`,
+      plot(body, { title: title(pair[0]),
         x: epochs, xLabel: "epoch", height: pair[0] === "loss" ? 300 : 180, marks: pair[0] === "loss" ? marks : [],
-        series: pair.map((name, k) => ({ label: pair[0] !== "loss" ? name.replaceAll("_", " ") : k ? "validation" : "training", values: history.curves[name], colour: Charts.COLOURS[k] })) });
+        range: pair[0] === "clipped" ? [0, 1] : undefined,
+        series: pair.map((name, k) => ({ label: pair.length < 2 && name !== "loss" ? name.replaceAll("_", " ") : k ? "validation" : "training",
+          values: history.curves[name], colour: Charts.COLOURS[k], points: epochs.length < 3 ? 6 : 0 })) });
   }
 
   function byStep(body) {
@@ -55,7 +60,7 @@
     if (!one || one.at.length < 2) return;
     plot(body, { title: one.scaled ? "Mean error by time, in standard deviations of each series" : "Mean error by time",
       x: one.at, dates: one.dates, xLabel: one.dates ? "time" : "step",
-      note: data.series && data.series.items.length < data.series.of ? "Of the series and windows that are kept." : null,
+      note: data.series && (one.series || data.series.items.length) < data.series.of ? `Of ${one.series || data.series.items.length} of ${data.series.of} series.` : null,
       series: Object.entries(one.errors).map(([who, values], k) => ({ label: data.titles[who] || who, values, colour: Charts.COLOURS[k % 6], width: k ? 1 : 2 })) });
   }
 
@@ -83,8 +88,8 @@
     };
     body.append(element("h3", {}, "Confusion matrix"), element("p", { class: "soft" }, `True classes down, predicted ones across; the colour is the share of a row.${can ? " A number opens its series." : ""}`),
       element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Confusion matrix" }, element("table", { class: "confusion" },
-        element("thead", {}, element("tr", {}, element("td"), seen.map((label) => element("th", { scope: "col" }, element("span", {}, label))))),
-        element("tbody", {}, found.counts.map((row, i) => element("tr", {}, element("th", { scope: "row" }, seen[i]), row.map((n, j) => cell(n, i, j))))))));
+        element("thead", {}, element("tr", {}, element("td"), seen.map((label) => element("th", { scope: "col" }, Charts.named(label))))),
+        element("tbody", {}, found.counts.map((row, i) => element("tr", {}, element("th", { scope: "row" }, Charts.named(seen[i])), row.map((n, j) => cell(n, i, j))))))));
   }
 
   function curves(body) {
@@ -123,17 +128,18 @@
 
   function residuals(body) {
     for (const one of data.residuals || []) {
-      if (!one.true.length) continue;
+      if (!one.of) continue;
       const of = one.target ? ` of ${one.target}` : "", grid = element("div", { class: "two" });
-      const note = one.true.length < one.of ? `${one.true.length} of ${one.of}, drawn at random.` : null;
+      const note = one.true.length && one.true.length < one.of ? `${one.true.length} of ${one.of}, drawn at random.` : null;
       body.append(grid);
       const dots = (title, x, y, xLabel, yLabel, marks) => {
+        if (!x.length) return; // of a run that keeps no series
         const [xs, ys] = Charts.pairs(x, y);
         plot(grid, { title, x: xs, xLabel, yLabel, marks, note, series: [{ label: yLabel, values: ys, kind: "dots", colour: "--c1", points: 5 }] });
       };
       dots(`Predicted and true${of}`, one.true, one.predicted, "true", "predicted", [{ diagonal: true }]);
       dots(`Residuals${of}`, one.predicted, one.true.map((v, k) => v - one.predicted[k]), "predicted", "true less predicted", []);
-      plot(grid, { title: `How residuals are spread${of}`, x: one.counts.map((_, k) => (one.edges[k] + one.edges[k + 1]) / 2), xLabel: "true less predicted", yLabel: "how many",
+      plot(grid, { title: `Spread of residuals${of}`, x: one.counts.map((_, k) => (one.edges[k] + one.edges[k + 1]) / 2), xLabel: "true less predicted", yLabel: "how many",
         note: `Mean ${number(one.mean)}.`, series: [{ label: "how many", values: one.counts, kind: "bars", colour: "--c1" }], marks: [{ x: 0, label: "" }] });
     }
   }
@@ -141,7 +147,8 @@
   function described(body) {
     const found = data.data;
     if (!found) return;
-    const rows = found.parts.map((one) => [one.part, String(one.series), String(one.steps), one.lengths.map(number).join(" / "), one.missing ? `${one.missing} (${number(100 * one.missing / one.values)} %)` : "none",
+    const named = (one) => (data.task === "forecasting" && one.part === "test" ? "with test" : one.part); // whose contexts come before it
+    const rows = found.parts.map((one) => [named(one), String(one.series), String(one.steps), one.lengths.map(number).join(" / "), one.missing ? `${one.missing} (${number(100 * one.missing / one.values)} %)` : "none",
       one.from === undefined ? "–" : one.dates ? `${Charts.date(one.from)} to ${Charts.date(one.to)}` : `${number(one.from)} to ${number(one.to)}`]);
     body.append(table(["part", "series", "steps", "length: least / median / most", "missing values", "time"], rows, null, true));
     timeline(body, found.parts);
@@ -224,7 +231,8 @@
     if (data.series && data.series.items.length) {
       list = Series.explorer(body, data, trial.follow);
       list.start();
-    }
+    } else if (data.series && data.series.leftOut)
+      body.append(element("p", { class: "soft" }, `The run keeps none of its ${data.series.of} series: evaluate.keep_series is false in its recipe. So there is none to choose, and none to try the model on.`));
   });
   fill("errors", (body) => {
     confusion(body, list);

@@ -109,7 +109,7 @@ const Playground = (() => {
       state.base = compute();
       state.step = state.input.x.shape[1] - 1;
       parts.told.append(element("h3", {}, state.item.id), element("p", { class: "soft" },
-        state.kept.tokens ? "Choose a step and another token for it." : "Drag a point of the input up or down, or choose a step and write its value; drop a feature, which its mean then stands for."));
+        state.kept.tokens ? "Choose a step and another token for it." : `Drag a point of the input up or down, or choose a step and write its value${names().length > 1 ? "; drop a feature, which its mean then stands for" : ""}.`));
       controls();
       inputPlot();
       gatesBox();

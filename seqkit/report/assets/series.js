@@ -37,13 +37,16 @@ const Series = (() => {
       const found = items.map((item, k) => [item, k]).filter(([item]) =>
         (!wanted || (item.true === wanted[0] && item.predicted === wanted[1]))
         && `${item.id} ${told(data, item)}`.toLowerCase().includes(text));
-      select.replaceChildren(...found.map(([item, k]) =>
-        element("option", { value: k }, `${item.id} · ${told(data, item)}`)));
+      select.replaceChildren(...found.map(([item, k]) => {
+        const text = `${item.id} · ${told(data, item)}`;
+        return element("option", { value: k, title: text }, text);
+      }));
       lift.hidden = !wanted;
       const kept = items.length < data.series.of
         ? `${items.length} of ${data.series.of} series are kept: the worst, and others from the worst to the best.`
         : `${items.length} series.`;
-      count.textContent = `${kept} ${found.length < items.length ? `${found.length} shown` : ""}${wanted ? `: true ${wanted[0]}, predicted ${wanted[1]}` : ""}`;
+      const lines = data.series.kept ? "" : " The folder has what was predicted of them; the series themselves are kept from this version on.";
+      count.textContent = `${kept}${lines} ${found.length < items.length ? `${found.length} shown` : ""}${wanted ? `: true ${wanted[0]}, predicted ${wanted[1]}` : ""}`;
       if (!found.length) return;
       select.value = found.some(([, k]) => String(k) === before) ? before : found[0][1];
       if (select.value !== before) change();
@@ -73,7 +76,7 @@ const Series = (() => {
   function bars(parent, classes, p, truth, other = null) {
     const order = classes.map((_, k) => k).sort((a, b) => p[b] - p[a]).slice(0, 12);
     const row = (k) => element("div", { class: "bar" },
-      element("span", { class: "name" }, Charts.visible(classes[k]), classes[k] === truth ? element("span", { class: "soft" }, " (true)") : null),
+      element("span", { class: "name" }, Charts.named(Charts.visible(classes[k])), classes[k] === truth ? element("span", { class: "soft" }, " (true)") : null),
       element("span", { class: "track" },
         element("span", { class: "fill", style: { width: `${100 * p[k]}%` } }),
         other ? element("span", { class: "before", style: { left: `${100 * other[k]}%` } }) : null),
@@ -111,7 +114,7 @@ const Series = (() => {
     const labels = data.series.labels.map(Charts.visible), wrong = item.true ? item.true.filter((one, k) => one !== item.predicted[k]).length : null;
     if (wrong !== null) parent.append(element("p", {}, `${wrong} of ${item.true.length} steps are labelled wrongly.`));
     if (kept && kept.tokens) {
-      parent.append(element("p", { class: "tokens", "aria-label": "The tokens, wrong ones marked" }, kept.tokens.slice(0, 2000).map((token, k) => {
+      parent.append(element("p", { class: "tokens", tabindex: 0, role: "group", "aria-label": "The tokens, wrong ones marked" }, kept.tokens.slice(0, 2000).map((token, k) => {
         const right = !item.true || item.true[k] === item.predicted[k];
         const title = `${item.true ? `true ${labels[item.true[k]]}, ` : ""}predicted ${labels[item.predicted[k]]} (${item.sure[k]})`;
         return element(right ? "span" : "mark", { title }, token.length > 1 ? `${token} ` : token);

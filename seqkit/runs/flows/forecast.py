@@ -251,7 +251,8 @@ class ForecastFlow(Flow):
             "history": HistoryDisplay.from_estimator(estimator),
         }
         shown = functools.partial(self._sample, estimator, parts, rolled, names)
-        return Assessment(document, _forecast_rows(rolled), figures, shown, rolled)
+        rows = _forecast_rows(rolled, "owa" in scores["model"])
+        return Assessment(document, rows, figures, shown, rolled)
 
     def _sample(
         self, estimator: Any, parts: Parts, rolled: BacktestResult, names: list[str]
@@ -369,10 +370,11 @@ class ForecastFlow(Flow):
             table[f"{name}_high{100 * level:g}"] = (high + away)[:, :, k].ravel()
 
 
-def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
+def _forecast_rows(rolled: BacktestResult, naive2: bool = False) -> pd.DataFrame:
     """Return a row for each series, window, step and target of a backtest.
 
-    ``naive_mae`` and ``naive_mse`` are what MASE and RMSSE divide by.
+    ``naive_mae`` and ``naive_mse`` are what MASE and RMSSE divide by, ``naive2``, where it is
+    asked for, the forecast whose errors those of OWA are relative to.
     """
     import pandas as pd
 
@@ -398,6 +400,8 @@ def _forecast_rows(rolled: BacktestResult) -> pd.DataFrame:
     for power, name in enumerate(("naive_mae", "naive_mse"), start=1):
         scale = naive_scale(rolled.history, rolled.season, power)  # (n_series, n_targets)
         columns[name] = scale[series, target].ravel()
+    if naive2:
+        columns["naive2"] = np.ravel(rolled.baselines(["naive2"])[0]["naive2"].values)
     rows = pd.DataFrame(columns)
     known: pd.DataFrame = rows[rolled.origins[series, window].ravel() >= 0].reset_index(drop=True)
     return known

@@ -13,8 +13,11 @@ WIDTH = 98
 GROUPS = {
     "0": ("Scores", "what `metrics.json` says of the model beside its baselines"),
     "1": ("Data", "what needs no model; `seqkit check --data` looks for these alone"),
-    "2": ("Training", "the curves of `history.csv`"),
-    "3": ("Predictions", "what was predicted of the test part, and how gates stand"),
+    "2": ("Training", "the curves of every network's training: the worst is named"),
+    "3": (
+        "Predictions",
+        "what was predicted of the test part, and how gates of all networks stand",
+    ),
 }
 HEAD = """# Findings
 

@@ -75,10 +75,10 @@ def report(run: Path, quiet: bool, as_json: bool) -> None:
 )
 @click.option(
     "--direction",
-    type=click.Choice(["forward", "backward"]),
+    type=click.Choice(["forward", "backward", "ahead"]),
     default="forward",
     show_default=True,
-    help="Direction of the layer.",
+    help="Direction of the layer; ahead: a decoder, over the horizon.",
 )
 @click.option(
     "--member",

@@ -30,8 +30,10 @@ from seqkit.data.synthetic import adding_problem
 from seqkit.estimators.inspection import inspected
 from seqkit.evaluation.attributions import attribute
 from seqkit.evaluation.importance import permutation_importance
+from seqkit.evaluation.saturation import saturation
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.base import Saved
+from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.layers.windows import NaiveForecast
 from seqkit.network.losses import Objective, loss_of
 from seqkit.network.native import NativeNetwork, as_answering
@@ -39,7 +41,7 @@ from seqkit.network.ops import NUMPY
 from seqkit.network.recurrences import DOUBLES, recurrences
 from seqkit.network.steps import cell_step
 from seqkit.report.attribution_plots import AttributionDisplay, ImportanceDisplay
-from seqkit.report.gate_plots import GateDisplay, SaturationDisplay, saturation
+from seqkit.report.gate_plots import GateDisplay, SaturationDisplay
 from seqkit.report.gradient_plots import GradientFlowDisplay, gradient_flow
 from seqkit.report.plots import HistoryDisplay
 from seqkit.training.run import NORMS
@@ -325,6 +327,109 @@ def test_the_gradient_at_a_layer_is_the_slope_of_the_loss(fits):
         np.testing.assert_allclose(gradient[:, place], own, rtol=2e-3, atol=1e-5)
 
 
+# -- decoders that go on over the horizon -----------------------------------------------------
+
+
+def going_on(decoder, cell="lstm", **settings):
+    """Return a forecaster's network with weights that are no round numbers, and windows for it."""
+    native = native_of(
+        "forecaster", context_length=12, horizon=7, n_targets=2, cell=cell, units=(5, 4), patch=3,
+        decoder=decoder, **settings,
+    )  # fmt: skip
+    return native, {"x": RNG(4).normal(size=(3, 12, 2)).astype(np.float32)}
+
+
+DECODED = [("recursive", {}), ("segment", {}), ("segment", {"channels": "independent"}),
+           ("recursive", {"channels": "independent", "departure_from": "last"})]  # fmt: skip
+
+
+@pytest.mark.parametrize(("decoder", "more"), DECODED)
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_the_steps_ahead_are_those_of_the_decoder(cell, decoder, more):
+    native, inputs = going_on(decoder, cell, **more)
+    every = recurrences(native, inputs)
+    assert [(one.layer, one.direction) for one in every] == [
+        (1, "forward"), (2, "forward"), (1, "ahead"), (2, "ahead"),
+    ]  # fmt: skip
+    rows = 6 if more else 3
+    for one in every[2:]:
+        h = one.activations()["h"]
+        assert h.shape == (rows, 3, one.units)  # 7 steps are 3 patches
+        of_nodes = native.values(inputs, one.nodes)
+        made = np.concatenate([of_nodes[name] for name in one.nodes], axis=1)
+        np.testing.assert_allclose(h, made.reshape(h.shape), atol=1e-5)
+        assert one.starts[0] == 12 + 1
+        assert one.stride == 3
+        values = one.gate_values()
+        for gate in one.gates:
+            assert values[gate].shape == h.shape
+            np.testing.assert_allclose(values[gate], one.activations()[gate], atol=1e-5)
+
+
+@pytest.mark.parametrize(("decoder", "more"), DECODED)
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn", "fgr"])
+def test_the_gradient_ahead_is_the_slope_of_the_loss(cell, decoder, more):
+    native, inputs = going_on(decoder, cell, **more)
+    layers = recurrences(native, inputs)
+    watched = tuple(dict.fromkeys(node for one in layers for node in one.nodes))
+    native = going_on_watched(native, watched)
+    rng = RNG(7)
+    out = native.forward(inputs, training=False)
+    d = rng.normal(size=out.shape).astype(np.float32)
+    coming = native.backward(d)
+    for one in layers[2:]:
+        found = one.gradient(coming)
+        for k, node in enumerate(one.nodes):
+            given = native.values(inputs, [node, f"{node}:1"])
+            along = rng.normal(size=given[node].shape).astype(np.float32)
+            losses = []
+            for sign in (1e-2, -1e-2):
+                # the output, and the state that the next step starts from
+                moved = {node: given[node] + sign * along,
+                         f"{node}:1": given[f"{node}:1"] + sign * along[:, 0]}  # fmt: skip
+                losses.append(float((native.forward(inputs, False, moved) * d).sum()))
+            slope = (losses[0] - losses[1]) / 2e-2
+            steps = found[:, k : k + 1] if len(one.nodes) > 1 else found
+            expected = float((steps.reshape(along.shape) * along).sum())
+            assert expected == pytest.approx(slope, rel=2e-2, abs=2e-2)
+
+
+def going_on_watched(native, watched):
+    """Return the same network, whose backward pass tells of some nodes."""
+    other = NativeNetwork(native.network, watched)
+    other.weights.load(native.weights.all)
+    return other
+
+
+@pytest.mark.parametrize("decoder", ["recursive", "segment"])
+def test_decoders_are_drawn_beside_the_forecast(decoder):
+    wave = 10 + np.sin(np.arange(120) / 4)
+    model = SequenceForecaster(
+        context_length=24, horizon=10, patch=4, decoder=decoder, target_transform="log",
+        combine_with="none", **{**SMALL, "ensemble": 1},
+    ).fit(wave)  # fmt: skip
+    display = GateDisplay.from_estimator(model, wave, direction="ahead").plot()
+    np.testing.assert_allclose(display.values[:, 0], model.forecast(wave), rtol=1e-5)
+    assert display.ax_.get_xlim() == (0.5, 10.5)
+    steps = sorted({row["step"] for row in display.rows()})
+    assert steps == [2.5, 6.5, 10.5]  # middles of the patches of the steps 1 to 12
+    flow = GradientFlowDisplay.from_estimator(model, wave)
+    assert [(line.direction, len(line.norms)) for line in flow.lines] == [
+        ("forward", 6), ("ahead", 3),
+    ]  # fmt: skip
+    before, ahead = flow.lines
+    assert ahead.steps[0] - before.steps[-1] == 4  # a patch on
+    assert flow.plot().ax_.get_xlabel().endswith("(dotted line)")
+    shares = SaturationDisplay.from_estimator(model, wave).table()
+    assert {row["direction"] for row in shares} == {"forward", "ahead"}
+    with pytest.raises(ValueError, match="direction must be one of"):
+        GateDisplay.from_estimator(
+            SequenceForecaster(context_length=24, horizon=4, **SMALL).fit(wave), wave,
+            direction="ahead",
+        )  # fmt: skip
+    plt.close("all")
+
+
 # -- what training records ---------------------------------------------------------------------
 
 
@@ -509,14 +614,139 @@ def test_a_covariate_of_known_weight_has_that_weight():
     assert rows["ahead"] > 5 * max(v for name, v in rows.items() if name != "ahead")
 
 
-def test_a_theta_departure_has_no_gradient_and_says_so():
-    wave = 10 + np.sin(np.arange(120) / 4)
+def test_a_lag_of_known_weight_has_that_weight():
+    """What comes next is 2 times what a covariate was three steps before."""
+    rng = RNG(0)
+    wind = rng.normal(size=500)
+    y = 20 + np.r_[np.zeros(3), 2 * wind[:-3]]
+    frame = pd.DataFrame({
+        "ds": pd.date_range("2024-01-01", periods=500, freq="h"), "y": y, "wind": wind,
+    })  # fmt: skip
     model = SequenceForecaster(
-        context_length=24, horizon=4, departure_from="theta", combine_with="none", **SMALL
+        context_length=8, horizon=2, units=16, epochs=60, learning_rate=0.01, patch=1, season=1,
+        past_covariates=["wind"], normalize="none", combine_with="none", ensemble=1,
+        random_state=0,
+    ).fit(frame)  # fmt: skip
+    weights, other = [], []
+    for end in range(450, 490):
+        one = attribute(model, frame.iloc[:end], step=1, n_points=16)
+        by_lag = one.values["wind"][::-1]  # the first step ahead is three after lag 2
+        if abs(one.series["wind"][-3]) > 0.5:
+            weights.append(by_lag[2] / (one.series["wind"][-3] - wind.mean()))
+        other.append(np.abs(np.delete(by_lag, 2)).mean())
+    assert np.median(weights) == pytest.approx(2, rel=0.15)
+    assert np.mean(other) < 0.2
+    rows = {r["name"]: r["mean"] for r in permutation_importance(
+        model, frame, metrics=["mae"], n_segments=8, repeats=2)[0].rows}  # fmt: skip
+    decisive = min(rows["lags 2 to 2"], rows["lags 1 to 1"])  # of the first step and the second
+    assert decisive > 3 * max(v for k, v in rows.items() if k[-1] in "034567" and k[:4] == "lags")
+
+
+WHOLE = {
+    "last": {"departure_from": "last"},
+    "a season": {"departure_from": "seasonal_naive", "season": 6, "decoder": "recursive"},
+    "theta": {"departure_from": "theta", "season": 6, "normalize": "last"},
+    "learned theta": {"departure_from": "learned_theta", "season": 6, "decoder": "segment"},
+    "beside theta": {"combine_with": "theta", "season": 6, "ensemble": 2},
+    "all of it": {
+        "departure_from": "learned_theta", "combine_with": "theta", "season": 6,
+        "target_transform": "box_cox", "quantiles": [0.1, 0.5, 0.9], "ensemble": 3,
+        "context_length": [24, 30, 24], "decoder": "recursive",
+    },
+    "no middle quantile": {"combine_with": "theta", "quantiles": [0.2, 0.9]},
+    "location": {"combine_with": "theta", "distribution": "student_t", "channels": "independent"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_whole_forecast_is_attributed(name):
+    """Networks, what they depart from, and the theta forecast beside them, in units."""
+    rng, t = RNG(0), np.arange(140)
+    wave = 10 + 2 * np.sin(t / 4) + 0.1 * rng.normal(size=140) + t / 50
+    settings = {"context_length": 24, "horizon": 5, "patch": 4, "combine_with": "none",
+                "ensemble": 1, **SMALL, "epochs": 4, "learning_rate": 0.01,
+                **WHOLE[name]}  # fmt: skip
+    X = np.stack([wave, wave[::-1]], axis=1)
+    model = SequenceForecaster(**settings).fit(X)
+    forecast = model.forecast(X)
+    for step, target in some([(None, None), (3, 1)]):
+        found = attribute(model, X, step=step, target=target, n_points=200)
+        made = forecast[:, 0].mean() if step is None else forecast[2, 1]
+        assert found.answer == pytest.approx(made, rel=1e-5)
+        size = sum(np.abs(v).sum() for v in found.values.values())
+        off = 0.01 if settings["ensemble"] > 2 else 1e-3  # a median has corners
+        assert abs(found.total - (found.answer - found.baseline)) < off * size
+    departure = settings.get("departure_from")
+    named = {f"x1 by {departure}"} if departure else set()
+    named |= {"x1 by theta"} if settings["combine_with"] == "theta" else set()
+    assert named <= set(found.values)
+    for own in named:
+        assert np.abs(found.values[own]).sum() > 0
+        np.testing.assert_array_equal(found.series[own], found.series["x1"])
+    assert {len(v) for v in found.values.values()} == {found.n_steps}
+    assert AttributionDisplay(found).plot().axes_
+    alone = attribute(model, X, member=0)
+    assert "x0 by theta" not in alone.values or departure == "theta"
+    plt.close("all")
+
+
+def test_what_a_naive_departure_adds_is_what_it_repeats():
+    """In units a season is weighed as it is: the mean forecast has each of its steps once."""
+    wave = 10 + np.sin(np.arange(120) * np.pi / 3) + 0.1 * RNG(0).normal(size=120)
+    model = SequenceForecaster(
+        context_length=24, horizon=6, season=6, departure_from="seasonal_naive", normalize="none",
+        ensemble=1, combine_with="none", **SMALL,
+    ).fit(wave)  # fmt: skip
+    found = attribute(model, wave)
+    own = found.values["x0 by seasonal_naive"]
+    np.testing.assert_allclose(own[:-6], 0, atol=1e-7)
+    offset = model._networks.offset[0]
+    np.testing.assert_allclose(own[-6:], (wave[-6:] - offset) / 6, rtol=1e-4, atol=1e-5)
+
+
+def test_the_share_of_a_theta_forecast_is_its_own():
+    """It goes with the window, so what its steps add is all that it forecasts but for the level."""
+    wave = 10 + np.sin(np.arange(120) * np.pi / 3) + np.arange(120) / 30
+    model = SequenceForecaster(
+        context_length=24, horizon=6, season=6, combine_with="theta", ensemble=1, **SMALL
     ).fit(wave)
-    with pytest.raises(ValueError, match="departure_from"):
-        attribute(model, wave)
-    assert permutation_importance(model, wave, metrics=["mae"], n_segments=2, repeats=1)
+    networks = model._networks
+    window = wave[-networks.window :]
+    share = networks.theta.combine.share
+    layer = ThetaForecast(6, 6)
+    level = window.mean()
+    forecast = level + layer.forward(
+        NUMPY, {}, Saved(), (window - level)[None, :, None].astype("float32")
+    )
+    found = attribute(model, wave)
+    expected = share * (forecast.mean() - level)
+    assert found.values["x0 by theta"].sum() == pytest.approx(expected, rel=1e-3)
+    assert found.n_steps == len(window)
+
+
+def test_what_is_permuted_is_the_whole_forecast():
+    """As it is it scores as the forecasts do; a theta forecast beside it is exchanged, too."""
+    rng = RNG(0)
+    frame = pd.DataFrame({
+        "ds": pd.date_range("2024-01-01", periods=150, freq="h"),
+        "y": 20 + 3 * np.sin(np.arange(150) * np.pi / 3) + rng.normal(size=150).cumsum() / 5,
+    })  # fmt: skip
+    model = SequenceForecaster(
+        context_length=[24, 30], horizon=3, season=6, combine_with="theta", ensemble=2,
+        target_transform="box_cox", **SMALL,
+    ).fit(frame)  # fmt: skip
+    importance = permutation_importance(model, frame, metrics=["mae"], n_segments=3, repeats=2)[0]
+    made = model.predict(frame)
+    made = made[["y+1", "y+2", "y+3"]].to_numpy()
+    truth = np.stack([frame["y"].shift(-k).to_numpy() for k in (1, 2, 3)], axis=1)
+    there = np.isfinite(made).all(axis=1) & np.isfinite(truth).all(axis=1)
+    assert importance.n_series == there.sum()
+    assert importance.score == pytest.approx(np.abs(made - truth)[there].mean(), rel=1e-4)
+    names = [row["name"] for row in importance.rows]
+    assert names == ["y", "lags 59 to 40", "lags 39 to 20", "lags 19 to 0"]
+    assert importance.rows[0]["mean"] > 0.5
+    # only the theta forecast sees what is long ago
+    assert 0 < importance.rows[1]["mean"] < importance.rows[3]["mean"]
 
 
 # -- the command -------------------------------------------------------------------------------
@@ -547,6 +777,32 @@ def test_explain_writes_pictures_tables_and_json(tmp_path, monkeypatch):
     assert len(rows) == sum(a.size for a in display.activations.values())
     assert float(rows[0]["value"]) == pytest.approx(next(iter(display.rows()))["value"])
     assert {row["gate"] for row in document["saturation"]} == {"i", "f", "o"}
+    assert not document["notes"]
     wrong = CliRunner().invoke(cli, ["explain", str(folder), "--layer", "7", "-o", "x"])
     assert wrong.exit_code != 0
     assert not (tmp_path / "x").exists()
+
+
+def test_explain_shows_decoders_and_what_a_departure_adds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = {
+        "version": 1, "task": "forecasting", "data": {"dataset": "airline"},
+        "model": {"units": 6, "cell": "gru", "decoder": "segment", "patch": 4,
+                  "departure_from": "theta"},
+        "train": {"epochs": 1, "ensemble": 2},
+    }  # fmt: skip
+    folder = run(recipe, out=tmp_path / "runs").document["run"]
+    done = CliRunner().invoke(cli, ["explain", str(folder), "-o", "all", "--json"])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.output)
+    assert {"gates_ahead.png", "activations_ahead.csv"} <= set(document["files"])
+    assert {row["direction"] for row in document["gradient"]} == {"forward", "ahead"}
+    assert "passengers by theta" in document["attribution"]["by_feature"]
+    assert any("network 0 of 0 to 1" in note for note in document["notes"])
+    ahead = CliRunner().invoke(
+        cli, ["explain", str(folder), "-o", "ahead", "--direction", "ahead", "--member", "1"]
+    )
+    assert ahead.exit_code == 0, ahead.output
+    rows = list(csv.DictReader((tmp_path / "ahead" / "activations.csv").open()))
+    assert {float(row["step"]) for row in rows} == {2.5, 6.5, 10.5}
+    assert not (tmp_path / "ahead" / "gates_ahead.png").exists()

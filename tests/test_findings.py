@@ -15,7 +15,7 @@ from conftest import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit import SequenceRegressor
+from seqkit import SequenceRegressor, run
 from seqkit.cells import Weights, find_cell
 from seqkit.cli import cli
 from seqkit.data.describing import SeriesPart
@@ -24,18 +24,23 @@ from seqkit.data.novelty import seen
 from seqkit.evaluation.findings import FINDINGS, Evidence, find_all, finding_lines, untold
 from seqkit.evaluation.findings.evidence import (
     ClassProbabilities,
+    Found,
     GateShares,
     Novelty,
+    PartScore,
     WindowErrors,
+    worst_network,
 )
 from seqkit.evaluation.findings.seasons import missed_season
 from seqkit.evaluation.metrics import Predictions
+from seqkit.evaluation.resampling import Cases, score_sums
+from seqkit.evaluation.saturation import gate_shares
 from seqkit.evaluation.summary import score_model, summarize
 from seqkit.recipe.reading import read_recipe
 from seqkit.report.html import write_report
 from seqkit.runs import evidence as gathering
 from seqkit.runs.evidence import check_findings
-from seqkit.runs.gates import gate_shares
+from seqkit.runs.flows.base import Assessment
 
 RNG = np.random.default_rng(0)
 SETTINGS = {"data": {"missing": "interpolate"}, "evaluate": {"season": 1}, "train": {}}
@@ -132,6 +137,29 @@ def trained(loss, val_loss=None, epochs=None, best=-1, kind="mse", scores=None, 
     )
 
 
+def held_scores(task, metric, truth, test, validation):
+    """Return evidence of what two parts score, a series a case."""
+    kind = "labels" if task == "classification" else "values"
+    scores = {}
+    for name, of in (("test", test), ("validation", validation)):
+        n = len(of)
+        cases = Cases(np.asarray(truth[:n]), Predictions(**{kind: of}), np.arange(n))
+        scores[name] = PartScore.of(metric, score_sums(metric, cases))
+    return Evidence(task, SETTINGS, held_scores=scores)
+
+
+def labels_held(test, validation, n=300):
+    return held_scores("classification", "accuracy", Y, right(test)[:n], right(validation)[:n])
+
+
+def numbers_held(test, validation, metric="mae", n=300, task="regression"):
+    """Errors of this size: Gaussian, one case a series."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=n)
+    return held_scores(task, metric, truth, *(truth + of * rng.normal(size=n)
+                                              for of in (test, validation)))  # fmt: skip
+
+
 LOSES = scored(Y, right(0.3), right(0.5)).scores
 FALLS = 1 / np.arange(1.0, 101)
 SLOW = FALLS**0.5
@@ -202,9 +230,9 @@ AGAIN = data(with_cells(NOISE, (2, NOISE[0])))
 CASES = [
     ("SQ001", scored(Y, right(0.3), right(0.5)), scored(Y, right(0.9), A)),
     ("SQ002", scored(Y, A, right(0.5)), scored(Y, right(0.3), A)),
-    ("SQ003", scored(Y, [right(0.6), right(0.9)], A, parts=("test", "validation")),
-     scored(Y, [right(0.88), right(0.9)], A, parts=("test", "validation")),
-     scored(Y[:40], [right(0.05)[:40], Y[:40]], A[:40], parts=("test", "validation"))),
+    ("SQ003", labels_held(0.6, 0.9), labels_held(0.88, 0.9), labels_held(0.9, 0.6),
+     labels_held(0.1, 0.9, n=40), numbers_held(1.0, 2.0),
+     numbers_held(2.0, 1.0, n=40)),
     ("SQ101", data(test=TWICE), data(), data(np.ones_like(NOISE), np.ones_like(OTHER)),
      data(test=TWICE, continuous=False)),
     ("SQ102", data(test=CUT), data(), data(NOISE.round(), CUT.round())),
@@ -550,3 +578,185 @@ def test_gates_are_those_of_the_plain_step():
         gate = np.asarray(expected[row.gate])
         assert row.below == pytest.approx(float((gate < 0.1).mean()), abs=2e-3)
         assert row.above == pytest.approx(float((gate > 0.9).mean()), abs=2e-3)
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse", "r2"])
+def test_a_test_part_far_below_is_found_by_any_metric(metric):
+    assert "SQ003" in codes(numbers_held(0.9, 0.4, metric))
+    assert "SQ003" in codes(numbers_held(0.9, 0.65, metric))
+    assert "SQ003" not in codes(numbers_held(0.4, 0.9, metric))
+    assert "SQ003" not in codes(numbers_held(0.4, 0.4, metric))
+    few = numbers_held(0.9, 0.4, n=20)
+    assert "SQ003" not in codes(few)
+    assert "SQ003" in codes(replace(few, task="forecasting"))  # windows, of which ten are enough
+
+
+def test_a_difference_that_may_be_chance_is_no_finding():
+    """Errors of few series with heavy tails: their means differ by more than they say."""
+    rng = np.random.default_rng(0)
+    fired = 0
+    for _ in range(60):
+        errors = rng.standard_t(2.5, size=(2, 60))
+        evidence = held_scores("regression", "mae", np.zeros(60), *errors)
+        fired += "SQ003" in codes(evidence)
+    assert fired <= 1
+
+
+def test_findings_of_a_training_look_at_all_networks_and_name_the_worst():
+    alone = trained(RESTS, RISES)
+    first = {"history": trained(RESTS, RESTS).history}
+    worse = trained(RESTS, np.r_[RISES[:20], 2 * RISES[20:]]).history
+    several = replace(alone, **first, others=((alone.history, -1), (worse, -1)))
+    found = next(one for one in find_all(several) if one["code"] == "SQ202")
+    assert found["evidence"]["network"] == 3
+    assert found["evidence"]["networks"] == [2, 3]
+    assert found["sentence"].endswith("That is network 3 of 3, the worst of 2 with this finding.")
+    assert "SQ202" not in codes(replace(alone, **first))
+    kept = replace(several, others=((alone.history, 19), (worse, 19)))
+    assert "SQ202" not in codes(kept)
+    clipped = trained(RESTS, clipped=[0.9] * 100).history
+    assert "SQ206" in codes(replace(trained(RESTS), others=((clipped, -1),)))
+    assert worst_network([None, None]) is None
+    assert worst_network([Found("a.", weight=1.0), Found("b.", weight=1.0)]).numbers["network"] == 1
+
+
+def test_saturated_gates_of_any_network_are_found():
+    shut = GateShares("recurrent_1", "", "i", 0.99, 0.0, network=2)
+    rows = [GateShares("recurrent_1", "", "i", 0.1, 0.1), shut]
+    found = next(
+        one for one in find_all(Evidence("classification", SETTINGS, gates=rows))
+        if one["code"] == "SQ308"
+    )  # fmt: skip
+    assert found["evidence"]["network"] == 2
+    assert "network 2 of 2, the only one" in found["sentence"]
+
+
+def test_gates_of_every_network_are_counted():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 15, 2))
+    model = SequenceRegressor(cell="lstm", units=5, epochs=1, ensemble=2, random_state=0).fit(
+        X, X[:, 0, 0]
+    )
+    first, second = ([r for r in gate_shares(model, X) if r.network == n] for n in (1, 2))
+    assert [(r.layer, r.direction, r.gate) for r in first] == [
+        (r.layer, r.direction, r.gate) for r in second
+    ]
+    alone = [r for r in gate_shares(_only(model, 1), X) if r.network == 1]
+    assert [(r.below, r.above) for r in alone] == [(r.below, r.above) for r in second]
+
+
+def _only(model, number):
+    """Return a model of one of the networks."""
+    import copy
+
+    one = copy.deepcopy(model)
+    weights = model._member_weights()
+    kept = [weights[number]] * len(weights)
+    one.weights_ = [w for part in kept for w in part]
+    return one
+
+
+def wander(e, share):
+    """Return noise that remembers a share of itself."""
+    x = np.zeros(len(e))
+    for i in range(1, len(e)):
+        x[i] = share * x[i - 1] + e[i]
+    return x
+
+
+def test_a_season_is_found_beside_what_hides_it():
+    noise, t = np.random.default_rng(1).normal(size=240), np.arange(240)
+    wave = np.sin(2 * np.pi * t / 12)
+    gappy = 5 * wave + noise
+    gappy[[3, 50, 51, 120]] = np.nan
+    hidden = {
+        "gaps": [gappy],
+        "random walk": [np.cumsum(noise) + 6 * wave],
+        "bent trend": [t**2 / 300 + 8 * wave + noise],
+        "level shift": [30 * (t > 120) + 5 * wave + noise],
+        "short series among long ones": [*[5 * wave + noise] * 5, (5 * wave + noise)[:60]],
+    }
+    for name, targets in some(hidden.items()):
+        found = missed_season(targets)
+        assert found is not None, name
+        assert found[0] == 12, name
+        assert missed_season(targets, 12) is None, name
+    long = [np.tile(np.arange(24.0), 20) + np.random.default_rng(k).normal(size=480)
+            for k in range(4)]  # fmt: skip
+    assert missed_season([*long, long[0][:60]])[0] == 24
+
+
+def test_what_oscillates_or_wanders_has_no_season():
+    for seed in range(8):
+        noise = np.random.default_rng(seed).normal(size=240)
+        nothing = [noise, np.cumsum(noise), np.cumsum(np.cumsum(noise)), wander(noise, 0.9),
+                   wander(noise, -0.7), noise + 30 * (np.arange(240) > 120)]  # fmt: skip
+        assert [missed_season([x]) for x in nothing] == [None] * len(nothing)
+    gone = np.full(100, np.nan)
+    assert missed_season([gone]) is None
+
+
+def frames_of(task, size, seed):
+    """Return predictions as a run keeps them, whose errors are of this size (or so often)."""
+    rng = np.random.default_rng(seed)
+    if task == "tagging":
+        n, steps = 60, 20
+        true = rng.integers(0, 2, n * steps).astype(str)
+        wrong = rng.random(n * steps) < size
+        said = np.where(wrong, np.where(true == "0", "1", "0"), true)
+        return pd.DataFrame({"series": np.repeat(np.arange(n), steps),
+                             "step": np.tile(np.arange(steps), n), "true": true,
+                             "predicted": said})  # fmt: skip
+    if task == "regression":
+        true = rng.normal(size=120)
+        return pd.DataFrame({"series": "same", "true": true,
+                             "predicted": true + size * rng.normal(size=120)})  # fmt: skip
+    window, step = np.indices((30, 6)).reshape(2, -1)
+    true = rng.normal(size=180)
+    return pd.DataFrame({
+        "series": "one", "window": window, "step": step + 1, "row": 50 + 6 * window + step,
+        "target": "y", "true": true, "forecast": true + size * rng.normal(size=180),
+        "naive_mae": 1.0, "naive_mse": 1.0,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [("tagging", "accuracy"), ("regression", "mae"), ("forecasting", "mae")]
+)
+def test_both_parts_are_scored_as_runs_are_compared(task, metric):
+    def fired(test, validation):
+        document = {"parts": {"test": {"model": {metric: 0.0}}}, "n": {"test": {"series": 1}}}
+        held = None if validation is None else lambda: frames_of(task, validation, 1)
+        assessment = Assessment(document, frames_of(task, test, 0), {}, dict, None, held)
+        scores = gathering._held_scores(task, assessment)
+        if scores is not None:
+            assert {one.metric for one in scores.values()} == {metric}
+            assert scores["test"].n == {"tagging": 60, "regression": 120, "forecasting": 30}[task]
+        return "SQ003" in codes(Evidence(task, SETTINGS, held_scores=scores))
+
+    assert fired(0.4, 0.1)
+    assert not fired(0.1, 0.4)
+    assert not fired(0.2, 0.2)
+    assert not fired(0.4, None)
+
+
+def test_the_validation_part_is_forecast_where_there_is_one(tmp_path):
+    """The same model does badly where the series has become another one."""
+    rng, t = np.random.default_rng(0), np.arange(600)
+    y = 10 + 3 * np.sin(2 * np.pi * t / 6) + 0.1 * rng.normal(size=600)
+    y[480:] += 6 * rng.normal(size=120)
+    stamps = pd.date_range("2024-01-01", periods=600, freq="h")
+    pd.DataFrame({"time": stamps, "y": y}).to_csv(tmp_path / "y.csv", index=False)
+    recipe = {
+        "version": 1, "task": "forecasting", "seed": 0,
+        "data": {"path": str(tmp_path / "y.csv"), "time": "time", "target": "y",
+                 "split": {"method": "time", "validation": 120, "test": 120}},
+        "forecast": {"context_length": 12, "horizon": 6},
+        "model": {"units": 8}, "train": {"epochs": 8, "ensemble": 1},
+        "evaluate": {"season": 6, "backtest": {"windows": 15, "step": 6}},
+    }  # fmt: skip
+    folder = Path(run(recipe, out=tmp_path / "runs").document["run"])
+    findings = json.loads((folder / "metrics.json").read_text())["findings"]
+    found = next(one for one in findings if one["code"] == "SQ003")
+    assert found["evidence"]["metric"] == "mae"
+    assert found["evidence"]["test"] > 2 * found["evidence"]["validation"]

@@ -181,3 +181,35 @@ def test_two_seasons_are_needed():
         SequenceForecaster(**{**TINY, "season": 9, "departure_from": "learned_theta"}).fit(
             np.arange(90.0)
         )
+
+
+@pytest.mark.parametrize("kind", [ThetaForecast, LearnedTheta])
+@pytest.mark.parametrize(("n_steps", "season", "lengths"), CASES)
+def test_the_gradient_of_the_window_is_that_of_keras(n_steps, season, lengths, kind):
+    """And the forecast goes with the window: moved by 1 by a move of 1, stretched as it is."""
+    import tensorflow as tf
+
+    inputs, layer = given(n_steps, season, lengths), kind(6, season)
+    p = drawn(layer, n_steps) if kind is LearnedTheta else {}
+    d = np.random.default_rng(1).normal(size=(5, 6, 2)).astype(np.float32)
+    saved = Saved()
+    out = layer.forward(NUMPY, p, saved, *inputs)
+    g = {name: np.empty_like(value) for name, value in p.items()}
+    found, none = layer.backward(p, g, saved, d, (True, False))
+    assert none is None
+    tensors = {name: tf.constant(value, tf.float64) for name, value in p.items()}
+    x = tf.constant(inputs[0], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        made = layer.forward(keras_namespace(), tensors, Saved(), x, *inputs[1:])
+        loss = tf.reduce_sum(made * d)
+    expected = tape.gradient(loss, x).numpy()
+    if lengths is not None:
+        valid = np.arange(n_steps) >= n_steps - np.array(lengths)[:, None]
+        assert (found[~valid] == 0).all()
+        expected = np.where(valid[:, :, None], expected, 0)
+    np.testing.assert_allclose(found, expected, rtol=5e-3, atol=5e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(found.sum(axis=1), d.sum(axis=1), atol=5e-3 * np.abs(d).sum())
+    moved, whole = inputs[0] * (np.abs(found) > 0), (out * d).sum((1, 2))
+    size = np.abs(moved * found).sum((1, 2)) + np.abs(out * d).sum((1, 2))
+    assert (np.abs((moved * found).sum((1, 2)) - whole) < 5e-3 * size).all()

@@ -34,7 +34,12 @@ from seqkit.network.layers.padding import MaskPadding
 from seqkit.network.layers.patching import LeftPatch, Patch
 from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
+from seqkit.network.layers.scaling import (
+    Deviations,
+    InverseBoxCox,
+    Standardize,
+    Unstandardize,
+)
 from seqkit.network.layers.shaping import (
     AsSequence,
     Columns,
@@ -49,6 +54,7 @@ from seqkit.network.layers.shaping import (
     UnfoldChannels,
     UnfoldSegments,
 )
+from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.native import NativeNetwork
 from seqkit.network.ops import NUMPY
 from seqkit.network.summary import layer_rows
@@ -128,6 +134,7 @@ def normal(*shape):
 
 
 STEPS, ROWS = normal(N, T, F), normal(N, F)
+WINDOWS = np.random.default_rng(5).normal(size=(N, 9, 2)).astype(np.float32)
 LAYERS = [
     (Standardize(), [STEPS]),
     (Deviations(T), [STEPS]),
@@ -193,6 +200,9 @@ LAYERS = [
           (True, LENGTHS, []),
           (False, LENGTHS, [normal(N, 3) for _ in CELLS[cell].states]))),
     (Recurrent("lstm", 3, True, 0.3, return_sequences=True), [STEPS, LENGTHS]),
+    *((ThetaForecast(3, season), [WINDOWS, *more])
+      for season in (1, 4) for more in ([], [np.array([9, 4, 8, 1], np.int32)])),
+    (InverseBoxCox((0.5, 0.0, 1.0)), [np.abs(STEPS) + 1]),
 ]  # fmt: skip
 
 
@@ -256,8 +266,8 @@ def test_every_kind_with_a_backward_pass_is_tested():
     tested = {type(layer).__name__ for layer, _ in LAYERS}
     # before the first trained weight, after what the loss sees, or made of others
     untrained = {
-        "AtMost", "BoxCox", "Combine", "InverseBoxCox", "Mean", "Median", "NaiveForecast",
-        "Normalize", "RecursiveDecoder", "ThetaForecast", "ToUnits", "WindowStatistics",
+        "AtMost", "BoxCox", "Combine", "Mean", "Median", "NaiveForecast",
+        "Normalize", "RecursiveDecoder", "ToUnits", "WindowStatistics",
     }  # fmt: skip
     assert tested == set(KINDS) - untrained
 

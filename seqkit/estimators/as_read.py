@@ -1,4 +1,4 @@
-"""What the recurrent part of a network reads of series, changed at will, and what it then answers.
+"""What the recurrent part of a network reads of series, changed at will, and what it then gives.
 
 Scaled as the layers see it, so that zero is the usual value: of labelled series the mean of the
 training part (or of the series itself, where each is normalised); of a window, in its own center
@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from seqkit.errors import explain
+from seqkit.data.windows import moved_windows
 from seqkit.estimators.inspection import Inspected
+from seqkit.network.forecasting import THETAS
 from seqkit.network.layers.base import Saved
 from seqkit.network.layers.moves import Moves
+from seqkit.network.layers.padding import valid_tail
+from seqkit.network.layers.scaling import InverseBoxCox
 from seqkit.network.layers.theta import ThetaForecast
 from seqkit.network.ops import NUMPY
 
-__all__ = ["AsRead", "Column"]
+__all__ = ["AsRead", "Column", "ThetaRead"]
 
 Array = np.ndarray
 SERIES = ("with_deviations", "normalize", "standardize", "embedding", "moves")
@@ -33,15 +37,25 @@ class Column:
 
     Attributes
     ----------
-    name : str
-    part : {"steps", "target", "covariates", "future"}
+    feature : str
+    part : {"steps", "target", "covariates", "future", "naive", "theta"}
+        What it is read as; ``naive`` is the targets again, in the forecast that a network departs
+        from, ``theta`` in the one beside the networks.
     places : tuple of int
         Columns of the part: several where a feature is read as a vector.
+    by : str
+        The forecast of ``naive`` and ``theta``.
     """
 
-    name: str
+    feature: str
     part: str
     places: tuple[int, ...]
+    by: str = ""
+
+    @property
+    def name(self) -> str:
+        """What an attribution calls it."""
+        return f"{self.feature} by {self.by}" if self.by else self.feature
 
 
 class AsRead:
@@ -60,31 +74,27 @@ class AsRead:
         What is read, by the names of :class:`Column`; the series of a move after those of another.
     columns : list of Column
     n_moves : int
-
-    Raises
-    ------
-    ValueError
-        If gradients are wanted of a network that departs from a theta forecast.
+    lengths : ndarray of int of shape (n_series,)
+        Valid steps of each.
     """
 
     def __init__(self, found: Inspected, forecasting: bool, slopes: bool = True) -> None:
         self.found, self.forecasting = found, forecasting
         flat = found.network.flat
         there = {node.name for node in flat.nodes} | {i.name for i in flat.inputs}
-        if slopes and any(isinstance(node.layer, ThetaForecast) for node in flat.nodes):
-            expected = "none, last or seasonal_naive: a theta forecast has no gradient here"
-            hint = "Importance by permutation is for any."
-            raise ValueError(
-                explain("attribution", "departure_from", expected, "a theta forecast", hint)
-            )
         self.nodes = self._nodes(there)
+        self._naive: Any = None
+        if forecasting:
+            layers = {node.name: node.layer for node in flat.nodes}
+            self._naive = layers.get("naive")
         end = found.network.trained if forecasting else found.network.output
-        watched = tuple(self.nodes.values()) if slopes else ()
+        watched = (*self.nodes.values(), *(["naive"] if self._naive is not None else []))
+        watched = watched if slopes else ()
         self.native = found.native(watched, end, moves=True)
         values = self.native.values(found.inputs, list(self.nodes.values()))
         self.parts = {part: np.asarray(values[node]) for part, node in self.nodes.items()}
         self.n_moves = len(next(iter(self.parts.values()))) // len(found)
-        self.columns = self._columns()
+        self.columns, self.lengths = self._columns(), np.asarray(found.lengths)
 
     def _nodes(self, there: set[str]) -> dict[str, str]:
         if not self.forecasting:
@@ -109,60 +119,76 @@ class AsRead:
         columns = [Column(names[k], "target", (k,)) for k in range(n_targets)]
         for k in range(widths.get("covariates", 0)):
             columns.append(Column(names[n_targets + k], "covariates", (k,)))
+        if self._naive is not None:
+            departure = next(
+                (name for name, kind in THETAS.items() if type(self._naive) is kind), ""
+            ) or str(self._naive.kind)
+            columns += [Column(names[k], "naive", (k,), departure) for k in range(n_targets)]
         n_future = widths.get("future", 0)
         for k in range(n_future):
             columns.append(Column(names[len(names) - n_future + k], "future", (k,)))
         return columns
 
-    def answer(self, given: Mapping[str, Array]) -> Array:
-        """Return the answers for parts in place of those read: probabilities, numbers, forecasts.
+    def forward(self, given: Mapping[str, Array]) -> Array:
+        """Return what comes of parts in place of those read: probabilities, numbers, forecasts.
 
-        Points only, ``(n_series, ...)``; forecasts ``(n_series, horizon, n_targets)`` in units.
-        """
-        out = self._raw(given)
-        if self.forecasting and self.found.spread is not None:
-            out = self.found.center + self.found.spread * out
-        return out
-
-    def _raw(self, given: Mapping[str, Array]) -> Array:
-        nodes = {self.nodes[part]: value for part, value in given.items()}
-        out = self.native.forward(self.found.inputs, training=False, given=nodes)
-        return out[..., self._middle(out)].astype(np.float64) if self._many(out) else out
-
-    def _many(self, out: Array) -> bool:
-        """Whether an answer has several numbers where one is the point."""
-        return self.found.objective.head != "point" and out.ndim > 1
-
-    def _middle(self, out: Array) -> int:
-        return out.shape[-1] // 2 if self.found.objective.head == "quantiles" else 0
-
-    def slopes(self, given: Mapping[str, Array], weights: Array) -> tuple[Array, dict[str, Array]]:
-        """Return the answers, and the gradient by each part of the sum of answers by `weights`.
-
-        Parameters
-        ----------
-        given : mapping of str to ndarray
-        weights : ndarray
-            Of the shape of one answer.
+        Returns
+        -------
+        ndarray of float64 of shape (n_series, ..., n_parameters)
+            Forecasts ``(n_series, horizon, n_targets, n_parameters)`` in units; the parameters are
+            quantiles, or one number.
         """
         nodes = {self.nodes[part]: value for part, value in given.items()}
         out = self.native.forward(self.found.inputs, training=False, given=nodes)
-        d = np.zeros(out.shape, np.float32)
-        point, scale = out, np.ones(1)
-        if self._many(out):
-            point, d_point = out[..., self._middle(out)], d[..., self._middle(out)]
-        else:
-            d_point = d
+        self._given, self._shape = given, out.shape
+        made = self._parameters(out).astype(np.float64)
         if self.forecasting and self.found.spread is not None:
-            scale = self.found.spread
-            point = self.found.center + scale * point
-        d_point[...] = weights * scale
-        gradients = self.native.backward(d)
+            assert self.found.center is not None
+            made = self.found.center[..., None] + self.found.spread[..., None] * made
+        if self.found.powers is not None:
+            self._inverse = Saved()
+            made = InverseBoxCox(self.found.powers).forward(NUMPY, {}, self._inverse, made)
+        return made
+
+    def _parameters(self, out: Array) -> Array:
+        """Return a view of quantiles; of the mean, or the location, alone; of the one number."""
+        head = self.found.objective.head
+        if head == "point" or out.ndim == 1:
+            return out[..., None]
+        return out if head == "quantiles" else out[..., :1]
+
+    def backward(self, d: Array) -> dict[str, Array]:
+        """Return the gradient by each part, from that of what :meth:`forward` has given last.
+
+        What goes through a forecast that the network departs from is by itself: ``naive``.
+        """
+        if self.found.powers is not None:
+            d = InverseBoxCox(self.found.powers).backward({}, {}, self._inverse, d, (True,))[0]
+        if self.forecasting and self.found.spread is not None:
+            d = d * self.found.spread[..., None]
+        whole = np.zeros(self._shape, np.float32)
+        self._parameters(whole)[...] = d
+        gradients = self.native.backward(whole)
         found = {}
         for part, node in self.nodes.items():
             gradient = gradients[node][0]
             found[part] = np.zeros_like(self.parts[part]) if gradient is None else gradient
-        return point, found
+        if self._naive is not None:
+            found["naive"] = self._through_naive(gradients["naive"][0])
+            found["target"] = found["target"] - found["naive"]
+        return found
+
+    def _through_naive(self, d: Array | None) -> Array:
+        """Return the gradient of the targets by way of the forecast that is departed from."""
+        targets = self._given["target"]
+        if d is None:
+            return np.zeros_like(targets)
+        p, saved = self.native.weights.values["naive"], Saved()
+        lengths = self.found.inputs.get("lengths")
+        self._naive.forward(NUMPY, p, saved, targets, lengths)
+        unused = {name: np.zeros_like(value) for name, value in p.items()}
+        gradient: Array = self._naive.backward(p, unused, saved, d, (True, False))[0]
+        return gradient
 
     def unmoved(self, part: str, values: Array) -> Array:
         """Return what belongs to the moved steps of a part where these stand in the series."""
@@ -173,3 +199,59 @@ class AsRead:
         given = inputs if isinstance(inputs, Mapping) else {"x": inputs}
         node.layer.forward(NUMPY, {}, saved, given["x"], given.get("lengths"))
         return Moves.back(values, saved["read"])
+
+
+class ThetaRead:
+    """The theta forecast beside a forecaster's networks, over what it reads of some windows.
+
+    Each window is in its own center and spread, so that zero is a flat line at its mean.
+
+    Parameters
+    ----------
+    found : Inspected
+        Of any of the networks.
+
+    Attributes
+    ----------
+    parts, columns, n_moves, lengths
+        As of :class:`AsRead`; there is one part, ``theta``.
+    share : float
+        Of the theta forecast in the whole.
+    """
+
+    n_moves = 1
+
+    def __init__(self, found: Inspected) -> None:
+        beside = found.beside
+        assert beside is not None
+        self.found, self.share = found, beside.theta.combine.share
+        self._layer = ThetaForecast(beside.theta.horizon, beside.theta.season)
+        n = len(beside.scale)
+        targets = beside.values[:, :, :n]
+        moved, self._center, self._spread = moved_windows(
+            targets, beside.lengths, "standard", np.zeros(n), beside.scale
+        )
+        self.lengths = beside.lengths.astype(np.int32)
+        moved = moved * valid_tail(moved, self.lengths, NUMPY)
+        self.parts = {"theta": moved.astype(np.float32)}
+        self.columns = [
+            Column(name, "theta", (k,), "theta") for k, name in enumerate(found.features[:n])
+        ]
+
+    def forward(self, given: Mapping[str, Array]) -> Array:
+        """Return the forecasts in units, ``(n_windows, horizon, n_targets, 1)``."""
+        self._saved = Saved()
+        made = self._layer.forward(NUMPY, {}, self._saved, given["theta"], self.lengths)
+        forecast: Array = self._center + self._spread * made.astype(np.float64)
+        return forecast[..., None]
+
+    def backward(self, d: Array) -> dict[str, Array]:
+        """Return the gradient by the windows, as :meth:`AsRead.backward`."""
+        d = (d[..., 0] * self._spread).astype(np.float32)
+        gradient = self._layer.backward({}, {}, self._saved, d, (True, False))[0]
+        assert gradient is not None
+        return {"theta": gradient}
+
+    def unmoved(self, part: str, values: Array) -> Array:
+        """Return values as they are: nothing moves them."""
+        return values

@@ -68,6 +68,7 @@ _EVERY = {
     "history_": Fact(_CURVES),
     "n_iter_": Fact(integer()),
     "best_epoch_": Fact(integer()),
+    "best_epochs_": Fact(series_of(integer()), always=False),
     "trainer_": Fact(TEXT),
     "stopped_histories_": Fact(series_of(_CURVES), always=False),
     "start_": Fact(_START, always=False),

@@ -209,6 +209,8 @@ class SequenceForecaster(ForecastSettings, ForecastFitting):
         With ``validation="refit"`` that of the training before, of every network.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept; of an ensemble, the first network's.
+    best_epochs_ : list of int
+        The one whose weights were kept, of every network.
     auto_ : dict
         What each setting that is ``"auto"`` has become.
     trainer_ : str

@@ -12,17 +12,39 @@ from sklearn.utils.validation import check_is_fitted
 from seqkit.data.windows import WindowSource
 from seqkit.errors import DataError, explain
 from seqkit.estimators.examples import Examples
+from seqkit.estimators.forecast_combining import ThetaBeside
 from seqkit.estimators.long_frames import stepwise
 from seqkit.estimators.training_parts import inputs_of
 from seqkit.network.graph import Network
 from seqkit.network.losses import Objective
 from seqkit.network.native import NativeNetwork, as_answering
 
-__all__ = ["Inspected", "inspected"]
+__all__ = ["Beside", "Inspected", "inspected"]
 
 Array = np.ndarray
 MOST_WINDOWS = 128
 """Windows of a panel that are looked at, evenly over time, where many are wanted."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a theta forecast beside a forecaster's networks is made from.
+
+    Attributes
+    ----------
+    theta : ThetaBeside
+    scale : ndarray of shape (n_targets,)
+        Of the training part.
+    values : ndarray of shape (n_windows, window, n_channels)
+        In units, targets first; zeros before a series begins.
+    lengths : ndarray of shape (n_windows,)
+        Steps of each that are there, the last ones.
+    """
+
+    theta: ThetaBeside
+    scale: Array
+    values: Array
+    lengths: Array
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,12 @@ class Inspected:
     y, weight : ndarray or None
         The target as the loss sees it.
     objective : Objective
+    powers : tuple of float or None
+        Of the Box-Cox transform of each target, where the network sees that.
+    beside : Beside or None
+        What the forecast is combined with.
+    targets : tuple of str
+        Of a forecaster.
     """
 
     network: Network
@@ -66,6 +94,9 @@ class Inspected:
     spread: Array | None = None
     y: Array | None = None
     weight: Array | None = None
+    powers: tuple[float, ...] | None = None
+    beside: Beside | None = None
+    targets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -76,13 +107,28 @@ class Inspected:
         def part(array: Any) -> Any:
             return None if array is None else array[rows]
 
-        inputs = self.inputs
+        inputs, beside = self.inputs, self.beside
+        if beside is not None:
+            beside = replace(beside, values=beside.values[rows], lengths=beside.lengths[rows])
         inputs = {k: v[rows] for k, v in inputs.items()} if isinstance(inputs, Mapping) else inputs
         return replace(
-            self, inputs=inputs if isinstance(inputs, Mapping) else inputs[rows],
+            self, inputs=inputs if isinstance(inputs, Mapping) else inputs[rows], beside=beside,
             **{name: part(getattr(self, name))
                for name in ("values", "lengths", "ids", "center", "spread", "y", "weight")},
         )  # fmt: skip
+
+    def until(self, n_steps: int) -> Inspected:
+        """Return the series without what is after that many steps; windows as they are."""
+        if self.ends or self.values.shape[1] <= n_steps:
+            return self
+        lengths, inputs = np.minimum(self.lengths, n_steps), self.inputs
+        if isinstance(inputs, Mapping):
+            inputs = {**inputs, "x": inputs["x"][:, :n_steps]}
+            if "lengths" in inputs:
+                inputs["lengths"] = np.minimum(inputs["lengths"], n_steps)
+        else:
+            inputs = inputs[:, :n_steps]
+        return replace(self, inputs=inputs, values=self.values[:, :n_steps], lengths=lengths)
 
     def native(
         self, watched: tuple[str, ...] = (), end: str | None = None, moves: bool = False
@@ -106,6 +152,7 @@ class Inspected:
         number = int(series) if str(series).lstrip("-").isdigit() else None
         if number is None or not -len(self) <= number < len(self):
             expected = f"a number from 0 to {len(self) - 1}, or the name of a series"
+            expected += f" such as {self.ids[0]}"
             raise ValueError(explain(owner, "series", expected, series))
         return number % len(self)
 
@@ -230,10 +277,19 @@ def _windows(estimator: Any, X: Any, member: int, many: bool, targets: bool) -> 
         ids = np.array([f"{name} at {row}" for name, row in zip(
             ids, origin - panel.offsets[series], strict=True)], object)  # fmt: skip
     center, spread = own.space(every) if networks.normalize is not None else (None, None)
+    beside = None
+    if networks.theta is not None:
+        whole = WindowSource(
+            panel, networks.theta.window, networks.horizon, origins="all", shortest=1,
+            targets=False, lengths=True,
+        )  # fmt: skip
+        index = whole.arrays["windows_before"][series] + origin - whole.first_origin[series]
+        beside = Beside(networks.theta, networks.scale, *whole.contexts(index)[:2])
     return Inspected(
         networks.build(context, own.with_lengths).network,
         networks.weights[member],
         {k: np.asarray(v, np.float32) if v.dtype.kind == "f" else v for k, v in inputs.items()},
         values, np.asarray(lengths), tuple(names), ids, estimator._objective(),
-        ends=True, center=center, spread=spread, y=y, weight=weight,
+        ends=True, center=center, spread=spread, y=y, weight=weight, powers=networks.powers,
+        beside=beside, targets=tuple(str(name) for name in panel.columns.targets),
     )  # fmt: skip

@@ -59,6 +59,7 @@ class Members:
         self.history_ = first.history
         self.n_iter_ = first.epochs_run
         self.best_epoch_ = first.best_epoch
+        self.best_epochs_ = [fitted.best_epoch for fitted in fits]
         self.trainer_ = first.trainer
         self.__dict__.pop("_model_", None)
         # Twice the size of the weights, so it is kept only where a fit may go on; the weights

@@ -200,6 +200,8 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
         With ``validation="refit"`` that of the training before.
     n_iter_, best_epoch_ : int
         Epochs run, and the one whose weights were kept.
+    best_epochs_ : list of int
+        The same, of every network: there is one.
     auto_ : dict
         What each setting that is ``"auto"`` has become.
     trainer_ : str

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from seqkit.errors import explain
-from seqkit.estimators.as_read import AsRead
-from seqkit.estimators.inspection import Inspected, inspected
+from seqkit.estimators.as_read import AsRead, Column, ThetaRead
+from seqkit.estimators.inspection import inspected
+from seqkit.estimators.whole_answer import WholeAnswer
 
 __all__ = ["Attribution", "attribute"]
 
@@ -26,7 +27,8 @@ class Attribution:
     ----------
     values : dict of str to ndarray of shape (n_steps,)
         By feature, in units of the answer; of a covariate that is known ahead the window and the
-        horizon, one after the other.
+        horizon, one after the other. What a target says through a forecast that networks depart
+        from, or are combined with, is by itself: ``load by seasonal_naive``, ``load by theta``.
     series : dict of str to ndarray of shape (n_steps,)
         The series, in units; codes of tokens.
     answer, baseline : float
@@ -82,9 +84,9 @@ def attribute(
     :math:`(x_i - x'_i) \int_0^1 \partial_i f(x' + \alpha (x - x')) d\alpha`: their sum is
     :math:`f(x) - f(x')` (completeness, proposition 1). Gradient times input takes the gradient at x
     alone. The baseline x' is zero in what the layers read: :mod:`seqkit.estimators.as_read`
-    says what that is. Of windows, center, spread and static covariates are held; of a forecaster
-    that combines its networks with theta, or transforms its target, it is the networks' part, in
-    transformed units.
+    says what that is. Of windows, center, spread and static covariates are held. It is the whole
+    answer in units: of a forecaster the median of its networks, each with the forecast that it
+    departs from, and the theta forecast beside them.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def attribute(
         Points of Gauss and Legendre's quadrature that the integral is computed by: the sum is as
         said but for what is left where ReLU and maxima have corners.
     member : int, optional
-        A network of the ensemble. Default: the mean over all.
+        A network of the ensemble by itself. Default: the whole answer.
 
     Raises
     ------
@@ -118,44 +120,39 @@ def attribute(
     for number in members:
         found = inspected(estimator, X, member=number)
         networks.append(found.take(np.array([found.row_of(series, owner)])))
-    chosen = _Chosen(estimator, networks, target, step)
+    alone = member is not None
+    whole = WholeAnswer(networks, estimator._task == "forecasting", slopes=False, alone=alone)
+    chosen = _Chosen(estimator, whole, target, step)
     if method == METHODS[0]:
         points, shares = np.polynomial.legendre.leggauss(n_points)
         points, shares = (points + 1) / 2, shares / 2
     else:
         points, shares = np.ones(1), np.ones(1)
-    parts = [_integrated(one, chosen, points, shares) for one in networks]
-    longest = max(parts, key=lambda part: part[2].n_steps)[2]  # contexts may differ
-    values = {name: np.zeros(len(a)) for name, a in longest.series.items()}
-    for one, _, own in parts:
-        for name, a in one.items():
-            first = longest.n_steps - own.n_steps
-            values[name][first : first + len(a)] += a / len(parts)
-    answer, baseline = np.mean([ends for _, ends, _ in parts], axis=0)
-    what, words = chosen.what, networks[0].words
+    along = np.concatenate([points, [1.0, 0.0]])
+    path = WholeAnswer(
+        [one.take(np.zeros(len(along), int)) for one in networks], whole.forecasting, alone=alone
+    )
+    answers, slopes = path.slopes([_scaled(one, along) for one in path.readers], chosen.weights)
+    answers = (answers * chosen.weights).reshape(len(along), -1).sum(axis=1)
+    n_steps = max(_window(reader)[1] for reader in whole.readers)
+    values = _by_name(whole, slopes, np.append(shares, [0.0, 0.0]), n_steps)
     return Attribution(
-        values, longest.series, float(answer), float(baseline), what, str(networks[0].ids[0]),
-        longest.n_steps, words,
+        values, {name: _course(whole, name, n_steps, len(a)) for name, a in values.items()},
+        float(answers[-2]), float(answers[-1]), chosen.what, str(networks[0].ids[0]), n_steps,
+        networks[0].words,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Shown:
-    series: dict[str, Array]
-    n_steps: int
 
 
 class _Chosen:
     """Which number of an answer is asked about."""
 
-    def __init__(self, estimator: Any, networks: list[Inspected], target: Any, step: Any) -> None:
+    def __init__(self, estimator: Any, whole: WholeAnswer, target: Any, step: Any) -> None:
         self.task = estimator._task
         self.forecasting = self.task == "forecasting"
-        answers = [AsRead(one, self.forecasting, slopes=False) for one in networks]
-        answer = np.mean([one.answer(one.parts) for one in answers], axis=0)[0]
+        answer = whole.answer(whole.parts)[0]
         self.weights, self.what = np.zeros(answer.shape), ""
         if self.task == "tagging":
-            n = int(networks[0].lengths[0])
+            n = int(whole.readers[0].found.lengths[0])
             row = _step(step, 0, n - 1, n - 1)
             self.weights[(row, self._class(estimator, answer[row], target))] = 1
             self.what += f" at step {row}"
@@ -209,44 +206,64 @@ def _target(target: Any, names: list[str]) -> int:
     raise ValueError(explain("attribute", "target", f"one of {names}", target))
 
 
-def _integrated(
-    found: Inspected, chosen: _Chosen, points: Array, shares: Array
-) -> tuple[dict[str, Array], tuple[float, float], _Shown]:
-    """Return the attributions by feature, the answers at both ends, and the series."""
-    alphas = np.concatenate([points, [1.0, 0.0]])
-    read = AsRead(found.take(np.zeros(len(alphas), int)), chosen.forecasting)
-    n_moves = read.n_moves
-    along = np.tile(alphas, n_moves).astype(np.float32)
-    given = {
-        part: values * along.reshape(-1, *[1] * (values.ndim - 1))
-        for part, values in read.parts.items()
+def _scaled(reader: AsRead | ThetaRead, along: Array) -> dict[str, Array]:
+    """Return what is read on the way from the baseline, a row a point of it and a move."""
+    share = np.tile(along, reader.n_moves).astype(np.float32)
+    return {
+        part: values * share.reshape(-1, *[1] * (values.ndim - 1))
+        for part, values in reader.parts.items()
     }
-    answers, slopes = read.slopes(given, chosen.weights)
-    answers = (answers * chosen.weights).reshape(len(alphas), -1).sum(axis=1)
-    own = AsRead(found, chosen.forecasting, slopes=False)
-    n, n_steps = int(found.lengths[0]), found.values.shape[1]
-    window = slice(n_steps - n, n_steps) if found.ends else slice(0, n)
-    attributed: dict[str, list[Array]] = {}
-    series: dict[str, list[Array]] = {}
-    weights = np.append(shares, [0.0, 0.0])
+
+
+def _window(reader: AsRead | ThetaRead) -> tuple[slice, int]:
+    """Return where the valid steps of the one series stand in what is read, and how many."""
+    n = int(reader.lengths[0])
+    return (slice(-n, None) if reader.found.ends else slice(0, n)), n
+
+
+def _by_name(
+    whole: WholeAnswer, slopes: list[dict[str, Array]], by_point: Array, n_steps: int
+) -> dict[str, Array]:
+    """Return what each feature adds by all that read it: windows end together."""
+    values: dict[str, Array] = {}
+    for reader, gradients in zip(whole.readers, slopes, strict=True):
+        for column, own in _attributed(reader, gradients, by_point):
+            first = n_steps if column.part == "future" else n_steps - len(own)
+            there = values.setdefault(column.name, np.zeros(n_steps))
+            more = first + len(own) - len(there)
+            if more > 0:
+                there = values[column.name] = np.append(there, np.zeros(more))
+            there[first : first + len(own)] += own
+    return values
+
+
+def _attributed(
+    reader: AsRead | ThetaRead, gradients: dict[str, Array], by_point: Array
+) -> Iterator[tuple[Column, Array]]:
+    """Yield what each column of what is read adds, of the steps of the series or of the horizon."""
     whole = {}
-    for part, gradient in slopes.items():
-        by_point = gradient.reshape(n_moves, len(alphas), *gradient.shape[1:])
-        mean = np.tensordot(by_point, weights, ([1], [0]))  # (moves, time, columns)
-        whole[part] = own.unmoved(part, mean * own.parts[part])[0]
-    for column in own.columns:
+    for part, gradient in gradients.items():
+        of_points = gradient.reshape(reader.n_moves, len(by_point), *gradient.shape[1:])
+        mean = np.tensordot(of_points, by_point, ([1], [0]))  # (moves, time, columns)
+        read = reader.parts["target" if part == "naive" else part]
+        whole[part] = reader.unmoved(part, mean * read)[0]
+    for column in reader.columns:
         sums = whole[column.part][:, list(column.places)].sum(axis=1)
-        if column.part == "future":
-            number = [c.name for c in own.columns if c.part == "future"].index(column.name)
-            there = found.inputs["future"][0, :, number]
-        else:
-            sums = sums[window]
-            number = list(found.features).index(column.name) if found.words is None else 0
-            there = found.values[0, window, number]
-        attributed.setdefault(column.name, []).append(sums)
-        series.setdefault(column.name, []).append(there)
-    return (
-        {name: np.concatenate(a) for name, a in attributed.items()},
-        (float(answers[-2]), float(answers[-1])),
-        _Shown({name: np.concatenate(a) for name, a in series.items()}, n),
-    )
+        yield column, sums if column.part == "future" else sums[_window(reader)[0]]
+
+
+def _course(whole: WholeAnswer, name: str, n_steps: int, length: int) -> Array:
+    """Return a feature itself, in units: the window, and the horizon where it is known ahead."""
+    found = max((one.found for one in whole.readers), key=lambda one: one.values.shape[1])
+    values = found.values if found.beside is None else found.beside.values
+    n, own = values.shape[1], found.features
+    number = 0
+    if found.words is None:
+        named = [k for k, one in enumerate(own) if name == one or name.startswith(f"{one} by ")]
+        number = max(named, key=lambda k: len(own[k]))
+    course = values[0, n - n_steps :, number] if found.ends else values[0, :n_steps, number]
+    if length == n_steps:
+        return course
+    n_future = found.inputs["future"].shape[-1]
+    ahead: Array = found.inputs["future"][0, :, number - (len(own) - n_future)]
+    return np.concatenate([course, ahead])

@@ -5,7 +5,7 @@ Breiman (2001, section 10) for features; a stretch of time is a feature of its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from seqkit.errors import explain
-from seqkit.estimators.as_read import AsRead
+from seqkit.estimators.as_read import AsRead, ThetaRead
 from seqkit.estimators.inspection import Inspected, inspected
+from seqkit.estimators.whole_answer import WholeAnswer
 from seqkit.evaluation.metrics import METRICS, Predictions
 from seqkit.evaluation.summary import score_model
+from seqkit.network.layers.base import Saved
+from seqkit.network.layers.scaling import InverseBoxCox
+from seqkit.network.ops import NUMPY
 from seqkit.tasks import TASKS
 
 __all__ = ["Importance", "permutation_importance"]
@@ -92,28 +96,22 @@ def permutation_importance(
     forecasting = task.name == "forecasting"
     names = list(task.default_metrics if metrics is None else metrics)
     names = [name for name in names if METRICS[name].greater_is_better is not None]
-    networks = []
-    for member in range(len(estimator._member_weights())):
-        found = inspected(estimator, X, y, member=member, targets=True)
-        if len(found) > MOST_SERIES:
-            found = found.take(np.linspace(0, len(found) - 1, MOST_SERIES).round().astype(int))
-        networks.append(AsRead(found, forecasting, slopes=False))
-    if len({len(one.found) for one in networks}) > 1:  # contexts of several lengths
-        networks = [max(networks, key=lambda one: one.found.values.shape[1])]
-    scorer = _Scorer(estimator, networks, names)
-    before = scorer.scores(None, None, None)
-    rng, n = np.random.default_rng(seed), len(networks[0].found)
-    features = list(dict.fromkeys(column.name for column in networks[0].columns))
-    wanted: list[tuple[str, str, Any]] = [("feature", name, None) for name in features]
-    edges = np.linspace(0, 1, n_segments + 1)
-    for low, high in pairwise(edges):
-        wanted.append(("time", _stretch(networks[0].found, low, high), (low, high)))
+    whole = WholeAnswer(_alike(estimator, X, y), forecasting, slopes=False)
+    scorer = _Scorer(estimator, whole, names)
+    before = scorer.scores(whole.parts)
+    rng, n = np.random.default_rng(seed), len(whole.readers[0].found)
+    features = dict.fromkeys(c.feature for reader in whole.readers for c in reader.columns)
+    longest = max(_n_steps(reader) for reader in whole.readers)
+    wanted = [_Part("feature", name) for name in features]
+    for low, high in pairwise(np.linspace(0, 1, n_segments + 1)):
+        wanted.append(_Part("time", _stretch(whole, longest, low, high), low, high, longest))
     found_rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for kind, name, stretch in wanted:
-        drawn = [
-            scorer.scores(rng.permutation(n), name if kind == "feature" else None, stretch)
-            for _ in range(repeats)
-        ]
+    for part in wanted:
+        kind, name = part.kind, part.name
+        drawn = []
+        for _ in range(repeats):
+            order = rng.permutation(n)
+            drawn.append(scorer.scores([_exchanged(one, order, part) for one in whole.readers]))
         for metric in names:
             sign = 1 if METRICS[metric].greater_is_better else -1
             if before[metric] is None or any(one[metric] is None for one in drawn):
@@ -126,27 +124,65 @@ def permutation_importance(
     return [Importance(m, before[m], n, rows) for m, rows in found_rows.items() if rows]
 
 
-def _stretch(found: Inspected, low: float, high: float) -> str:
+@dataclass(frozen=True)
+class _Part:
+    """What is exchanged: a feature, or a stretch of time, in shares of a series or of a window."""
+
+    kind: str
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    longest: int = 0
+
+
+def _alike(estimator: Any, X: Any, y: Any) -> list[Inspected]:
+    """Return every network with the same series, or the windows that all of them have."""
+    networks = [
+        inspected(estimator, X, y, member=member, targets=True)
+        for member in range(len(estimator._member_weights()))
+    ]
+    if estimator._task == "forecasting":  # contexts may be of several lengths
+        shared = set.intersection(*({*one.ids.tolist()} for one in networks))
+        networks = [
+            one.take(np.flatnonzero([name in shared for name in one.ids.tolist()]))
+            for one in networks
+        ]
+    n = len(networks[0])
+    if n <= MOST_SERIES:
+        return networks
+    rows = np.linspace(0, n - 1, MOST_SERIES).round().astype(int)
+    return [one.take(rows) for one in networks]
+
+
+def _n_steps(reader: AsRead | ThetaRead) -> int:
+    """Return the steps of a series, or of a window, as it is read."""
+    return max(int(v.shape[1]) for part, v in reader.parts.items() if part != "future")
+
+
+def _stretch(whole: WholeAnswer, longest: int, low: float, high: float) -> str:
     """Return what a stretch of time is called, by steps where all series have as many."""
-    longest = found.values.shape[1]
+    found = whole.readers[0].found
     if found.ends:  # the last step is lag 0
         return f"lags {longest - 1 - int(low * longest)} to {longest - int(high * longest)}"
+    longest = found.values.shape[1]
     if (found.lengths == longest).all():
         return f"steps {int(low * longest)} to {int(high * longest) - 1}"
     return f"{low:.0%} to {high:.0%}"
 
 
 class _Scorer:
-    """The scores of an estimator's networks for what they read, exchanged or not."""
+    """The scores of an estimator for what it reads, exchanged or not."""
 
-    def __init__(self, estimator: Any, networks: Sequence[AsRead], metrics: list[str]) -> None:
-        self.estimator, self.networks, self.metrics = estimator, networks, metrics
+    def __init__(self, estimator: Any, whole: WholeAnswer, metrics: list[str]) -> None:
+        self.estimator, self.whole, self.metrics = estimator, whole, metrics
         self.task = estimator._task
-        found = networks[0].found
+        found = whole.readers[0].found
         y = found.y
         assert y is not None
         if self.task == "classification":
             multilabel = estimator._labels
+            if not multilabel and y.ndim == 2:  # shares of the classes, as mixup has them
+                y = y.argmax(axis=1)
             self.truth: Any = y.astype(int) if multilabel else estimator.classes_[y]
         elif self.task == "tagging":
             self.valid = (y if y.ndim == 2 else y[..., 0]) >= 0
@@ -159,24 +195,20 @@ class _Scorer:
             self.truth = y.astype(np.float64)
             if found.spread is not None:
                 self.truth = found.center + found.spread * self.truth
+            if found.powers is not None:
+                of_targets = InverseBoxCox(found.powers)
+                self.truth = of_targets.forward(NUMPY, {}, Saved(), self.truth)
             if found.weight is not None:
                 self.truth[found.weight == 0] = np.nan
 
-    def scores(self, order: Array | None, name: str | None, stretch: Any) -> dict[str, Any]:
-        """Return the scores where series have what `order` says of a feature, or of a stretch."""
-        answers = [
-            network.answer({
-                part: values if order is None else _exchanged(network, part, values, order, name,
-                                                              stretch)
-                for part, values in network.parts.items()
-            })
-            for network in self.networks
-        ]  # fmt: skip
-        how = np.median if self.task == "forecasting" else np.mean
-        prediction = self._prediction(how(answers, axis=0))
+    def scores(self, given: Sequence[Mapping[str, Array]]) -> dict[str, Any]:
+        """Return the scores for what each part reads."""
+        prediction = self._prediction(self.whole.answer(given))
         more: dict[str, Any] = {"classes": getattr(self.estimator, "classes_", None)}
         if self.task == "forecasting":
-            contexts = self.networks[0].found
+            contexts = max(
+                (one.found for one in self.whole.readers), key=lambda one: one.values.shape[1]
+            )
             n_targets = self.truth.shape[-1]
             more = {"history": [v[len(v) - n :, :n_targets] for v, n in zip(
                 contexts.values, contexts.lengths, strict=True)]}  # fmt: skip
@@ -204,28 +236,42 @@ class _Scorer:
         )
 
 
-def _exchanged(
-    network: AsRead, part: str, values: Array, order: Array, name: str | None, stretch: Any
+def _exchanged(reader: AsRead | ThetaRead, order: Array, wanted: _Part) -> dict[str, Array]:
+    """Return what is read, with a feature or a stretch of time of other series."""
+    found = {}
+    for part, values in reader.parts.items():
+        whole = wanted.kind == "time"
+        places = sorted({
+            place for column in reader.columns for place in column.places
+            if column.part == part and (whole or column.feature == wanted.name)
+        })  # fmt: skip
+        kept = not places or (whole and part == "future")
+        found[part] = values if kept else _other(reader, part, order, wanted, places)
+    return found
+
+
+def _other(
+    reader: AsRead | ThetaRead, part: str, order: Array, wanted: _Part, places: Sequence[int]
 ) -> Array:
-    """Return a part with a feature, or a stretch of time, of other series."""
-    columns = [c for c in network.columns if c.part == part and name in (None, c.name)]
-    if not columns or (stretch is not None and part == "future"):
-        return values
-    places = sorted({place for column in columns for place in column.places})
-    found, n, n_steps = network.found, len(order), values.shape[1]
-    lengths = np.full(n, n_steps) if part == "future" else np.asarray(found.lengths)
+    values, n = reader.parts[part], len(order)
+    n_steps, ends = values.shape[1], reader.found.ends and part != "future"
+    lengths = np.full(n, n_steps) if part == "future" else np.asarray(reader.lengths)
     steps = np.arange(n_steps)
-    first = (n_steps - lengths if found.ends and part != "future" else 0 * lengths)[:, None]
+    first = (n_steps - lengths if ends else 0 * lengths)[:, None]
     own = steps - first  # of a series' own steps
     there = np.minimum(
         own * lengths[order][:, None] // lengths[:, None], lengths[order][:, None] - 1
     )
     read = np.clip(there + first[order], 0, n_steps - 1)
     inside = (own >= 0) & (own < lengths[:, None])
-    if stretch is not None:
+    if wanted.kind == "time" and ends:  # by lags, whatever the window
+        edges = [int(share * wanted.longest) for share in (wanted.low, wanted.high)]
+        step = steps + wanted.longest - n_steps
+        inside &= (step >= edges[0]) & (step < edges[1])
+    elif wanted.kind == "time":
         share = own / lengths[:, None]
-        inside &= (share >= stretch[0]) & (share < stretch[1])
-    whole = values.reshape(network.n_moves, n, n_steps, -1)
+        inside &= (share >= wanted.low) & (share < wanted.high)
+    whole = values.reshape(reader.n_moves, n, n_steps, -1)
     other = whole[:, order[:, None], read]
     changed = whole.copy()
     for place in places:

@@ -94,7 +94,7 @@ def _ordered(ops: Any, net: Tensor, naive: Tensor | None) -> Tensor:
 
 def _ordered_backward(net: Array, d: Array) -> Array:
     middle = net.shape[-1] // 2
-    gradient = np.empty(d.shape, np.float32)
+    gradient = np.zeros(d.shape, np.float32)
     gradient[..., middle + 1 :] = np.cumsum(d[..., middle + 1 :][..., ::-1], -1)[..., ::-1]
     gradient[..., :middle] = -np.cumsum(d[..., :middle], -1)
     gradient *= NUMPY.sigmoid(net)  # the slope of softplus

@@ -195,8 +195,9 @@ class NativeNetwork:
                 values[first : first + len(out)] = out
             else:
                 values[first] = out
-            if first in instead:
-                values[first] = instead[first]
+            if instead:
+                for slot in range(first, first + step.layer.n_outputs):
+                    values[slot] = instead.get(slot, values[slot])
             if saves and step.trained:
                 step.saved = saved
             for slot in step.last_use:
@@ -213,7 +214,8 @@ class NativeNetwork:
         training : bool
             Whether a backward pass will follow, and masks are drawn.
         given : mapping of str to ndarray, optional
-            What inputs are, and what nodes give (their first output), in place of what would be.
+            What inputs are, and what nodes give (``name:1`` is a second output), in place of what
+            would be.
         """
         self._release()
         steps = self._steps[: self._n_trained]

@@ -6,7 +6,7 @@ of a cell (:mod:`seqkit.network.steps`) over what a layer reads. The gradient is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from seqkit.cells import Cell, Weights
-from seqkit.network.cpu.sequences import SequenceBatch
-from seqkit.network.graph import Network
+from seqkit.network.cpu.sequences import SequenceBatch, unsupported
+from seqkit.network.graph import Network, Node
 from seqkit.network.layers.base import Array
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.patching import LeftPatch, Patch, patch_count
 from seqkit.network.layers.recurrent import Recurrent, in_reverse
+from seqkit.network.layers.shaping import RepeatRows
 from seqkit.network.native import NativeNetwork
 from seqkit.network.ops import NUMPY
 from seqkit.network.steps import cell_step
@@ -31,6 +32,9 @@ DOUBLES = SimpleNamespace(
     tanh=np.tanh,
 )  # fmt: skip
 """The namespace of arrays in any precision: that of layers has float32 alone."""
+
+ACTIVATIONS = {"lstm": 2, "gru": 1}
+"""Which of the arrays that the kernels of a family save holds the activations of its gates."""
 
 NAMES = {
     "i": "input gate i",
@@ -51,11 +55,12 @@ class Recurrence:
 
     Attributes
     ----------
-    node : str
-        Where it stands in the network.
+    nodes : tuple of str
+        Where it stands in the network; a decoder that repeats itself stands there once a step.
     layer : int
         Its number, from 1.
-    direction : {"forward", "backward"}
+    direction : {"forward", "backward", "ahead"}
+        Over the series; or, of a decoder, on over the steps of the horizon.
     cell : Cell
     weights : Weights
     x : ndarray of shape (time, batch, n_features)
@@ -67,9 +72,14 @@ class Recurrence:
         of it, where that is several steps.
     stride : int
         Steps of the input from one step to the next.
+    initial : tuple of ndarray of shape (batch, units)
+        The states that it starts from, one a state of the cell; () = zeros.
+    beside : int
+        Steps ahead that all start from the same states: they are rows of the batch, one after the
+        other, each a sequence of one step.
     """
 
-    node: str
+    nodes: tuple[str, ...]
     layer: int
     direction: str
     cell: Cell
@@ -78,6 +88,13 @@ class Recurrence:
     lengths: Array | None
     starts: Array
     stride: int
+    initial: tuple[Array, ...] = ()
+    beside: int = 1
+
+    @property
+    def node(self) -> str:
+        """The first place in the network where it stands."""
+        return self.nodes[0]
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -106,12 +123,13 @@ class Recurrence:
         out = sequence.transpose(1, 0, 2).copy()
         if self.lengths is not None:
             out[np.arange(out.shape[1]) >= self.lengths[:, None]] = np.nan
-        return out
+        return out.reshape(len(out) // self.beside, -1, out.shape[2])
 
     def _states(self) -> tuple[list[list[Array]], list[dict[str, Array]]]:
         """Return the states after every step, in the order of reading, and its gates."""
         weights = Weights(*(w if w is None else np.asarray(w, np.float64) for w in self.weights))
         now = (np.zeros((self.x.shape[1], self.units)),) * len(self.cell.states)
+        now = tuple(state.astype(np.float64) for state in self.initial) or now
         states, gates = [list(now)], []
         for x in self.x.astype(np.float64):
             now, activations = cell_step(DOUBLES, self.cell, weights, x, now)
@@ -138,6 +156,55 @@ class Recurrence:
                 rows = [one[candidate if name == "g" else name] for one in gates]
             found[name] = self._by_series(np.stack(rows))
         return found
+
+    def gate_values(self) -> dict[str, Array]:
+        """Return the gates alone, as the compiled kernels keep them for the gradient: quicker.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (batch, time, units)
+            As :meth:`activations` gives them, in float32.
+        """
+        if unsupported(self.cell) or not self.gates:
+            found = self.activations()
+            return {name: found[name] for name in self.gates}
+        n = self.x.shape[1]
+        x = np.ascontiguousarray(self.x, np.float32)
+        batch = SequenceBatch(self.cell, x, self.weights, np.zeros((0, 0), np.float32), 1)
+        none = [np.zeros((n, self.units), np.float32)] * len(self.cell.states)
+        initial = [np.ascontiguousarray(state, np.float32) for state in self.initial] or none
+        for call in batch.forward(initial, []):
+            call()
+        whole = batch._of_part(0, n)[ACTIVATIONS[self.cell.family]]
+        parts = zip(self.cell.gates, np.split(whole, len(self.cell.gates), axis=-1), strict=True)
+        return {name: self._by_series(part) for name, part in parts if name in self.gates}
+
+    def gradient(self, coming: Mapping[str, Sequence[Array | None]]) -> Array:
+        """Return dL/dh of every step from what a backward pass of the network leaves.
+
+        Parameters
+        ----------
+        coming : mapping of str to sequence of ndarray or None
+            The gradient of each output of every node of :attr:`nodes`, as
+            :meth:`seqkit.network.native.NativeNetwork.backward` returns it.
+
+        Returns
+        -------
+        ndarray of shape (batch, time, units)
+            In time's order; NaN past the end of a series.
+        """
+        if self.direction == "ahead":  # what follows a step is nodes of their own
+            none = np.zeros((self.x.shape[1], self.units))
+            steps = []
+            for node in self.nodes:
+                output, h, *_ = (*coming[node], None)
+                whole = none if output is None else output[:, 0]
+                steps.append(whole if h is None else whole + h)
+            return self._by_series(np.stack(steps).astype(np.float64))
+        upstream, *ends = coming[self.node]
+        if upstream is not None and upstream.shape[-1] == 2 * self.units:
+            upstream = np.split(upstream, 2, -1)[self.direction == "backward"]
+        return self.output_gradient(upstream, ends)
 
     def output_gradient(self, upstream: Array | None, ends: Sequence[Array | None] = ()) -> Array:
         """Return dL/dh of every step, with all that comes through later steps.
@@ -189,37 +256,75 @@ class Recurrence:
 
 
 def recurrences(native: NativeNetwork, inputs: Any) -> list[Recurrence]:
-    """Return the directions of all recurrent layers that read the series of `inputs`.
+    """Return the directions of all recurrent layers over some series.
 
-    The steps of a decoder, which read no series, are not among them.
+    Those that read the series come first; then those of a decoder that goes on over the horizon,
+    from states that it is given.
     """
     flat = native.network.flat
-    nodes = [
-        node
-        for node in flat.nodes
-        if isinstance(node.layer, Recurrent) and node.shares is None and len(node.inputs) <= 2
-    ]
-    refs = {ref for node in nodes for ref in node.inputs if ref is not None}
+    read = [node for node in flat.nodes if isinstance(node.layer, Recurrent)]
+    encoders = [node for node in read if len(node.inputs) <= 2 and node.shares is None]
+    decoders: dict[str, list[Node]] = {}
+    for node in read:
+        if len(node.inputs) > 2:
+            decoders.setdefault(node.shares or node.name, []).append(node)
+    shown = [*encoders, *(node for nodes in decoders.values() for node in nodes)]
+    refs = {ref for node in shown for ref in node.inputs if ref}
     own = {i.name for i in flat.inputs} & {"x", "lengths"}
     values = native.values(inputs, [*refs, *own])
     found = []
-    for number, node in enumerate(nodes, 1):
-        layer, (x, lengths) = node.layer, (*node.inputs, None)[:2]
-        assert isinstance(layer, Recurrent)
-        steps, weights = values[str(x)], native.weights.values[node.name]
-        ends = None if lengths is None else np.asarray(values[lengths])
-        starts, stride = _axis(flat, str(x), values["x"], values.get("lengths"), len(steps))
-        for start in layer.directions:
-            backward = start == "backward/"
-            read = np.ascontiguousarray(steps.transpose(1, 0, 2), np.float32)
-            found.append(
-                Recurrence(
-                    node.name, number, "backward" if backward else "forward", layer.row,
-                    Weights(*(weights.get(f"{start}{name}") for name in Weights._fields)),
-                    in_reverse(read, ends) if backward else read, ends, starts, stride,
-                )
-            )  # fmt: skip
+    for number, node in enumerate(encoders, 1):
+        found += _over_series(native, node, number, values)
+    n_steps = values["x"].shape[1]
+    stride = found[0].stride if found else 1  # a step ahead is a patch, too
+    for number, nodes in enumerate(decoders.values(), 1):
+        found.append(_over_horizon(native, nodes, number, values, n_steps, stride))
     return found
+
+
+def _over_series(
+    native: NativeNetwork, node: Node, number: int, values: Mapping[str, Any]
+) -> list[Recurrence]:
+    """Return the directions of a layer that reads series."""
+    layer, (ref, lengths) = node.layer, (*node.inputs, None)[:2]
+    assert isinstance(layer, Recurrent)
+    steps, weights = values[str(ref)], native.weights.values[node.name]
+    ends = None if lengths is None else np.asarray(values[lengths])
+    flat, x = native.network.flat, values["x"]
+    starts, stride = _axis(flat, str(ref), x, values.get("lengths"), len(steps))
+    read = np.ascontiguousarray(steps.transpose(1, 0, 2), np.float32)
+    found = []
+    for start in layer.directions:
+        backward = start == "backward/"
+        found.append(
+            Recurrence(
+                (node.name,), number, "backward" if backward else "forward", layer.row,
+                Weights(*(weights.get(f"{start}{name}") for name in Weights._fields)),
+                in_reverse(read, ends) if backward else read, ends, starts, stride,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _over_horizon(
+    native: NativeNetwork, nodes: Sequence[Node], number: int, values: Mapping[str, Any],
+    n_steps: int, stride: int,
+) -> Recurrence:  # fmt: skip
+    """Return a decoder's layer: a node a step, or one node with the steps as rows of its batch."""
+    layer, first = nodes[0].layer, nodes[0]
+    assert isinstance(layer, Recurrent)
+    weights = native.weights.values[first.shares or first.name]
+    x = np.concatenate([values[str(node.inputs[0])] for node in nodes], axis=1)
+    initial = tuple(values[str(ref)] for ref in first.inputs[2:])
+    producers = {node.name: node.layer for node in native.network.flat.nodes}
+    source = producers.get(str(first.inputs[2]))
+    beside = source.times if isinstance(source, RepeatRows) else 1
+    return Recurrence(
+        tuple(node.name for node in nodes), number, "ahead", layer.row,
+        Weights(*(weights.get(name) for name in Weights._fields)),
+        np.ascontiguousarray(x.transpose(1, 0, 2), np.float32), None,
+        np.full(len(x) // beside, n_steps + (stride - 1) / 2), stride, initial, beside,
+    )  # fmt: skip
 
 
 def _axis(

@@ -131,8 +131,9 @@ class AttributionDisplay(Display):
     >>> from seqkit.report.attribution_plots import AttributionDisplay
     >>> values, series = {"x": np.array([0.1, 0.2])}, {"x": np.array([1.0, 3.0])}
     >>> one = Attribution(values, series, 0.8, 0.5, "probability of up", "0", 2)
-    >>> AttributionDisplay(one).plot().ax_.get_ylabel()
-    'x'
+    >>> print(AttributionDisplay(one).plot().ax_.get_title(loc="left"))
+    series 0: probability of up 0.8, 0.5 at the baseline
+    x
     """
 
     axes_: list[Axes]
@@ -140,7 +141,8 @@ class AttributionDisplay(Display):
     def __init__(self, attribution: Attribution) -> None:
         self.attribution = attribution
         weights = {name: np.abs(a).sum() for name, a in attribution.values.items()}
-        self.shown = sorted(weights, key=lambda name: -weights[name])[:MOST_FEATURES]
+        some = [name for name in weights if weights[name] > 0] or list(weights)
+        self.shown = sorted(some, key=lambda name: -weights[name])[:MOST_FEATURES]
         self.figsize = (8.0, 1.0 + 1.4 * len(self.shown))
 
     @classmethod
@@ -175,7 +177,7 @@ class AttributionDisplay(Display):
             )  # fmt: skip
             if one.words is None:
                 panel.plot(course, color="#0b0b0c", linewidth=1.2)
-                panel.set_ylabel(name)
+                panel.set_title(name, loc="left", fontsize="small", pad=3)
             else:
                 for k, code in enumerate(course.astype(int)):
                     panel.text(k, 0.5, str(one.words[code]), ha="center", va="center",
@@ -185,15 +187,18 @@ class AttributionDisplay(Display):
                 panel.axvline(one.n_steps - 0.5, color="#0b0b0c", linewidth=0.9, linestyle="--")
         longest = max(len(one.values[name]) for name in self.shown)
         ax.set_xlim(-0.5, longest - 0.5)
-        ax.set_title(
-            f"series {one.name}: {one.what} {one.answer:.4g}, {one.baseline:.4g} at the baseline",
-            loc="left", fontsize="medium",
-        )  # fmt: skip
+        said = f"series {one.name}: {one.what} {one.answer:.4g}, {one.baseline:.4g} at the baseline"
+        of_first = ax.get_title(loc="left")
+        ax.set_title(f"{said}\n{of_first}".rstrip(), loc="left", fontsize="small", pad=3)
         for bar in bars[1:]:
             bar.set_axis_off()
-        if bars:
-            ax.get_figure().colorbar(image, cax=bars[0], ticks=[-most, 0, most], format="{x:.2g}")  # type: ignore[union-attr]
-            bars[0].tick_params(labelsize="x-small", length=2)
-        panels[-1].set_xlabel("time step")
+        where: dict[str, Any] = (
+            {"cax": bars[0]} if bars else {"ax": ax, "fraction": 0.02, "pad": 0.01}
+        )
+        scale: dict[str, Any] = {"ticks": [-most, 0, most], "format": "{x:.2g}"}
+        bar = ax.get_figure().colorbar(image, **where, **scale)  # type: ignore[union-attr]
+        bar.ax.tick_params(labelsize="x-small", length=2)
+        ahead = ", and on over the horizon (dashed line)" if longest > one.n_steps else ""
+        panels[-1].set_xlabel(f"time step{' of the window' if ahead else ''}{ahead}")
         self.axes_ = panels
         return self._done(ax)

@@ -9,30 +9,31 @@ import numpy as np
 
 from seqkit.errors import explain
 from seqkit.estimators.inspection import Inspected, inspected
+from seqkit.estimators.whole_answer import WholeAnswer
+from seqkit.evaluation.saturation import saturation
 from seqkit.network.recurrences import NAMES, Recurrence, recurrences
 from seqkit.report.canvas import BLUE, OTHERS, Display, axes_of, ink, legend_above, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["GateDisplay", "SaturationDisplay", "draw_series", "saturation"]
+__all__ = ["GateDisplay", "SaturationDisplay", "draw_series"]
 
 Array = np.ndarray
 ORDERS = ("peak", "correlation", "index")
-LOW, HIGH = 0.1, 0.9
-"""A gate below or above these is saturated (Karpathy, Johnson and Li 2016, section 4.2)."""
 
 MOST_LINES = 6  # features that are drawn
+MANY_TIMES = 10  # as far as one goes another is a flat line
 MOST_WORDS = 60  # tokens that are written below an axis
-AT_ONCE = 64  # series whose gates are in memory
 
 
 def draw_series(
-    ax: Axes, values: Array, features: Sequence[str], words: Array | None, title: str
-) -> None:
+    ax: Axes, values: Array, features: Sequence[str], words: Array | None, title: str,
+    first: int = 0,
+) -> None:  # fmt: skip
     """Draw a series ``(n_timesteps, n_features)``, or write its tokens, above other panels."""
+    steps = first + np.arange(len(values))
     if words is not None:
-        steps = np.arange(len(values))
         shown = words[values[:, 0].astype(int)]
         ax.scatter(steps, np.zeros(len(steps)), s=4, color=BLUE)
         if len(steps) <= MOST_WORDS:
@@ -42,15 +43,20 @@ def draw_series(
         ax.set_title(title, loc="left", fontsize="medium")
         return
     colors = (BLUE, *OTHERS)
-    for k in range(min(values.shape[1], MOST_LINES)):
-        ax.plot(values[:, k], color=colors[k % len(colors)], linewidth=1.3, label=features[k])
+    drawn = values[:, :MOST_LINES].astype(np.float64)
+    sizes = np.ptp(drawn, axis=0)
+    if (sizes > 0).any() and sizes.max() > MANY_TIMES * sizes[sizes > 0].min():
+        drawn = (drawn - drawn.min(axis=0)) / np.where(sizes > 0, sizes, 1.0)
+        title += ", each feature over its own range"
+        ax.set_yticks([])
+    for k in range(drawn.shape[1]):
+        ax.plot(steps, drawn[:, k], color=colors[k % len(colors)], linewidth=1.3, label=features[k])
     left = values.shape[1] - MOST_LINES
     title += f" ({left} more features)" if left > 0 else ""
     if values.shape[1] > 1:
         legend_above(ax, title)
     else:
-        ax.set_title(title, loc="left", fontsize="medium")
-        ax.set_ylabel(features[0])
+        ax.set_title(f"{title}: {features[0]}", loc="left", fontsize="medium")
 
 
 def _ordered(h: Array, order: str) -> Array:
@@ -86,6 +92,10 @@ class GateDisplay(Display):
     start, stride : float, int, default=0, 1
         Where in the series the first step of the layer stands, and how many steps of the series one
         of the layer goes on: more than one behind patches and stems with strides.
+    first : int, default=0
+        The number of the first step of the series.
+    steps : str, default="time step"
+        What they are steps of.
     order : {"correlation", "peak", "index"}, default="correlation"
         Of the units: as said; by when an output is furthest from its mean; or as they are.
     words : ndarray, optional
@@ -116,6 +126,8 @@ class GateDisplay(Display):
         features: Sequence[str] | None = None,
         start: float = 0.0,
         stride: int = 1,
+        first: int = 0,
+        steps: str = "time step",
         order: str = "correlation",
         words: Array | None = None,
         title: str = "",
@@ -126,6 +138,7 @@ class GateDisplay(Display):
         self.activations = {name: np.asarray(a, np.float64) for name, a in activations.items()}
         self.features = features or [f"feature {k}" for k in range(self.values.shape[1])]
         self.start, self.stride, self.words, self.title = start, stride, words, title
+        self.first, self.steps = first, steps
         self.order = _ordered(self.activations["h"], order)
         self.figsize = (8.0, 1.9 + 1.05 * len(self.activations))
 
@@ -152,7 +165,9 @@ class GateDisplay(Display):
             Its number, or its name; of a forecaster the last window of it is taken.
         layer : int, default=1
             Number of the recurrent layer.
-        direction : {"forward", "backward"}, default="forward"
+        direction : {"forward", "backward", "ahead"}, default="forward"
+            ``ahead`` are the steps of the horizon, of a decoder that goes on over them; beside them
+            stands the forecast.
         member : int, default=0
             Number of the network in an ensemble.
         order : as in the class
@@ -174,6 +189,8 @@ class GateDisplay(Display):
         row = found.row_of(series, cls.__name__)
         alone = found.take(np.array([row]))
         one = _of(recurrences(alone.native(), alone.inputs), layer, direction)
+        if direction == "ahead":
+            return cls._ahead(alone, one, **more)
         valid = None if one.lengths is None else int(one.lengths[0])
         activations = {name: a[0, :valid] for name, a in one.activations().items()}
         n, values = int(alone.lengths[0]), alone.values[0]
@@ -182,7 +199,20 @@ class GateDisplay(Display):
         return cls(
             values[first : first + n], activations, features=found.features,
             start=float(one.starts[0]) - first, stride=one.stride, words=found.words,
-            title=title, **more,
+            steps="time step of the window" if found.ends else "time step", title=title, **more,
+        )  # fmt: skip
+
+    @classmethod
+    def _ahead(cls, alone: Inspected, one: Recurrence, **more: Any) -> GateDisplay:
+        """Make the display of a decoder, beside the forecast of its network by itself."""
+        whole = WholeAnswer([alone], forecasting=True, slopes=False, alone=True)
+        forecast = whole.answer(whole.parts)[0]
+        title = f"forecast of series {alone.ids[0]}, {_place(one)}"
+        start = 1 + (one.stride - 1) / 2
+        return cls(
+            forecast, {name: a[0] for name, a in one.activations().items()},
+            features=alone.targets, start=start, stride=one.stride, first=1,
+            steps="step of the horizon", title=title, **more,
         )  # fmt: skip
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -197,7 +227,7 @@ class GateDisplay(Display):
         """Draw the display."""
         ax = axes_of(ax, self.figsize)
         panels, bars = panels_of(ax, [1.5, *[1.0] * len(self.activations)], bars=True)
-        draw_series(panels[0], self.values, self.features, self.words, self.title)
+        draw_series(panels[0], self.values, self.features, self.words, self.title, first=self.first)
         for panel, bar, (name, values) in zip(
             panels[1:], bars, self.activations.items(), strict=True
         ):
@@ -216,8 +246,8 @@ class GateDisplay(Display):
             ends = [0, 0.5, 1] if is_gate else [-most, 0, most]
             panel.get_figure().colorbar(image, cax=bar, ticks=ends, format="{x:.2g}")  # type: ignore[union-attr]
             bar.tick_params(labelsize="x-small", length=2)
-        panels[0].set_xlim(-0.5, len(self.values) - 0.5)
-        panels[-1].set_xlabel("time step of the window" if "window" in self.title else "time step")
+        panels[0].set_xlim(self.first - 0.5, self.first + len(self.values) - 0.5)
+        panels[-1].set_xlabel(self.steps)
         self.axes_ = panels
         return self._done(ax)
 
@@ -238,40 +268,6 @@ def _of(every: Sequence[Recurrence], layer: int, direction: str) -> Recurrence:
     raise ValueError(explain("GateDisplay", "direction", f"one of {directions}", direction))
 
 
-def saturation(found: Inspected) -> list[dict[str, Any]]:
-    """Return how often each gate is shut or wide open, over all steps of all series.
-
-    Returns
-    -------
-    list of dict
-        With ``layer``, ``direction``, ``gate``, and ``below`` and ``above``, each of shape
-        (units,): the share of steps at which a unit's gate is below .1 and above .9.
-    """
-    totals: dict[tuple[int, str, str], list[Any]] = {}
-    native = found.native()
-    for first in range(0, len(found), AT_ONCE):
-        part = found.take(np.arange(first, min(first + AT_ONCE, len(found))))
-        for one in recurrences(native, part.inputs):
-            activations = one.activations()
-            for gate in one.gates:
-                values = activations[gate].reshape(-1, one.units)
-                values = values[~np.isnan(values[:, 0])]
-                sums = totals.setdefault((one.layer, one.direction, gate), [0, 0, 0])
-                sums[0] += len(values)
-                sums[1] = sums[1] + (values < LOW).sum(axis=0)
-                sums[2] = sums[2] + (values > HIGH).sum(axis=0)
-    return [
-        {
-            "layer": layer,
-            "direction": direction,
-            "gate": gate,
-            "below": below / n,
-            "above": above / n,
-        }
-        for (layer, direction, gate), (n, below, above) in totals.items()
-    ]
-
-
 class SaturationDisplay(Display):
     """How often each unit's gates are below .1 (left-saturated) and above .9 (right-saturated).
 
@@ -281,7 +277,7 @@ class SaturationDisplay(Display):
     Parameters
     ----------
     shares : list of dict
-        As :func:`saturation` gives them.
+        As :func:`~seqkit.evaluation.saturation.saturation` gives them.
 
     Examples
     --------
@@ -328,16 +324,18 @@ class SaturationDisplay(Display):
         ax = axes_of(ax, self.figsize)
         gates = list(dict.fromkeys(row["gate"] for row in self.shares))
         places = list(dict.fromkeys((row["layer"], row["direction"]) for row in self.shares))
-        several = len(places) > 1
         for row in self.shares:
             place = (row["layer"], row["direction"])
-            label = NAMES[row["gate"]]
-            if several:
-                label += f", layer {place[0]} {place[1]}"
             color = (BLUE, *OTHERS)[gates.index(row["gate"])]
             marker = self.markers[places.index(place) % len(self.markers)]
             ax.scatter(row["below"], row["above"], s=26, color=color, marker=marker, alpha=0.65,
-                       linewidths=0, label=label)  # fmt: skip
+                       linewidths=0)  # fmt: skip
+        dot: dict[str, Any] = {"s": 26, "linewidths": 0}
+        for gate, color in zip(gates, (BLUE, *OTHERS), strict=False):
+            ax.scatter([], [], color=color, label=NAMES[gate], **dot)
+        for k, (layer, direction) in enumerate(places if len(places) > 1 else []):
+            marker, label = self.markers[k % len(self.markers)], f"layer {layer} {direction}"
+            ax.scatter([], [], color=ink(), marker=marker, label=label, **dot)
         ax.plot([0, 1], [1, 0], color=ink(), linewidth=0.9, linestyle=":")
         ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="share of steps below 0.1",
                ylabel="share of steps above 0.9")  # fmt: skip

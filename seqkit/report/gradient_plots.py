@@ -12,7 +12,7 @@ from seqkit.errors import explain
 from seqkit.estimators.inspection import Inspected, inspected
 from seqkit.network.losses import loss_of
 from seqkit.network.recurrences import Recurrence, recurrences
-from seqkit.report.canvas import BLUE, OTHERS, Display, axes_of, legend_above, log_scale
+from seqkit.report.canvas import BLUE, OTHERS, Display, axes_of, ink, legend_above, log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,11 +33,14 @@ class FlowLine:
     name : str
         Of the estimator.
     layer : int
-    direction : str
+    direction : {"forward", "backward", "ahead"}
+        ``ahead`` goes on from the end of a window over the horizon.
     steps : ndarray of shape (n_steps,)
         In time steps of the series.
     norms : ndarray of shape (n_steps,)
         Mean over the series.
+    stride : int
+        Time steps from one to the next.
     """
 
     name: str
@@ -45,6 +48,12 @@ class FlowLine:
     direction: str
     steps: Array
     norms: Array
+    stride: int = 1
+
+    @property
+    def begin(self) -> float:
+        """Where its first step begins."""
+        return float(self.steps[0]) - self.stride / 2
 
 
 def gradient_flow(found: Inspected) -> list[tuple[Recurrence, Array]]:
@@ -64,17 +73,12 @@ def gradient_flow(found: Inspected) -> list[tuple[Recurrence, Array]]:
     """
     assert found.y is not None
     layers = recurrences(found.native(), found.inputs)
-    native = found.native(watched=tuple(dict.fromkeys(one.node for one in layers)))
+    nodes = dict.fromkeys(node for one in layers for node in one.nodes)
+    native = found.native(watched=tuple(nodes))
     prediction = native.forward(found.inputs, training=False)
     _, d = loss_of(found.objective, found.y, prediction, found.weight)
     coming = native.backward(d * np.float32(len(found)))
-    flows = []
-    for one in layers:
-        upstream, *ends = coming[one.node]
-        if upstream is not None and upstream.shape[-1] == 2 * one.units:
-            upstream = np.split(upstream, 2, -1)[one.direction == "backward"]
-        flows.append((one, one.output_gradient(upstream, ends)))
-    return flows
+    return [(one, one.gradient(coming)) for one in layers]
 
 
 class GradientFlowDisplay(Display):
@@ -167,9 +171,13 @@ class GradientFlowDisplay(Display):
                 line.steps, np.where(line.norms > 0, line.norms, np.nan), linewidth=1.6,
                 color=colors[which % len(colors)], label=", ".join(label),
                 linestyle=("-", "--", ":", "-.")[place % 4] if several else "-",
+                marker="o" if len(line.steps) < 3 else "", markersize=4,
             )  # fmt: skip
         log_scale(ax)
         ax.set(xlabel="time step", ylabel=r"norm of ∂L/∂h")
+        if ahead := [line for line in self.lines if line.direction == "ahead"]:
+            ax.axvline(ahead[0].begin, color=ink(), linewidth=0.9, linestyle=":")
+            ax.set_xlabel("time step of the window, and on over the horizon (dotted line)")
         legend_above(ax)
         return self._done(ax)
 
@@ -190,5 +198,5 @@ def flow_lines(found: Inspected, name: str = "") -> list[FlowLine]:
         there = ~np.isnan(norms).all(axis=0)
         mean = np.nanmean(norms[:, there], axis=0)
         steps = start + one.stride * np.flatnonzero(there)
-        lines.append(FlowLine(name, one.layer, one.direction, steps, mean))
+        lines.append(FlowLine(name, one.layer, one.direction, steps, mean, one.stride))
     return lines

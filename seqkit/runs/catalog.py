@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,16 +101,18 @@ class FinishedRun:
         """A list of numbers, one an epoch, of every curve of ``history.csv``."""
         if not (self.path / "history.csv").is_file():
             return {}
+        from seqkit.report.page import read_history
+
         text = self.read("history.csv", LARGEST_TEXT).decode("utf-8", "replace")
-        curves: dict[str, list[float]] = {}
         try:
-            for row in csv.DictReader(io.StringIO(text)):
-                for name, value in row.items():
-                    if name not in ("epoch", "training"):
-                        curves.setdefault(name, []).append(float(value or "nan"))
+            found = read_history(text, None)
         except (ValueError, TypeError) as error:
             raise damaged(self.path / "history.csv", error) from error
-        return curves
+        curves: dict[str, list[float | None]] = {} if found is None else found["curves"]
+        return {
+            name: [math.nan if value is None else value for value in curve]
+            for name, curve in curves.items()
+        }
 
     @property
     def weight_bytes(self) -> int:

@@ -10,15 +10,25 @@ import numpy as np
 
 from seqkit.data.describing import SeriesPart
 from seqkit.evaluation.findings import Evidence, find_all
-from seqkit.evaluation.findings.evidence import ClassProbabilities, Novelty, WindowErrors
+from seqkit.evaluation.findings.evidence import (
+    ClassProbabilities,
+    Novelty,
+    PartScore,
+    WindowErrors,
+)
+from seqkit.evaluation.metrics import METRICS
+from seqkit.evaluation.saturation import gate_shares
+from seqkit.evaluation.verdict import deciding
 from seqkit.runs.flows import checked_parts
 from seqkit.runs.flows.base import Assessment, Parts
-from seqkit.runs.gates import gate_shares
+from seqkit.runs.pairing import paired, units_of
+from seqkit.tasks import TASKS
 
 __all__ = ["check_findings", "data_evidence", "rows_part", "run_evidence", "series_parts"]
 
 # Values of all parts together that are looked at: some seconds of sorting and hashing.
 MOST_VALUES = 5_000_000
+MOST_ROWS = 200_000  # predictions of a part whose spread is drawn
 CONTINUOUS = 20  # different values of measured numbers: fewer are symbols, or switches
 
 
@@ -127,18 +137,51 @@ def run_evidence(
     """Return what all checks look at, of a run that was scored, and what has to be said of it."""
     evidence, said = data_evidence(flow, parts)
     stopped = getattr(estimator, "stopped_histories_", ())
-    history = stopped[0] if stopped else estimator.history_
+    trained = getattr(estimator, "histories_", [estimator.history_])
+    best = [len(h["loss"]) - 1 for h in trained] if stopped else estimator.best_epochs_
+    history, *others = zip(stopped or trained, best, strict=True)
     wanted = estimator.auto_.get("epochs", estimator.epochs)
     return replace(
         evidence,
         scores=assessment.document,
-        history=history,
-        best_epoch=estimator.n_iter_ - 1 if stopped else estimator.best_epoch_,
-        epochs=wanted if isinstance(wanted, int) else len(history["loss"]) + 1,
+        history=history[0],
+        best_epoch=history[1],
+        others=tuple(others),
+        epochs=wanted if isinstance(wanted, int) else len(history[0]["loss"]) + 1,
         loss=_loss(flow),
         gates=gate_shares(estimator, _scored_series(flow, parts)),
+        held_scores=_held_scores(flow.task.name, assessment),
         **_judged(flow, estimator, assessment.judged),
     ), said
+
+
+def _held_scores(task: str, assessment: Assessment) -> dict[str, PartScore] | None:
+    """Return what the test and the validation part score by the first metric that has a spread."""
+    if assessment.validated is None:
+        return None
+    frames = {"test": assessment.predictions, "validation": assessment.validated()}
+    n = assessment.document["n"]["test"]
+    for metric in deciding(assessment.document["parts"]["test"], n):
+        if metric not in METRICS or METRICS[metric].greater_is_better is None:
+            continue
+        found = {part: _part_score(task, frame, metric) for part, frame in frames.items()}
+        if all(one is not None and np.isfinite([one.value, one.spread]).all()
+               for one in found.values()):  # fmt: skip
+            return {part: one for part, one in found.items() if one is not None}
+    return None
+
+
+def _part_score(task: str, frame: Any, metric: str) -> PartScore | None:
+    """Return the score of predictions, of the first rows where they are very many."""
+    if not len(frame):
+        return None
+    frame = frame.head(MOST_ROWS)
+    if TASKS[task].target in ("label", "number"):  # a row a series, whatever it is called
+        frame = frame.assign(series=np.arange(len(frame)))
+    pairs = paired(task, {"": frame}, {"": "the run"})
+    units = units_of(pairs)
+    score = pairs.score(metric, "", units)
+    return None if isinstance(score, str) else PartScore.of(metric, score, units.block)
 
 
 def _scored_series(flow: Any, parts: Parts) -> Any:

@@ -15,13 +15,15 @@ import numpy as np
 
 from seqkit.data.labels import labels_like
 from seqkit.errors import RunError
-from seqkit.estimators.inspection import inspected
+from seqkit.estimators.inspection import Inspected, inspected
 from seqkit.evaluation.attributions import attribute
 from seqkit.evaluation.importance import Importance, permutation_importance
 from seqkit.evaluation.metrics import METRICS
+from seqkit.evaluation.saturation import saturation
 from seqkit.evaluation.verdict import number
+from seqkit.network.recurrences import recurrences
 from seqkit.report.attribution_plots import AttributionDisplay, ImportanceDisplay
-from seqkit.report.gate_plots import GateDisplay, SaturationDisplay, saturation
+from seqkit.report.gate_plots import GateDisplay, SaturationDisplay
 from seqkit.report.gradient_plots import GradientFlowDisplay
 from seqkit.report.plots import save_displays
 from seqkit.runs.finished import Result, open_finished
@@ -71,9 +73,11 @@ def explain_run(
     X, y = _looked_at(flow, estimator, parts)
     one = 0 if series is None else series
     notes = list(parts.unlike)
+    if (n := len(estimator._member_weights())) > 1:
+        notes.append(f"gates and gradients are of network {member} of 0 to {n - 1}; see --member")
     with refused(parts.named["test"]):
         found = inspected(estimator, X, member=member)
-        gates = GateDisplay.from_inspected(found, one, layer, direction)
+        gates = _gates(found, one, layer, direction)
         counted = inspected(estimator, X, member=member, many=True)
         if len(counted) > MOST_SERIES:
             notes.append(f"gates are counted on {MOST_SERIES} of {len(counted)} series")
@@ -87,9 +91,10 @@ def explain_run(
         mattered = permutation_importance(
             estimator, X, y, metrics=wanted, seed=flow.recipe.seed or 0
         )
-    figures: dict[str, Any] = {"gates": gates, "gradient_flow": flowing}
+    figures: dict[str, Any] = {**gates, "gradient_flow": flowing}
     tables: dict[str, Iterable[Mapping[str, Any]]] = {
-        "activations": gates.rows(), "gradient_flow": flowing.rows(),
+        **{name.replace("gates", "activations"): shown.rows() for name, shown in gates.items()},
+        "gradient_flow": flowing.rows(),
         "importance": [{"metric": i.metric, **row} for i in mattered for row in i.rows],
     }  # fmt: skip
     saturated: list[dict[str, Any]] = []
@@ -99,20 +104,15 @@ def explain_run(
         tables["saturation"] = _by_unit(shares)
     if mattered:
         figures["importance"] = ImportanceDisplay(mattered[0])
-    try:
-        attribution = attribute(estimator, X, one)
-    except ValueError as error:  # of a network that has no gradient by its series
-        attribution = None
-        notes.append(str(error))
-    if attribution is not None:
-        figures["attribution"] = AttributionDisplay(attribution)
-        tables["attribution"] = attribution.rows()
+    attribution = attribute(estimator, X, one)
+    figures["attribution"] = AttributionDisplay(attribution)
+    tables["attribution"] = attribution.rows()
     lines_of = [_faded(line) for line in flowing.lines]
     document: dict[str, Any] = {
         "run": str(run), "series": str(found.ids[found.row_of(one, "explain")]), "layer": layer,
         "direction": direction, "member": member, "saturation": saturated, "gradient": lines_of,
         "importance": [asdict(one) for one in mattered],
-        "attribution": None if attribution is None else {
+        "attribution": {
             "of": attribution.what, "answer": attribution.answer, "baseline": attribution.baseline,
             "by_feature": {name: float(v.sum()) for name, v in attribution.values.items()},
         },
@@ -122,6 +122,16 @@ def explain_run(
     document["files"] = _written(folder, figures, tables, document)
     lines = [*_table(document, mattered), *(f"note: {note}" for note in notes), f"{folder}"]
     return Result(document, lines, None, estimator)
+
+
+def _gates(found: Inspected, series: Any, layer: int, direction: str) -> dict[str, GateDisplay]:
+    """Return the gates of a layer, and of a decoder that goes on over the horizon."""
+    shown = {"gates": GateDisplay.from_inspected(found, series, layer, direction)}
+    alone = found.take(np.array([found.row_of(series, "explain")]))
+    goes_on = any(one.direction == "ahead" for one in recurrences(alone.native(), alone.inputs))
+    if direction == "forward" and goes_on:
+        shown["gates_ahead"] = GateDisplay.from_inspected(found, series, layer, "ahead")
+    return shown
 
 
 def _looked_at(flow: Any, estimator: Any, parts: Any) -> tuple[Any, Any]:
@@ -205,11 +215,11 @@ def _table(document: Mapping[str, Any], mattered: Sequence[Importance]) -> list[
         lines.append(f"{first.metric} {number(first.score)}; how much worse without:")
         for row in sorted(first.rows, key=lambda row: -row["mean"])[:SHOWN]:
             lines.append(f"  {row['name']}: {number(row['mean'])} ± {number(row['spread'])}")
-    if (of := document["attribution"]) is not None:
-        lines.append(
-            f"series {document['series']}: {of['of']} {number(of['answer'])}, "
-            f"{number(of['baseline'])} at the baseline"
-        )
-        by_size = sorted(of["by_feature"].items(), key=lambda pair: -abs(pair[1]))
-        lines += [f"  {name}: {value:+.4g}" for name, value in by_size[:SHOWN]]
+    of = document["attribution"]
+    lines.append(
+        f"series {document['series']}: {of['of']} {number(of['answer'])}, "
+        f"{number(of['baseline'])} at the baseline"
+    )
+    by_size = sorted(of["by_feature"].items(), key=lambda pair: -abs(pair[1]))
+    lines += [f"  {name}: {value:+.4g}" for name, value in by_size[:SHOWN]]
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqkit.data.describing import ColumnFacts, SeriesPart, column_facts
+from seqkit.evaluation.resampling import Score, drawn_weights
 
 __all__ = [
     "SEVERITIES",
@@ -20,14 +21,17 @@ __all__ = [
     "Found",
     "GateShares",
     "Novelty",
+    "PartScore",
     "WindowErrors",
     "some_of",
+    "worst_network",
 ]
 
 Floats = npt.NDArray[np.float64]
 
 SEVERITIES = ("error", "warning", "info")
 """The weightiest first: the scores cannot be trusted; the model could be better; worth knowing."""
+DRAWS = 300  # of a bootstrap: its spread is then known to 4 %
 NAMED = 5  # series or features that are named in a sentence
 
 
@@ -130,6 +134,8 @@ class GateShares:
     layer, direction, gate : str
     below, above : float
         Share of its activations below .1, and above .9.
+    network : int
+        Of an ensemble, from 1.
     """
 
     layer: str
@@ -137,6 +143,34 @@ class GateShares:
     gate: str
     below: float
     above: float
+    network: int = 1
+
+
+@dataclass(frozen=True)
+class PartScore:
+    """What a model scores in a part by the metric that decides.
+
+    Attributes
+    ----------
+    metric : str
+        A row of :data:`seqkit.evaluation.metrics.METRICS`.
+    value, spread : float
+        The score, and its standard error.
+    n : int
+        Series, or whatever else it is made of that errs by itself.
+    """
+
+    metric: str
+    value: float
+    spread: float
+    n: int
+
+    @classmethod
+    def of(cls, metric: str, score: Score, block: int = 1) -> PartScore:
+        """Return that of a score that can be drawn again: the spread is that of a bootstrap."""
+        n = len(score.columns)
+        draws = [score(weights) for weights in drawn_weights(n, DRAWS, block=block)]
+        return cls(metric, score.of_all(), float(np.nanstd(np.concatenate(draws))), n // block)
 
 
 @dataclass(frozen=True)
@@ -160,15 +194,20 @@ class Evidence:
     scores : mapping, optional
         The content of ``metrics.json``.
     history : mapping of str to sequence of float, optional
-        Curves of the training that was watched, a value an epoch.
+        Curves of the training that was watched, a value an epoch; of an ensemble, the first
+        network's.
     best_epoch : int
         Whose weights were kept, counted from 0; -1 = of the last.
+    others : tuple of (mapping, int)
+        Both of every other network.
     epochs : int
         As many as were allowed.
     loss : str
         What was minimised.
     probabilities : ClassProbabilities, optional
     windows : WindowErrors, optional
+    held_scores : mapping of str to PartScore, optional
+        Of the test and the validation part.
     gates : sequence of GateShares, optional
     """
 
@@ -182,10 +221,12 @@ class Evidence:
     scores: Mapping[str, Any] | None = None
     history: Mapping[str, Sequence[float]] | None = None
     best_epoch: int = -1
+    others: tuple[tuple[Mapping[str, Sequence[float]], int], ...] = ()
     epochs: int = 0
     loss: str = ""
     probabilities: ClassProbabilities | None = None
     windows: WindowErrors | None = None
+    held_scores: Mapping[str, PartScore] | None = None
     gates: Sequence[GateShares] | None = None
 
     def setting(self, path: str, default: Any = None) -> Any:
@@ -196,6 +237,11 @@ class Evidence:
                 return default
             value = value[key]
         return value
+
+    def networks(self) -> list[Evidence]:
+        """Return the evidence of each network, as if it were the only one."""
+        alone = replace(self, others=())
+        return [alone, *(replace(alone, history=h, best_epoch=best) for h, best in self.others)]
 
     @property
     def train(self) -> SeriesPart:
@@ -231,11 +277,40 @@ class Found:
         The evidence in JSON's types.
     mend : str
         In place of the row's, where the recipe line depends on what was found.
+    weight : float
+        How bad it is, beside the same of other networks.
     """
 
     sentence: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
     mend: str = ""
+    weight: float = 0.0
+
+
+def worst_network(found: Sequence[Found | None]) -> Found | None:
+    """Return what is worst of what was found in each network, and say in which.
+
+    Examples
+    --------
+    >>> worst_network([None, Found("It leaps.", weight=1), Found("It falls.", weight=2)]).sentence
+    'It falls. That is network 3 of 3, the worst of 2 with this finding.'
+    >>> worst_network([Found("It leaps.")]).sentence
+    'It leaps.'
+    """
+    there = [(one.weight, -k, one) for k, one in enumerate(found) if one is not None]
+    if not there:
+        return None
+    _, place, worst = max(there, key=lambda item: item[:2])
+    if len(found) == 1:
+        return worst
+    said = f"{worst.sentence} That is network {1 - place} of {len(found)}, "
+    said += "the only one" if len(there) == 1 else f"the worst of {len(there)}"
+    numbers = {
+        **worst.numbers,
+        "network": 1 - place,
+        "networks": sorted(1 - k for _, k, _ in there),
+    }
+    return replace(worst, sentence=f"{said} with this finding.", numbers=numbers)
 
 
 @dataclass(frozen=True)

@@ -421,9 +421,11 @@ OF_DATA = (
         "another season, or none: the baseline is too weak, and the context may be too short to "
         "see it.",
         "In the median over series (20 at most) values one season apart differ by less than .6 "
-        "of what values of half to one and a half of its steps apart do; of trends and random "
-        "walks that is about 1. Where a season is given: and by less than .75 of what that one "
-        "leaves. Four seasons and 60 steps or more.",
+        "of what values of half to one and a half of its steps apart do, or the changes from step "
+        "to step do so, where series wander or bend; of trends and random walks that is about 1. "
+        "It must hold after eight repetitions, too, or as many as half of a series has: an "
+        "oscillation fades. Where a season is given: and by less than .75 of what that one "
+        "leaves. Four seasons of half of the series, and 60 steps or more; gaps are left out.",
         "Where the repetition is known to have ended.",
     ),
 )

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seqkit.evaluation.findings.evidence import Evidence, Finding, Found, WindowErrors, some_of
+from seqkit.evaluation.findings.evidence import (
+    Evidence,
+    Finding,
+    Found,
+    GateShares,
+    WindowErrors,
+    some_of,
+    worst_network,
+)
 
 __all__ = ["OF_PREDICTIONS"]
 
@@ -277,8 +286,15 @@ OPEN_ABOVE = {"z": "keeps the state as it began"}
 
 
 def _saturated(evidence: Evidence) -> Found | None:
+    rows = evidence.gates or ()
+    networks = range(1, max((row.network for row in rows), default=1) + 1)
+    return worst_network([_shut([row for row in rows if row.network == n]) for n in networks])
+
+
+def _shut(rows: Sequence[GateShares]) -> Found | None:
+    """Return what gates of a network do not do any more."""
     said, numbers = [], {}
-    for row in evidence.gates or ():
+    for row in rows:
         if row.below >= SHUT and row.gate in SHUT_BELOW:
             what = f"is below .1 in {row.below:.0%}: it {SHUT_BELOW[row.gate]}"
         elif row.above >= SHUT and row.gate in OPEN_ABOVE:
@@ -294,7 +310,8 @@ def _saturated(evidence: Evidence) -> Found | None:
         numbers[f"{row.layer} {row.direction} {row.gate}".replace("  ", " ")] = {
             "below": row.below, "above": row.above,
         }  # fmt: skip
-    return Found(f"{'; '.join(said)}.", numbers) if said else None
+    most = max((row.below + row.above for row in rows), default=0.0)
+    return Found(f"{'; '.join(said)}.", numbers, weight=len(said) + most) if said else None
 
 
 OF_PREDICTIONS = (

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 
 from seqkit.evaluation.findings.evidence import Evidence, Finding, Found
-from seqkit.evaluation.verdict import FEW_SERIES
+from seqkit.evaluation.metrics import METRICS
+from seqkit.evaluation.verdict import FEW_FORECASTS, FEW_SERIES, number
 
 __all__ = ["OF_SCORES"]
 
-BELOW = 0.1
+BELOW = 0.1  # of scores that end at 1
+LARGER = 0.25  # of errors, which have no end
+MENDS = {
+    "forecasting": "data.split: {validation: ...} over as many seasons as the test part has, or a "
+    "shorter time between training and forecasts",
+}
 ERRORS = 3.0  # standard errors: one in 370 by chance
 
 
@@ -34,21 +40,25 @@ def _one_answer(evidence: Evidence) -> Found | None:
 
 
 def _below_validation(evidence: Evidence) -> Found | None:
-    scores = evidence.scores or {}
-    parts, n = scores["parts"], scores["n"]
-    if not {"test", "validation"} <= parts.keys():
+    scores = evidence.held_scores
+    assert scores is not None
+    test, held = scores["test"], scores["validation"]
+    few = FEW_FORECASTS if evidence.task == "forecasting" else FEW_SERIES
+    if min(test.n, held.n) < few:
         return None
-    test, held = (parts[name]["model"].get("accuracy") for name in ("test", "validation"))
-    sizes = [n[name]["series"] for name in ("test", "validation")]
-    if test is None or held is None or min(sizes) < FEW_SERIES:
+    up = METRICS[test.metric].greater_is_better
+    worse = held.value - test.value if up else test.value - held.value
+    spread = math.hypot(test.spread, held.spread)
+    if not worse > max(BELOW if up else LARGER * held.value, ERRORS * spread):
         return None
-    spread = math.sqrt(sum(a * (1 - a) / k for a, k in zip((test, held), sizes, strict=True)))
-    if held - test < max(BELOW, ERRORS * spread):
-        return None
+    title = METRICS[test.metric].title
     return Found(
-        f"Accuracy is {held:.3f} on the validation part and {test:.3f} on the test part.",
-        {"validation": held, "test": test, "standard_error": spread},
-    )
+        f"{title} is {number(held.value)} on the validation part and {number(test.value)} on the "
+        "test part.",
+        {"metric": test.metric, "validation": held.value, "test": test.value,
+         "standard_error": spread},
+        MENDS.get(evidence.task, ""),
+    )  # fmt: skip
 
 
 OF_SCORES = (
@@ -85,14 +95,17 @@ OF_SCORES = (
         "SQ003",
         "Test part far below the validation part",
         "warning",
-        ("scores",),
+        ("held_scores",),
         _below_validation,
         "data.split: {method: group} where series belong together",
         "What was held back of the training data is like them, the test part is not: it comes from "
         "another time, place or machine; or series that belong together stand on both sides of the "
         "division of training and validation part, which then looks too good.",
-        "Accuracy .1 lower, and three standard errors of the difference (by chance once in 370), "
-        "with 50 series or more in both parts.",
-        "Where the test part is meant to be harder, as other speakers are.",
+        "By the metric that decides: a share such as accuracy, or R², .1 lower, an error a "
+        "quarter larger; and three standard errors of the difference (by chance once in 370), by a "
+        "bootstrap over series or, of few that are forecast, over windows. Of 50 series or more in "
+        "both parts (few long ones are cut into stretches), of ten windows that do not overlap.",
+        "Where the test part is meant to be harder, as other speakers are; or where series grow, "
+        "and their errors with them.",
     ),
 )

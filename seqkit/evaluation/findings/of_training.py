@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from seqkit.evaluation.findings.evidence import Evidence, Finding, Found
+from seqkit.evaluation.findings.evidence import Evidence, Finding, Found, worst_network
 from seqkit.evaluation.verdict import number
 
 __all__ = ["OF_TRAINING"]
@@ -30,6 +31,16 @@ MOST = 0.5  # of the gradient steps
 NATS = ("crossentropy", "focal", "nll")  # losses that are logarithms of probabilities
 
 
+def _of_networks(check: Callable[[Evidence], Found | None]) -> Callable[[Evidence], Found | None]:
+    """Make a check of one training that of all networks of an ensemble: the worst is named."""
+
+    @wraps(check)
+    def checked(evidence: Evidence) -> Found | None:
+        return worst_network([check(one) for one in evidence.networks()])
+
+    return checked
+
+
 def _curve(evidence: Evidence, name: str) -> Floats:
     curve = np.asarray((evidence.history or {}).get(name, ()), np.float64)
     return curve if np.isfinite(curve).all() else curve[:0]
@@ -41,6 +52,7 @@ def _tenths(curve: Sequence[float] | Floats) -> tuple[float, float]:
     return float(np.median(curve[-n:])), float(np.median(curve[-2 * n : -n]))
 
 
+@_of_networks
 def _still_falls(evidence: Evidence) -> Found | None:
     loss, watched = _curve(evidence, "loss"), _curve(evidence, "val_loss")
     curve = watched if len(watched) else loss
@@ -62,9 +74,11 @@ def _still_falls(evidence: Evidence) -> Found | None:
         "tenth of them.",
         {"epochs": len(curve), "before": before, "last": last, "share": fell},
         f"train.epochs: {2 * len(curve)}",
+        fell,
     )
 
 
+@_of_networks
 def _worse_kept(evidence: Evidence) -> Found | None:
     watched = _curve(evidence, "val_loss")
     if len(watched) < FEWEST_EPOCHS:
@@ -78,9 +92,11 @@ def _worse_kept(evidence: Evidence) -> Found | None:
         f"epoch {best + 1} of {len(watched)} it was {number(float(watched[best]))}.",
         {"best_epoch": best + 1, "epochs": len(watched), "lowest": float(watched[best]),
          "last": last},
+        weight=last / float(watched[best]),
     )  # fmt: skip
 
 
+@_of_networks
 def _early_best(evidence: Evidence) -> Found | None:
     watched = _curve(evidence, "val_loss")
     if len(watched) < FEWEST_EPOCHS or _worse_kept(evidence) is not None:
@@ -93,9 +109,11 @@ def _early_best(evidence: Evidence) -> Found | None:
         f"by {last / watched[best] - 1:.0%} since.",
         {"best_epoch": best + 1, "epochs": len(watched), "lowest": float(watched[best]),
          "last": last},
+        weight=last / float(watched[best]),
     )  # fmt: skip
 
 
+@_of_networks
 def _gap(evidence: Evidence) -> Found | None:
     loss, watched = _curve(evidence, "loss"), _curve(evidence, "val_loss")
     if len(watched) < FEWEST_EPOCHS or len(loss) != len(watched):
@@ -114,6 +132,7 @@ def _gap(evidence: Evidence) -> Found | None:
         f"Where the weights were kept, after epoch {kept + 1}, the loss was {number(learned)} on "
         f"the training part and {number(held)} on the validation part.",
         {"epoch": kept + 1, "training": learned, "validation": held},
+        weight=held - learned,
     )
 
 
@@ -126,6 +145,7 @@ def _leaps(loss: Floats) -> int:
     return int(leaps) if leaps >= JUMPY * len(loss) else 0
 
 
+@_of_networks
 def _jumps(evidence: Evidence) -> Found | None:
     loss = _curve(evidence, "loss")
     leaps = _leaps(loss)
@@ -134,9 +154,11 @@ def _jumps(evidence: Evidence) -> Found | None:
     return Found(
         f"In {leaps} of {len(loss)} epochs the training loss grew by half or more.",
         {"leaps": leaps, "epochs": len(loss)},
+        weight=leaps / len(loss),
     )
 
 
+@_of_networks
 def _clipped(evidence: Evidence) -> Found | None:
     clipped = _curve(evidence, "clipped")
     later = clipped[len(clipped) // 2 :]
@@ -147,6 +169,7 @@ def _clipped(evidence: Evidence) -> Found | None:
         f"In the second half of the training {share:.0%} of the gradients were longer than "
         "train.clipnorm and cut to it.",
         {"share": share, "clipnorm": evidence.setting("train.clipnorm")},
+        weight=share,
     )
 
 

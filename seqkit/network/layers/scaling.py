@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from seqkit.network.initializers import ones, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
@@ -132,8 +134,20 @@ class InverseBoxCox(Layer):
     powers: tuple[float, ...]
 
     def forward(self, ops: Any, p: Any, saved: Saved, x: Any) -> Any:
+        saved["x"] = x
         parts = [_unpowered(ops, x[:, :, k : k + 1], power) for k, power in enumerate(self.powers)]
         return ops.concatenate(parts, axis=2)
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        slope = np.zeros(d.shape)
+        for k, power in enumerate(self.powers):
+            z = np.asarray(saved["x"][:, :, k], np.float64)
+            if not power:
+                slope[:, :, k] = np.exp(z)
+                continue
+            inside = power * z > 0
+            slope[:, :, k][inside] = (power * z[inside]) ** (1 / power - 1)
+        return ((d * slope).astype(d.dtype),)
 
 
 def _unpowered(ops: Any, z: Any, power: float) -> Any:

@@ -106,6 +106,8 @@ class Assessment:
     judged : object
         What was predicted of the part that is shown, for the findings: the part and the
         predictions, or of forecasts the backtest.
+    validated : callable, optional
+        Gives what `predictions` is of the test part of the validation part, where there is one.
     """
 
     document: dict[str, Any]
@@ -113,6 +115,7 @@ class Assessment:
     figures: Mapping[str, Any]
     sample: Callable[[], dict[str, Any]]
     judged: Any = None
+    validated: Callable[[], pd.DataFrame] | None = None
 
 
 class Flow:

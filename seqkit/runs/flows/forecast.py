@@ -252,7 +252,37 @@ class ForecastFlow(Flow):
         }
         shown = functools.partial(self._sample, estimator, parts, rolled, names)
         rows = _forecast_rows(rolled, "owa" in scores["model"])
-        return Assessment(document, rows, figures, shown, rolled)
+        validated = self._validated(estimator, parts)
+        return Assessment(document, rows, figures, shown, rolled, validated)
+
+    def _validated(self, estimator: Any, parts: Parts) -> Callable[[], pd.DataFrame] | None:
+        """Return what forecasts the validation part as the test part was, where there is one."""
+        recipe, horizon = self.recipe.evaluate, self.recipe.forecast.horizon
+        held = getattr(estimator, "auto_", {}).get("validation", self.recipe.data.split.validation)
+        anew = recipe.backtest.refit or hasattr(estimator, "stopped_histories_")
+        if parts.train is None or anew or not isinstance(held, int | float) or not held:
+            return None
+        n = parts.train.rows.lengths
+        tail = np.full_like(n, held) if held >= 1 else np.maximum(np.ceil(held * n), horizon)
+        spare = n - tail >= horizon + (max(estimator._contexts) + 1) // 2
+        if not spare.any():
+            return None
+        windows = max((int(tail[spare].min()) - horizon) // recipe.backtest.step + 1, 1)
+
+        def rows() -> pd.DataFrame:
+            from seqkit.evaluation.backtest import backtest
+
+            rolled = backtest(
+                estimator, parts.train, windows=windows, step=recipe.backtest.step,
+                season=recipe.season, prefit=True,
+            )  # fmt: skip
+            frame = _forecast_rows(rolled)
+            # a series that is too short to spare its end was learned whole
+            kept = {str(rolled.data.ids[k]) for k in np.flatnonzero(spare)}
+            known: pd.DataFrame = frame[frame["series"].astype(str).isin(kept)]
+            return known
+
+        return rows
 
     def _sample(
         self, estimator: Any, parts: Parts, rolled: BacktestResult, names: list[str]

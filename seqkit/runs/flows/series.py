@@ -323,7 +323,10 @@ class SeriesFlow(Flow):
         figures = self._figures(estimator, shown, prediction)
         frame = self._frame(estimator, shown, prediction)
         sample = functools.partial(self._sample, parts, name, frame)
-        return Assessment(document, frame, figures, sample, (shown, prediction))
+        validated = None
+        if name == "test" and (held := predictions.get("validation")) is not None:
+            validated = functools.partial(self._frame, estimator, parts.validation, held)
+        return Assessment(document, frame, figures, sample, (shown, prediction), validated)
 
     def _sample(self, parts: Parts, name: str, frame: pd.DataFrame) -> dict[str, Any]:
         """Return what a page shows of the series of a part, and of the data of all parts."""

@@ -193,11 +193,15 @@ class StepsFlow(SeriesFlow):
             settings=self.recipe.model_dump(),
             history=estimator.history_,
         )
-        part, prediction = next(iter(predictions.values()))
+        name = next(iter(predictions))
+        part, prediction = predictions[name]
         figures = self._figures(estimator, part, prediction)
         frame = self._frame(estimator, part, prediction, proba=False)
-        sample = functools.partial(self._sample, parts, next(iter(predictions)), frame)
-        return Assessment(document, frame, figures, sample, (part, prediction))
+        sample = functools.partial(self._sample, parts, name, frame)
+        validated = None
+        if name == "test" and (held := predictions.get("validation")) is not None:
+            validated = functools.partial(self._frame, estimator, *held, proba=False)
+        return Assessment(document, frame, figures, sample, (part, prediction), validated)
 
     def _shown_values(self, parts: Parts, name: str) -> tuple[list[np.ndarray], list[str]]:
         """Return the numbers or the tokens of the series of a part, and names of their columns."""

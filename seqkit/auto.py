@@ -42,6 +42,7 @@ __all__ = [
     "chosen",
     "forecast_combination",
     "forecast_epochs",
+    "roughness",
     "shared_course",
 ]
 
@@ -85,6 +86,8 @@ it are a feature of their own. Of the sets that rules were chosen on, spectra an
 above; what differs between their classes is a few hundredths of what the network sees otherwise."""
 FEWEST_WITH_COURSE = 20
 """Series from which on the mean and spread of single time steps are known well enough."""
+SMOOTH = 0.15
+"""Roughness below which differences are a feature of their own."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,14 @@ class Sample:
         How many there are of each class; of regression, of all.
     course : float
         Share of the variance that the mean course explains; 0 where lengths differ.
+    roughness : float
+        As :func:`roughness` tells it.
     """
 
     lengths: Sequence[int]
     sizes: Sequence[int]
     course: float = 0.0
+    roughness: float = math.inf
 
 
 def shared_course(values: np.ndarray) -> float:
@@ -134,6 +140,43 @@ def shared_course(values: np.ndarray) -> float:
     if not varying.any():
         return 0.0
     return float(np.mean(explained[varying] / total[varying]))
+
+
+def roughness(values: np.ndarray, lengths: np.ndarray | None = None) -> float:
+    """Return the spread of the differences of one step from the next, by that of the values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_series, n_timesteps, n_features)
+        NaN does not count.
+    lengths : ndarray of shape (n_series,), optional
+
+    Returns
+    -------
+    float
+        Mean over the features; infinite where nothing varies, or no series has two steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wave = np.sin(np.arange(628)[None, :, None] / 100)
+    >>> noise = np.random.default_rng(0).normal(size=(1, 999, 1))
+    >>> round(roughness(wave), 3), round(roughness(noise), 1)
+    (0.01, 1.4)
+    """
+    import numpy as np
+
+    if lengths is not None:
+        there = np.arange(values.shape[1]) < lengths[:, None]
+        values = np.where(there[:, :, None], values, np.nan)
+    steps = values[:, 1:] - values[:, :-1]
+    found = []
+    for x, d in zip(np.moveaxis(values, 2, 0), np.moveaxis(steps, 2, 0), strict=True):
+        x, d = x[~np.isnan(x)], d[~np.isnan(d)]
+        spread = x.std() if len(x) else 0.0
+        if spread > 0 and len(d):
+            found.append(d.std() / spread)
+    return float(np.mean(found)) if found else math.inf
 
 
 def forecast_combination(season: int, lengths: Sequence[int]) -> str:
@@ -172,9 +215,9 @@ def choose(
     Parameters
     ----------
     settings : mapping of str to object
-        Those of :func:`network_for`, and ``deviations``, ``shift``, ``moves``, ``batch_size``,
-        ``epochs``, ``steps_per_epoch``, ``learning_rate``, ``ensemble``, ``validation``,
-        ``patience``, and of a classifier ``mixup`` and ``loss_goal``.
+        Those of :func:`network_for`, and ``deviations``, ``differences``, ``shift``, ``moves``,
+        ``batch_size``, ``epochs``, ``steps_per_epoch``, ``learning_rate``, ``ensemble``,
+        ``validation``, ``patience``, and of a classifier ``mixup`` and ``loss_goal``.
     sample : Sample
         The series of the fit, those to be held back among them.
     held
@@ -183,10 +226,10 @@ def choose(
     Examples
     --------
     >>> names = ["patch", "overlap", "pyramid", "stem", "units", "bidirectional", "pooling",
-    ...          "deviations", "shift", "moves", "batch_size", "epochs", "learning_rate",
-    ...          "validation", "patience", "ensemble", "mixup", "loss_goal"]
+    ...          "deviations", "differences", "shift", "moves", "batch_size", "epochs",
+    ...          "learning_rate", "validation", "patience", "ensemble", "mixup", "loss_goal"]
     >>> found = choose(dict.fromkeys(names, "auto") | {"steps_per_epoch": None},
-    ...                Sample([150] * 100, [60, 40]))
+    ...                Sample([150] * 100, [60, 40], roughness=0.05))
     >>> for name, value in found.items():  # doctest: +ELLIPSIS
     ...     print(name, value)
     patch 1
@@ -197,6 +240,7 @@ def choose(
     pooling mean_max
     stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1], ...}
     deviations False
+    differences True
     shift 2
     moves [-2, -1, 0, 1, 2]
     batch_size 8
@@ -247,6 +291,10 @@ def choose(
         found[name] = values if any(value != values[0] for value in values) else values[0]
     found |= {
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
+        "differences": found["stem"] is not None
+        and found["bidirectional"]
+        and settings.get("normalize") != "series"
+        and sample.roughness < SMOOTH,
         "shift": shift,
         "moves": moves_for(shift),
         "batch_size": batch,

@@ -23,6 +23,7 @@ SERIES: dict[str, dict[str, Any]] = {
     "stem": {"units": 3, "stem": STEM, "branch": BRANCH},
     "moves": {"units": 3, "moves": (-2, 0, 3), "normalize": "series", "pooling": "mean"},
     "deviations": {"units": 3, "deviations": True, "scale": "standard"},
+    "differences": {"units": 3, "differences": True, "scale": "standard"},
     "several": {"units": 3, "multilabel": True},
 }
 FORECASTS: dict[str, dict[str, Any]] = {

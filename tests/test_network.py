@@ -36,6 +36,7 @@ from seqkit.network.layers.pooling import MODES, AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import (
     Deviations,
+    Differences,
     InverseBoxCox,
     Standardize,
     Unstandardize,
@@ -139,6 +140,7 @@ LAYERS = [
     (Standardize(), [STEPS]),
     (Deviations(T), [STEPS]),
     (Deviations(T + 2), [STEPS]),
+    (Differences(), [STEPS]),
     (Unstandardize(), [ROWS]),
     (Dense(4), [ROWS]),
     (Dense(4, "relu"), [STEPS]),

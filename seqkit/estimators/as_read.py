@@ -26,7 +26,7 @@ from seqkit.network.ops import NUMPY
 __all__ = ["AsRead", "Column", "ThetaRead"]
 
 Array = np.ndarray
-SERIES = ("with_deviations", "normalize", "standardize", "embedding", "moves")
+SERIES = ("with_differences", "with_deviations", "normalize", "standardize", "embedding", "moves")
 COVARIATES = ("quiet_covariates", "standardize", "covariates")
 """Nodes, by name, of which the first that is there is read."""
 

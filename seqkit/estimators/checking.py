@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from seqkit.auto import AUTO, Sample, choose, shared_course
+from seqkit.auto import AUTO, Sample, choose, roughness, shared_course
 from seqkit.auto_networks import (
     BY_NETWORK,
     UNCALIBRATED_WORK,
@@ -34,7 +34,7 @@ __all__ = ["SeriesCheck", "classes_of_pass"]
 
 NETWORK = (
     "patch", "overlap", "pyramid", "stem", "units", "bidirectional", "pooling", "deviations",
-    "moves", "ensemble",
+    "differences", "moves", "ensemble",
 )  # fmt: skip
 """What ``auto`` chooses of the network itself."""
 
@@ -225,7 +225,10 @@ class SeriesCheck:
         watched = None if held is None else self._sizes(held.target)
         # what goes on from an optimizer's state is one network
         known = {**settings, "warm_start": self.warm_start}
-        return choose(known, Sample(lengths, sizes, course), watched)
+        rough = math.inf
+        if settings["differences"] == AUTO:
+            rough = roughness(padded.values, padded.lengths)
+        return choose(known, Sample(lengths, sizes, course, rough), watched)
 
     def _rounds(self, epochs: int, train: Examples) -> Iterator[slice]:
         """Yield which networks are trained at a time.

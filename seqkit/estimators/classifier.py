@@ -106,6 +106,11 @@ class SequenceClassifier(
         over all training series, by the spread there: for series of one length that share a course
         and differ by little. auto = if the mean course explains 0.95 of the variance of 20 series
         or more.
+    differences : true or false or "auto", default="auto"
+        Give the network each value a second time, as its difference from the one a time step
+        before, by the spread of these: of smooth series, whose shape is small beside their level.
+        auto = behind a stem in both directions, where that spread is below 0.15 of that of the
+        values, unless normalize is series.
     moves : a list of values, each an integer or "auto", default="auto"
         Read each series at several offsets when predicting, its ends repeated; the mean of what the
         network makes of them goes to the head. In training a series is read once, moved at random

@@ -100,6 +100,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     "validation": NUMBER,
     "piece_length": optional(integer(1)),
     "deviations": FLAG,
+    "differences": FLAG,
     "calibrate": FLAG,
     "bidirectional": FLAG,
     "units": series_of(integer(1)),

@@ -42,6 +42,10 @@ class TrainingParts:
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
         """Return the statistics of the scaling layers by variable path, from training rows."""
         course = self._course_statistics(train) if self._n_course_ else {}
+        settings = {**vars(self._fitted), **self.auto_}
+        # a tagger has none
+        if settings.get("differences") is True and settings["normalize"] == "none":
+            course |= _difference_statistics(train)
         if self.scale == "none":
             return course
         rows, weight = train.steps()
@@ -146,6 +150,19 @@ class TrainingParts:
         return training.ArraySource(
             inputs, target, examples.weight, augment=augment, mixup=mixup, timed=timed, alike=alike
         )
+
+
+def _difference_statistics(train: Examples) -> dict[str, np.ndarray]:
+    """Return the spread about 0 of the differences from one step to the next, of each feature."""
+    values, lengths = np.asarray(train.padded.values, np.float64), train.padded.lengths
+    steps = values[:, 1:] - values[:, :-1]
+    there = np.ones(steps.shape[:2])
+    if lengths is not None:
+        there = (np.arange(1, values.shape[1]) < lengths[:, None]).astype(np.float64)
+    weight = there if train.given is None else there * train.given[:, None]
+    squares = np.where(there[:, :, None] > 0, steps, 0.0) ** 2 * weight[:, :, None]
+    spread = np.sqrt(squares.sum((0, 1)) / max(weight.sum(), np.finfo(np.float64).tiny))
+    return {"differences/scale": np.where(spread > 0, spread, 1.0)}
 
 
 def inputs_of(padded: Padded, variable_length: bool) -> Any:

@@ -37,6 +37,7 @@ from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import (
     BoxCox,
     Deviations,
+    Differences,
     InverseBoxCox,
     Standardize,
     Unstandardize,
@@ -79,6 +80,7 @@ KINDS: dict[str, type[Layer]] = {
         CountScale,
         Dense,
         Deviations,
+        Differences,
         Dropout,
         Embedding,
         FoldChannels,

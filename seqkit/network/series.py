@@ -27,7 +27,12 @@ from seqkit.network.layers.normalization import LayerNormalization, NormalizeSer
 from seqkit.network.layers.patching import Patch, patch_count
 from seqkit.network.layers.pooling import POOLINGS
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Deviations, Standardize, Unstandardize
+from seqkit.network.layers.scaling import (
+    Deviations,
+    Differences,
+    Standardize,
+    Unstandardize,
+)
 from seqkit.network.layers.shaping import Reshape
 from seqkit.network.settings import (
     ClassifierNetwork,
@@ -115,11 +120,11 @@ def _scaled(
     graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork, raw: str, lengths: str | None
 ) -> str:
     """Write what is done to raw values; return what the layers read."""
-    x = raw
+    own = x = raw
     if s.scale != "none":
         x = graph.add("standardize", Standardize(), raw)
     if s.normalize == "series":
-        x = graph.add("normalize", NormalizeSeries(), x, lengths)
+        own = x = graph.add("normalize", NormalizeSeries(), x, lengths)
     if s.deviations is True:  # auto asks the series, which a description has not
         longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
         if longest is None:
@@ -127,6 +132,9 @@ def _scaled(
             raise ValueError(explain(owner, "max_timesteps", expected, None))
         from_course = graph.add("deviations", Deviations(longest), raw)
         x = graph.add("with_deviations", Concatenate(), x, from_course)
+    if s.differences is True:
+        from_before = graph.add("differences", Differences(), own)
+        x = graph.add("with_differences", Concatenate(), x, from_before)
     return graph.add("dropout_input", Dropout(s.input_dropout), x) if s.input_dropout else x
 
 

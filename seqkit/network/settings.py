@@ -103,6 +103,7 @@ class SeriesNetwork(NetworkSettings):
     overlap: int | Auto = "auto"
     pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
+    differences: bool | Auto = "auto"
     moves: Sequence[int] | Auto = "auto"
     stem: Convolutions | Auto | None = None
     branch: Convolutions | BranchName | None = None

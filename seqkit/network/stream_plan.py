@@ -33,7 +33,7 @@ from seqkit.network.layers.normalization import (
 from seqkit.network.layers.patching import Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
 from seqkit.network.layers.recurrent import Recurrent
-from seqkit.network.layers.scaling import Deviations, Standardize
+from seqkit.network.layers.scaling import Deviations, Differences, Standardize
 from seqkit.network.native import FlatWeights, needed_nodes
 
 __all__ = ["FORMS", "LINE", "Edge", "StreamPlan", "check_form", "write_network"]
@@ -342,6 +342,9 @@ def check_form(layer: Layer, owner: str) -> None:
     if isinstance(layer, Recurrent) and layer.bidirectional:
         expected = "False, of one direction: the other one begins at the end of a series"
         raise ValueError(explain(owner, "bidirectional", expected, True, _ANEW))
+    if isinstance(layer, Differences):
+        expected = "False: a stream has no difference before its second observation"
+        raise ValueError(explain(owner, "differences", expected, True, _ANEW))
     if isinstance(layer, NormalizeSeries):
         expected = "'none': every observation changes the mean and the spread of all before it"
         raise ValueError(explain(owner, "normalize", expected, "series", _ANEW))

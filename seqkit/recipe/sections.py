@@ -180,6 +180,13 @@ class SequenceModel(ModelSection):
         f"a course and differ by little. auto = if the mean course explains {auto.SHARED_COURSE} "
         f"of the variance of {auto.FEWEST_WITH_COURSE} series or more.",
     )
+    differences: Switch | Auto = setting(
+        "auto",
+        "Give the network each value a second time, as its difference from the one a time step "
+        "before, by the spread of these: of smooth series, whose shape is small beside their "
+        f"level. auto = behind a stem in both directions, where that spread is below "
+        f"{auto.SMOOTH} of that of the values, unless normalize is series.",
+    )
     moves: Annotated[list[Move], MaxLen(100)] | Auto = setting(
         "auto",
         "Read each series at several offsets when predicting, its ends repeated; the mean of what "

@@ -11,7 +11,9 @@ import numpy as np
 from seqkit.network.initializers import ones, zeros
 from seqkit.network.layers.base import Array, Layer, Parameter, Saved, Shape
 
-__all__ = ["BoxCox", "Deviations", "InverseBoxCox", "Standardize", "Unstandardize"]
+__all__ = [
+    "BoxCox", "Deviations", "Differences", "InverseBoxCox", "Standardize", "Unstandardize",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,32 @@ class Deviations(Layer):
 
     def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
         return (d / p["scale"][: d.shape[1]],)
+
+
+@dataclass(frozen=True)
+class Differences(Layer):
+    """``(x_t - x_{t-1}) / scale``, feature by feature; of the first step it is 0.
+
+    Of a smooth series one step hardly differs from the one before beside how far all of them are
+    apart, so that its shape is small beside its level; here it is not. The scale is fitted on the
+    training part.
+    """
+
+    def parameters(self, x: Shape) -> tuple[Parameter, ...]:
+        n = x[-1]
+        assert n is not None
+        return (Parameter("scale", (n,), ones, trainable=False),)
+
+    def forward(self, ops: Any, p: Mapping[str, Any], saved: Saved, x: Any) -> Any:
+        first = x[:, :1] - x[:, :1]
+        return ops.concatenate([first, x[:, 1:] - x[:, :-1]], axis=1) / p["scale"]
+
+    def backward(self, p: Any, g: Any, saved: Saved, d: Array, wants: Any) -> tuple[Array]:
+        by_difference = d / p["scale"]
+        by_difference[:, 0] = 0
+        by_step = by_difference.copy()
+        by_step[:, :-1] -= by_difference[:, 1:]
+        return (by_step,)
 
 
 @dataclass(frozen=True)

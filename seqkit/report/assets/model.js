@@ -349,6 +349,10 @@ const Model = (() => {
       const each = x.shape[1] * x.shape[2];
       return map(x, (v, k) => (v - p.offset.data[k % each]) / p.scale.data[k % each]);
     },
+    Differences(s, p, [x]) {
+      const [, time, width] = x.shape;
+      return map(x, (v, k) => (Math.floor(k / width) % time ? (v - x.data[k - width]) / p.scale.data[k % width] : 0));
+    },
     Dropout: (s, p, [x]) => x,
     Embedding(s, p, [codes]) {
       const n = codes.shape[1], out = tensor([codes.shape[0], s.units]);

@@ -420,6 +420,9 @@ def build_tagger(settings: TaggerNetwork) -> keras.Model:
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     embedding : a positive integer or None, default=None
         Numbers that stand for a token, learned. Default: 64; of tokens only.
+    mixture : a positive integer or None, default=None
+        Normal distributions whose mixture tells the numbers of the next step (Bishop 1994).
+        Default: 5; of target next and series of numbers only.
     n_tokens : int or None, default=None
         Number of tokens, where series are of tokens and not of features.
     variable_length : bool, default=False
@@ -435,8 +438,10 @@ def build_tagger(settings: TaggerNetwork) -> keras.Model:
     keras.Model
         ``x`` ``(batch, n_timesteps, n_features)``, or with `n_tokens` integer codes ``(batch,
         n_timesteps)``, to ``probabilities`` ``(batch, n_timesteps, n_classes)``; the layer
-        ``logits`` comes before the softmax or the sigmoids. What it says of steps past a series'
-        length means nothing.
+        ``logits`` comes before the softmax or the sigmoids. With `mixture`, where `n_classes` is
+        None, to ``(batch, n_timesteps, mixture, 1 + 2 n_features)``: weight, means and scales of
+        each normal distribution for the numbers of the next step. What it says of steps past a
+        series' length means nothing.
 
     Raises
     ------

@@ -308,7 +308,7 @@ def forecast(run: Path, data: str | None, quiet: bool, as_json: bool, **wanted: 
 @RUN
 @click.option("--steps", type=click.IntRange(1), required=True, help="Tokens, or steps, to draw.")
 @click.option("--start", metavar="TEXT|FILE", help="How it begins; words are parted by blanks. Of "
-              "several labels a step a file, whose first series it is.")  # fmt: skip
+              "labels or numbers a file, whose first series it is.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True,
               help="Below 1 more of what is probable; 0 = the most probable always.")  # fmt: skip
 @click.option("--top-k", type=click.IntRange(1),
@@ -316,12 +316,12 @@ def forecast(run: Path, data: str | None, quiet: bool, as_json: bool, **wanted: 
 @click.option("--threshold", type=click.FloatRange(0, 1, max_open=True), default=0.0,
               help="Labels less probable are not drawn.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="A .csv or .parquet with a column for each label of a step.")  # fmt: skip
+              help="A .csv or .parquet, a column for each label or number of a step.")  # fmt: skip
 @_options("seed", "quiet", "json")
 def generate(
     run: Path, steps: int, output: Path | None, quiet: bool, as_json: bool, **wanted: Any
 ) -> None:
-    """Go on with a series by a RUN that tells the next token, or the labels of the next step."""
+    """Go on with a series by a RUN that tells the next token, or the next labels or numbers."""
     with _working(quiet, as_json) as (experiment, _):
         result = experiment.generate(run, steps, output, **wanted)
     print_result(result, quiet, as_json)

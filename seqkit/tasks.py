@@ -30,8 +30,8 @@ class Task:
     summary : str
         What is learned, for ``seqkit list tasks``.
     target : {"label", "number", "labels", "series"}
-        What one series is mapped to: a class, a number (or several), a class for each of its
-        steps, or its own future.
+        What one series is mapped to: a class, a number (or several), a class (or the next numbers)
+        for each of its steps, or its own future.
     loss : str
         What ``loss: auto`` means.
     losses : tuple of str
@@ -44,6 +44,8 @@ class Task:
         What the model is always shown beside.
     fitted_baselines : tuple of str
         What it is shown beside where statsforecast is installed: a model of its own a history.
+    next_metrics, next_baselines : tuple of str
+        What is shown in place of the default ones where the numbers of the next step are learned.
     trained_output : str or None
         Layer whose output the loss sees; ``None`` means the model's own output.
     interval_metrics : tuple of str
@@ -65,9 +67,11 @@ class Task:
     fitted_baselines: tuple[str, ...] = ()
     more_baselines: tuple[str, ...] = ()
     interval_metrics: tuple[str, ...] = ()
+    next_metrics: tuple[str, ...] = ()
+    next_baselines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        unknown = set(self.default_metrics) - set(self.metrics)
+        unknown = {*self.default_metrics, *self.next_metrics} - set(self.metrics)
         if unknown:
             raise ValueError(f"task {self.name!r}: default metrics {unknown} are not its metrics")
         if self.loss not in self.losses:
@@ -76,7 +80,9 @@ class Task:
     @property
     def all_baselines(self) -> tuple[str, ...]:
         """All that a recipe may name."""
-        return (*self.baselines, *self.fitted_baselines, *self.more_baselines)
+        return (
+            *self.baselines, *self.next_baselines, *self.fitted_baselines, *self.more_baselines
+        )  # fmt: skip
 
     @property
     def default_baselines(self) -> tuple[str, ...]:
@@ -136,7 +142,7 @@ TASKS: dict[str, Task] = {
         Task(
             name="tagging",
             estimator="seqkit.estimators.tagger:SequenceTagger",
-            summary="a label for every time step, or the next token",
+            summary="a label for every time step, or the next token or numbers",
             target="labels",
             loss="crossentropy",
             losses=("crossentropy", "focal"),
@@ -152,9 +158,13 @@ TASKS: dict[str, Task] = {
                 "segment_f1",
                 "nll",
                 "bits",
+                "rmse",
+                "mae",
             ),
             default_metrics=("accuracy", "f1_macro", "segment_f1", "nll", "bits"),
             baselines=("majority", "token_majority"),
+            next_metrics=("nll", "rmse", "mae"),
+            next_baselines=("random_walk", "normal"),
             trained_output="logits",
         ),
         Task(

@@ -66,7 +66,7 @@ def repeated(prediction, counts):
     )  # fmt: skip
 
 
-ONE_EACH = [*LABEL_SCORES, *(name for name, row in NUMBER_SCORES.items() if row[0] != "likelihood")]
+ONE_EACH = [*LABEL_SCORES, *(name for name, row in NUMBER_SCORES.items() if row[0] != "surprise")]
 OF_NUMBERS = [name for name in ONE_EACH if METRICS[name].needs in ("values", "quantiles")]
 
 
@@ -114,7 +114,7 @@ def test_scores_of_steps_are_drawn_by_series(name):
     y, labels = CLASSES[RNG.integers(0, 2, n)], CLASSES[p.argmax(1)]
     likelihood = p[np.arange(n), np.searchsorted(CLASSES, y)]
     prediction = Predictions(labels=labels, probabilities=p)
-    score = score_sums(name, Cases(y, prediction, STEPS, CLASSES, likelihood))
+    score = score_sums(name, Cases(y, prediction, STEPS, CLASSES, -np.log(likelihood)))
     counts = np.array([2, 0, 1, 1, 0, 2])
     index = np.concatenate([np.flatnonzero(u == STEPS) for u in np.repeat(np.arange(6), counts)])
     if name == "segment_f1":

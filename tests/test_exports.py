@@ -53,6 +53,10 @@ def next_letter():
     return SequenceTagger(target="next", **SMALL).fit(lines), lines
 
 
+def next_numbers():
+    return SequenceTagger(target="next", mixture=3, **SMALL).fit(UNEQUAL), UNEQUAL
+
+
 def forecaster():
     model = SequenceForecaster(
         quantiles=[0.1, 0.5, 0.9], ensemble=2, combine_with="theta", target_transform="box_cox",
@@ -61,7 +65,7 @@ def forecaster():
     return model.fit(WAVE), WAVE
 
 
-FITTED = (classifier, unequal_regressor, tagger, next_letter, forecaster)
+FITTED = (classifier, unequal_regressor, tagger, next_letter, next_numbers, forecaster)
 
 
 @pytest.fixture(scope="module", params=FITTED, ids=lambda make: make.__name__)
@@ -162,6 +166,7 @@ def one_direction():
     labels, ends = [(x[:, 0] > 0).astype(int) for x in UNEQUAL], [x[-1, 0] for x in UNEQUAL]
     tagged = SequenceTagger(bidirectional=False, **SMALL).fit(UNEQUAL, labels)
     yield tagged
+    yield next_numbers()[0]
     for pooling in ("last", "mean_max"):
         yield SequenceClassifier(pooling=pooling, **made).fit(UNEQUAL, np.array(ends) > 0)
         yield SequenceRegressor(pooling=pooling, **made).fit(UNEQUAL, ends)

@@ -73,7 +73,7 @@ class Pair:
         self.model = onnx_model(network, self.weights)
         self.session = session(self.model)
         self.numbers = architecture.kind in ("regressor", "forecaster") or (
-            architecture.members[0].kind == "forecaster"
+            architecture.members[0].kind == "forecaster" or "mixture" in architecture.settings
         )
 
     def run(self, inputs):
@@ -191,6 +191,8 @@ def test_a_network_of_fixed_length():
         {"multilabel": True, "n_classes": 5, "dense": (3,), "cell": "gru"},
         {"multilabel": True, "n_classes": 1, "variable_length": True, "cell": "fgr"},
         {"scale": "none", "cell": "cifg", "variable_length": True},
+        {"n_classes": None, "mixture": 3, "bidirectional": False, "variable_length": True},
+        {"n_classes": None, "mixture": 1, "bidirectional": False, "dense": (3,)},
     ],
     ids=name_of,
 )
@@ -202,7 +204,9 @@ def test_a_network_of_steps(case):
         lengths = rng.integers(1, n_steps + 1, n).astype("int32")
         inputs = {"x": x, "lengths": lengths} if case.get("variable_length") else {"x": x}
         found = pair.agree(inputs)
-        assert found.shape == (n, n_steps, architecture.settings["n_classes"])
+        n_classes = architecture.settings["n_classes"]
+        answer = (n_classes,) if n_classes else (case["mixture"], 5)
+        assert found.shape == (n, n_steps, *answer)
 
 
 @pytest.mark.parametrize("variable_length", [False, True])
@@ -524,6 +528,7 @@ def test_a_stream_of_steps_and_of_tokens():
     streams(tagger(**more))
     streams(tagger(**more, multilabel=True, dense=(3,)))
     streams(tagger(**more, n_features=None, n_tokens=5), 5)
+    streams(tagger(**more, n_classes=None, mixture=2))
 
 
 def test_a_stream_of_an_ensemble():

@@ -246,7 +246,7 @@ def test_a_fit_goes_on():
         (X, np.full_like(Y, "up"), {}, "at least 2 classes; got 1 class, 'up'"),
         (X, 2 * LABELS, {}, "0 or 1 for each of 3 labels a step"),
         (X, np.where(LABELS[..., 0] > 0, np.nan, 1), {}, "y contains NaN"),
-        (X, None, {"target": "next"}, "must be of tokens"),
+        (TEXTS, None, {"target": "next", "mixture": 3}, "None where series are of tokens; got 3"),
         (TEXTS, Y, {"target": "next"}, "y must be left out with target"),
         (TEXTS, None, {"target": "next", "bidirectional": True}, "bidirectional must be false"),
         (["a", "b"], None, {"target": "next"}, "at least 2 steps long"),

@@ -248,7 +248,7 @@ def test_a_recipe_of_numbers(tmp_path):
         ({"target": None}, "must be a column's name, or next"),
         ({"target": "tags"}, "did you mean 'tag'"),
         ({"features": ["tag"]}, "a column with no second role"),
-        ({"target": "next", "features": ["n"]}, "SequenceForecaster"),
+        ({"target": "next", "features": ["n", "word"]}, "word"),
         ({"path": "{folder}/none.ts"}, "none.ts"),
     ],
 )
@@ -449,9 +449,7 @@ def test_rolls_that_cannot_be_drawn(player, wrong, message):
         player.generate(2, **wrong)
 
 
-def test_next_numbers_are_a_forecast(writer):
-    with pytest.raises(ValueError, match=r"or of 0 and 1, several .* take SequenceForecaster"):
-        SequenceTagger(target="next").fit(np.linspace(0, 1, 24).reshape(2, 4, 3))
+def test_a_threshold_is_of_labels(writer):
     with pytest.raises(ValueError, match="threshold must be left out with tokens"):
         writer.generate(3, "ab", threshold=0.1)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NEXT",
     "Steps",
+    "are_labels",
     "check_labels_of_steps",
     "following",
     "in_pieces",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 NEXT = "next"
-"""The target that is no column: the token of the next step, or its labels of 0 and 1."""
+"""The target that is no column: the token of the next step, its labels of 0 and 1, its numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,22 +190,24 @@ def label_rows(y: Any, lengths: NDArray[np.int64], where: str) -> NDArray[Any]:
     return labels
 
 
+def are_labels(values: NDArray[Any]) -> bool:
+    """Tell whether numbers whose next are asked for are labels, of 0 and 1 all of them."""
+    return bool(np.isin(values, (0, 1)).all())
+
+
 def check_labels_of_steps(values: NDArray[Any], where: str) -> None:
-    """Raise unless series whose next step is asked for are of 0 and 1, where they are no tokens."""
-    odd = values[~np.isin(values, (0, 1))]
-    if odd.size:
-        expected = (
-            "of tokens (lists of texts, texts, or whole numbers), or of 0 and 1, several labels a "
-            "step, with target next"
-        )
-        hint = "Next numbers are a forecast: take SequenceForecaster, or task: forecasting."
+    """Raise unless series whose next step is asked for are of 0 and 1, as those of the fit."""
+    if not are_labels(values):
+        odd = values[~np.isin(values, (0, 1))]
+        expected = "of 0 and 1, several labels a step, as those of the fit"
+        hint = "A fit to series of other numbers learns the numbers of the next step."
         raise DataError(explain(where, "the series", expected, float(odd.flat[0]), hint))
 
 
-def following(steps: Steps) -> Steps:
-    """Return series without their last step, labelled by the token, or the labels, of the next.
+def following(steps: Steps, numbers: bool = False) -> Steps:
+    """Return series without their last step, with the token, labels or numbers of the next.
 
-    Series of one step are left out: nothing follows.
+    Series of one step are left out: nothing follows. Values are labels of 0 and 1, or `numbers`.
 
     Examples
     --------
@@ -217,7 +220,9 @@ def following(steps: Steps) -> Steps:
     rows = np.setdiff1d(np.arange(steps.offsets[-1]), steps.offsets[1:] - 1)
     offsets = np.concatenate([[0], np.cumsum(steps.lengths - 1)])
     tokens, times = steps.tokens, steps.times
-    asked = steps.values.astype(np.int64) if tokens is None else tokens
+    asked: NDArray[Any] = steps.values if tokens is None else tokens
+    if tokens is None and not numbers:
+        asked = steps.values.astype(np.int64)
     found: Any = replace(
         steps, values=steps.values[rows], offsets=offsets,
         tokens=None if tokens is None else tokens[rows], labels=asked[rows + 1],
@@ -245,9 +250,9 @@ def padded_rows(rows: NDArray[Any], lengths: NDArray[np.int64], fill: float) -> 
 
 
 def in_pieces(
-    padded: Padded, target: NDArray[Any], length: int
+    padded: Padded, target: NDArray[Any], length: int, none: float = -1
 ) -> tuple[Padded, NDArray[Any], NDArray[np.int64]]:
-    """Cut series and their targets, padded with -1, into pieces of so many steps.
+    """Cut series and their targets, padded with `none`, into pieces of so many steps.
 
     Returns
     -------
@@ -272,6 +277,6 @@ def in_pieces(
     steps = np.minimum(starts[:, None] + np.arange(min(length, n_steps)), n_steps - 1)
     past = np.arange(steps.shape[1]) >= own[:, None]
     values, labels = padded.values[owner[:, None], steps], target[owner[:, None], steps]
-    values[past], labels[past] = 0, -1
+    values[past], labels[past] = 0, none
     equal = bool((own == steps.shape[1]).all())
     return Padded(values, None if equal else own), labels, owner

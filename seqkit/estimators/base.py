@@ -221,6 +221,12 @@ class SeriesEstimator(Streaming, TrainingParts, SeriesCheck, BaseSequenceEstimat
         """Return the builder, by name, and the sizes that the data decide."""
         raise NotImplementedError
 
+    @property
+    def _trained_output(self) -> str | None:
+        """The layer whose output the loss sees."""
+        name: str | None = self._row.trained_output
+        return name
+
     # -- scikit-learn ------------------------------------------------------------------------
 
     def __sklearn_tags__(self) -> Any:
@@ -341,7 +347,7 @@ or a list of (n_timesteps_i, n_features) arrays, or a data frame
         n_examples = parts[0][0]["source"].n_examples
         steps = loop["steps_per_epoch"] or -(-n_examples // loop["batch_size"])
         loop["patience"] = patience_in_epochs(loop["patience"], steps)
-        loop |= {"loss": self._objective(), "output": self._row.trained_output}
+        loop |= {"loss": self._objective(), "output": self._trained_output}
         loop |= {"callbacks": tuple(callbacks), "verbose": self.verbose}
         trainings = [
             ([part | networks[number] for part, networks in parts], {**loop, "seed": own, **begun})

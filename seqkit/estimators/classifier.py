@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -19,20 +18,18 @@ from seqkit.errors import explain
 from seqkit.estimators.base import SeriesEstimator
 from seqkit.estimators.calibrating import Calibrating
 from seqkit.estimators.checking import classes_of_pass
-from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apart_from_settings
+from seqkit.estimators.inputs import (
+    SeriesInput,
+    TargetInput,
+    WeightInput,
+    apart_from_settings,
+    available,
+)
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import ClassifierSettings
 from seqkit.network.losses import Objective, softened
 
 __all__ = ["SequenceClassifier"]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _available(where: Callable[[Any], bool]) -> Callable[[F], F]:
-    """Return scikit-learn's `available_if`, with the types it does not have."""
-    decorator: Callable[[F], F] = available_if(where)
-    return decorator
 
 
 class SequenceClassifier(
@@ -308,7 +305,7 @@ class SequenceClassifier(
 
     # Scikit-learn's scorers of ranks take it where it is there. Of the probabilities of two labels
     # they would take one column, as if these were the two classes of one label.
-    @_available(lambda self: self._labels)
+    @available(lambda self: self._labels)
     def decision_function(self, X: SeriesInput) -> npt.NDArray[np.float64]:
         """Return the logit of each label, ``(n_series, n_labels)``; of several labels only."""
         logits = self._predict_raw(X, "logits")

@@ -165,10 +165,13 @@ FACTS: dict[str, dict[str, Fact]] = {
     },
     "tagging": {
         **_SERIES,
-        "classes_": Fact(array("UOiufb")),
+        "classes_": Fact(array("UOiufb"), always=False),
         "_multilabel_": Fact(FLAG),
         "tokens_": Fact(array("Ui"), always=False),
         "_shares_": Fact(array("f"), always=False),
+        "_offset_": Fact(array("f"), always=False),
+        "_spread_": Fact(array("f"), always=False),
+        "_marginal_": Fact(array("f", 2), always=False),
     },
     "regression": {
         **_SERIES,
@@ -281,9 +284,13 @@ def _classification(estimator: Any) -> list[tuple[str, str, bool]]:
 
 
 def _tagging(estimator: Any) -> list[tuple[str, str, bool]]:
+    asks_next = estimator.target == NEXT
+    if estimator._of_numbers:
+        return [*_series(estimator), *_next_numbers(estimator, asks_next)]
+    if not hasattr(estimator, "classes_"):
+        return [("classes_", "there, where no numbers are learned", False)]
     n_classes = len(estimator.classes_)
     tokens, shares = (getattr(estimator, name, None) for name in ("tokens_", "_shares_"))
-    asks_next = estimator.target == NEXT
     return [
         *_series(estimator),
         ("classes_", "sorted", _in_order(estimator.classes_)),
@@ -295,6 +302,20 @@ def _tagging(estimator: Any) -> list[tuple[str, str, bool]]:
          not asks_next or tokens is None or np.array_equal(tokens, estimator.classes_)),
         ("_multilabel_", "true, where the next of no tokens is learned",
          not asks_next or tokens is not None or estimator._multilabel_),
+    ]  # fmt: skip
+
+
+def _next_numbers(estimator: Any, asks_next: bool) -> list[tuple[str, str, bool]]:
+    n, none = estimator._n_channels_, np.empty(0)
+    arrays = [getattr(estimator, name, none) for name in ("_offset_", "_spread_", "_marginal_")]
+    return [
+        ("_marginal_", "left out, unless the next numbers are learned", asks_next),
+        ("_offset_ and _spread_", f"{n} numbers", [a.shape for a in arrays[:2]] == [(n,), (n,)]),
+        ("_spread_", "above 0", bool((arrays[1] > 0).all())),
+        ("_marginal_", f"a mean and a spread of {n} features",
+         arrays[2].shape == (2, n) and bool((arrays[2][1] >= 0).all())),
+        ("classes_, tokens_ and _multilabel_", "left out, or false, where numbers are learned",
+         not (hasattr(estimator, "classes_") or estimator._of_tokens or estimator._multilabel_)),
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ al. 2012 draw the keys of a chord so from their RNN without an RBM).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from seqkit.estimators.inputs import apart_from_settings
 from seqkit.estimators.streaming import network_stream
 
 if TYPE_CHECKING:
+    from seqkit.network.mixtures import Mixture
     from seqkit.network.streams import NetworkStream
 
 __all__ = ["Generating", "next_labels", "next_token"]
@@ -144,6 +145,20 @@ def _drawn_labels(
         stream.step(found[-1].astype(np.float64), logits)
 
 
+def _drawn_numbers(
+    stream: NetworkStream, begin: np.ndarray, n_steps: int, temperature: float,
+    mixture_of: Callable[[np.ndarray], Mixture], rng: np.random.Generator,
+) -> list[np.ndarray]:  # fmt: skip
+    """Return the steps that follow a beginning, drawn as :meth:`Mixture.sample` draws."""
+    free = stream.run(begin[:, None, :])[-1, 0]
+    found: list[np.ndarray] = []
+    while True:
+        found.append(mixture_of(free).sample(rng, temperature=temperature)[0])
+        if len(found) == n_steps:
+            return found
+        stream.step(found[-1], free)
+
+
 def _check_drawing(owner: str, n_steps: Any, temperature: Any, top_k: Any, threshold: Any) -> None:
     """Raise unless these are a number of steps, a temperature, a number of choices and a share."""
     if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
@@ -169,6 +184,10 @@ class Generating:
     _shares_: np.ndarray
     _fitted: Any
     _of_tokens: Any
+    _of_numbers: Any
+    _marginal_: np.ndarray
+    _numbers_of: Any
+    _mixture_of: Any
 
     @apart_from_settings
     def generate(
@@ -177,14 +196,14 @@ class Generating:
         start: str
         | Sequence[str]
         | Sequence[int]
-        | Sequence[Sequence[int]]
+        | Sequence[Sequence[float]]
         | np.ndarray
         | None = None,
         temperature: float = 1.0,
         top_k: int | None = None,
         seed: int | None = None,
         threshold: float = 0.0,
-    ) -> str | list[str] | list[int] | npt.NDArray[np.int64]:
+    ) -> str | list[str] | list[int] | npt.NDArray[np.int64] | npt.NDArray[np.float64]:
         """Go on with a series: draw one step after the other, each from those before it.
 
         A step takes as long as the first, however many came before: the states of the recurrent
@@ -193,13 +212,17 @@ class Generating:
         Parameters
         ----------
         n_steps : int
-            Tokens, or steps of several labels, to draw.
-        start : str, list of tokens or array-like of shape (n_timesteps, n_labels), default=None
+            Tokens, or steps of several labels or of numbers, to draw.
+        start : str, list of tokens or array-like of shape (n_timesteps, n_labels) or \
+(n_timesteps, n_features), default=None
             How the series begins. None: with a token drawn by its share in the training series, or
-            with labels drawn so, which is the first step of those returned.
+            with labels drawn so, or with numbers drawn from the normal distribution that has the
+            mean and the spread of the training series; that is the first step of those returned.
         temperature : float, default=1.0
             Logits are divided by it: below 1 more of what is probable, above 1 more of everything;
-            0 = the most probable token always, or the labels that are more probable than not.
+            0 = the most probable token always, or the labels that are more probable than not. Of
+            numbers the logits of the components are divided by it, and their scales multiplied by
+            its square root; 0 = the mean of the most probable component.
         top_k : int, default=None
             Draw among so many of the most probable tokens, or so many labels a step at most; None =
             among all.
@@ -210,9 +233,9 @@ class Generating:
 
         Returns
         -------
-        str, list or ndarray of shape (n_steps, n_labels)
+        str, list or ndarray of shape (n_steps, n_labels) or (n_steps, n_features)
             What follows, without the start: a text where all tokens are single characters; 1 for
-            each label that is drawn.
+            each label that is drawn; numbers in the units of the data.
 
         Raises
         ------
@@ -226,6 +249,11 @@ class Generating:
             raise ValueError(explain(owner, "the model", expected, self._fitted.target, hint))
         _check_drawing(owner, n_steps, temperature, top_k, threshold)
         rng, alone = np.random.default_rng(seed), start is None or not len(start)
+        if self._of_numbers:
+            for name, given in (("top_k", top_k), ("threshold", threshold)):
+                if given:
+                    raise ValueError(explain(owner, name, "left out with numbers", given))
+            return self._next_numbers(owner, n_steps, None if alone else start, temperature, rng)
         if not self._of_tokens:
             found = [(rng.random(len(self._shares_)) < self._shares_).astype(np.int64)] * alone
             begin = np.array(found) if alone else _labels_of(owner, start, len(self.classes_))
@@ -245,3 +273,16 @@ class Generating:
         tokens: list[Any] = self.tokens_[codes].tolist()
         letters = self.tokens_.dtype.kind == "U" and self.tokens_.dtype.itemsize == 4
         return "".join(tokens) if letters else tokens
+
+    def _next_numbers(
+        self, owner: str, n_steps: int, start: Any, temperature: float, rng: np.random.Generator
+    ) -> npt.NDArray[np.float64]:
+        """Return the steps of numbers that follow a beginning."""
+        mean, spread = self._marginal_
+        own = [] if start is not None else [mean + spread * rng.standard_normal(len(mean))]
+        begin = np.array(own) if start is None else self._numbers_of(owner, start)
+        if n_steps > len(own):
+            stream = network_stream(self, owner=owner, logits=True)
+            left = n_steps - len(own)
+            own += _drawn_numbers(stream, begin, left, temperature, self._mixture_of, rng)
+        return np.array(own)

@@ -7,10 +7,11 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, Union, cast
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils.metaestimators import available_if
 
 from seqkit.data.sequences import Sequences
 from seqkit.errors import explain, suggest
@@ -34,6 +35,7 @@ __all__ = [
     "ValidationData",
     "WeightInput",
     "apart_from_settings",
+    "available",
     "is_keras_optimizer",
 ]
 
@@ -120,6 +122,12 @@ def apart_from_settings(method: Method) -> Method:
         return method(self, *args, **kwargs)
 
     return cast(Method, call)
+
+
+def available(where: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's `available_if`, with the types it does not have."""
+    decorator: Callable[[Method], Method] = available_if(where)
+    return decorator
 
 
 OnEpoch: TypeAlias = Callable[[int, dict[str, float], Callable[[], object]], object]

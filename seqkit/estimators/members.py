@@ -128,7 +128,7 @@ def fits_of(
     ----------
     trainings : sequence of (list of dict, dict)
         Of each network what differs between its parts, one or two, and what does not: arguments of
-        :func:`seqkit.training.fit`.
+        :func:`seqkit.training.fit`. What a part says goes before what all of them say.
     on_epoch : callable or None
     """
     calls = [functools.partial(_training_of, parts, loop) for parts, loop in trainings]
@@ -147,6 +147,7 @@ def _training_of(
     parts: Sequence[dict[str, Any]], loop: dict[str, Any], on_epoch: Any
 ) -> training.Fitted:
     """Train a network on one part; on two, on the second for as long as the first was best."""
+    loop = {name: value for name, value in loop.items() if name not in parts[0]}
     if len(parts) == 1:
         return training.fit(**parts[0], **loop, on_epoch=on_epoch)
     return training.fit_and_refit(*parts, **loop, on_epoch=on_epoch)

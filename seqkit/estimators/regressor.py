@@ -17,6 +17,7 @@ from seqkit.estimators.inputs import SeriesInput, TargetInput, WeightInput, apar
 from seqkit.estimators.intervals import Intervals
 from seqkit.estimators.long_frames import LongFrames
 from seqkit.estimators.settings import RegressorSettings
+from seqkit.estimators.training_parts import sync_standardized
 from seqkit.network.losses import Objective
 
 __all__ = ["SequenceRegressor"]
@@ -295,10 +296,7 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
 
     def _sync_scaling(self, weights: Mapping[str, list[np.ndarray]]) -> None:
         self.__dict__.pop("_scores_", None)  # of other weights
-        for path, name in (("output/offset", "_offset_"), ("output/scale", "_spread_")):
-            given = weights[path][0]
-            if not np.array_equal(getattr(self, name).astype(np.float32), given):
-                setattr(self, name, given.astype(np.float64))
+        sync_standardized(self, weights)
 
     def _trained_target(self, target: np.ndarray) -> np.ndarray:
         return ((target - self._offset_) / self._spread_).astype(np.float32)

@@ -16,6 +16,7 @@ from seqkit.data.sequences import Padded, as_padded
 from seqkit.data.steps import (
     NEXT,
     Steps,
+    are_labels,
     check_labels_of_steps,
     in_pieces,
     label_rows,
@@ -44,12 +45,20 @@ class StepReading:
     _shares_: np.ndarray
     augment: Any
     class_weight: Any
+    mixture: Any
     piece_length: Any
     _fitted: Any
+    _following_numbers: Any
+    _of_numbers: Any
 
     @property
     def _of_tokens(self) -> bool:
         return "tokens_" in self.__dict__
+
+    @property
+    def _none(self) -> float:
+        """What stands for the answer to a step that has none."""
+        return float("nan") if self._of_numbers else -1
 
     def _check_X(self, X: Any, reset: bool) -> Padded:
         """Return series as the network takes them: numbers, or codes of tokens."""
@@ -66,7 +75,7 @@ class StepReading:
             expected = "of tokens: lists of texts, texts, or whole numbers"
             raise TypeError(explain(owner, "X", expected, "series of numbers"))
         padded = as_padded(X, missing="error" if asks_next else self._fitted.missing, dtype=None)
-        if asks_next:
+        if asks_next and not reset and not self._of_numbers:
             check_labels_of_steps(padded.values, owner)
         n_channels = padded.values.shape[2]
         marked = 2 if self._fitted.missing == "indicator" and not asks_next else 1
@@ -98,7 +107,7 @@ class StepReading:
         return Padded(padded, None if equal else lengths.astype(np.int32))
 
     def _read(self, X: Any, y: Any, reset: bool) -> tuple[Padded, np.ndarray]:
-        """Return series and the codes of their labels, padded with -1."""
+        """Return series and the codes of their labels, or numbers, padded with `_none`."""
         padded = self._check_X(X, reset)
         n, n_steps = padded.values.shape[:2]
         lengths: Any = np.full(n, n_steps) if padded.lengths is None else padded.lengths
@@ -117,11 +126,21 @@ class StepReading:
         return padded, padded_rows(codes, lengths, -1)
 
     def _following(self, codes: np.ndarray, lengths: np.ndarray, y: Any, reset: bool) -> np.ndarray:
-        """Return the class of the step after each; the last step of a series has none."""
+        """Return the class, or the numbers, of the step after each; the last one has none."""
         owner = type(self).__name__
         if y is not None:
             self._refuse_target(y)
         valid = np.arange(codes.shape[1]) < lengths[:, None]
+        numbers = self._of_numbers
+        if reset:
+            numbers = not self._of_tokens and not are_labels(codes)
+            if self.mixture is not None and not numbers:
+                kind = "tokens" if self._of_tokens else "0 and 1, several labels a step"
+                expected = f"None where series are of {kind}"
+                raise ValueError(explain(owner, "mixture", expected, self.mixture))
+        if numbers:
+            found: np.ndarray = self._following_numbers(codes, valid, reset)
+            return found
         if not self._of_tokens:
             return self._following_labels(codes, valid, reset)
         if reset:
@@ -212,7 +231,7 @@ class StepReading:
                 self.auto_["piece_length"] = piece_for(padded.values.shape[1])
         piece = self.auto_.get("piece_length", piece)
         if piece and padded.values.shape[1] > piece:
-            padded, target, owner = in_pieces(padded, target, piece)
+            padded, target, owner = in_pieces(padded, target, piece, self._none)
             given = None if given is None else given[owner]
         return self._with_weights(padded, target, given)
 
@@ -260,7 +279,7 @@ class StepReading:
     def _joined(self, *parts: Examples) -> Examples:
         longest = max(part.target.shape[1] for part in parts)
 
-        def whole(arrays: list[np.ndarray], fill: int) -> np.ndarray:
+        def whole(arrays: list[np.ndarray], fill: float) -> np.ndarray:
             return np.concatenate([
                 np.pad(a, [(0, 0), (0, longest - a.shape[1]), *[(0, 0)] * (a.ndim - 2)],
                        constant_values=fill)
@@ -273,7 +292,7 @@ class StepReading:
             for p in parts
         ])  # fmt: skip
         values = whole([part.padded.values for part in parts], 0)
-        target = whole([part.target for part in parts], -1)
+        target = whole([part.target for part in parts], self._none)
         given = None
         if any(part.given is not None for part in parts):
             given = np.concatenate([

@@ -148,7 +148,10 @@ class SeriesStream(BaseStream):
         self._out = np.zeros(self.n_streams * self._network.width)
         self._space: tuple[np.ndarray, np.ndarray] | None = None
         self._flat = False
-        if hasattr(estimator, "_spread_"):
+        self._mixture: Any = None
+        if getattr(estimator, "_of_numbers", False):
+            self._mixture = estimator._mixture_reader()
+        elif hasattr(estimator, "_spread_"):
             self._space = estimator._spread_, estimator._offset_
             self._flat = not estimator._many_targets_
 
@@ -157,7 +160,7 @@ class SeriesStream(BaseStream):
 
         They are those that the estimator gives to the series so far: of a classifier and a tagger
         the probabilities (as `predict_proba`, of a tagger at the last step), of a regressor the
-        target in its units (as `predict`).
+        target in its units, of the numbers of the next step their mean (as `predict`).
 
         Parameters
         ----------
@@ -189,6 +192,8 @@ class SeriesStream(BaseStream):
         if status == 1:
             self._refuse(self._x, network.n_seen)
         answer: Any = self._out.copy() if is_one else self._out.reshape(self.n_streams, -1).copy()
+        if self._mixture is not None:
+            answer = self._mixture(answer).mean()
         if self._space is not None:
             answer = answer * self._space[0] + self._space[1]
             if self._flat:

@@ -1,4 +1,4 @@
-"""Label every time step of a series with a recurrent network; or tell the next token of each."""
+"""Label every time step of a series with a recurrent network; or tell the next step of each."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from seqkit.estimators.inputs import (
     ValidationData,
     WeightInput,
     apart_from_settings,
+    available,
 )
 from seqkit.estimators.long_frames import stepwise
+from seqkit.estimators.next_numbers import NextNumbers, of_labels
 from seqkit.estimators.settings import ColumnSettings, TaggerSettings
 from seqkit.estimators.step_reading import StepReading
 from seqkit.estimators.streaming import network_stream
@@ -51,7 +53,7 @@ MOST_STEPS = 4000
 last are, where there is one direction."""
 
 
-class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
+class SequenceTagger(TaggerSettings, StepReading, NextNumbers, Generating, SeriesEstimator):
     """Label every time step of a series with a recurrent network.
 
     Use it where the answer to a step depends on the steps around it: phonemes of speech, parts of
@@ -63,7 +65,10 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
 
     With ``target="next"`` there is no `y`: the model learns the token of the next step from the
     steps so far, as a language model does (Bengio et al. 2003), so that :meth:`generate` can go on
-    with a series.
+    with a series. Of series of 0 and 1 it learns the labels of the next step; of series of other
+    numbers their distribution, a mixture of normal distributions (Bishop 1994; Graves 2013, section
+    4), trained on the negative log-likelihood: :meth:`predict_mixture` gives it, :meth:`predict`
+    its mean.
 
     Parameters
     ----------
@@ -99,6 +104,9 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
         forget over times from one step to as many as there are (Tallec and Ollivier 2018).
     embedding : a positive integer or None, default=None
         Numbers that stand for a token, learned. Default: 64; of tokens only.
+    mixture : a positive integer or None, default=None
+        Normal distributions whose mixture tells the numbers of the next step (Bishop 1994).
+        Default: 5; of target next and series of numbers only.
     missing : {"error", "interpolate", "indicator"}, default="error"
         What becomes of missing values: an error, linear interpolation within the series, or the
         last value and one more feature a channel that marks the gap.
@@ -122,7 +130,8 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
     clipnorm : a number above 0 or None, default=1.0
         Largest global norm of a gradient, against exploding ones; None = no limit.
     loss : {"auto", "crossentropy", "focal"}, default="auto"
-        What training minimises; auto is crossentropy.
+        What training minimises; auto is crossentropy, of the numbers of the next step their
+        negative log-likelihood.
     patience : an integer of 0 or more or "auto", default="auto"
         Epochs without a better validation loss before training stops and the best weights are
         restored; an epoch of fewer than 50 gradient steps counts as a part. 0 = never, the last
@@ -158,8 +167,9 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
         and a month or quarter. For forecasting, default `ds`, or the only column of dates.
     target : a column's name, a list of different columns' names or None, default=None
         Column of the label of each step, or a list of columns of 0 and 1, several labels a step;
-        next = no column: what is learned is the token of the next step from those so far, or, where
-        all features are of 0 and 1, its labels.
+        next = no column: what is learned is the token of the next step from those so far; where all
+        features are of 0 and 1 its labels, and where they are of other numbers the distribution of
+        its numbers.
     features : a list of different columns' names or None, default=None
         Columns of values; or one column of text, whose values are tokens. Default: every numeric
         column left over, or the only column of text.
@@ -184,13 +194,15 @@ class SequenceTagger(TaggerSettings, StepReading, Generating, SeriesEstimator):
     Attributes
     ----------
     model_ : keras.Model
-        Raw values, or codes of tokens, to class probabilities of every step.
+        Raw values, or codes of tokens, to class probabilities of every step; of next numbers to
+        mixtures, ``(batch, n_timesteps, n_components, 1 + 2 n_features)``.
     weights_ : list of ndarray
         Its weights, in the order of ``model_.weights``.
     history_ : dict of str to list of float
-        Loss and accuracy of steps by epoch; with a validation part also ``val_...``.
+        Loss and accuracy (of numbers none) of steps by epoch; with a validation part also
+        ``val_...``.
     classes_ : ndarray of shape (n_classes,)
-        The classes, sorted; of several labels their numbers.
+        The classes, sorted; of several labels their numbers; of next numbers there are none.
     tokens_ : ndarray of shape (n_tokens,)
         The tokens, sorted, where series are of tokens; code 0 of the network is an unknown one,
         code 1 the first of them.
@@ -254,8 +266,8 @@ or a list of (n_timesteps_i, n_features) arrays, of lists of tokens or of texts,
         y : array-like of shape (n_series, n_timesteps) or (n_series, n_timesteps, n_labels), or a \
 list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
             A label, or several of 0 and 1, for every step of each series. Left out with
-            ``target="next"``, where series are of tokens or of 0 and 1 themselves, and where
-            `target` names a column.
+            ``target="next"``, where series are of tokens or numbers themselves, and where `target`
+            names a column.
         sample_weight : array-like of shape (n_series,), default=None
             Weight of each series in the loss and in the statistics of scaling.
         validation_data : tuple, default=None
@@ -308,6 +320,7 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
 
     # -- prediction --------------------------------------------------------------------------
 
+    @available(of_labels)
     def predict_proba(self, X: SeriesInput) -> Answers:
         """Return the probability of each class at every step, as `classes_`.
 
@@ -315,27 +328,31 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
         list of arrays ``(n_timesteps_i, n_classes)``. Of several labels it is that of each label,
         of ``target="next"`` that of each token, or label, at the next step.
         """
-        logits, lengths = self._logits(X)
+        logits, lengths = self._raw_steps(X)
         if self._multilabel_:
             return _cut(np.exp(-np.logaddexp(0.0, -logits)), lengths)
         return _cut(np.exp(_log_softmax(logits)), lengths)
 
+    @available(of_labels)
     def predict_log_proba(self, X: SeriesInput) -> Answers:
         """Return the logarithm of each class's probability, in the form of :meth:`predict_proba`.
 
         It comes from the logits, so that what is very unlikely has a finite logarithm.
         """
-        logits, lengths = self._logits(X)
+        logits, lengths = self._raw_steps(X)
         logs = -np.logaddexp(0.0, -logits) if self._multilabel_ else _log_softmax(logits)
         return _cut(logs, lengths)
 
     def predict(self, X: SeriesInput) -> Answers:
-        """Return the most probable class of every step.
+        """Return the most probable class of every step; of next numbers their mean.
 
         An array ``(n_series, n_timesteps)`` where the series are of one length, else a list of
-        arrays. Of several labels: 1 where a label is more probable than not, with another axis.
+        arrays. Of several labels: 1 where a label is more probable than not, with another axis; of
+        numbers ``(n_series, n_timesteps, n_features)``, in the units of the data.
         """
-        logits, lengths = self._logits(X)
+        logits, lengths = self._raw_steps(X)
+        if self._of_numbers:
+            return _cut(self._mixture_of(logits).mean(), lengths)
         if self._multilabel_:
             return _cut((logits > 0).astype(np.int64), lengths)
         return _cut(self.classes_[logits.argmax(axis=-1)], lengths)
@@ -345,12 +362,21 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
     ) -> float:
         """Return the accuracy of steps; of several labels a step counts by the share right.
 
+        Of the numbers of next steps it is their mean log-likelihood, in nats a step and in the
+        units of the data, as scikit-learn's density models score: a distribution was learned, and
+        the likelihood alone says how good all of it is.
+
         Parameters
         ----------
         X, y, sample_weight
             As in :meth:`fit`.
         """
         X, y = stepwise(self, X, y)
+        check_is_fitted(self)
+        if self._of_numbers:
+            if y is not None:
+                self._refuse_target(y)
+            return self._numbers_score(X, sample_weight)
         answers, truth = list(self.predict(X)), self._truth(X, y)
         if self._fitted.target == NEXT:
             answers = [one[:-1] for one in answers]
@@ -361,23 +387,24 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
         steps = np.repeat(weight, [one.size for one in right])
         return float(np.average(np.concatenate([one.ravel() for one in right]), weights=steps))
 
-    def _logits(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the logits of every step, padded, and the lengths of the series."""
+    def _raw_steps(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what the loss sees of every step, as logits, and the lengths of the series."""
         check_is_fitted(self)
         padded = self._check_X(X, reset=False)
         n_steps, both = padded.values.shape[1], self._member(0).settings["bidirectional"]
         if n_steps <= MOST_STEPS or both:
-            return self._predict_raw(padded, "logits")[0], padded.lengths
+            return self._predict_raw(padded, self._trained_output)[0], padded.lengths
         n = len(padded.values)
         lengths = np.full(n, n_steps) if padded.lengths is None else padded.lengths
         order, values = np.argsort(lengths, kind="stable"), padded.values.reshape(n, n_steps, -1)
-        logits = np.zeros((n, n_steps, len(self.classes_)))
+        network = self._member(0).network
+        found = np.zeros((n, n_steps, network.shapes[network.trained][-1] or 0))
         for k in range(0, n, STEPS_BATCH):  # of like length
             rows, longest = order[k : k + STEPS_BATCH], int(lengths[order[k : k + STEPS_BATCH][-1]])
             stream = network_stream(self, len(rows), owner=type(self).__name__, logits=True)
             answers = stream.run(values[rows, :longest].transpose(1, 0, 2))
-            logits[rows, :longest] = answers.transpose(1, 0, 2)
-        return logits, padded.lengths
+            found[rows, :longest] = answers.transpose(1, 0, 2)
+        return found, padded.lengths
 
     def _choose(
         self, settings: dict[str, Any], examples: Examples, held: Examples | None
@@ -401,9 +428,18 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
 
     def _fit_statistics(self, train: Examples) -> dict[str, np.ndarray]:
         self._n_course_ = 0  # no deviations from a course
-        return {} if self._of_tokens else super()._fit_statistics(train)
+        if self._of_tokens:
+            return {}
+        found = super()._fit_statistics(train)
+        return self._numbers_statistics(found) if self._of_numbers else found
+
+    @property
+    def _trained_output(self) -> str | None:
+        return "mixture" if self._of_numbers else self._row.trained_output
 
     def _objective(self) -> Objective:
+        if self._of_numbers:
+            return self._numbers_objective()
         kind = "binary_crossentropy" if self._multilabel_ else "crossentropy"
         return softened(Objective(kind, steps=True), self)
 
@@ -416,7 +452,8 @@ list of (n_timesteps_i,) or (n_timesteps_i, n_labels) arrays, default=None
             "bidirectional": self._fitted.target != NEXT if both == AUTO else both,
             "n_timesteps": None,
             "n_features": None if self._of_tokens else self._n_channels_,
-            "n_classes": len(self.classes_),
+            "n_classes": None if self._of_numbers else len(self.classes_),
+            "mixture": self._n_components if self._of_numbers else None,
             "variable_length": self._variable_length_
             if variable_length is None
             else variable_length,

@@ -16,7 +16,7 @@ from seqkit.estimators.starting import Start
 from seqkit.network.architecture import Architecture
 from seqkit.network.layers.normalization import BatchNormalization
 
-__all__ = ["TrainingParts", "inputs_of"]
+__all__ = ["TrainingParts", "inputs_of", "sync_standardized"]
 
 _LEAST_SPREAD = 1e-3
 """Spread of a time step, of that of all, below which its deviations are not blown up further."""
@@ -98,6 +98,7 @@ class TrainingParts:
             "source": self._source(train, self._augmentation(varied, scaling), mixup, alike),
             "validation": None if held is None else self._source(held),
             "constants": constants,
+            "loss": self._objective(),
         }
         return part, self._to_train(members, start, seed)
 
@@ -172,3 +173,11 @@ def inputs_of(padded: Padded, variable_length: bool) -> Any:
     n, n_steps = padded.values.shape[:2]
     lengths = np.full(n, n_steps, np.int32) if padded.lengths is None else padded.lengths
     return {"x": padded.values, "lengths": lengths}
+
+
+def sync_standardized(estimator: Any, weights: Mapping[str, list[np.ndarray]]) -> None:
+    """Let the units that answers are computed in, in float64, be those of new weights."""
+    for path, name in (("output/offset", "_offset_"), ("output/scale", "_spread_")):
+        given = weights[path][0]
+        if not np.array_equal(getattr(estimator, name).astype(np.float32), given):
+            setattr(estimator, name, given.astype(np.float64))

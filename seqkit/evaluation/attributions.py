@@ -149,6 +149,10 @@ class _Chosen:
     def __init__(self, estimator: Any, whole: WholeAnswer, target: Any, step: Any) -> None:
         self.task = estimator._task
         self.forecasting = self.task == "forecasting"
+        if getattr(estimator, "_of_numbers", False):
+            expected = "one that tells classes, labels or a number, no mixture of next numbers"
+            hint = "Importance by permutation is for any."
+            raise ValueError(explain("attribution", "the model", expected, "a mixture", hint))
         answer = whole.answer(whole.parts)[0]
         self.weights, self.what = np.zeros(answer.shape), ""
         if self.task == "tagging":

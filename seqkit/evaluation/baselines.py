@@ -32,6 +32,7 @@ from seqkit.evaluation.forecast_baselines import (
     statsforecast,
 )
 from seqkit.evaluation.metrics import Predictions
+from seqkit.network.mixtures import Mixture
 from seqkit.tasks import has_statsforecast
 
 __all__ = [
@@ -111,9 +112,11 @@ def _series(X: Any) -> Any:
     return X.X if isinstance(X, Sequences) else X
 
 
-def _majority(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
+def _majority(problem: SeriesProblem) -> tuple[Predictions | None, list[str]]:
     n = len(problem.X)
     y_train = problem.y_train
+    if _of_next_numbers(problem):
+        return None, ["majority: left out, since it is of classes"]
     if isinstance(y_train, list | tuple) and np.ndim(y_train[0]) > 0:  # a label a time step
         steps = np.concatenate([np.asarray(labels) for labels in y_train])
         lengths = [len(series) for series in _series(problem.X)]
@@ -247,6 +250,42 @@ def _nearest_neighbour(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
     return Predictions(labels=answers, values=numbers), notes  # each task takes its own
 
 
+def _of_next_numbers(problem: SeriesProblem) -> bool:
+    """Whether what is asked of every step are the numbers of the next one."""
+    y, X = problem.y_train, problem.X
+    numbers = isinstance(y, list | tuple) and np.ndim(y[0]) == 2 and y[0].dtype.kind == "f"
+    return numbers and getattr(X, "tokens", None) is None
+
+
+def _normal(means: list[Floats], scale: Floats) -> Predictions:
+    """Return normal distributions with these means of every step, and one scale a feature."""
+    least = np.where(scale > 0, scale, np.finfo(np.float64).tiny)  # of values that never change
+    mixtures = [
+        Mixture(np.ones((len(m), 1)), m[:, None], np.broadcast_to(least, m.shape)[:, None]).packed()
+        for m in means
+    ]
+    return Predictions(values=means, probabilities=mixtures)
+
+
+def _random_walk(problem: SeriesProblem) -> tuple[Predictions | None, list[str]]:
+    """Give the step's own numbers for the next, with the spread of the differences in training."""
+    if not _of_next_numbers(problem):
+        return None, ["random_walk: left out, since it is of the numbers of the next step"]
+    series = zip(_series(problem.X_train), problem.y_train, strict=True)
+    steps = np.concatenate([np.asarray(y) - np.asarray(x, np.float64) for x, y in series])
+    means = [np.asarray(x, np.float64) for x in _series(problem.X)]
+    return _normal(means, np.sqrt((steps**2).mean(axis=0))), []
+
+
+def _overall_normal(problem: SeriesProblem) -> tuple[Predictions | None, list[str]]:
+    """Give every step the mean and the spread of all numbers in training."""
+    if not _of_next_numbers(problem):
+        return None, ["normal: left out, since it is of the numbers of the next step"]
+    y = np.concatenate([np.asarray(one, np.float64) for one in problem.y_train])
+    means = [np.repeat(y.mean(axis=0)[None], len(x), axis=0) for x in _series(problem.X)]
+    return _normal(means, y.std(axis=0)), []
+
+
 def _mean(problem: SeriesProblem) -> tuple[Predictions, list[str]]:
     y = np.asarray(problem.y_train, dtype=np.float64)
     n, quantiles = len(problem.X), None
@@ -270,6 +309,13 @@ BASELINES: dict[str, Baseline] = {
                  "the most frequent label of a step's token in the training part; of series of "
                  "numbers there is none",
                  "Charniak et al. (1993), Equations for part-of-speech tagging, section 3"),
+        Baseline("random_walk", "random walk", ("tagging",), _random_walk,
+                 "the step's own numbers for the next one, with normal differences as large as "
+                 "those in the training part; of next numbers only",
+                 "Hyndman and Athanasopoulos (2021), FPP3, section 9.1"),
+        Baseline("normal", "overall normal", ("tagging",), _overall_normal,
+                 "the mean of all numbers in the training part, with their spread; of next numbers "
+                 "only", "a normal distribution by maximum likelihood"),
         Baseline("nearest_neighbour", "1-nearest neighbour", ("classification", "regression"),
                  _nearest_neighbour,
                  "the class or number of the nearest training series: Euclidean distance, features "

@@ -20,6 +20,7 @@ from seqkit.evaluation.metrics import METRICS, Predictions
 from seqkit.evaluation.summary import score_model
 from seqkit.network.layers.base import Saved
 from seqkit.network.layers.scaling import InverseBoxCox
+from seqkit.network.mixtures import Mixture
 from seqkit.network.ops import NUMPY
 from seqkit.tasks import TASKS
 
@@ -94,7 +95,10 @@ def permutation_importance(
         )  # fmt: skip
     task = TASKS[estimator._task]
     forecasting = task.name == "forecasting"
-    names = list(task.default_metrics if metrics is None else metrics)
+    usual = task.default_metrics
+    if getattr(estimator, "_of_numbers", False):
+        usual = task.next_metrics
+    names = list(usual if metrics is None else metrics)
     names = [name for name in names if METRICS[name].greater_is_better is not None]
     whole = WholeAnswer(_alike(estimator, X, y), forecasting, slopes=False)
     scorer = _Scorer(estimator, whole, names)
@@ -184,6 +188,10 @@ class _Scorer:
             if not multilabel and y.ndim == 2:  # shares of the classes, as mixup has them
                 y = y.argmax(axis=1)
             self.truth: Any = y.astype(int) if multilabel else estimator.classes_[y]
+        elif getattr(estimator, "_of_numbers", False):
+            self.valid = np.isfinite(y[..., 0])
+            own = y * estimator._spread_ + estimator._offset_
+            self.truth = [one[v] for one, v in zip(own, self.valid, strict=True)]
         elif self.task == "tagging":
             self.valid = (y if y.ndim == 2 else y[..., 0]) >= 0
             own = y if y.ndim == 3 else estimator.classes_[np.maximum(y, 0)]
@@ -223,6 +231,10 @@ class _Scorer:
             return Predictions(values=answer[:, None])
         if self.task == "regression":
             return Predictions(values=answer if self.estimator._many_targets_ else answer[:, 0])
+        if getattr(self.estimator, "_of_numbers", False):
+            parts = [one[v] for one, v in zip(answer, self.valid, strict=True)]
+            means = [Mixture.of(one).mean() for one in parts]
+            return Predictions(values=means, probabilities=parts)
         classes = self.estimator.classes_
         several = self.estimator._labels if self.task == "classification" else (
             self.estimator._multilabel_

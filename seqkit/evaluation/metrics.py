@@ -17,6 +17,7 @@ import numpy.typing as npt
 from seqkit.errors import explain, suggest
 from seqkit.evaluation import interval_scores
 from seqkit.evaluation.forecast_errors import Undefined
+from seqkit.network.mixtures import Mixture
 
 __all__ = [
     "METRICS",
@@ -43,8 +44,11 @@ class Predictions:
         share of series whose labels are all right; balanced accuracy, Matthews correlation, log
         loss and ROC AUC are the mean over labels.
     probabilities : array of shape (n_series, n_classes), or for tagging a list of arrays
+        Of the numbers of next steps mixtures of normal distributions, ``(n_steps, n_components, 1 +
+        2 n_features)``: weight, means, scales of each component.
     values : array
-        Numbers: ``(n_series,)`` or ``(n_series, n_targets)`` of a regression; point forecasts as
+        Numbers: ``(n_series,)`` or ``(n_series, n_targets)`` of a regression, of next steps a list
+        of ``(n_steps, n_features)``; point forecasts as
         ``(n_series, horizon)``, ``(n_series, n_windows, horizon)`` or ``(n_series, n_windows,
         horizon, n_targets)``.
     quantiles : array of the shape of ``values`` and one axis of ``levels`` at the end
@@ -199,6 +203,9 @@ def _roc_auc(y_true: Array, probabilities: Array, *, classes: Any, sample_weight
 
 
 def _nll(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: Any) -> float:
+    if np.ndim(probabilities) == 3:  # mixtures, of numbers
+        logs = Mixture.of(probabilities).log_density(y_true)
+        return -float(np.average(logs, weights=sample_weight))
     if np.ndim(y_true) == 2:  # several labels a step: summed over them
         chosen = np.where(np.asarray(y_true) > 0, probabilities, 1 - probabilities)
         with np.errstate(divide="ignore"):
@@ -212,6 +219,8 @@ def _nll(y_true: Array, probabilities: Array, *, classes: Any, sample_weight: An
 
 
 def _bits(y_true: Array, probabilities: Array, **given: Any) -> float:
+    if np.ndim(probabilities) == 3:
+        raise Undefined("bits are of classes: numbers have a density")
     return float(_nll(y_true, probabilities, **given) / np.log(2))
 
 
@@ -247,6 +256,7 @@ def run_counts(y_true: Any, labels: Any) -> npt.NDArray[np.int64]:
 
 _LABELS = ("classification", "tagging")
 _PARTS = ("classification",)
+_NUMBERS = ("regression", "tagging", "forecasting")
 _SKLEARN = "scikit-learn: sklearn.metrics."
 _M4 = "Makridakis, Spiliotis, Assimakopoulos (2020), M4 competition, section 2"
 _M5 = "Makridakis, Spiliotis, Assimakopoulos (2022), M5 accuracy competition, eq. 1"
@@ -282,18 +292,19 @@ METRICS: dict[str, Metric] = {
                "Meulder (2003), CoNLL-2003, section 2.3, count entities"),
         Metric("nll", "negative log-likelihood a step", ("tagging",), _nll, False,
                "probabilities", "mean of -ln p(label), of several labels summed over them: "
-               "Boulanger-Lewandowski, Bengio, Vincent (2012), table 1"),
+               "Boulanger-Lewandowski, Bengio, Vincent (2012), table 1; of numbers of the density, "
+               "in their units: Graves (2013), section 4"),
         Metric("bits", "bits a step", ("tagging",), _bits, False, "probabilities",
                "mean of -log2 p(label), of characters bits a character: Graves (2013), section 3"),
         Metric("log_loss", "log loss", _PARTS, _log_loss, False, "probabilities",
                _SKLEARN + "log_loss"),
         Metric("roc_auc", "ROC AUC", _PARTS, _roc_auc, True, "probabilities",
                _SKLEARN + "roc_auc_score(multi_class='ovr', average='macro')"),
-        Metric("mae", "MAE", ("regression", "forecasting"), _of_values("mean_absolute_error"),
+        Metric("mae", "MAE", _NUMBERS, _of_values("mean_absolute_error"),
                False, "values", _SKLEARN + "mean_absolute_error; forecasts: " + _ALL_VALUES, "y"),
         Metric("mse", "MSE", ("regression", "forecasting"), _of_values("mean_squared_error"),
                False, "values", _SKLEARN + "mean_squared_error; forecasts: " + _ALL_VALUES),
-        Metric("rmse", "RMSE", ("regression", "forecasting"),
+        Metric("rmse", "RMSE", _NUMBERS,
                _of_values("root_mean_squared_error"), False, "values",
                _SKLEARN + "root_mean_squared_error; forecasts: " + _ALL_VALUES, "y"),
         Metric("median_absolute_error", "median absolute error", ("regression",),

@@ -92,15 +92,15 @@ class Cases:
         Rising, from 0 on.
     classes : ndarray or None
         In the order of the columns of probabilities.
-    likelihood : ndarray of shape (n_cases,) or None
-        Probability that was given to the truth.
+    surprise : ndarray of shape (n_cases,) or None
+        Negative logarithm of the probability, or the density, that was given to the truth.
     """
 
     y_true: Any
     prediction: Predictions
     units: Ints
     classes: Any = None
-    likelihood: Any = None
+    surprise: Any = None
 
     @property
     def n_units(self) -> int:
@@ -350,8 +350,7 @@ def _each_mean(function: Callable[[Floats], Floats]) -> Callable[[Cases], Score]
 
 def _surprise(base: float) -> Callable[[Cases], Score]:
     def score(cases: Cases) -> Score:
-        with np.errstate(divide="ignore"):
-            return _mean_of(cases, -np.log(np.asarray(cases.likelihood, np.float64)) / np.log(base))
+        return _mean_of(cases, np.asarray(cases.surprise, np.float64) / np.log(base))
 
     return score
 
@@ -359,8 +358,8 @@ def _surprise(base: float) -> Callable[[Cases], Score]:
 NUMBER_SCORES: dict[str, tuple[str, Callable[[Cases], Score]]] = {
     "log_loss": ("probabilities", _log_loss),
     "roc_auc": ("probabilities", _roc_auc),
-    "nll": ("likelihood", _surprise(np.e)),
-    "bits": ("likelihood", _surprise(2.0)),
+    "nll": ("surprise", _surprise(np.e)),
+    "bits": ("surprise", _surprise(2.0)),
     "mae": ("values", _each_mean(np.abs)),
     "mse": ("values", _each_mean(np.square)),
     "rmse": ("values", _rmse),
@@ -400,9 +399,9 @@ def score_sums(name: str, cases: Cases) -> Score:
     if name not in NUMBER_SCORES:
         raise Undefined("it is not resampled")
     needs, make = NUMBER_SCORES[name]
-    given = cases.likelihood if needs == "likelihood" else getattr(cases.prediction, needs)
+    given = cases.surprise if needs == "surprise" else getattr(cases.prediction, needs)
     if given is None:
-        raise Undefined(f"no {'probability of the truth' if needs == 'likelihood' else needs} kept")
+        raise Undefined(f"no {'probability of the truth' if needs == 'surprise' else needs} kept")
     return make(cases)
 
 

@@ -146,7 +146,9 @@ def _evaluate_series(
         n["steps"] = len(y_true)
         predictions = {
             name: Predictions(
-                _concatenated(prediction.labels), _concatenated(prediction.probabilities)
+                _concatenated(prediction.labels),
+                _concatenated(prediction.probabilities),
+                _concatenated(prediction.values),
             )
             for name, prediction in predictions.items()
         }

@@ -290,7 +290,7 @@ def _duel(part: Mapping[str, Any], n: Mapping[str, int], name: str) -> dict[str,
         rival = (max if up else min)(others, key=lambda who: others[who])
         ahead = value - others[rival] if up else others[rival] - value
         size = abs(others[rival])
-        if up or not size:
+        if up or not size or min(value, others[rival]) < 0:  # of what has no natural zero
             difference = f"{number(abs(ahead))} {'more' if (ahead > 0) == up else 'less'}"
         else:
             difference = f"{abs(ahead) / size:.1%} {'less' if ahead > 0 else 'more'}"

@@ -70,6 +70,11 @@ def _classes(estimator: Any) -> dict[str, Any]:
 
 
 def _steps(estimator: Any) -> dict[str, Any]:
+    if estimator._of_numbers:
+        found, n = _series(estimator), estimator._n_channels_
+        names = found["features"] or [str(k) for k in range(n)]
+        kinds = [f"{what} of {name}" for what in ("mean", "scale") for name in names]
+        return found | {"components": estimator._n_components, "parameters": ["weight", *kinds]}
     tokens = getattr(estimator, "tokens_", None)
     coded = "a token is its place in this list and 1; 0 is one that is not in it"
     said = {} if tokens is None else {"tokens": tokens, "codes": coded}

@@ -18,7 +18,7 @@ from seqkit.data.windows import WindowSource
 from seqkit.network.graph import Input
 from seqkit.network.layers.base import Array, Shape
 
-__all__ = ["Example", "Signature", "Tensor", "asked", "examples_of", "signature_of"]
+__all__ = ["Example", "Signature", "Tensor", "asked", "examples_of", "output_of", "signature_of"]
 
 MOST = 32
 """Series, or windows, in the larger batch."""
@@ -50,7 +50,8 @@ class Signature:
     ----------
     inputs : tuple of Tensor
     output : Tensor
-        ``probabilities`` of classes (or labels), ``prediction`` of numbers, ``forecast``.
+        ``probabilities`` of classes (or labels), ``prediction`` of numbers, ``mixture`` of the
+        numbers of a next step, ``forecast``.
     """
 
     inputs: tuple[Tensor, ...]
@@ -97,8 +98,13 @@ def signature_of(estimator: Any) -> Signature:
             shapes["lengths"] = "int32", ()
     inputs = tuple(Tensor(name, dtype, _axes(shape)) for name, (dtype, shape) in shapes.items())
     shape = network.shapes[network.output]
-    output = Tensor(OUTPUTS[estimator._task], "float32", _axes(shape))
+    output = Tensor(output_of(estimator), "float32", _axes(shape))
     return Signature(inputs, output)
+
+
+def output_of(estimator: Any) -> str:
+    """Return what the answer of a fitted estimator is called in all formats."""
+    return "mixture" if getattr(estimator, "_of_numbers", False) else OUTPUTS[estimator._task]
 
 
 def _axes(shape: Shape) -> tuple[int | str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.errors import ExportError, explain
-from seqkit.exports.examples import OUTPUTS
+from seqkit.exports.examples import output_of
 from seqkit.exports.verifying import Ask
 from seqkit.system import durable
 
@@ -58,7 +58,8 @@ def build(estimator: Any) -> ModelProto:
     Inputs have the names of the networks' (``x``, and ``lengths``, ``future``, ``static``,
     ``static_codes`` where there are such), float32 and int32; the batch is open, and so is time
     where the networks take series of any length. The output is ``probabilities`` of classes or
-    labels, ``prediction`` of a regressor, ``forecast`` of a forecaster, whose last axis is that of
+    labels, ``mixture`` of the numbers of a next step (weight, means and scales of each component),
+    ``prediction`` of a regressor, ``forecast`` of a forecaster, whose last axis is that of
     quantiles or of a distribution's parameters. An ensemble is one graph.
 
     Parameters
@@ -111,7 +112,7 @@ def build_streaming(estimator: Any) -> ModelProto:
 
 def _called(model: ModelProto, estimator: Any) -> ModelProto:
     """Give the answer, which is the first output, its name in all formats."""
-    before, name = model.graph.output[0].name, OUTPUTS[estimator._task]
+    before, name = model.graph.output[0].name, output_of(estimator)
     for node in model.graph.node:
         if node.output[0] == before:
             node.output[0] = name

@@ -100,8 +100,13 @@ def agreement(
 
 
 def _by_target(sizes: Array, task: str) -> Array:
-    """Return the greatest number of each target; probabilities are all of one kind."""
+    """Return the greatest number of each target; probabilities are all of one kind.
+
+    Of the numbers of a next step, (steps, components, parameters), that of each parameter.
+    """
     axis = {"regression": 1, "forecasting": 2}.get(task)
+    if task == "tagging" and sizes.ndim == 3:
+        axis = 2
     if axis is None:
         return np.array([sizes.max(initial=0.0)])
     out: Array = np.moveaxis(sizes, axis, 0).reshape(sizes.shape[axis], -1).max(axis=1)

@@ -24,6 +24,7 @@ from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.embedding import Embedding, SegmentQueries, TokenEmbedding
 from seqkit.network.layers.heads import Combine, CountScale, HeadLayer, ToUnits
 from seqkit.network.layers.learned_theta import LearnedTheta
+from seqkit.network.layers.mixture import MixtureHead
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.normalization import (
     BatchNormalization,
@@ -95,6 +96,7 @@ KINDS: dict[str, type[Layer]] = {
         Mean,
         MeanOfMoves,
         Median,
+        MixtureHead,
         Moves,
         NaiveForecast,
         Normalize,

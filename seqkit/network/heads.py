@@ -19,13 +19,13 @@ import numpy as np
 from seqkit.errors import explain, suggest
 from seqkit.network.ops import NUMPY
 
-__all__ = ["DISTRIBUTIONS", "HEADS", "POINT_LOSSES", "Head", "head_of"]
+__all__ = ["DISTRIBUTIONS", "HEADS", "POINT_LOSSES", "SMALLEST_SCALE", "Head", "head_of"]
 
 Array = np.ndarray
 Tensor = Any
-# Smallest scale of a distribution, in standard deviations of the window: a likelihood has no
-# upper bound where a window repeats itself exactly.
-_SMALLEST = 1e-3
+SMALLEST_SCALE = 1e-3
+"""Smallest scale of a distribution, in scaled units (of a window, or of the training part): a
+likelihood has no upper bound where values repeat themselves exactly."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _ordered_backward(net: Array, d: Array) -> Array:
 
 def _location_scale(ops: Any, net: Tensor, naive: Tensor | None) -> Tensor:
     location = _moved(net[..., :1], naive)
-    scale = ops.softplus(net[..., 1:2]) + _SMALLEST
+    scale = ops.softplus(net[..., 1:2]) + SMALLEST_SCALE
     rest = 2.0 + ops.softplus(net[..., 2:])  # degrees of freedom above 2: the variance exists
     return ops.concatenate([location, scale, rest], axis=-1)
 

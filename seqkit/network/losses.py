@@ -16,6 +16,7 @@ from seqkit.network.class_losses import (
     softmax_loss_backward,
 )
 from seqkit.network.heads import HEADS, POINT_LOSSES
+from seqkit.network.mixtures import mixture_nll, mixture_nll_backward
 from seqkit.network.ops import NUMPY
 from seqkit.network.settings import FOCAL_GAMMA
 
@@ -31,9 +32,9 @@ class Objective:
 
     Attributes
     ----------
-    kind : {"crossentropy", "binary_crossentropy", "number", "forecast"}
+    kind : {"crossentropy", "binary_crossentropy", "number", "forecast", "mixture"}
         Of a class from logits, of labels that are there or not from a logit each, of standardised
-        numbers or quantiles of them, of future values.
+        numbers or quantiles of them, of future values, of the numbers of the next step.
     loss : {"mae", "mse", "huber"}
         Of numbers, and of point forecasts.
     head : str
@@ -41,14 +42,20 @@ class Objective:
     levels : tuple of float
         Quantile levels.
     steps : bool
-        Whether every step of a series has a class or labels: the loss is the mean over the steps,
-        of labels their sum. A step of -1 counts for nothing, which is what padding is.
+        Whether every step of a series has a class, labels or numbers: the loss is the mean over the
+        steps, of labels their sum. A step of -1, of numbers NaN, counts for nothing, which is what
+        padding is.
     smoothing : float
         Of classes and labels, the share of the truth that all have alike.
     shares : bool
         Whether the truth of a series is the share of each class instead of one class.
     gamma : float
         Of classes and labels, how little the sure ones count (focal loss); 0 = the cross entropy.
+    components : int
+        Of a mixture.
+    log_scale : float
+        Of a mixture, what is added to the loss of a step: the logarithms of the scales that its
+        numbers were divided by, so that the loss is in their own units.
     """
 
     kind: str
@@ -59,6 +66,8 @@ class Objective:
     smoothing: float = 0.0
     gamma: float = 0.0
     shares: bool = False
+    components: int = 1
+    log_scale: float = 0.0
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -69,6 +78,10 @@ class Objective:
         """Return the loss and the metrics as Keras objects."""
         import keras
 
+        if self.kind == "mixture":
+            from seqkit.network.keras.step_losses import StepMixture
+
+            return StepMixture(self.components, self.log_scale), []
         if self.steps:
             from seqkit.network.keras.step_losses import StepAccuracy, StepCrossentropy
 
@@ -162,9 +175,12 @@ def _label_loss(objective: Objective, y: Array, logits: Array, weight: Array | N
     return _weighted(values, (NUMPY.sigmoid(logits) - y) / np.float32(n), weight)
 
 
-def _valid_steps(y: Array, logits: Array, weight: Array | None) -> tuple[Array, Any]:
+def _valid_steps(
+    y: Array, logits: Array, weight: Array | None, numbers: bool = False
+) -> tuple[Array, Any]:
     """Return which steps count, and of those the truth, the logits and the weights as rows."""
-    valid = (y if y.ndim == 2 else y[..., 0]) >= 0  # (batch, time)
+    first = y if y.ndim == 2 else y[..., 0]
+    valid = np.isfinite(first) if numbers else first >= 0  # (batch, time)
     if weight is not None:
         weight = weight if weight.ndim == 2 else weight[:, None]
         weight = np.broadcast_to(weight, valid.shape)[valid]
@@ -173,8 +189,15 @@ def _valid_steps(y: Array, logits: Array, weight: Array | None) -> tuple[Array, 
 
 def _over_steps(objective: Objective, y: Array, logits: Array, weight: Array | None) -> Loss:
     """Loss of each step, mean over the valid steps of all series together."""
-    valid, rows = _valid_steps(y, logits, weight)
+    mixture = objective.kind == "mixture"
+    valid, rows = _valid_steps(y, logits, weight, mixture)
     slopes = np.zeros(logits.shape, np.float32)
+    if mixture:
+        truth, free, own = rows
+        values = mixture_nll(NUMPY, truth, free, objective.components) + objective.log_scale
+        by_free = mixture_nll_backward(truth, free, objective.components)
+        loss, slopes[valid] = _weighted(values, by_free, own)
+        return loss, slopes
     if y.ndim == 2:
         loss, slopes[valid] = _class_loss(objective, *rows)
         return loss, slopes
@@ -192,7 +215,7 @@ def loss_of(objective: Objective, y: Array, prediction: Array, weight: Array | N
     y : ndarray
         Classes (batch,) or their shares (batch, n), labels of 0 and 1 (batch, n), numbers
         (batch, n), or future values (batch, horizon, n_targets); with `steps` classes (batch, time)
-        or labels (batch, time, n).
+        or labels or numbers (batch, time, n).
     prediction : ndarray
         What the network gave: logits, numbers, or values with parameters on a last axis.
     weight : ndarray or None

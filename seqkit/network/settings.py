@@ -120,6 +120,7 @@ class StepsNetwork(NetworkSettings):
     bidirectional: bool | Auto = "auto"
     dropout: float = 0.2
     embedding: int | None = None
+    mixture: int | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -171,7 +172,7 @@ class TaggerNetwork(StepsNetwork):
 
     n_timesteps: int | None
     n_features: int | None
-    n_classes: int
+    n_classes: int | None
     _: KW_ONLY
     n_tokens: int | None = None
     variable_length: bool = False

@@ -1,6 +1,7 @@
-"""Networks that answer every time step of a series: a class, or several binary labels.
+"""Networks that answer every time step of a series: a class, several binary labels, or numbers.
 
-``x -> standardize (or embedding) -> recurrent stack -> dense -> head``, all of it a step.
+``x -> standardize (or embedding) -> recurrent stack -> dense -> head``, all of it a step. The
+numbers are those of the next step, as a mixture of normal distributions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from seqkit.network.graph import Graph, Network
 from seqkit.network.layers.combining import Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense
 from seqkit.network.layers.embedding import TokenEmbedding
+from seqkit.network.layers.mixture import MixtureHead
 from seqkit.network.layers.scaling import Standardize
 from seqkit.network.series import (
     SCALES,
@@ -30,9 +32,7 @@ EMBEDDING = 64
 def tagger(s: TaggerNetwork) -> Network:
     """Describe what :func:`seqkit.build_tagger` builds."""
     owner = "build_tagger"
-    least = 1 if s.multilabel else 2
-    if s.n_classes < least:
-        raise ValueError(explain(owner, "n_classes", f"at least {least}", s.n_classes))
+    _check_answer(owner, s)
     if not 0 <= s.dropout < 1:
         raise ValueError(explain(owner, "dropout", "in [0, 1)", s.dropout))
     if s.max_timesteps is not None and (
@@ -44,16 +44,43 @@ def tagger(s: TaggerNetwork) -> Network:
     x = _steps(graph, owner, s)
     lengths = graph.input("lengths", (), "int32") if s.variable_length else None
     longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
-    both = True if isinstance(s.bidirectional, str) else s.bidirectional
+    both = s.mixture is None if isinstance(s.bidirectional, str) else s.bidirectional
     x = recurrent_stack(
         graph, owner, x, lengths, cell=s.cell, units=s.units, bidirectional=both,
         dropout=s.dropout, recurrent_dropout=s.recurrent_dropout, residual=s.residual,
         pooling=None, initializers=initializers_of(owner, s, longest or 0),
     )  # fmt: skip
     x = dense_stack(graph, x, s.dense, s.dropout)
+    if s.n_classes is None:
+        assert s.n_features is not None
+        assert s.mixture is not None
+        free = graph.add("mixture", Dense(s.mixture * (1 + 2 * s.n_features)), x)
+        return graph.network(graph.add("output", MixtureHead(s.mixture), free), free)
     logits = graph.add("logits", Dense(s.n_classes), x)
     head = Sigmoid() if s.multilabel else Softmax()
     return graph.network(graph.add("probabilities", head, logits), logits)
+
+
+def _check_answer(owner: str, s: TaggerNetwork) -> None:
+    """Raise unless a step is answered with classes, or labels, or with a mixture of numbers."""
+    if s.mixture is None:
+        least = 1 if s.multilabel else 2
+        if s.n_classes is None or s.n_classes < least:
+            hint = "Where a step is answered with numbers, give mixture." if not s.n_classes else ""
+            raise ValueError(explain(owner, "n_classes", f"at least {least}", s.n_classes, hint))
+        return
+    if s.mixture < 1:
+        raise ValueError(explain(owner, "mixture", "at least 1", s.mixture))
+    if s.n_classes is not None:
+        expected = "None where n_classes is given: a step is answered with classes or with numbers"
+        raise ValueError(explain(owner, "mixture", expected, s.mixture))
+    if s.n_features is None:
+        expected = "None where series are of tokens, whose next is a class"
+        raise ValueError(explain(owner, "mixture", expected, s.mixture))
+    for name in ("multilabel", "bidirectional"):
+        if getattr(s, name) is True:
+            expected = "False with a mixture, of the numbers of the next step"
+            raise ValueError(explain(owner, name, expected, getattr(s, name)))
 
 
 def _steps(graph: Graph, owner: str, s: TaggerNetwork) -> str:

@@ -252,6 +252,12 @@ RULES: tuple[Rule, ...] = (
         "A backward direction would see the step that is asked.",
     ),
     Rule(
+        ("model.mixture", "data.target"),
+        lambda mixture, target: mixture is None or target == "next",
+        "null unless {target} is next",
+        "A mixture tells the numbers of the next step.",
+    ),
+    Rule(
         (PATCH, CONTEXT),
         lambda patch, context: context is None or patch is None or patch <= min(_layers(context)),
         "no longer than {context_length}",

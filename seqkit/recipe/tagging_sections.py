@@ -8,6 +8,7 @@ from annotated_types import MaxLen, MinLen
 from pydantic import Field
 
 from seqkit import auto, auto_steps, stopping
+from seqkit.network.mixtures import COMPONENTS
 from seqkit.network.settings import Auto
 from seqkit.recipe.augmentation import STEPS_AUGMENT, StepsAugment
 from seqkit.recipe.data_sections import DataSection, SequenceSplit
@@ -50,8 +51,9 @@ class TaggingData(DataSection):
     target: Target | None = setting(
         None,
         "Column of the label of each step, or a list of columns of 0 and 1, several labels a step; "
-        "next = no column: what is learned is the token of the next step from those so far, or, "
-        "where all features are of 0 and 1, its labels.",
+        "next = no column: what is learned is the token of the next step from those so far; where "
+        "all features are of 0 and 1 its labels, and where they are of other numbers the "
+        "distribution of its numbers.",
     )
     validation_path: Files | None = setting(
         None, "File, glob, URL or list of the validation part, instead of a share held back."
@@ -87,6 +89,11 @@ class TaggingModel(ModelSection):
     embedding: count(16_384) | None = setting(  # type: ignore[valid-type]
         None, "Numbers that stand for a token, learned. Default: 64; of tokens only."
     )
+    mixture: count(1000) | None = setting(  # type: ignore[valid-type]
+        None,
+        "Normal distributions whose mixture tells the numbers of the next step (Bishop 1994). "
+        f"Default: {COMPONENTS}; of target next and series of numbers only.",
+    )
 
 
 class TaggingTrain(TrainSection):
@@ -120,7 +127,9 @@ class TaggingTrain(TrainSection):
         "epochs",
     )
     loss: losses("tagging") = setting(  # type: ignore[valid-type]
-        "auto", f"What training minimises; auto is {TASKS['tagging'].loss}."
+        "auto",
+        f"What training minimises; auto is {TASKS['tagging'].loss}, of the numbers of the next "
+        "step their negative log-likelihood.",
     )
     class_weight: Annotated[
         Literal["balanced"] | Annotated[dict[Label, Positive], MinLen(1), MaxLen(NAMES)] | None,
@@ -146,10 +155,13 @@ class TaggingEvaluate(Section):
     """How the model is judged."""
 
     metrics: names(TASKS["tagging"].metrics) | None = setting(  # type: ignore[valid-type]
-        None, f"Scores. Default: {', '.join(TASKS['tagging'].default_metrics)}."
-    )
-    baselines: names(TASKS["tagging"].baselines) | None = setting(  # type: ignore[valid-type]
         None,
-        f"Simple methods beside the model. Default: {', '.join(TASKS['tagging'].baselines)}.",
+        f"Scores. Default: {', '.join(TASKS['tagging'].default_metrics)}; of the numbers of the "
+        f"next step {', '.join(TASKS['tagging'].next_metrics)}.",
+    )
+    baselines: names(TASKS["tagging"].all_baselines) | None = setting(  # type: ignore[valid-type]
+        None,
+        f"Simple methods beside the model. Default: {', '.join(TASKS['tagging'].baselines)}; of "
+        f"the numbers of the next step {', '.join(TASKS['tagging'].next_baselines)}.",
     )
     keep_series: Switch = setting(True, KEEP_SERIES)

@@ -49,6 +49,8 @@ def call_examples(
     if task not in _WHAT:
         return []
     what, method, shape = _WHAT[task]
+    if task == "tagging" and "labels" not in series and "columns" in series:
+        what, method, shape = "means of the next numbers", "predict_mixture", _WHAT["regression"][2]
     columns = ", ".join(" ".join(str(one).split()) for one in series.get("features", ())[:8])
     python = (
         "from seqkit import load_run\n\n"

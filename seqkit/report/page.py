@@ -68,7 +68,7 @@ def page_data(
         if kind in ("classes", "tags"):
             data["curves"] = _class_curves(predictions)
         most = 0 if (sample or {}).get("left_out") else MOST_DOTS
-        if kind == "numbers":
+        if kind in ("numbers", "steps"):
             data["residuals"] = _residuals(predictions, most)
         if kind == "forecasts":
             data["residuals"] = _forecast_residuals(predictions, most)
@@ -79,6 +79,8 @@ def page_data(
 def _kind(frame: pd.DataFrame) -> str:
     if "forecast" in frame:
         return "forecasts"
+    if "nll" in frame:
+        return "steps"
     if "step" in frame:
         return "tags"
     return "classes" if any(str(name).startswith("p_") for name in frame) else "numbers"
@@ -347,7 +349,29 @@ def _windows(
     return windows
 
 
+def _step_series(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the numbers of the next step beside their means, a line a feature."""
+    ids, rows, errors = _chosen(frame, sample)
+    features = [str(n).removeprefix("true_") for n in frame if str(n).startswith("true_")]
+    series = frame["series"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
+    stops = np.r_[starts[1:], len(series)]
+    items, total = [], 0
+    for row in rows:
+        part = frame.iloc[starts[row] : stops[row]].iloc[:MOST_STEPS]
+        lines = [
+            {what: _numbers(part[f"{what}_{name}"]) for what in ("true", "predicted", "spread")}
+            for name in features
+        ]
+        items.append({"id": str(ids[row]), "error": _number(errors[row]), "next": lines})
+        total += len(part) * len(features)
+        if total > MOST_STEPS:
+            break
+    return {"of": len(ids), "items": items, "columns": features, **_kept(sample)}
+
+
 SERIES = {
+    "steps": _step_series,
     "classes": _class_series,
     "numbers": _number_series,
     "tags": _tag_series,

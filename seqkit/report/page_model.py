@@ -72,6 +72,8 @@ def page_networks(estimator: Any) -> dict[str, Any]:
     """
     if getattr(estimator, "trainer_", "native") != "native":
         return {"absent": "its network was trained in Keras"}
+    if getattr(estimator, "_of_numbers", False):
+        return {"absent": "a page computes no mixtures, which tell the numbers of the next step"}
     weights, members = estimator._member_weights(), estimator._build().members
     total = sum(int(np.size(w)) for own in weights for w in own)
     if total > MOST_WEIGHTS:

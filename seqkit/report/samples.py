@@ -113,10 +113,14 @@ def series_errors(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, Any]:
     ids : ndarray
     errors : ndarray of float
         Of classes one less the probability of the true one; of labelled steps the share that is
-        wrong; of numbers the distance; of forecasts the mean distance.
+        wrong, of next numbers the mean negative log-likelihood; of numbers the distance; of
+        forecasts the mean distance.
     cells : ndarray or None
     """
     ids = frame["series"].to_numpy()
+    if "nll" in frame.columns:
+        groups = frame.groupby("series", sort=False)["nll"].mean()
+        return groups.index.to_numpy(), groups.to_numpy(float), None
     if "step" in frame.columns:
         value = "forecast" if "forecast" in frame.columns else "predicted"
         if "true" not in frame.columns:

@@ -196,7 +196,7 @@ def _loss(flow: Any) -> str:
     model, loss = flow.recipe.model, flow.recipe.train.loss
     if loss != "auto":
         return str(loss)
-    if getattr(model, "distribution", None):
+    if getattr(model, "distribution", None) or getattr(flow, "of_numbers", False):
         return "nll"
     return "pinball" if getattr(model, "quantiles", None) else str(flow.task.loss)
 

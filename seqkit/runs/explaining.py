@@ -104,15 +104,19 @@ def explain_run(
         tables["saturation"] = _by_unit(shares)
     if mattered:
         figures["importance"] = ImportanceDisplay(mattered[0])
-    attribution = attribute(estimator, X, one)
-    figures["attribution"] = AttributionDisplay(attribution)
-    tables["attribution"] = attribution.rows()
+    attribution = None
+    if getattr(estimator, "_of_numbers", False):
+        notes.append("no attribution: the numbers of a next step are told by a mixture")
+    else:
+        attribution = attribute(estimator, X, one)
+        figures["attribution"] = AttributionDisplay(attribution)
+        tables["attribution"] = attribution.rows()
     lines_of = [_faded(line) for line in flowing.lines]
     document: dict[str, Any] = {
         "run": str(run), "series": str(found.ids[found.row_of(one, "explain")]), "layer": layer,
         "direction": direction, "member": member, "saturation": saturated, "gradient": lines_of,
         "importance": [asdict(one) for one in mattered],
-        "attribution": {
+        "attribution": None if attribution is None else {
             "of": attribution.what, "answer": attribution.answer, "baseline": attribution.baseline,
             "by_feature": {name: float(v.sum()) for name, v in attribution.values.items()},
         },
@@ -215,11 +219,11 @@ def _table(document: Mapping[str, Any], mattered: Sequence[Importance]) -> list[
         lines.append(f"{first.metric} {number(first.score)}; how much worse without:")
         for row in sorted(first.rows, key=lambda row: -row["mean"])[:SHOWN]:
             lines.append(f"  {row['name']}: {number(row['mean'])} ± {number(row['spread'])}")
-    of = document["attribution"]
-    lines.append(
-        f"series {document['series']}: {of['of']} {number(of['answer'])}, "
-        f"{number(of['baseline'])} at the baseline"
-    )
-    by_size = sorted(of["by_feature"].items(), key=lambda pair: -abs(pair[1]))
-    lines += [f"  {name}: {value:+.4g}" for name, value in by_size[:SHOWN]]
+    if (of := document["attribution"]) is not None:
+        lines.append(
+            f"series {document['series']}: {of['of']} {number(of['answer'])}, "
+            f"{number(of['baseline'])} at the baseline"
+        )
+        by_size = sorted(of["by_feature"].items(), key=lambda pair: -abs(pair[1]))
+        lines += [f"  {name}: {value:+.4g}" for name, value in by_size[:SHOWN]]
     return lines

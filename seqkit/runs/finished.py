@@ -245,10 +245,10 @@ def generate(
     run : path
     n_steps : int
     output : Path, default=None
-        A table with a row a step, the start's among them, and a column for each label; of several
-        labels only.
+        A table with a row a step, the start's among them, and a column for each label, or number;
+        not of tokens.
     start : str, default=None
-        A text; of several labels a step a file like those of the run, whose first series it is.
+        A text; of labels or numbers a file like those of the run, whose first series it is.
     **drawn
         ``temperature``, ``top_k``, ``threshold`` and ``seed``.
     """
@@ -259,35 +259,42 @@ def generate(
             f"{flow.task.name} of other targets."
         )
     model: Any = estimator
-    labels = not hasattr(model, "tokens_")
-    letters = not labels and model.tokens_.dtype.itemsize == 4
-    if output is not None and not labels:
-        raise DataError(f"{output}: a table is made of several labels a step; this run has tokens.")
+    tokens = hasattr(model, "tokens_")
+    letters = tokens and model.tokens_.dtype.itemsize == 4
+    if output is not None and tokens:
+        raise DataError(
+            f"{output}: a table is made of several labels, or numbers, a step; this run has tokens."
+        )
     begin: Any = start if letters or start is None else start.split()
-    if labels and start is not None:
+    if not tokens and start is not None:
         begin = cast(Any, flow).begun(start, description["columns"])
     try:
         found = model.generate(n_steps, begin, **drawn)
     except ValueError as error:
         raise DataError(str(error)) from error
-    if labels:
-        steps = found if begin is None else np.concatenate([begin, found])
-        return _roll(steps, description["columns"]["features"], drawn, output)
-    whole = (start or "") + found if letters else " ".join([*(begin or []), *map(str, found)])
-    return Result({"text": whole, **drawn}, whole.splitlines())
-
-
-def _roll(steps: Any, names: list[str], drawn: dict[str, Any], output: Path | None) -> Result:
-    """Return steps of several labels as a table, or as the names of those there, a line a step."""
+    if tokens:
+        whole = (start or "") + found if letters else " ".join([*(begin or []), *map(str, found)])
+        return Result({"text": whole, **drawn}, whole.splitlines())
+    steps = found if begin is None else np.concatenate([begin.astype(found.dtype), found])
+    names = description["columns"]["features"]
     if output is None:
-        lines = [" ".join(name for name, on in zip(names, one, strict=True) if on) for one in steps]
-        document = {"steps": steps.tolist(), "labels": names, **drawn}
-        return Result(document, [line or "-" for line in lines])
+        return _told(steps, names, drawn, numbers=model._of_numbers)
     import pandas as pd
 
     table = pd.DataFrame(steps, columns=names)
     table.insert(0, "step", np.arange(len(table)))
     return _written(table, output, [], raw_text=False)
+
+
+def _told(steps: Any, names: list[str], drawn: dict[str, Any], numbers: bool) -> Result:
+    """Return steps a line each: their numbers, or the names of the labels that are there."""
+    if numbers:
+        lines = [" ".join(f"{value:.6g}" for value in one) for one in steps.tolist()]
+        document = {"steps": steps.tolist(), "features": names, **drawn}
+        return Result(document, [" ".join(names), *lines])
+    lines = [" ".join(name for name, on in zip(names, one, strict=True) if on) for one in steps]
+    document = {"steps": steps.tolist(), "labels": names, **drawn}
+    return Result(document, [line or "-" for line in lines])
 
 
 def export(

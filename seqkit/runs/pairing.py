@@ -226,18 +226,21 @@ def unit_names(pairs: Paired, units: Units) -> list[str]:
 
 def _cases(frame: pd.DataFrame, units: Ints, target: str) -> Cases:
     """Return truth and predictions of labelled series or steps."""
-    if target == "number":
+    if target == "number" or "nll" in frame:
         return _number_cases(frame, units)
     true = frame["true"].to_numpy().astype(str)
     labels = frame["predicted"].to_numpy().astype(str)
     sure = [name for name in frame if str(name).startswith("p_")]
-    likelihood = frame["true_probability"].to_numpy() if "true_probability" in frame else None
+    surprise = None
+    if "true_probability" in frame:
+        with np.errstate(divide="ignore"):
+            surprise = -np.log(frame["true_probability"].to_numpy(np.float64))
     return Cases(
         true,
         Predictions(labels=labels, probabilities=frame[sure].to_numpy() if sure else None),
         units,
         np.array([str(name).removeprefix("p_") for name in sure]),
-        likelihood,
+        surprise,
     )
 
 
@@ -265,7 +268,8 @@ def _number_cases(frame: pd.DataFrame, units: Ints) -> Cases:
         levels=levels,
     )
     true = frame[[f"true{end}" for end in ends]].to_numpy(np.float64)
-    return Cases(true if several else true[:, 0], prediction, units)
+    surprise = frame["nll"].to_numpy(np.float64) if "nll" in frame else None
+    return Cases(true if several else true[:, 0], prediction, units, surprise=surprise)
 
 
 def _forecast_case(frame: pd.DataFrame) -> ForecastCase:

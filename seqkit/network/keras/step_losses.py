@@ -13,15 +13,18 @@ from seqkit.network.class_losses import (
     smoothed_labels,
     softmax_loss,
 )
+from seqkit.network.mixtures import mixture_nll
+from seqkit.network.ops import keras_namespace
 
-__all__ = ["ClassLoss", "StepAccuracy", "StepCrossentropy", "labels_right"]
+__all__ = ["ClassLoss", "StepAccuracy", "StepCrossentropy", "StepMixture", "labels_right"]
 
 Tensor = Any
 
 
-def _counts(y: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+def _counts(y: Tensor, weight: Tensor | None, numbers: bool = False) -> tuple[Tensor, Tensor]:
     """Return 1 for valid steps and 0 for others, (batch, time), and the same times the weights."""
-    valid = ops.cast((y if len(y.shape) == 2 else y[..., 0]) >= 0, "float32")
+    first = y if len(y.shape) == 2 else y[..., 0]
+    valid = ops.cast(ops.isfinite(first) if numbers else first >= 0, "float32")
     if weight is None:
         return valid, valid
     weight = ops.cast(weight, "float32")
@@ -126,6 +129,46 @@ class StepCrossentropy(keras.losses.Loss):  # type: ignore[misc]  # Keras has no
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing, "gamma": self.gamma}
+
+
+@keras.saving.register_keras_serializable(package="seqkit")
+class StepMixture(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
+    """Negative log-likelihood of the numbers of every step, mean over the valid steps of a batch.
+
+    From a mixture's free numbers (:mod:`seqkit.network.mixtures`); a step of NaN counts for
+    nothing.
+
+    Parameters
+    ----------
+    components : int
+    log_scale : float, default=0.0
+        Added to the loss of a step.
+    """
+
+    def __init__(
+        self, components: int, log_scale: float = 0.0, name: str = "step_mixture",
+        reduction: str = "none", **kwargs: Any,
+    ) -> None:  # fmt: skip
+        # the mean is taken here, as that of `StepCrossentropy`
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.components, self.log_scale = int(components), float(log_scale)
+
+    def call(self, y: Tensor, free: Tensor) -> Tensor:
+        """Return the loss of every step, ``(batch, time)``."""
+        # a NaN that a mask takes out afterwards would still be one in the gradient
+        known = ops.where(ops.isfinite(y), y, ops.zeros_like(y))
+        values = mixture_nll(keras_namespace(), ops.cast(known, free.dtype), free, self.components)
+        return values + self.log_scale
+
+    def __call__(self, y: Tensor, free: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the mean loss of a batch; weights are of series ``(batch,)`` or of steps."""
+        y, free = ops.convert_to_tensor(y), ops.convert_to_tensor(free)
+        valid, weight = _counts(y, sample_weight, numbers=True)
+        return ops.sum(self.call(y, free) * weight) / ops.maximum(ops.sum(valid), 1)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"components": self.components, "log_scale": self.log_scale}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="seqkit")

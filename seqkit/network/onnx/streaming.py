@@ -18,6 +18,7 @@ from seqkit.network.layers.base import Array, Layer, Saved
 from seqkit.network.layers.combining import Mean, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
 from seqkit.network.layers.heads import HeadLayer
+from seqkit.network.layers.mixture import MixtureHead
 from seqkit.network.layers.moves import MeanOfMoves, Moves
 from seqkit.network.layers.patching import Patch
 from seqkit.network.layers.pooling import AttentionPooling, Pooling
@@ -39,7 +40,7 @@ N_SEEN, NEXT = "n_seen", "/next"
 """The state that counts observations, and what the name of a state's output ends in."""
 Made: TypeAlias = Tail | Value
 """What a layer gives: a sequence, or a vector (batch, features) of the series so far."""
-HEADS_OF_SERIES = (HeadLayer, Mean, Reshape, Sigmoid, Softmax, Unstandardize)
+HEADS_OF_SERIES = (HeadLayer, Mean, MixtureHead, Reshape, Sigmoid, Softmax, Unstandardize)
 """Kinds behind what the loss sees, or of vectors alone: they know no time."""
 
 

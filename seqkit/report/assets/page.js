@@ -70,7 +70,7 @@
     const ranked = [...errors].sort((a, b) => b - a);
     plot(body, { title: "Error by series, the worst first", x: ranked.map((_, k) => k + 1), xLabel: "rank", yLabel: "error",
       note: data.series.items.length < data.series.of ? `Of ${data.series.items.length} of ${data.series.of} series.` : null, height: 220,
-      series: [{ label: { classification: "1 − probability of the true class", tagging: "share of wrong steps", forecasting: data.series && data.series.items.some((item) => item.relative !== undefined) ? "mean error in standard deviations of the series" : "mean error" }[data.task] || "distance in standard deviations", values: ranked, colour: "--c1", kind: "bars" }] });
+      series: [{ label: { classification: "1 − probability of the true class", tagging: data.series && data.series.items.some((item) => item.next) ? "mean negative log-likelihood of a step, in nats" : "share of wrong steps", forecasting: data.series && data.series.items.some((item) => item.relative !== undefined) ? "mean error in standard deviations of the series" : "mean error" }[data.task] || "distance in standard deviations", values: ranked, colour: "--c1", kind: "bars" }] });
   }
 
   function confusion(body, list) {

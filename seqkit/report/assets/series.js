@@ -18,6 +18,7 @@ const Series = (() => {
     if (data.task === "forecasting")
       return `error ${item.error === null ? "–" : Number(item.error.toPrecision(3))}${item.relative === undefined ? "" : `, ${item.relative.toPrecision(2)} of its spread`}`;
     if (item.p) return `${item.true === undefined ? "" : `${item.true} → `}${item.predicted}, ${number(Math.max(...item.p))}`;
+    if (item.next) return item.error === null ? "" : `${number(item.error)} nats a step`;
     if (item.sure) return item.error === null ? "" : `${(100 * item.error).toFixed(0)} % wrong`;
     if (!item.numbers) return "";
     const at = (name) => shown.columns.indexOf(name);
@@ -108,6 +109,18 @@ const Series = (() => {
     const rows = data.series.columns.map((name, k) => [name.replaceAll("_", " "), number(item.numbers[k])]);
     parent.append(Charts.table(["what", "value"], rows, "What was predicted"));
     if (kept && kept.values) lines(parent, data, kept, item.id);
+  }
+
+  function ofNext(parent, data, item) { // the numbers of the next step, a plot a feature
+    item.next.slice(0, MOST_LINES).forEach((line, k) => {
+      const from = (sign) => line.predicted.map((v, t) => (v === null || line.spread[t] === null ? null : v + sign * line.spread[t]));
+      plot(parent, { title: `${item.id}: ${data.series.columns[k]}`, x: line.true.map((_, t) => t + 1), sync: "series", xLabel: "step",
+        note: k ? null : "What was predicted one step before: the mean, and a standard deviation on either side.",
+        bands: [{ low: 2, high: 3, colour: "--c1" }],
+        series: [{ label: "truth", values: line.true, colour: "--ink", width: 1.3 },
+          { label: "predicted", values: line.predicted, colour: "--c1", width: 2 },
+          { label: "low", values: from(-1), colour: "--c1", width: 0.6 }, { label: "high", values: from(1), colour: "--c1", width: 0.6 }] });
+    });
   }
 
   function ofSteps(parent, data, item, kept) {
@@ -223,7 +236,7 @@ const Series = (() => {
   function explorer(parent, data, follow) {
     const list = element("div", { class: "picker" }), detail = element("div", { class: "detail" });
     parent.append(element("div", { class: "explorer" }, list, detail));
-    const kind = data.series.items.some((item) => item.p) ? ofClass : SHOWN[data.task] || ofNumber;
+    const kind = data.series.items.some((item) => item.next) ? ofNext : data.series.items.some((item) => item.p) ? ofClass : SHOWN[data.task] || ofNumber;
     return picker(list, data, (item, place) => {
       clear(detail);
       detail.append(element("h3", {}, item.id));

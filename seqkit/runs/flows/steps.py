@@ -1,4 +1,4 @@
-"""Series with a label at every step, or of tokens whose next is asked for.
+"""Series with a label at every step, or whose next step is asked for.
 
 What scores and draws is imported where it is used, so that reading the data stays quick.
 """
@@ -19,9 +19,14 @@ from seqkit.data.labels import labels_like
 from seqkit.data.novelty import seen, unlike
 from seqkit.data.readers import find_files
 from seqkit.data.step_tables import join_steps, read_steps
-from seqkit.data.steps import NEXT, Steps, check_labels_of_steps, following
+from seqkit.data.steps import NEXT, Steps, are_labels, following
 from seqkit.errors import DataError, explain
 from seqkit.runs.flows.base import Assessment, Parts, form_notes, refused, shown_path
+from seqkit.runs.flows.next_numbers import (
+    number_steps_frame,
+    number_steps_predicted,
+    scored_by_numbers,
+)
 from seqkit.runs.flows.series import SeriesFlow, with_features
 from seqkit.system.notes import captured
 
@@ -37,11 +42,14 @@ MOST_DRAWN = 40
 
 
 class StepsFlow(SeriesFlow):
-    """Series with a label at every step, or of tokens whose next is asked for."""
+    """Series with a label at every step, or whose next step is asked for."""
+
+    of_numbers = False
+    """Whether the data are numbers whose next are learned; known once they are loaded."""
 
     @property
     def asks_next(self) -> bool:
-        """Whether what is learned is the next step itself: its token, or its labels."""
+        """Whether what is learned is the next step itself: its token, labels or numbers."""
         return bool(self.recipe.data.target == NEXT)
 
     def load(
@@ -73,6 +81,10 @@ class StepsFlow(SeriesFlow):
         train = train[divided.train]
         if test is not None:
             test = _like(test, train, tested)
+        self.of_numbers = self.asks_next and train.tokens is None and not are_labels(train.values)
+        if self.of_numbers:
+            self.recipe, said = scored_by_numbers(self.recipe)
+            notes += said
         auto = self._auto(train, validation)
         if auto:
             notes.append(chosen(auto))
@@ -114,13 +126,10 @@ class StepsFlow(SeriesFlow):
         }
 
         def read(settings: ReadSettings) -> Steps:
-            steps = read_steps(
+            return read_steps(
                 paths, series_id=data.series_id, time=data.time, missing=data.missing,
                 settings=settings, **roles,
             )  # fmt: skip
-            if self.asks_next and steps.tokens is None:
-                check_labels_of_steps(steps.values, shown_path(pattern))
-            return steps
 
         return self.as_in_training(read, columns, shown_path(pattern))
 
@@ -145,6 +154,9 @@ class StepsFlow(SeriesFlow):
                 what = f"{len(np.unique(part.tokens))} different tokens"
             sizes[name] = f"{len(part)} series of {steps} steps, {what}"
         labels, names = parts.train.labels, self.recipe.data.target
+        if self.of_numbers:
+            sizes["numbers of the next step"] = ", ".join(parts.train.features[:MOST_DRAWN])
+            return sizes
         if self.asks_next and parts.train.tokens is None:
             labels, names = parts.train.values, parts.train.features
         if labels is not None and labels.ndim == 2:
@@ -164,7 +176,7 @@ class StepsFlow(SeriesFlow):
         from seqkit.evaluation.baselines import SeriesProblem, run_baselines
         from seqkit.evaluation.summary import score_model, summarize
 
-        classes, scores = estimator.classes_, {}
+        classes, scores = getattr(estimator, "classes_", None), {}
         notes: list[str] = []
         predictions: dict[str, tuple[Steps, Predictions]] = {}
         if not self._scored(parts):
@@ -219,11 +231,13 @@ class StepsFlow(SeriesFlow):
 
     def _asked(self, part: Steps) -> Any:
         """Return a part with what is asked of its steps as their labels."""
-        return following(part) if self.asks_next else part
+        return following(part, self.of_numbers) if self.asks_next else part
 
     def _predictions(self, estimator: Any, X: Any) -> Predictions:
         from seqkit.evaluation.metrics import Predictions
 
+        if estimator._of_numbers:
+            return number_steps_predicted(estimator, X)
         probabilities = list(estimator.predict_proba(X))
         if estimator._multilabel_:
             labels = [(one > 0.5).astype(np.int64) for one in probabilities]
@@ -232,10 +246,14 @@ class StepsFlow(SeriesFlow):
         return Predictions(labels=labels, probabilities=probabilities)
 
     def _figures(self, estimator: Any, part: Any, prediction: Predictions) -> dict[str, Any]:
-        from seqkit.report.plots import ConfusionDisplay, HistoryDisplay
+        from seqkit.report.plots import ConfusionDisplay, HistoryDisplay, ResidualDisplay
 
         figures: dict[str, Any] = {"history": HistoryDisplay.from_estimator(estimator)}
-        if len(estimator.classes_) <= MOST_DRAWN and not estimator._multilabel_:
+        if estimator._of_numbers:
+            if part.labels.shape[1] == 1:
+                pair = part.labels[:, 0], np.concatenate(prediction.values)[:, 0]
+                figures["residuals"] = ResidualDisplay.from_predictions(*pair)
+        elif len(estimator.classes_) <= MOST_DRAWN and not estimator._multilabel_:
             figures["confusion"] = ConfusionDisplay.from_predictions(
                 part.labels, np.concatenate(prediction.labels), classes=estimator.classes_
             )
@@ -248,6 +266,8 @@ class StepsFlow(SeriesFlow):
 
         Of several labels those that are there, by their columns' names, one behind the other.
         """
+        if estimator._of_numbers:
+            return number_steps_frame(part, prediction)
         import pandas as pd
 
         lengths = part.lengths
@@ -284,6 +304,8 @@ class StepsFlow(SeriesFlow):
         interval: float | None = None,  # of numbers only
     ) -> tuple[pd.DataFrame, list[str]]:
         """Return a row for each step of a file, which need not hold the labels, and notes."""
+        if proba and estimator._of_numbers:
+            raise DataError("--proba: the numbers of a next step have no class probabilities.")
         features = None if data.endswith(".txt") else columns["features"]
         steps = self._read(data, [], columns, target=None, features=features, group=None)
         with refused(data):
@@ -293,9 +315,9 @@ class StepsFlow(SeriesFlow):
         return frame, notes + self._strange(columns, steps, data)
 
     def begun(self, path: str, columns: dict[str, Any]) -> np.ndarray:
-        """Return the steps of the first series of a file, of labels as those that were learned."""
+        """Return the steps of the first series of a file: labels, or numbers, as were learned."""
         steps = self._read(path, [], columns, features=columns["features"], group=None)
-        return steps.each(steps.values)[0].astype(np.int64)
+        return steps.each(steps.values)[0]
 
 
 def _spelled(labels: np.ndarray, names: np.ndarray) -> Any:

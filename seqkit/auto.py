@@ -86,8 +86,6 @@ it are a feature of their own. Of the sets that rules were chosen on, spectra an
 above; what differs between their classes is a few hundredths of what the network sees otherwise."""
 FEWEST_WITH_COURSE = 20
 """Series from which on the mean and spread of single time steps are known well enough."""
-SMOOTH = 0.15
-"""Roughness below which differences are a feature of their own."""
 
 
 @dataclass(frozen=True)
@@ -239,8 +237,8 @@ def choose(
     bidirectional True
     pooling mean_max
     stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1], ...}
+    differences [True, False, True, False]
     deviations False
-    differences True
     shift 2
     moves [-2, -1, 0, 1, 2]
     batch_size 8
@@ -261,7 +259,7 @@ def choose(
         batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
     steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
     length, longest = statistics.median(sample.lengths), max(sample.lengths)
-    found = network_for(length, settings)
+    found = network_for(length, settings, roughness=sample.roughness)
     shift = settings["shift"]
     if shift == AUTO:
         folded = found["patch"] * found["pyramid"]
@@ -285,16 +283,13 @@ def choose(
     least = STEPS_AFTER / max(epochs * steps, 1) if goal or (patience and classes and free) else 1.0
     soonest = min(least, 1.0)
     passes = epochs * soonest * trained * longest / length
-    networks = networks_for(length, settings, MOST_NETWORKS if free else 1, passes)
+    most = MOST_NETWORKS if free else 1
+    networks = networks_for(length, settings, most, passes, sample.roughness)
     for name in BY_NETWORK:
         values = [network[name] for network in networks]
         found[name] = values if any(value != values[0] for value in values) else values[0]
     found |= {
         "deviations": sample.course >= SHARED_COURSE and trained >= FEWEST_WITH_COURSE,
-        "differences": found["stem"] is not None
-        and found["bidirectional"]
-        and settings.get("normalize") != "series"
-        and sample.roughness < SMOOTH,
         "shift": shift,
         "moves": moves_for(shift),
         "batch_size": batch,

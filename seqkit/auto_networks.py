@@ -44,7 +44,7 @@ PYRAMIDS = (3, 1)
 """How many times as fine as the others' the patches of the first recurrent layer are, in the first
 network of a fit, the second, and so on in turn."""
 COUNTED = ("patch", "overlap", "pyramid")
-BY_NETWORK = (*COUNTED, "stem", "branch")
+BY_NETWORK = (*COUNTED, "stem", "branch", "differences")
 """Settings that may be a list, a value for each network of an ensemble."""
 MOST_NETWORKS, ENSEMBLE_WORK = 4, 6e6
 """Networks of an ensemble, and the work of their fits together; of one network with a stem half of
@@ -58,19 +58,27 @@ CONVOLVED = 100_000
 """Multiplications of convolutions that take as long as such a step."""
 RECURRENT_STEPS = 32
 """Steps that a series of median length has after patching, about."""
+SMOOTH = 1.0
+"""Roughness below which every second network reads differences too: of rougher series a step tells
+little of the next."""
 UNCALIBRATED_WORK = 0.6
 """Share of the work that a fit is left where another one, on two thirds of the series, follows."""
 
 
 def network_for(
-    length: float | None, settings: Mapping[str, Any], number: int = 0
+    length: float | None,
+    settings: Mapping[str, Any],
+    number: int = 0,
+    roughness: float = math.inf,
 ) -> dict[str, Any]:
     """Return what of a network may be ``auto``: what is set is obeyed.
 
     A stem of convolutions reads a series, unless `patch`, `overlap` or `pyramid` is set. Without
     one (``None``) it is folded into about 32 patches, each of which reads its neighbours too where
     `patch` is ``auto``; and where there are several layers without residual sums, the first of
-    them reads finer patches, in each network of an ensemble others: they err differently.
+    them reads finer patches, in each network of an ensemble others: they err differently. So do
+    networks behind a stem of which the first, the third and so on read differences too, where the
+    series are smooth enough; not in one direction, which may have to follow a stream.
 
     Parameters
     ----------
@@ -78,9 +86,11 @@ def network_for(
         Time steps of a series; None = not known.
     settings : mapping of str to object
         ``units``, ``bidirectional``, ``pooling``, ``patch``, ``overlap``, ``pyramid``, ``stem``,
-        ``branch``, and ``residual``, ``layer_norm``.
+        ``branch``, ``differences``, and ``residual``, ``layer_norm``, ``normalize``.
     number : int, default=0
         Of the network in an ensemble.
+    roughness : float, default=inf
+        Of the series, as ``seqkit.auto.roughness`` tells it.
 
     Examples
     --------
@@ -96,6 +106,9 @@ def network_for(
     pooling mean_max
     stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 2], ...}
     branch None
+    differences False
+    >>> [network_for(300, {}, number, roughness=0.1)["differences"] for number in range(4)]
+    [True, False, True, False]
     >>> [network_for(300, {"stem": None}, number)["patch"] for number in range(3)]
     [3, 10, 3]
     >>> one = network_for(1, {})  # one step has no other end, and is its own mean
@@ -136,7 +149,10 @@ def network_for(
         "stem": None,
         "branch": None,
     }
-    return found | given
+    found |= given
+    reads = roughness < SMOOTH and settings.get("normalize") != "series" and number % 2 == 0
+    reads = reads and found["stem"] is not None and found["bidirectional"]
+    return {**found, "differences": given.get("differences", reads)}
 
 
 def affordable(spent: float, share: float = 1.0) -> bool:
@@ -176,7 +192,11 @@ def settings_of_network(settings: Mapping[str, Any], number: int) -> dict[str, A
 
 
 def networks_for(
-    length: float, settings: Mapping[str, Any], most: int = 1, passes: float = 0.0
+    length: float,
+    settings: Mapping[str, Any],
+    most: int = 1,
+    passes: float = 0.0,
+    roughness: float = math.inf,
 ) -> list[dict[str, Any]]:
     """Return the networks of a fit, each as :func:`network_for` describes it.
 
@@ -193,6 +213,7 @@ def networks_for(
         Networks where neither says how many.
     passes : float, default=0.0
         How often a fit sees a series of this length.
+    roughness : float, default=inf
 
     Examples
     --------
@@ -208,7 +229,8 @@ def networks_for(
     listed = max(len(value) if isinstance(value, list | tuple) else 1 for value in given)
     if n == AUTO and listed > 1:
         n = listed
-    found = [network_for(length, settings, k) for k in range(most if n == AUTO else n)]
+    numbers = range(most if n == AUTO else n)
+    found = [network_for(length, settings, k, roughness) for k in numbers]
     if n == AUTO:
         together = accumulate(passes * work_of(length, network) for network in found)
         n = sum(work <= ENSEMBLE_WORK for work in together)

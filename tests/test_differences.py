@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seqkit import SequenceClassifier, SequenceRegressor, build_classifier
-from seqkit.auto import SMOOTH, roughness
+from seqkit.auto import roughness
+from seqkit.auto_networks import SMOOTH
 from seqkit.network.layers.scaling import Differences
 from seqkit.network.ops import NUMPY
 
@@ -67,6 +68,21 @@ def test_auto(X, more, expected):
     assert model.auto_["differences"] is expected
     names = {node.name for node in model._build().network.nodes}
     assert ("differences" in names) is expected
+
+
+def test_in_every_second_network_of_an_ensemble():
+    model = SequenceClassifier(epochs=2, ensemble=3, random_state=0).fit(WAVES, LABELS)
+    assert model.auto_["differences"] == [True, False, True]
+    for member, there in zip(model._build().members, (True, False, True), strict=True):
+        assert ("differences" in {node.name for node in member.network.nodes}) is there
+    given = SequenceClassifier(
+        epochs=2, differences=[True, False, True], random_state=0, ensemble=3
+    )
+    np.testing.assert_array_equal(
+        given.fit(WAVES, LABELS).predict_proba(WAVES), model.predict_proba(WAVES)
+    )
+    alone = SequenceClassifier(**QUICK, differences=True).fit(WAVES, LABELS)
+    assert all(map(np.array_equal, alone.weights_, model._member_weights()[0]))
 
 
 @pytest.mark.parametrize("unequal", [False, True])

@@ -100,7 +100,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     "validation": NUMBER,
     "piece_length": optional(integer(1)),
     "deviations": FLAG,
-    "differences": FLAG,
+    "differences": either(FLAG, series_of(FLAG)),
     "calibrate": FLAG,
     "bidirectional": FLAG,
     "units": series_of(integer(1)),

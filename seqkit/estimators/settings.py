@@ -106,6 +106,7 @@ class SeriesSettings(ColumnSettings, TrainingSettings, DataSettings, SeriesNetwo
     pyramid: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     stem: Stem | Auto | Sequence[Stem] = None  # type: ignore[assignment]
     branch: Branch | Sequence[Branch] = None  # type: ignore[assignment]
+    differences: bool | Sequence[bool] | Auto = "auto"  # type: ignore[assignment]
     epochs: int | Auto = "auto"
     batch_size: int | Auto = "auto"
     learning_rate: float | Auto = "auto"

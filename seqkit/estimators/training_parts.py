@@ -43,8 +43,9 @@ class TrainingParts:
         """Return the statistics of the scaling layers by variable path, from training rows."""
         course = self._course_statistics(train) if self._n_course_ else {}
         settings = {**vars(self._fitted), **self.auto_}
-        # a tagger has none
-        if settings.get("differences") is True and settings["normalize"] == "none":
+        asked = settings.get("differences")
+        differs = asked is True or (isinstance(asked, list | tuple) and any(asked))
+        if differs and settings["normalize"] == "none":
             course |= _difference_statistics(train)
         if self.scale == "none":
             return course
@@ -100,7 +101,12 @@ class TrainingParts:
             "constants": constants,
             "loss": self._objective(),
         }
-        return part, self._to_train(members, start, seed)
+        networks = self._to_train(members, start, seed)
+        for one, member in zip(networks, members, strict=True):
+            if constants is not None:  # of several networks not all read the same
+                paths = {weight.path for weight in member.network.weights}
+                one["constants"] = {k: v for k, v in constants.items() if k in paths}
+        return part, networks
 
     def _read_shape(self, train: Examples) -> None:
         """Keep what the network is made for: series of one length or not, and of which."""

@@ -152,6 +152,7 @@ def _encoded(graph: Graph, owner: str, s: ClassifierNetwork | RegressorNetwork) 
     longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
     stack = network_for(s.n_timesteps, {name: getattr(s, name) for name in names_of(type(s))})
     before, beside = stack.pop("stem"), stack.pop("branch")
+    del stack["differences"]  # written already
     pooled: list[str] = []
     if before is not None:
         rows = convolutions_of(owner, "stem", before)

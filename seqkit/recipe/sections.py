@@ -80,6 +80,10 @@ Overlaps = Annotated[
 ]
 
 
+Switches = Annotated[
+    Switch | Annotated[list[Switch], MinLen(1), MaxLen(1000)],
+    Words("true or false or a list of them"),
+]
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
@@ -180,12 +184,12 @@ class SequenceModel(ModelSection):
         f"a course and differ by little. auto = if the mean course explains {auto.SHARED_COURSE} "
         f"of the variance of {auto.FEWEST_WITH_COURSE} series or more.",
     )
-    differences: Switch | Auto = setting(
+    differences: Switches | Auto = setting(
         "auto",
         "Give the network each value a second time, as its difference from the one a time step "
         "before, by the spread of these: of smooth series, whose shape is small beside their "
-        f"level. auto = behind a stem in both directions, where that spread is below "
-        f"{auto.SMOOTH} of that of the values, unless normalize is series.",
+        f"level. {A_NETWORK_EACH} auto = in every second network, behind a stem in both "
+        "directions, where that spread is below that of the values, unless normalize is series.",
     )
     moves: Annotated[list[Move], MaxLen(100)] | Auto = setting(
         "auto",

@@ -127,7 +127,7 @@ def test_encoding_round_trip():
 def test_unequal_lengths_and_padding_invariance(vowels):
     X, y, X_test, y_test = vowels
     model = SequenceClassifier(
-        cell="gru", units=16, bidirectional=True, learning_rate=0.01, **{**QUICK, "epochs": 12}
+        cell="gru", units=16, bidirectional=True, learning_rate=0.01, **{**QUICK, "epochs": 20}
     ).fit(X, y)
     assert model.score(X_test, y_test) > 0.8
     together = model.predict_proba(X_test)
@@ -194,7 +194,7 @@ def test_labels_of_any_type(gunpoint):
 def test_a_class_weight_is_a_sample_weight(gunpoint):
     X, y, *_ = gunpoint
     # in the loss; a sample weight counts in the statistics of scaling, too
-    settings = {**QUICK, "batch_size": len(X), "units": 4, "scale": "none"}
+    settings = {**QUICK, "batch_size": len(X), "units": 4, "scale": "none", "differences": False}
     by_sample = SequenceClassifier(**settings).fit(
         X, y, sample_weight=np.where(y == y[0], 3.0, 0.5)
     )
@@ -210,7 +210,7 @@ def test_balanced_class_weight_is_scikit_learns(gunpoint):
     X, y, *_ = gunpoint
     keep = np.r_[np.flatnonzero(y == y[0])[:5], np.flatnonzero(y != y[0])]
     X, y = X[keep], y[keep]
-    settings = {**QUICK, "units": 4, "scale": "none"}
+    settings = {**QUICK, "units": 4, "scale": "none", "differences": False}
     balanced = SequenceClassifier(**settings, class_weight="balanced").fit(X, y)
     weights = len(y) / (2 * np.array([(y == c).sum() for c in y]))
     explicit = SequenceClassifier(**settings).fit(X, y, sample_weight=weights)

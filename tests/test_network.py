@@ -268,7 +268,7 @@ def test_every_kind_with_a_backward_pass_is_tested():
     tested = {type(layer).__name__ for layer, _ in LAYERS}
     # before the first trained weight, after what the loss sees, or made of others
     untrained = {
-        "AtMost", "BoxCox", "Combine", "Mean", "Median", "NaiveForecast",
+        "AtMost", "BoxCox", "Combine", "Mean", "Median", "MixtureHead", "NaiveForecast",
         "Normalize", "RecursiveDecoder", "ToUnits", "WindowStatistics",
     }  # fmt: skip
     assert tested == set(KINDS) - untrained

@@ -88,6 +88,7 @@ FITS = {
     "nothing scaled": (SequenceRegressor(scale="none", **SHORT), (SERIES, NUMBERS)),
     "labels of steps": (SequenceTagger(**SHORT), (SERIES, np.where(SERIES[..., 0] > 0, "u", "d"))),
     "tokens": (SequenceTagger(target="next", **SHORT), (["abcab", "bca", "cabc"] * 4,)),
+    "next numbers": (SequenceTagger(target="next", **SHORT), (SERIES,)),
     "one series": (SequenceForecaster(**WINDOWS), (np.sin(np.arange(40.0)),)),
     "several series": (
         SequenceForecaster(**WINDOWS),

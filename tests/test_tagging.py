@@ -91,7 +91,7 @@ def test_a_tagger_is_the_keras_model(case, weights):
         b = tf.convert_to_tensor(b).numpy()
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5, err_msg=v.path)
     accuracy.update_state(y, answer, weight)
-    right, of = hits(y, logits, weight)
+    right, of = hits(objective_of(own), y, logits, weight)
     assert right / of == pytest.approx(float(accuracy.result()), rel=1e-5)
 
 

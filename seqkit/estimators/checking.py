@@ -194,7 +194,12 @@ class SeriesCheck:
         return examples, None, examples
 
     def _tell_of_collapse(self, examples: Examples) -> None:
-        """Log if the fitted network has one answer only, though there is more than one to learn."""
+        """Log if the fitted network has one answer only, though there is more than one to learn.
+
+        Not where it is calibrated, which tells so, and of how much was to be learned.
+        """
+        if self.auto_.get("calibrate", getattr(self, "calibrate", False)) is True:
+            return
         rows = np.unique(np.linspace(0, len(examples.target) - 1, MOST_ASKED).astype(int))
         part = examples.take(rows)
         answers = self.predict(part.padded)

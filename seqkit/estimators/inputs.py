@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Union, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +124,7 @@ def apart_from_settings(method: Method) -> Method:
     return cast(Method, call)
 
 
-def available(where: Callable[[Any], bool]) -> Callable[[Method], Method]:
+def available(where: Callable[..., bool]) -> Callable[[Method], Method]:
     """Return scikit-learn's `available_if`, with the types it does not have."""
     decorator: Callable[[Method], Method] = available_if(where)
     return decorator

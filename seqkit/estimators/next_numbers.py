@@ -14,7 +14,8 @@ from seqkit.errors import explain
 from seqkit.estimators.inputs import SeriesInput, available
 from seqkit.estimators.training_parts import sync_standardized
 from seqkit.network.losses import Objective
-from seqkit.network.mixtures import COMPONENTS, Mixture
+from seqkit.network.mixtures import Mixture
+from seqkit.network.settings import COMPONENTS
 
 __all__ = ["NextNumbers", "of_labels", "of_numbers"]
 

@@ -24,12 +24,10 @@ import numpy as np
 from seqkit.network.heads import SMALLEST_SCALE
 from seqkit.network.ops import NUMPY
 
-__all__ = ["COMPONENTS", "Mixture", "mixture_nll", "mixture_nll_backward", "mixture_parts"]
+__all__ = ["Mixture", "mixture_nll", "mixture_nll_backward", "mixture_parts"]
 
 Array = np.ndarray
 Tensor = Any
-COMPONENTS = 5
-"""Components where nothing is said of them."""
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
 _HALVINGS = 60  # of an interval: a double has no more digits
 

@@ -17,6 +17,7 @@ from seqkit.cells import CellName
 from seqkit.errors import suggest
 
 __all__ = [
+    "COMPONENTS",
     "FOCAL_GAMMA",
     "MOST_SEGMENTS",
     "Auto",
@@ -68,6 +69,8 @@ MatrixStart: TypeAlias = Literal[
 BiasStart: TypeAlias = Literal["forget_one", "zeros", "chrono"]
 Distribution: TypeAlias = Literal["normal", "student_t", "negative_binomial", "poisson"]
 
+COMPONENTS = 5
+"""Components of a mixture where nothing is said of them."""
 FOCAL_GAMMA = 2.0
 """Gamma of the focal loss that Lin et al. (2017) found best."""
 MOST_SEGMENTS = 1000

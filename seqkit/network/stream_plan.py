@@ -36,7 +36,7 @@ from seqkit.network.layers.recurrent import Recurrent
 from seqkit.network.layers.scaling import Deviations, Differences, Standardize
 from seqkit.network.native import FlatWeights, needed_nodes
 
-__all__ = ["FORMS", "LINE", "Edge", "StreamPlan", "check_form", "write_network"]
+__all__ = ["FORMS", "LINE", "Edge", "StreamPlan", "check_directions", "check_form", "write_network"]
 
 LINE = 16  # floats of a cache line
 ACTIVATIONS = {"linear": op.LINEAR, "relu": op.RELU, "tanh": op.TANH}
@@ -305,6 +305,7 @@ def write_network(
     """Write a network up to what the loss sees; what reads moved series is there for each move."""
     flat, held = network.flat, FlatWeights(network)
     held.load(weights)
+    check_directions(network, owner)
     values: dict[str, list[Edge]] = {"x": [x]}
     for node in needed_nodes(flat, flat.trained):
         layer, p = node.layer, held.values[node.shares or node.name]
@@ -335,6 +336,13 @@ def _mean(plan: StreamPlan, parts: list[Edge]) -> Edge:
         total = plan.add(op.ADD, total, plan.edge(width, 1), other=part)
     n = np.full(width, len(parts), np.float32)
     return _scaled(plan, total, np.zeros_like(n), n, 0)
+
+
+def check_directions(network: Network, owner: str) -> None:
+    """Raise, before anything else, where a layer begins at the end of a series."""
+    for node in network.flat.nodes:
+        if isinstance(node.layer, Recurrent):
+            check_form(node.layer, owner)
 
 
 def check_form(layer: Layer, owner: str) -> None:

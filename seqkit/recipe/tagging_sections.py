@@ -8,8 +8,7 @@ from annotated_types import MaxLen, MinLen
 from pydantic import Field
 
 from seqkit import auto, auto_steps, stopping
-from seqkit.network.mixtures import COMPONENTS
-from seqkit.network.settings import Auto
+from seqkit.network.settings import COMPONENTS, Auto
 from seqkit.recipe.augmentation import STEPS_AUGMENT, StepsAugment
 from seqkit.recipe.data_sections import DataSection, SequenceSplit
 from seqkit.recipe.evaluate_sections import KEEP_SERIES

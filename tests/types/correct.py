@@ -52,7 +52,10 @@ assert_type(tagger.predict(series), npt.NDArray[Any] | list[npt.NDArray[Any]])
 assert_type(tagger.score(series, labels), float)
 assert_type(seqkit.SequenceTagger(target="next").fit(["to be", "or not"]), seqkit.SequenceTagger)
 drawn = tagger.generate(5, "to", temperature=0.5)
-assert_type(drawn, str | list[str] | list[int] | npt.NDArray[np.int64])
+assert_type(
+    drawn,
+    str | list[str] | list[int] | npt.NDArray[np.int64] | npt.NDArray[np.float64],
+)
 
 seqkit.SequenceRegressor(optimizer={"name": "sgd", "momentum": 0.9, "nesterov": True})
 seqkit.SequenceClassifier(recurrent_initializer="orthogonal_gates", bias_initializer="chrono")

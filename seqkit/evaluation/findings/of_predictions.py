@@ -51,7 +51,8 @@ def _never_predicted(evidence: Evidence) -> Found | None:
     if not len(never):
         return None
     cases = {str(table["labels"][i]): int(counts[i].sum()) for i in never}
-    shown = [f"{label} (true of {n})" for label, n in cases.items()]
+    named = {label: label if label.strip() else repr(label) for label in cases}
+    shown = [f"{named[label]} (true of {n})" for label, n in cases.items()]
     mend = "more series of it, or one class together with one that is like it"
     return Found(
         f"Classes that are never answered: {some_of(shown)}.",

@@ -17,6 +17,7 @@ SEASONS = 4  # that a series must hold: three repetitions
 DIP = 0.6  # of the differences at lags around: 1 of a trend or a random walk
 BETTER = 0.75  # of the differences at the season that is given
 BETTER_STEPS = 0.5  # the same of steps, which are noisier
+EXACT = 1e-9  # of the mean difference
 KNOWN = 0.5  # of the values: gaps are left out
 REPETITIONS, FADED = 8, 0.7  # after so many a dip must still be one: an oscillation fades
 NEAR = 1.5  # of the smallest difference: multiples of a season are as good, but for noise
@@ -86,8 +87,11 @@ def _season_of(
     dips = np.nanmedian(each, axis=0)  # (most + 1,), 1 where there is none
     held = [of for of in apart if season < len(of)]
     if season > 1 and held:
-        gain = [np.append(of, np.full(most + 1, np.inf))[: most + 1] / max(of[season], 1e-300)
-                for of in held]  # fmt: skip
+        tiny = [EXACT * of[1:].mean() for of in held]  # what repeats itself exactly is no better
+        gain = [
+            np.append(of + e, np.full(most + 1, np.inf))[: most + 1] / (of[season] + e)
+            for of, e in zip(held, tiny, strict=True)
+        ]
         dips = np.where(np.median(gain, axis=0) < better, dips, 1.0)
     size = np.nanmedian(
         [np.append(of / of[1:].mean(), np.full(most + 1, np.nan))[: most + 1] for of in apart],

@@ -32,7 +32,7 @@ from seqkit.network.onnx.space import OnnxSpace
 from seqkit.network.onnx.tails import Counts, Slots, Tail, windows_of
 from seqkit.network.onnx.values import Value, known_of
 from seqkit.network.onnx.writer import GraphWriter
-from seqkit.network.stream_plan import check_form
+from seqkit.network.stream_plan import check_directions, check_form
 
 __all__ = ["NEXT", "N_SEEN", "streaming_model"]
 
@@ -65,6 +65,7 @@ def streaming_model(network: Network, weights: Sequence[Array], owner: str) -> M
     ValueError
         If a layer needs more of a series than what has come.
     """
+    check_directions(network, owner)
     step = _Step(network, owner)
     flat, held = network.flat, FlatWeights(network)
     held.load(weights)

@@ -75,6 +75,7 @@ class Calibrating:
 
     auto_: dict[str, Any]
     calibrate: Any
+    _tell_of_collapse: Any
     classes_: np.ndarray
     weights_: list[np.ndarray]
     predict_proba: Any

@@ -51,7 +51,7 @@ def _never_predicted(evidence: Evidence) -> Found | None:
     if not len(never):
         return None
     cases = {str(table["labels"][i]): int(counts[i].sum()) for i in never}
-    named = {label: label if label.strip() else repr(label) for label in cases}
+    named = {one: one if any(map(str.isalnum, one)) else repr(one) for one in cases}
     shown = [f"{named[label]} (true of {n})" for label, n in cases.items()]
     mend = "more series of it, or one class together with one that is like it"
     return Found(

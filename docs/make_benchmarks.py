@@ -348,11 +348,12 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
     ("classification", "Classification with the defaults", """\
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
 over two seeds, where there is no spread of one; nothing is tuned a set. Seconds are those of the
-processors: by the clock of two free ones the longest fit, DistalPhalanxTW's, took 49. Beside it purely recurrent networks, `stem=None`, mean of
-two or three seeds, with up to four networks, at an earlier state of the same code; and MiniRocket
-(Dempster et al. 2021) of aeon, run here (`python benchmarks/minirocket.py --seeds 1`; unequal
-series filled up with zeros). 1-NN is the nearest neighbour by Euclidean distance. Published
-figures: one seed or the mean of several, as tsml-eval has them.""", classification),
+processors: by the clock of two free ones the longest fit, DistalPhalanxTW's, took 49. Beside it
+purely recurrent networks, `stem=None`, mean of two or three seeds, with up to four networks, at an
+earlier state of the same code; and MiniRocket (Dempster et al. 2021) of aeon, run here (`python
+benchmarks/minirocket.py --seeds 1`; unequal series filled up with zeros). 1-NN is the nearest
+neighbour by Euclidean distance. Published figures: one seed or the mean
+of several, as tsml-eval has them.""", classification),
     ("regression", "Regression with the defaults", """\
 `SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
 on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads

@@ -198,7 +198,7 @@ class SeriesCheck:
 
         Not where it is calibrated, which tells so, and of how much was to be learned.
         """
-        if self.auto_.get("calibrate", getattr(self, "calibrate", False)) is True:
+        if self._is_calibrated:
             return
         rows = np.unique(np.linspace(0, len(examples.target) - 1, MOST_ASKED).astype(int))
         part = examples.take(rows)
@@ -274,10 +274,14 @@ class SeriesCheck:
             for number, n in enumerate(epochs)
         )
 
+    @property
+    def _is_calibrated(self) -> bool:
+        return self.auto_.get("calibrate", getattr(self, "calibrate", False)) is True
+
     def _share_of_work(self) -> float:
-        settings = {**vars(self._fitted), "patience": self.patience, **self.auto_}
-        once_more = settings.get("calibrate") is True and not settings["patience"]
-        return UNCALIBRATED_WORK if once_more else 1.0
+        # a part that training is stopped by is what is calibrated on, with no second fit
+        watched = self.auto_.get("patience", self.patience)
+        return UNCALIBRATED_WORK if self._is_calibrated and not watched else 1.0
 
     def _sizes(self, target: np.ndarray) -> list[int]:
         """Return the number of series of each class, or of all of them where there are none."""

@@ -282,13 +282,18 @@ def _number_series(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> dic
     return {"of": len(ids), "items": items, "columns": columns, **_kept(sample)}
 
 
+def _spans(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each series, and that after its last."""
+    series = frame["series"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
+    return starts, np.r_[starts[1:], len(series)]
+
+
 def _tag_series(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> dict[str, Any]:
     ids, rows, errors = _chosen(frame, sample)
     columns = [name for name in ("true", "predicted") if name in frame]
     labels: dict[str, int] = {}
-    series = frame["series"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
-    stops = np.r_[starts[1:], len(series)]
+    starts, stops = _spans(frame)
     items, total = [], 0
     for row in rows:
         part = frame.iloc[starts[row] : stops[row]].iloc[:MOST_STEPS]
@@ -353,9 +358,7 @@ def _step_series(frame: pd.DataFrame, sample: Mapping[str, Any] | None) -> dict[
     """Return the numbers of the next step beside their means, a line a feature."""
     ids, rows, errors = _chosen(frame, sample)
     features = [str(n).removeprefix("true_") for n in frame if str(n).startswith("true_")]
-    series = frame["series"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, series[1:] != series[:-1]])
-    stops = np.r_[starts[1:], len(series)]
+    starts, stops = _spans(frame)
     items, total = [], 0
     for row in rows:
         part = frame.iloc[starts[row] : stops[row]].iloc[:MOST_STEPS]

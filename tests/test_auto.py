@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,8 @@ from seqkit.convolutions import MOST_STEM_STEPS, STEM_STEPS, convolutions_of, st
 from seqkit.data.sequences import Sequences
 from seqkit.data.splits import split
 from seqkit.network.series import regressor as describe
+from seqkit.recipe import read_recipe
+from seqkit.runs.flows import flow_of
 from seqkit.stopping import (
     FEWEST_HELD,
     FEWEST_OF_A_CLASS,
@@ -318,3 +321,42 @@ def test_defaults_beat_the_majority_class_on_twenty_series(name, data_folder):
     model = SequenceClassifier(random_state=0).fit(train.X, train.y)
     majority = np.unique(test.y, return_counts=True)[1].max() / len(test.y)
     assert model.score(test.X, test.y) > majority + 0.1
+
+
+# recipes --------------------------------------------------------------------------------------
+
+
+def series_that_are(kind):
+    rng = np.random.default_rng(0)
+    time = np.arange(40)
+    waves = np.sin(time / 7 + rng.uniform(0, 6, (120, 1))) * rng.uniform(0.5, 2, (120, 1))
+    return {
+        "smooth": waves,
+        "rough": rng.normal(size=(120, 40)),
+        "symbols": rng.integers(0, 4, (120, 40)).astype(float),
+        "course": np.sin(time / 7) + 0.01 * waves,
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("smooth", {"differences": True, "mixup": 0.2, "deviations": False}),
+        ("rough", {"differences": False, "mixup": 0.2, "deviations": False}),
+        ("symbols", {"differences": False, "mixup": 0.0, "deviations": False}),
+        ("course", {"differences": True, "mixup": 0.2, "deviations": True}),
+    ],
+)
+def test_a_recipe_and_an_estimator_choose_the_same(kind, expected, tmp_path):
+    values = series_that_are(kind)
+    frame = pd.DataFrame(values).assign(label=[f"c{i % 2}" for i in range(len(values))])
+    frame.to_csv(tmp_path / "series.csv", index=False)
+    (tmp_path / "recipe.yaml").write_text(
+        "task: classification\ntrain: {epochs: 1}\ndata:\n"
+        "  {path: series.csv, target: label, split: {test: 0, validation: auto}}\n"
+    )
+    chosen = flow_of(read_recipe(tmp_path / "recipe.yaml")).load().auto
+    model = SequenceClassifier(epochs=1, random_state=0)
+    model.fit(values, frame["label"])
+    assert {**model.auto_, **chosen} == model.auto_
+    assert {name: chosen[name] for name in expected} == expected

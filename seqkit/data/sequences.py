@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from seqkit.data.missing import Missing, fill_missing
 from seqkit.errors import DataError, explain, suggest
 
-__all__ = ["Padded", "Sequences", "as_padded", "concatenate", "is_panel"]
+__all__ = ["Padded", "Sequences", "as_padded", "concatenate", "is_panel", "pad"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +318,24 @@ def as_padded(
         rows = rows.astype(dtype, copy=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     rows = fill_missing(rows, offsets, missing, where=where, ids=ids, features=feature_names)
+    return pad(rows, lengths)
+
+
+def pad(rows: NDArray[Any], lengths: NDArray[Any]) -> Padded:
+    """Return series that stand one after another as one right-padded array and their lengths.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_timesteps of all, n_features)
+        They may hold NaN.
+    lengths : ndarray of shape (n_series,)
+        At least one.
+
+    Examples
+    --------
+    >>> pad(np.arange(3.0)[:, None], np.array([1, 2])).values[:, :, 0].tolist()
+    [[0.0, 0.0], [1.0, 2.0]]
+    """
     longest = int(lengths.max())
     if (lengths == longest).all():
         return Padded(rows.reshape(len(lengths), longest, rows.shape[1]), None)

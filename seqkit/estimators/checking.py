@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from seqkit.auto import AUTO, Sample, choose, roughness, shared_course
+from seqkit.auto import AUTO, Sample, choose
 from seqkit.auto_networks import (
     BY_NETWORK,
     UNCALIBRATED_WORK,
@@ -221,19 +221,11 @@ class SeriesCheck:
         self, settings: dict[str, Any], examples: Examples, held: Examples | None
     ) -> dict[str, Any]:
         """Return what the settings that are ``auto`` become with these series."""
-        padded, sizes = examples.padded, self._sizes(examples.target)
-        lengths, course = [padded.values.shape[1]], 0.0
-        if padded.lengths is not None:
-            lengths = padded.lengths.tolist()
-        elif settings["deviations"] == AUTO:
-            course = shared_course(padded.values)
+        sample = Sample.of(examples.padded, self._sizes(examples.target))
         watched = None if held is None else self._sizes(held.target)
         # what goes on from an optimizer's state is one network
         known = {**settings, "warm_start": self.warm_start}
-        rough = math.inf
-        if settings["differences"] == AUTO:
-            rough = roughness(padded.values, padded.lengths)
-        return choose(known, Sample(lengths, sizes, course, rough), watched)
+        return choose(known, sample, watched)
 
     def _rounds(self, epochs: int, train: Examples) -> Iterator[slice]:
         """Yield which networks are trained at a time.

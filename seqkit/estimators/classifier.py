@@ -220,7 +220,7 @@ class SequenceClassifier(
         Mix every series of a batch with another one of it, and their classes by the same shares
         (Zhang et al. 2018), which are from Beta(mixup, mixup), the greater one its own: the network
         learns to be less sure between what it has seen. 0 = never; auto = 0.2 with 100 series and
-        more.
+        more, but not of symbols (whole numbers less than 10 apart).
     focal_gamma : a number above 0 or None, default=None
         How little the loss focal, -(1 - p)^focal_gamma log p of the probability p of the truth (Lin
         et al. 2017), counts what is sure already. Default: 2; of focal only.

@@ -353,7 +353,8 @@ class ClassificationTrain(SequenceTrain):
         "Mix every series of a batch with another one of it, and their classes by the same shares "
         "(Zhang et al. 2018), which are from Beta(mixup, mixup), the greater one its own: the "
         "network learns to be less sure between what it has seen. 0 = never; auto = "
-        f"{auto.MIXUP:g} with {auto.FEWEST_MIXED} series and more.",
+        f"{auto.MIXUP:g} with {auto.FEWEST_MIXED} series and more, but not of symbols (whole "
+        f"numbers less than {auto.MOST_SYMBOLS} apart).",
     )
     focal_gamma: positive(100) | None = setting(None, FOCAL_WORDS)  # type: ignore[valid-type]
     loss_goal: positive(1e38) | Auto | None = setting(  # type: ignore[valid-type]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqkit.auto import AUTO, Sample, choose, chosen, shared_course
+from seqkit.auto import AUTO, Sample, choose, chosen
 from seqkit.data.embedded import DATASETS
 from seqkit.data.embedded import load as load_embedded
 from seqkit.data.labels import labels_like
@@ -26,7 +26,7 @@ from seqkit.data.readers import (
     reader_for,
 )
 from seqkit.data.roles import as_names
-from seqkit.data.sequences import Padded, as_padded
+from seqkit.data.sequences import Padded, as_padded, pad
 from seqkit.data.splits import check_classes, check_same_labels, split
 from seqkit.errors import DataError, RunError, explain
 from seqkit.recipe.completion import with_chosen
@@ -95,10 +95,7 @@ class SeriesFlow(Flow):
                 if part is not None:
                     check_same_labels(train.y, part.y, where, name)
         held = None if validation is None else self._sizes(train, validation)
-        course = 0.0
-        if (train.lengths == train.lengths[0]).all():
-            course = shared_course(train.values.reshape(len(train), -1, train.values.shape[1]))
-        sample = Sample(train.lengths.tolist(), self._sizes(train), course)
+        sample = Sample.of(pad(train.values, train.lengths), self._sizes(train))
         auto = choose(recipe.parameters(), sample, held)
         if self.refits and held is None:  # too few to stop by
             auto |= {"validation": 0.0, "patience": 0}

@@ -59,8 +59,8 @@ CONVOLVED = 100_000
 RECURRENT_STEPS = 32
 """Steps that a series of median length has after patching, about."""
 SMOOTH = 1.0
-"""Roughness below which every second network reads differences too: of rougher series a step tells
-little of the next."""
+"""Roughness below which networks read differences too, every second one of those with a stem: of
+rougher series a step tells little of the next."""
 UNCALIBRATED_WORK = 0.6
 """Share of the work that a fit is left where another one, on two thirds of the series, follows."""
 
@@ -78,7 +78,8 @@ def network_for(
     `patch` is ``auto``; and where there are several layers without residual sums, the first of
     them reads finer patches, in each network of an ensemble others: they err differently. So do
     networks behind a stem of which the first, the third and so on read differences too, where the
-    series are smooth enough; not in one direction, which may have to follow a stream.
+    series are smooth enough. Without a stem all do. In one direction none does: it may have to
+    follow a stream.
 
     Parameters
     ----------
@@ -150,8 +151,8 @@ def network_for(
         "branch": None,
     }
     found |= given
-    reads = roughness < SMOOTH and settings.get("normalize") != "series" and number % 2 == 0
-    reads = reads and found["stem"] is not None and found["bidirectional"]
+    reads = roughness < SMOOTH and settings.get("normalize") != "series" and found["bidirectional"]
+    reads = reads and (found["stem"] is None or number % 2 == 0)
     return {**found, "differences": given.get("differences", reads)}
 
 

@@ -57,7 +57,8 @@ def test_roughness_sees_no_padding_and_no_gaps():
     [
         (WAVES, {}, True),
         (NOISE, {}, False),
-        (WAVES, {"stem": None}, False),
+        (WAVES, {"stem": None}, True),
+        (WAVES, {"stem": None, "bidirectional": False}, False),
         (WAVES, {"bidirectional": False}, False),  # which may follow a stream
         (WAVES, {"normalize": "series"}, False),
     ],
@@ -68,6 +69,11 @@ def test_auto(X, more, expected):
     assert model.auto_["differences"] is expected
     names = {node.name for node in model._build().network.nodes}
     assert ("differences" in names) is expected
+
+
+def test_in_every_network_without_a_stem():
+    model = SequenceClassifier(epochs=2, ensemble=2, stem=None, random_state=0).fit(WAVES, LABELS)
+    assert model.auto_["differences"] is True
 
 
 def test_in_every_second_network_of_an_ensemble():

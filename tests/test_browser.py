@@ -379,6 +379,23 @@ def test_plots_tell_values_and_zoom(opened):
     assert [float(row[1]) for row in rows[: len(losses)]] == pytest.approx(losses, rel=1e-4)
 
 
+def test_the_training_of_every_network_can_be_picked(opened):
+    driver = opened("combined")
+    data = page_data(driver)["history"]
+    networks = [data, *data["others"]]
+    options = every(driver, "#training-network option")
+    assert [node.text for node in options] == ["1 of 2", "2 of 2"]
+    assert len(networks) == 2
+    for option, network in zip(options, networks, strict=True):
+        click(driver, option)
+        click(driver, find(driver, "#training details.numbers summary"))
+        rows = wait(driver, """return [...document.querySelectorAll('#training .numbers tbody tr')]
+            .map((row) => row.innerText.split('\\t'))""")  # fmt: skip
+        losses = network["curves"]["loss"]
+        assert [float(row[1]) for row in rows[: len(losses)]] == pytest.approx(losses, rel=1e-4)
+        click(driver, find(driver, "#training details.numbers summary"))
+
+
 def test_forecasts_of_every_window_with_baselines(opened):
     driver = opened("forecasting")
     data = page_data(driver)["series"]

@@ -148,6 +148,16 @@ def test_history_marks_the_best_epoch_and_takes_logarithms_of_long_falls():
         best_epoch_ = 2
 
     assert HistoryDisplay.from_estimator(Fitted()).best_epoch == 3
+
+    class Several(Fitted):
+        histories_ = [Fitted.history_, {"loss": [2.0, 1.0]}]  # noqa: RUF012
+        stopped_histories_ = [{"loss": [3.0]}, {"loss": [4.0]}]  # noqa: RUF012
+
+    several = HistoryDisplay.from_estimator(Several()).plot()
+    np.testing.assert_array_equal(several.others[0]["loss"], [4.0, 2.0, 1.0])
+    drawn = [list(line.get_ydata()) for line in several.ax_.lines]
+    assert [3.0, 1.0, 0.5, 0.7] in drawn
+    assert [4.0, 2.0, 1.0] in drawn
     with pytest.raises(ValueError, match="metric must be one of"):
         HistoryDisplay({"loss": [1.0]}, metric="accuracy")
 

@@ -119,6 +119,19 @@ def test_the_epoch_that_was_kept_is_known(rows, fitted, best):
     assert history["best"] == best
 
 
+def test_the_curves_of_every_network_are_there():
+    histories = [{"loss": [0.5, 0.4]}, {"loss": [3.0, 2.0, 1.0], "val_loss": [1.0, 0.5, 0.7]}]
+    fitted = {"best_epoch_": 1, "histories_": histories}
+    history = read_history("epoch,loss\n1,0.5\n2,0.4\n", {"fitted": fitted})
+    assert history["curves"] == {"loss": [0.5, 0.4]}
+    assert history["best"] == 2
+    assert [(o["curves"], o["best"]) for o in history["others"]] == [(histories[1], 2)]
+    anew = {**fitted, "stopped_histories_": [{"loss": [1.0]}, {"loss": [4.0], "val_loss": [2.0]}]}
+    (other,) = read_history("epoch,loss\n1,0.5\n2,0.4\n", {"fitted": anew})["others"]
+    assert other["curves"]["loss"] == [4.0, 3.0, 2.0, 1.0]
+    assert (other["stopped"], other["best"]) == (1, 4)
+
+
 def test_a_page_can_be_written_again_from_its_folder(tmp_path):
     recipe = {
         "task": "forecasting", "seed": 0, "data": {"dataset": "airline", "split": {"test": 24}},

@@ -112,7 +112,8 @@ def read_history(text: str | None, model: Mapping[str, Any] | None) -> dict[str,
     """Return the curves of ``history.csv``, and the epoch whose weights were kept, from 1.
 
     Where nothing was validated that is the last one; where the whole was trained on anew, the last
-    of the second training.
+    of the second training. The further networks of an ensemble are in ``model.json``, and here as
+    ``others``.
     """
     rows = list(csv.DictReader(text.splitlines())) if text else []
     if not rows:
@@ -123,16 +124,34 @@ def read_history(text: str | None, model: Mapping[str, Any] | None) -> dict[str,
             continue
         curves[name] = [_number(row[name]) if row.get(name) else None for row in rows]
     n_stopped = sum(row.get("training") == "stopped" for row in rows)
-    kept = ((model or {}).get("fitted") or {}).get("best_epoch_")
-    best = len(rows)
+    fitted = (model or {}).get("fitted") or {}
+    kept = fitted.get("best_epoch_")
+    histories = fitted.get("histories_") or ()
+    nothing: Mapping[str, list[Any]] = {}
+    stopped = fitted.get("stopped_histories_") or (nothing,) * len(histories)
+    others = []
+    for before, curve in zip(stopped[1:], histories[1:], strict=False):
+        joined = {
+            name: _numbers([*before.get(name, ()), *values]) for name, values in curve.items()
+        }
+        others.append(_training(joined, len(before.get("loss", ()))))
+    first = _training(curves, n_stopped, kept if isinstance(kept, int) else None)
+    return {**first, "others": others}
+
+
+def _training(
+    curves: Mapping[str, list[float | None]], n_stopped: int, kept: int | None = None
+) -> dict[str, Any]:
+    """Return the curves of a network, after how many epochs it began anew, and which were kept."""
     validated = [value for value in curves.get("val_loss", ()) if value is not None]
-    if n_stopped:
-        best = len(rows)
-    elif isinstance(kept, int):
+    best = max(map(len, curves.values()))
+    if not n_stopped and kept is not None:
         best = kept + 1
-    elif validated:
+    elif not n_stopped and validated:
         best = curves["val_loss"].index(min(validated)) + 1
-    return {"curves": curves, "best": best, "stopped": n_stopped, "validated": bool(validated)}
+    return {
+        "curves": dict(curves), "best": best, "stopped": n_stopped, "validated": bool(validated)
+    }  # fmt: skip
 
 
 def _by_step(scores: Mapping[str, Any]) -> dict[str, Any]:

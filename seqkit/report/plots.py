@@ -60,6 +60,8 @@ class HistoryDisplay(Display):
     stopped : mapping of str to sequence of float, optional
         The same as `history` of a training before, which decided how long to train anew; it is
         drawn before the other.
+    others : sequence of such mappings, default=()
+        Of the further networks of an ensemble, each with its training before; drawn thinly.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class HistoryDisplay(Display):
         metric: str = "loss",
         best_epoch: int | None = None,
         stopped: Mapping[str, Sequence[float]] | None = None,
+        others: Sequence[Mapping[str, Sequence[float]]] = (),
     ) -> None:
         if metric not in history:
             raise ValueError(explain("HistoryDisplay", "metric", f"one of {list(history)}", metric))
@@ -84,6 +87,10 @@ class HistoryDisplay(Display):
             for key in (metric, f"val_{metric}")
             if key in history or key in before
         }
+        self.others = [
+            {key: np.asarray(of[key], dtype=np.float64) for key in self.history if key in of}
+            for of in others
+        ]
         self.norms = {
             key: np.asarray([*before.get(key, ()), *history[key]], dtype=np.float64)
             for key in NORMS
@@ -108,9 +115,15 @@ class HistoryDisplay(Display):
     def from_estimator(
         cls, estimator: Any, *, ax: Axes | None = None, **more: Any
     ) -> HistoryDisplay:
-        """Make the display of a fitted estimator's ``history_``; it marks ``best_epoch_``."""
-        stopped = getattr(estimator, "stopped_histories_", (None,))[0]
-        kept = {"best_epoch": estimator.best_epoch_ + 1, "stopped": stopped}
+        """Make the display of a fitted estimator's histories; it marks ``best_epoch_``."""
+        histories = getattr(estimator, "histories_", (estimator.history_,))
+        nothing: Mapping[str, Sequence[float]] = {}
+        stopped = getattr(estimator, "stopped_histories_", (nothing,) * len(histories))
+        others = [
+            {key: [*before.get(key, ()), *values] for key, values in of.items()}
+            for before, of in zip(stopped[1:], histories[1:], strict=True)
+        ]
+        kept = {"best_epoch": estimator.best_epoch_ + 1, "stopped": stopped[0], "others": others}
         display = cls(estimator.history_, **{**kept, **more})
         return display.plot(ax=ax) if ax is not None else display
 
@@ -123,13 +136,17 @@ class HistoryDisplay(Display):
             epochs = np.arange(1, len(values) + 1)
             ax.plot(epochs, values, color=color, linewidth=1.6, label=titles[key],
                     marker="o" if len(values) <= 20 else None, markersize=3)  # fmt: skip
+            for other in self.others:
+                if key in other:
+                    drawn = np.arange(1, len(other[key]) + 1)
+                    ax.plot(drawn, other[key], color=color, linewidth=0.7, alpha=0.5)
         if self.best_epoch is not None and len(self.history[self.metric]) > 1:
             ax.axvline(self.best_epoch, color=ink(), linewidth=0.9, linestyle=":",
                        label=f"weights kept, epoch {self.best_epoch}")  # fmt: skip
         if self.n_stopped:
             ax.axvline(self.n_stopped + 0.5, color=ink(), linewidth=0.9, linestyle="--",
                        label="anew on all from here")  # fmt: skip
-        every = np.concatenate(list(self.history.values()))
+        every = np.concatenate([v for of in (self.history, *self.others) for v in of.values()])
         every = every[np.isfinite(every)]
         if len(every) and every.min() > 0 and every.max() / every.min() > 30:
             ax.set_yscale("log")

@@ -18,8 +18,19 @@
   const TITLES = { grad_norm: "Mean norm of the gradient by epoch", grad_norm_max: "Largest norm of a gradient by epoch", clipped: "Share of steps whose gradient was clipped, by epoch" };
 
   function training(body) {
-    const history = data.history;
-    if (!history) return;
+    if (!data.history) return;
+    const networks = [data.history, ...data.history.others || []], target = element("div"), id = "training-network";
+    if (networks.length > 1) {
+      const select = element("select", { id, onchange: () => draw(select.value) },
+        networks.map((_, k) => element("option", { value: k }, `${k + 1} of ${networks.length}`)));
+      body.append(element("p", { class: "row" }, element("label", { for: id }, "Network "), select));
+    }
+    body.append(target);
+    const draw = (which) => { Charts.clear(target); lossCurves(target, networks[which]); };
+    draw(0);
+  }
+
+  function lossCurves(body, history) {
     const names = Object.keys(history.curves), groups = [];
     for (const name of names) {
       if (name.startsWith("val_") && names.includes(name.slice(4))) continue;

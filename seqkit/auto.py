@@ -127,8 +127,9 @@ class Sample:
         --------
         >>> import numpy as np
         >>> from seqkit.data.sequences import as_padded
-        >>> Sample.of(as_padded(np.eye(4)), [2, 2])
-        Sample(lengths=[4], sizes=[2, 2], course=0.0, roughness=1.41..., symbolic=True)
+        >>> sample = Sample.of(as_padded(np.eye(4)), [2, 2])
+        >>> sample.lengths, round(sample.course, 2), round(sample.roughness, 2), sample.symbolic
+        ([4], 0.0, 1.63, True)
         """
         values, lengths = padded
         return cls(
@@ -284,14 +285,14 @@ def choose(
     ...                Sample([150] * 100, [60, 40], roughness=0.05))
     >>> for name, value in found.items():  # doctest: +ELLIPSIS
     ...     print(name, value)
-    patch 1
-    overlap 0
-    pyramid 1
-    units [32]
+    patch [1, 1, 2, 5]
+    overlap [0, 0, 2, 5]
+    pyramid [1, 1, 2, 1]
+    units [[32], [32], [32, 64], [32, 64]]
     bidirectional True
     pooling mean_max
-    stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1], ...}
-    differences [True, False, True, False]
+    stem [{'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 1], ...}, None, None]
+    differences [True, False, True, True]
     deviations False
     shift 2
     moves [-2, -1, 0, 1, 2]

@@ -28,6 +28,7 @@ __all__ = [
     "networks_for",
     "patch_for",
     "settings_of_network",
+    "values_of",
     "widths_of",
     "work_of",
 ]
@@ -44,8 +45,10 @@ PYRAMIDS = (3, 1)
 """How many times as fine as the others' the patches of the first recurrent layer are, in the first
 network of a fit, the second, and so on in turn."""
 COUNTED = ("patch", "overlap", "pyramid")
-BY_NETWORK = (*COUNTED, "stem", "branch", "differences")
-"""Settings that may be a list, a value for each network of an ensemble."""
+BY_NETWORK = (*COUNTED, "stem", "branch", "differences", "units")
+"""Settings that may be a list, a value for each network of an ensemble; of units one of lists."""
+STEMS = (True, True, False, False)
+"""Whether the first network of a fit, the second, and so on in turn, has a stem."""
 MOST_NETWORKS, ENSEMBLE_WORK = 4, 6e6
 """Networks of an ensemble, and the work of their fits together; of one network with a stem half of
 it, so that there is time for two. A million take 10 to 14 seconds of a processor, so that all of it
@@ -73,13 +76,13 @@ def network_for(
 ) -> dict[str, Any]:
     """Return what of a network may be ``auto``: what is set is obeyed.
 
-    A stem of convolutions reads a series, unless `patch`, `overlap` or `pyramid` is set. Without
-    one (``None``) it is folded into about 32 patches, each of which reads its neighbours too where
-    `patch` is ``auto``; and where there are several layers without residual sums, the first of
-    them reads finer patches, in each network of an ensemble others: they err differently. So do
-    networks behind a stem of which the first, the third and so on read differences too, where the
-    series are smooth enough. Without a stem all do. In one direction none does: it may have to
-    follow a stream.
+    A stem of convolutions reads a series, unless `patch`, `overlap` or `pyramid` is set; in the
+    third and fourth network of an ensemble none does, so that they err differently. Without one
+    (``None``) a series is folded into about 32 patches, each of which reads its neighbours too
+    where `patch` is ``auto``; and where there are several layers without residual sums, the first
+    of them reads finer patches, in every second network. Networks without a stem read differences
+    too, and every second one with a stem, where the series are smooth enough. In one direction
+    none does, and all have a stem: they may have to follow a stream.
 
     Parameters
     ----------
@@ -108,8 +111,13 @@ def network_for(
     stem {'filters': [32, 64, 64], 'kernel_size': [9, 7, 5], 'stride': [2, 2, 2], ...}
     branch None
     differences False
-    >>> [network_for(300, {}, number, roughness=0.1)["differences"] for number in range(4)]
-    [True, False, True, False]
+    >>> for number in range(4):
+    ...     found = network_for(300, {}, number, roughness=0.1)
+    ...     print(found["stem"] is not None, found["patch"], found["units"], found["differences"])
+    True 1 [32] True
+    True 1 [32] False
+    False 3 [32, 64] True
+    False 10 [32, 64] True
     >>> [network_for(300, {"stem": None}, number)["patch"] for number in range(3)]
     [3, 10, 3]
     >>> one = network_for(1, {})  # one step has no other end, and is its own mean
@@ -120,7 +128,8 @@ def network_for(
     given = {name: settings[name] for name in names if settings.get(name, AUTO) != AUTO}
     given = settings_of_network(given, number)
     if "stem" not in given and not given.keys() & set(COUNTED):
-        given["stem"] = stem_for(length)
+        has_stem = STEMS[number % len(STEMS)] or not given.get("bidirectional", True)
+        given["stem"] = stem_for(length) if has_stem else None
     if given.get("stem") is not None:  # it makes of a series what patches are made for
         rows = convolutions_of("auto", "stem", given["stem"])
         length = None if length is None else steps_after(length, rows)
@@ -156,26 +165,6 @@ def network_for(
     return {**found, "differences": given.get("differences", reads)}
 
 
-def affordable(spent: float, share: float = 1.0) -> bool:
-    """Return whether there is time for as many networks again.
-
-    Networks end when they have learned, so that what they take is known afterwards.
-
-    Parameters
-    ----------
-    spent : float
-        What the first ones took, as :func:`work_of` counts it.
-    share : float, default=1.0
-        Of the work that an ensemble may take.
-
-    Examples
-    --------
-    >>> affordable(2.9e6), affordable(2.9e6, 0.6), affordable(3.1e6)
-    (True, False, False)
-    """
-    return 2 * spent <= share * ENSEMBLE_WORK
-
-
 def settings_of_network(settings: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Return the settings of a network of an ensemble: of lists with a value for each its own.
 
@@ -183,13 +172,26 @@ def settings_of_network(settings: Mapping[str, Any], number: int) -> dict[str, A
     --------
     >>> settings_of_network({"patch": [3, 10], "units": [32, 64]}, number=2)
     {'patch': 3, 'units': [32, 64]}
+    >>> settings_of_network({"units": [[32], [32, 64]]}, number=1)
+    {'units': [32, 64]}
     """
-    own = {
-        name: settings[name][number % len(settings[name])]
-        for name in BY_NETWORK
-        if isinstance(settings.get(name), list | tuple)
-    }
+    each = {name: values_of(name, settings.get(name)) for name in BY_NETWORK}
+    own = {name: values[number % len(values)] for name, values in each.items() if len(values) > 0}
     return {**settings, **own}
+
+
+def values_of(name: str, value: Any) -> Sequence[Any]:
+    """Return the values that a setting has, one for each network; none where it has one for all.
+
+    Examples
+    --------
+    >>> values_of("patch", [3, 10]), values_of("units", [32, 64]), values_of("units", [[32]])
+    ([3, 10], (), [[32]])
+    """
+    several = isinstance(value, list | tuple)
+    if several and name == "units":
+        several = any(isinstance(one, list | tuple) for one in value)
+    return value if several else ()
 
 
 def networks_for(
@@ -226,17 +228,34 @@ def networks_for(
     (2, 4)
     """
     n = settings.get("ensemble", AUTO)
-    given = [settings.get(name) for name in BY_NETWORK]
-    listed = max(len(value) if isinstance(value, list | tuple) else 1 for value in given)
+    listed = max(len(values_of(name, settings.get(name))) for name in BY_NETWORK)
     if n == AUTO and listed > 1:
         n = listed
     numbers = range(most if n == AUTO else n)
     found = [network_for(length, settings, k, roughness) for k in numbers]
     if n == AUTO:
         together = accumulate(passes * work_of(length, network) for network in found)
-        n = sum(work <= ENSEMBLE_WORK for work in together)
+        n = sum(map(affordable, together))
         found = found[: max(n - n % 2, 1)]  # as many again each time
     return found
+
+
+def affordable(work: float, share: float = 1.0) -> bool:
+    """Return whether there is time for the networks of an ensemble.
+
+    Parameters
+    ----------
+    work : float
+        What they take together, as :func:`work_of` counts it.
+    share : float, default=1.0
+        Of the work that an ensemble may take.
+
+    Examples
+    --------
+    >>> affordable(5.8e6), affordable(5.8e6, 0.6), affordable(6.2e6)
+    (True, False, False)
+    """
+    return work <= share * ENSEMBLE_WORK
 
 
 def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.auto_networks import BY_NETWORK
+from seqkit.auto_networks import BY_NETWORK, values_of
 from seqkit.errors import explain
 from seqkit.estimators.checked import Checked
 from seqkit.estimators.examples import Examples
@@ -128,7 +128,7 @@ class Calibrating:
         """Return an estimator like this one, of one network, with what auto has become."""
         given = {**self._unfitted().get_params(deep=False), **self.auto_}
         for name in BY_NETWORK:
-            given[name] = given[name][0] if isinstance(given[name], list | tuple) else given[name]
+            given[name] = (*values_of(name, given[name]), given[name])[0]
         given |= {
             "calibrate": False, "ensemble": 1, "validation": 0.0, "patience": 0,
             "warm_start": False, "random_state": seed, "verbose": 0,

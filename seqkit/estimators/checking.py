@@ -17,6 +17,7 @@ from seqkit.auto_networks import (
     UNCALIBRATED_WORK,
     affordable,
     settings_of_network,
+    values_of,
     work_of,
 )
 from seqkit.data.label_split import hold_out_by_labels
@@ -139,10 +140,14 @@ class SeriesCheck:
 
     def _fewest_steps(self) -> int:
         """Return the time steps that a series must have: a patch that was set is whole."""
-        patches = getattr(self._fitted, "patch", 1)
-        patches = patches if isinstance(patches, list | tuple) else [patches]
-        # a series shorter than a patch that was not set is one patch, filled up
-        return 1 if AUTO in patches else max(patches)
+        given = {name: getattr(self._fitted, name, 0) for name in ("patch", "overlap")}
+        fewest = 1
+        for number in range(max(len(values_of("patch", given["patch"])), 1)):
+            own = settings_of_network(given, number)
+            # a patch that was not set, or reads its neighbours, is filled up where they end
+            if own["patch"] != AUTO and own["overlap"] in (0, AUTO):
+                fewest = max(fewest, own["patch"])
+        return fewest
 
     def _check_course(self, padded: Padded, reset: bool) -> None:
         """Raise if a series is longer than the course that its deviations are from."""
@@ -236,7 +241,7 @@ class SeriesCheck:
         planned = self.auto_.get("ensemble")
         if planned is None:
             return rounds_of(self._n_networks, self._n_networks)
-        sure = affordable(self._work(train, [epochs]), self._share_of_work())
+        sure = affordable(self._work(train, [epochs] * 2), self._share_of_work())
         return rounds_of(planned, 2 if sure else 1)
 
     def _are_enough(self, fits: Sequence[Fitted], train: Examples) -> bool:
@@ -247,13 +252,13 @@ class SeriesCheck:
         n, planned = len(fits), self.auto_.get("ensemble")
         if planned is None or n == planned:
             return False
-        spent = self._work(train, [fitted.epochs_run for fitted in fits])
-        if affordable(spent, self._share_of_work()):
+        run = [fitted.epochs_run for fitted in fits]
+        if affordable(self._work(train, run * 2), self._share_of_work()):  # as many again
             return False
         log.info("ensemble: %d of %d networks, as many as there is time for", n, planned)
         self.auto_["ensemble"] = n
         for name in BY_NETWORK:
-            if isinstance(self.auto_.get(name), list):
+            if values_of(name, self.auto_.get(name)):
                 self.auto_[name] = self.auto_[name][:n]
         return True
 

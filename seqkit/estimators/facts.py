@@ -103,7 +103,7 @@ _AUTO = dict.fromkeys(("shift", "batch_size", "epochs", "patience"), integer()) 
     "differences": either(FLAG, series_of(FLAG)),
     "calibrate": FLAG,
     "bidirectional": FLAG,
-    "units": series_of(integer(1)),
+    "units": either(series_of(integer(1)), series_of(series_of(integer(1)))),
     "ensemble": integer(1),
     "moves": series_of(integer(-1_000_000)),
     "learning_rate": NUMBER,

@@ -34,6 +34,7 @@ from seqkit.recipe.types import (
     Strength,
     Switch,
     Widths,
+    WidthsEach,
     Words,
     count,
     positive,
@@ -136,9 +137,10 @@ class ModelSection(Section):
 class SequenceModel(ModelSection):
     """The network."""
 
-    units: Widths | Auto = setting(  # type: ignore[assignment]
+    units: WidthsEach | Auto = setting(  # type: ignore[assignment]
         "auto",
-        f"Width of the recurrent layer; a list is a stack of layers. auto = {list(nets.UNITS)}, "
+        "Width of the recurrent layer; a list is a stack of layers, and a list of lists has a "
+        f"stack for each network of train.ensemble. auto = {list(nets.UNITS)}, "
         f"with residual sums {[max(nets.UNITS)] * len(nets.UNITS)}; behind a stem "
         f"{list(nets.STEM_UNITS)}, unless layers are wanted.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seqkit.auto_networks import values_of
 from seqkit.cells import find_cell
 
 __all__ = [
@@ -57,6 +58,10 @@ def stack_size(
     directions = 2 if bidirectional else 1
     # what is auto depends on the series; of a list, a value for each network, the least
     patch, overlap, pyramid = (min(_widths(n), default=None) for n in (patch, overlap, pyramid))
+    stacks = values_of("units", units)
+    if stacks:
+        settings = (cell, bidirectional, patch, dense, overlap, pyramid)
+        return min(stack_size(stack, *settings) for stack in stacks)
     total, inputs = 0, (patch or 1) + (overlap or 0)
     for layer, width in enumerate(_widths(units)):
         inputs *= (pyramid or 1) if layer == 1 else 1

@@ -40,6 +40,7 @@ __all__ = [
     "Switch",
     "Target",
     "Widths",
+    "WidthsEach",
     "Words",
     "allowed_names",
     "bounds",
@@ -178,6 +179,12 @@ Target = Column | Annotated[Columns, MinLen(1)]
 Widths = Annotated[
     Width | Annotated[list[Width], MinLen(1), MaxLen(LAYERS)],
     Words("a positive integer or a list of them"),
+]
+WidthsEach = Annotated[
+    Width
+    | Annotated[list[Width], MinLen(1), MaxLen(LAYERS)]
+    | Annotated[list[Annotated[list[Width], MinLen(1), MaxLen(LAYERS)]], MinLen(1), MaxLen(1000)],
+    Words("a positive integer or a list of them, or a list of such lists"),
 ]
 Label = Annotated[str, MaxLen(LETTERS)] | int | float | bool
 Quantiles = Annotated[

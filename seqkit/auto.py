@@ -35,8 +35,6 @@ from seqkit.stopping import (
 if TYPE_CHECKING:  # a recipe is read without NumPy
     import numpy as np
 
-    from seqkit.data.sequences import Padded
-
 __all__ = [
     "AUTO",
     "Sample",
@@ -120,18 +118,16 @@ class Sample:
     symbolic: bool = False
 
     @classmethod
-    def of(cls, padded: Padded, sizes: Sequence[int]) -> Sample:
-        """Look at series; NaN does not count.
+    def of(cls, values: np.ndarray, lengths: np.ndarray | None, sizes: Sequence[int]) -> Sample:
+        """Look at series, of `values` and `lengths` as :func:`roughness` takes them.
 
         Examples
         --------
         >>> import numpy as np
-        >>> from seqkit.data.sequences import as_padded
-        >>> sample = Sample.of(as_padded(np.eye(4)), [2, 2])
+        >>> sample = Sample.of(np.eye(4)[:, :, None], None, [2, 2])
         >>> sample.lengths, round(sample.course, 2), round(sample.roughness, 2), sample.symbolic
         ([4], 0.0, 1.63, True)
         """
-        values, lengths = padded
         return cls(
             [values.shape[1]] if lengths is None else lengths.tolist(),
             sizes,

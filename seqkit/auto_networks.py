@@ -28,6 +28,7 @@ __all__ = [
     "networks_for",
     "patch_for",
     "settings_of_network",
+    "stacks_of",
     "values_of",
     "widths_of",
     "work_of",
@@ -267,6 +268,17 @@ def widths_of(units: int | Sequence[int]) -> tuple[int, ...]:
     ((8,), (8, 4))
     """
     return tuple(int(u) for u in units) if isinstance(units, Sequence) else (int(units),)
+
+
+def stacks_of(units: int | Sequence[int] | Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Return the widths of every network's recurrent layers; where all have the same, once.
+
+    Examples
+    --------
+    >>> stacks_of([8, 4]), stacks_of([[8], [8, 4]])
+    ([(8, 4)], [(8,), (8, 4)])
+    """
+    return [widths_of(one) for one in values_of("units", units) or [units]]
 
 
 def work_of(length: float, network: Mapping[str, Any]) -> float:

@@ -99,7 +99,10 @@ ERRORS = {
     ),
     "true is no number": (
         CLASSIFY + "model: {units: true}\n",
-        ["3:16: model.units must be a positive integer or a list of them or auto; got true."],
+        [
+            "3:16: model.units must be "
+            "a positive integer, a list of them or of such lists or auto; got true."
+        ],
     ),
     "a fraction is no count": (
         CLASSIFY + "train: {epochs: 2.5}\n",
@@ -122,7 +125,10 @@ ERRORS = {
     ),
     "an item of a list": (
         CLASSIFY + "model:\n  units: [64, -3]\n",
-        ["4:15: model.units must be a positive integer or a list of them or auto; got [64, -3]."],
+        [
+            "4:15: model.units must be "
+            "a positive integer, a list of them or of such lists or auto; got [64, -3]."
+        ],
     ),
     "options of an optimizer": (
         CLASSIFY + "train:\n  optimizer: {name: sgd, momentum: 1.5, nestrov: true, 3: 4}\n",
@@ -142,7 +148,10 @@ ERRORS = {
     ),
     "an empty list": (
         CLASSIFY + "model: {units: []}\n",
-        ["3:16: model.units must be a positive integer or a list of them or auto; got []."],
+        [
+            "3:16: model.units must be "
+            "a positive integer, a list of them or of such lists or auto; got []."
+        ],
     ),
     "a name out of a table": (
         CLASSIFY + "model: {cell: lsmt}\n",
@@ -402,8 +411,8 @@ def test_error_of_a_base_is_reported_in_the_base(tmp_path):
     [
         ("model.dropuot=1", "--set model.dropuot=1: unknown field 'model.dropuot'; did you mean "
          "'dropout'?"),
-        ("model.units=-1", "--set model.units=-1: model.units must be a positive integer or a "
-         "list of them or auto; got -1."),
+        ("model.units=-1", "--set model.units=-1: model.units must be a positive integer, a "
+         "list of them or of such lists or auto; got -1."),
         ("model.units", "--set: an override must be PATH=VALUE; got 'model.units'. Write a.b=1."),
         ("model..units=1", "--set: an override must be PATH=VALUE; got 'model..units=1'. Write "
          "a.b=1."),

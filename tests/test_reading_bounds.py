@@ -216,7 +216,7 @@ def test_overrides_are_bounded_too(override, tmp_path):
 def test_estimators_have_the_same_bounds():
     with pytest.raises(ValueError, match=r"got 100000\. It may be at most 4096\."):
         validate_parameters("Owner", "classification", {"units": 100_000})
-    with pytest.raises(ValueError, match="units must be a positive integer or a list of them"):
+    with pytest.raises(ValueError, match="units must be a positive integer, a list of them"):
         validate_parameters("Owner", "classification", {"units": circle()})
     size = {"units": [4096] * 32, "cell": "lstm", "bidirectional": False, "patch": 1, "dense": []}
     size |= {"overlap": 0, "pyramid": 1}

@@ -168,7 +168,7 @@ def test_report_of_a_forecasting_run(forecasting_run):
     assert "Forecast" in text[first : first + 60]
     assert page.data["history"] == {
         "curves": {"loss": [0.5, 0.4], "val_loss": [0.6, 0.5]}, "best": 2, "stopped": 0,
-        "validated": True,
+        "validated": True, "others": [],
     }  # fmt: skip
     assert page.data["byStep"]["mase"]["scores"].keys() == {"model", *page.data["titles"]}
     assert page.data["model"]["absent"]

@@ -28,7 +28,7 @@ from seqkit.recipe.sections import EXPORT_FORMATS
 from seqkit.recipe.types import Count, Switch, allowed_names, phrase
 from seqkit.tasks import TASKS
 
-WIDTHS = "a positive integer or a list of them or auto"
+WIDTHS = "a positive integer, a list of them or of such lists or auto"
 
 
 def complain(error: type[Exception], task: str, **values: object) -> list[str]:

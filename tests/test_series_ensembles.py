@@ -5,6 +5,7 @@ import pytest
 
 import seqkit
 from seqkit import SequenceClassifier, SequenceRegressor
+from seqkit.auto_networks import BY_NETWORK, settings_of_network
 from seqkit.estimators.members import member_seed
 
 RNG = np.random.default_rng(0)
@@ -16,16 +17,21 @@ SMALL = {"units": 5, "epochs": 3, "batch_size": 8, "learning_rate": 0.02}
 UNEQUAL = [x[:n] for x, n in zip(X, RNG.integers(4, 10, len(X)), strict=True)]
 
 
-def alone(kind, y, series, n):
-    return [
-        kind(**SMALL, random_state=member_seed(7, number)).fit(series, y) for number in range(n)
-    ]
+def alone(whole, series, y):
+    """Fit each network of an ensemble by itself."""
+    found = []
+    for number in range(len(whole.histories_)):
+        auto = settings_of_network(whole.auto_, number)
+        own = {name: auto[name] for name in BY_NETWORK if name in auto}
+        seed = member_seed(7, number)
+        found.append(type(whole)(**SMALL, **own, ensemble=1, random_state=seed).fit(series, y))
+    return found
 
 
 @pytest.mark.parametrize("series", [X, UNEQUAL], ids=["equal", "unequal"])
 def test_probabilities_are_the_mean_of_those_of_each_network(series):
     whole = SequenceClassifier(**SMALL, ensemble=3, random_state=7).fit(series, LABELS)
-    each = [m.predict_proba(series) for m in alone(SequenceClassifier, LABELS, series, 3)]
+    each = [m.predict_proba(series) for m in alone(whole, series, LABELS)]
     np.testing.assert_allclose(whole.predict_proba(series), np.mean(each, 0), atol=1e-7)
     np.testing.assert_allclose(
         np.exp(whole.predict_log_proba(series)), whole.predict_proba(series), atol=1e-6
@@ -44,7 +50,7 @@ def test_one_network_is_what_it_was():
 
 def test_numbers_are_the_mean_of_those_of_each_network():
     whole = SequenceRegressor(**SMALL, ensemble=2, random_state=7).fit(X, NUMBERS)
-    each = [m.predict(X) for m in alone(SequenceRegressor, NUMBERS, X, 2)]
+    each = [m.predict(X) for m in alone(whole, X, NUMBERS)]
     np.testing.assert_allclose(whole.predict(X), np.mean(each, 0), rtol=1e-9)
 
 

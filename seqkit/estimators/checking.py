@@ -226,7 +226,7 @@ class SeriesCheck:
         self, settings: dict[str, Any], examples: Examples, held: Examples | None
     ) -> dict[str, Any]:
         """Return what the settings that are ``auto`` become with these series."""
-        sample = Sample.of(examples.padded, self._sizes(examples.target))
+        sample = Sample.of(*examples.padded, self._sizes(examples.target))
         watched = None if held is None else self._sizes(held.target)
         # what goes on from an optimizer's state is one network
         known = {**settings, "warm_start": self.warm_start}

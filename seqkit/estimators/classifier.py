@@ -55,7 +55,7 @@ class SequenceClassifier(
         Recurrent cell; `seqkit list cells` describes each. One of "simple_rnn", "lstm_1997",
         "lstm", "vanilla", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr", "gru",
         "gru_reset_before", "np".
-    units : a positive integer or a list of them, or a list of such lists or "auto", default="auto"
+    units : a positive integer, a list of them or of such lists or "auto", default="auto"
         Width of the recurrent layer; a list is a stack of layers, and a list of lists has a stack
         for each network of train.ensemble. auto = [32, 64], with residual sums [64, 64]; behind a
         stem [32], unless layers are wanted.

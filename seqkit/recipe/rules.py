@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from seqkit.auto import AUTO
-from seqkit.auto_networks import settings_of_network, values_of
+from seqkit.auto_networks import settings_of_network, stacks_of, values_of
 from seqkit.cells import find_cell
 from seqkit.data.embedded import DATASETS
 from seqkit.network.settings import MOST_SEGMENTS
@@ -36,11 +36,6 @@ def _layers(units: Any) -> list[int]:
     return list(units) if isinstance(units, (list, tuple)) else [units]
 
 
-def _stacks(units: Any) -> list[list[int]]:
-    """Return the widths of every network's layers."""
-    return [_layers(stack) for stack in values_of("units", units) or [units]]
-
-
 def _one_role(*roles: Any) -> bool:
     columns = [
         name for role in roles if role for name in ([role] if isinstance(role, str) else role)
@@ -48,17 +43,17 @@ def _one_role(*roles: Any) -> bool:
     return len(columns) == len(set(columns))
 
 
-def _pyramids_are_stacks(pyramid: Any, units: Any) -> bool:
-    """Return whether every network with a pyramid has several layers."""
-    networks = range(max(len(_layers(pyramid)), len(_stacks(units))))
-    of_each = [settings_of_network({"pyramid": pyramid, "units": units}, k) for k in networks]
-    return all(one["pyramid"] in (1, AUTO) or len(_layers(one["units"])) > 1 for one in of_each)
+def _of_several_layers(pyramid: Any, units: Any) -> bool:
+    """Return whether every network with a pyramid is one."""
+    given = {"pyramid": pyramid, "units": units}
+    networks = range(max(len(_layers(pyramid)), len(stacks_of(units))))
+    own = [settings_of_network(given, number) for number in networks]
+    return all(one["pyramid"] in (1, AUTO) or len(_layers(one["units"])) > 1 for one in own)
 
 
-def _fits_ensemble(name: str) -> Any:
+def _fit_ensemble(name: str) -> Any:
     """Return what tells whether a setting has no more values than there are networks."""
-    name = name.rpartition(".")[2]
-    return lambda values, n: n == AUTO or len(values_of(name, values)) <= n
+    return lambda values, n: n == AUTO or len(values_of(name.removeprefix("model."), values)) <= n
 
 
 def _share(value: Any) -> float:
@@ -220,7 +215,7 @@ RULES: tuple[Rule, ...] = (
     *(
         Rule(
             (f"model.{name}", "model.units"),
-            lambda is_on, units: not is_on or units == AUTO or min(map(len, _stacks(units))) > 1,
+            lambda is_on, units: not is_on or units == AUTO or min(map(len, stacks_of(units))) > 1,
             "false for a single layer",
             "Give {units} a list of two or more widths.",
         )
@@ -230,7 +225,7 @@ RULES: tuple[Rule, ...] = (
         (PYRAMID, "model.units", "model.residual"),
         lambda pyramid, units, residual: (
             set(_layers(pyramid)) <= {1, AUTO}
-            or (not residual and (units == AUTO or _pyramids_are_stacks(pyramid, units)))
+            or (not residual and (units == AUTO or _of_several_layers(pyramid, units)))
         ),
         "1 with a single recurrent layer, and with {residual}",
         "Leave it out, give {units} as a list of several widths, or leave {residual} out.",
@@ -238,7 +233,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         ("model.residual", "model.units"),
         lambda residual, units: (
-            not residual or units == AUTO or all(len(set(stack)) == 1 for stack in _stacks(units))
+            not residual or units == AUTO or all(len(set(one)) == 1 for one in stacks_of(units))
         ),
         "false for layers of different widths",
         "Give all of {units} the same width.",
@@ -419,7 +414,7 @@ RULES: tuple[Rule, ...] = (
     *(
         Rule(
             (name, "train.ensemble"),
-            _fits_ensemble(name),
+            _fit_ensemble(name),
             "one value, or no longer a list than {ensemble}",
             "Raise {ensemble}, or leave it out: a list has a value for each network.",
         )

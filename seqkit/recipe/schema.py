@@ -7,9 +7,9 @@ estimators and builders (:func:`validate_parameters`) and the JSON schema of edi
 Examples
 --------
 >>> validate_parameters("SequenceClassifier", "classification", {"units": [64, 64]})
->>> validate_parameters("SequenceClassifier", "classification", {"units": -3})
+>>> validate_parameters("SequenceClassifier", "classification", {"units": 0.5})
 Traceback (most recent call last):
-ValueError: SequenceClassifier: units must be a positive integer or a list of them or auto; got -3.
+ValueError: SequenceClassifier: units must be a positive ...
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ WidthsEach = Annotated[
     Width
     | Annotated[list[Width], MinLen(1), MaxLen(LAYERS)]
     | Annotated[list[Annotated[list[Width], MinLen(1), MaxLen(LAYERS)]], MinLen(1), MaxLen(1000)],
-    Words("a positive integer or a list of them, or a list of such lists"),
+    Words("a positive integer, a list of them or of such lists"),
 ]
 Label = Annotated[str, MaxLen(LETTERS)] | int | float | bool
 Quantiles = Annotated[

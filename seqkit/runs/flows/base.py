@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqkit.auto_networks import values_of, widths_of
+from seqkit.auto_networks import stacks_of
 from seqkit.data.dialect import ReadSettings
 from seqkit.errors import DataError, RecipeError, RunError, explain
 from seqkit.estimators.saving import estimator_class
@@ -237,8 +237,7 @@ class Flow:
     @staticmethod
     def native_kernels(estimator: Any) -> dict[str, str]:
         """Return what trains the recurrent layers of a native network, by their names."""
-        stacks = values_of("units", estimator.units) or [estimator.units]
-        n_layers = max(len(widths_of(stack)) for stack in stacks)
+        n_layers = max(map(len, stacks_of(estimator.units)))
         what = "compiled kernels, forward and backward, without TensorFlow"
         return {f"recurrent_{number}": what for number in range(1, n_layers + 1)}
 

@@ -95,7 +95,7 @@ class SeriesFlow(Flow):
                 if part is not None:
                     check_same_labels(train.y, part.y, where, name)
         held = None if validation is None else self._sizes(train, validation)
-        sample = Sample.of(pad(train.values, train.lengths), self._sizes(train))
+        sample = Sample.of(*pad(train.values, train.lengths), self._sizes(train))
         auto = choose(recipe.parameters(), sample, held)
         if self.refits and held is None:  # too few to stop by
             auto |= {"validation": 0.0, "patience": 0}

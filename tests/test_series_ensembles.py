@@ -22,21 +22,22 @@ def alone(whole, series, y):
     found = []
     for number in range(len(whole.histories_)):
         auto = settings_of_network(whole.auto_, number)
-        own = {name: auto[name] for name in BY_NETWORK if name in auto}
+        own = {name: auto[name] for name in (*BY_NETWORK, "shift", "moves") if name in auto}
         seed = member_seed(7, number)
         found.append(type(whole)(**SMALL, **own, ensemble=1, random_state=seed).fit(series, y))
     return found
 
 
-@pytest.mark.parametrize("series", [X, UNEQUAL], ids=["equal", "unequal"])
-def test_probabilities_are_the_mean_of_those_of_each_network(series):
-    whole = SequenceClassifier(**SMALL, ensemble=3, random_state=7).fit(series, LABELS)
+# the third has no stem: by itself it would read unequal series in batches of like lengths
+@pytest.mark.parametrize(("series", "n"), [(X, 3), (UNEQUAL, 2)], ids=["equal", "unequal"])
+def test_probabilities_are_the_mean_of_those_of_each_network(series, n):
+    whole = SequenceClassifier(**SMALL, ensemble=n, random_state=7).fit(series, LABELS)
     each = [m.predict_proba(series) for m in alone(whole, series, LABELS)]
     np.testing.assert_allclose(whole.predict_proba(series), np.mean(each, 0), atol=1e-7)
     np.testing.assert_allclose(
         np.exp(whole.predict_log_proba(series)), whole.predict_proba(series), atol=1e-6
     )
-    assert len(whole.histories_) == 3
+    assert len(whole.histories_) == n
     assert whole.histories_[0] == whole.history_ != whole.histories_[1]
 
 

@@ -111,8 +111,9 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
         {} = [32, 64, 64] filters of [9, 7, 5] steps; None = none. Its steps are what patch folds,
         which is then 1 unless it is set, and, pooled, what the head reads beside the recurrent
         layers (pooling: none = it does not). auto = those, with strides of 2 while they leave 20
-        steps of a series of median length; none where patch, overlap or pyramid is set. A list has
-        a value for each network of train.ensemble.
+        steps of a series of median length; none in the third and fourth network of an ensemble of
+        both directions, nor where patch, overlap or pyramid is set. A list has a value for each
+        network of train.ensemble.
     branch : fcn, a map of filters, kernel_size, stride, layers and pooling or None, default=None
         Convolutions over time beside the recurrent layers, each with batch normalisation and ReLU;
         their pooled steps stand beside those of the recurrent layers. fcn = [128, 256, 128] filters

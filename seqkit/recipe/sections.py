@@ -207,8 +207,9 @@ class SequenceModel(ModelSection):
         f"ReLU; {{}} = {STEM['filters']} filters of {STEM['kernel_size']} steps; null = none. Its "
         "steps are what patch folds, which is then 1 unless it is set, and, pooled, what the head "
         "reads beside the recurrent layers (pooling: none = it does not). auto = those, with "
-        f"strides of 2 while they leave {STEM_STEPS} steps of a series of median length; none "
-        f"where patch, overlap or pyramid is set. {A_NETWORK_EACH}",
+        f"strides of 2 while they leave {STEM_STEPS} steps of a series of median length; none in "
+        "the third and fourth network of an ensemble of both directions, nor where patch, overlap "
+        f"or pyramid is set. {A_NETWORK_EACH}",
     )
     branch: Branches | None = setting(
         None,

@@ -181,7 +181,10 @@ def recipe_text(look: DataSummary, output: Path) -> str:
     """
     if look.task not in RECIPES:
         why = look.reasons.get("task", "the file has no labels and no targets")
-        hint = f"{why[:1].upper()}{why[1:]}. Name the column to learn with --target."
+        mend = "Name the column to learn with --target."
+        if look.target and not look.series_id:
+            mend = "Or is there a column that tells series apart? Name it with --series-id."
+        hint = f"{why[:1].upper()}{why[1:]}. {mend}"
         expected = f"one of {', '.join(RECIPES)}"
         raise RecipeError(
             explain(str(look.path), "the task", expected, look.task or "unknown", hint)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from seqkit import SequenceRegressor
+from seqkit import SequenceForecaster, SequenceRegressor
+from seqkit.data.embedded import load
 from seqkit.data.synthetic import adding_problem
 from seqkit.report.attribution_plots import AttributionDisplay, ImportanceDisplay
 from seqkit.report.canvas import save_displays
@@ -37,6 +38,18 @@ def larger(model: SequenceRegressor, factor: float) -> SequenceRegressor:
         if "recurrent_kernel" in weight.path:
             weights[k] *= factor
     return model.set_weights(weights)
+
+
+def ahead() -> GateDisplay:
+    """Return the gates of a decoder over the two years after those of the airline's training."""
+    passengers = load("airline").frame["passengers"].to_numpy(float)[:-24]
+    forecaster = SequenceForecaster(
+        context_length=36, horizon=24, season=12, units=16, patch=1, decoder="recursive",
+        combine_with="none", target_transform="log", epochs=300, batch_size=8,
+        learning_rate=0.01, ensemble=1, random_state=0,
+    )  # fmt: skip
+    forecaster.fit(passengers)
+    return GateDisplay.from_estimator(forecaster, passengers, direction="ahead")
 
 
 def main() -> None:
@@ -66,6 +79,7 @@ def main() -> None:
         "gradient_flow": flow,
         "gradient_flow_trained": GradientFlowDisplay.from_estimators(trained, *tested),
         "gates": GateDisplay.from_estimator(lstm, tested[0]),
+        "gates_ahead": ahead(),
         "saturation": SaturationDisplay.from_estimator(lstm, tested[0]),
         "gradient_norms": HistoryDisplay.from_estimator(lstm),
         "importance": ImportanceDisplay.from_estimator(lstm, *tested, metric="rmse", n_segments=5),

@@ -88,6 +88,12 @@ def report(run: Path, quiet: bool, as_json: bool) -> None:
     help="Network of an ensemble.",
 )
 @click.option(
+    "--channel",
+    default="0",
+    show_default=True,
+    help="Name or number of a target, where each is read by itself (channels: independent).",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),

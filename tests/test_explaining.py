@@ -401,6 +401,32 @@ def going_on_watched(native, watched):
     return other
 
 
+@pytest.mark.parametrize(("decoder", "direction"), [("direct", "forward"), ("recursive", "ahead")])
+def test_a_channel_that_is_read_by_itself_has_gates_of_its_own(decoder, direction):
+    t = np.arange(120)
+    frame = pd.DataFrame({"a": 10 + np.sin(t / 4), "b": 5 * np.cos(t / 7)})
+    model = SequenceForecaster(
+        context_length=24, horizon=6, patch=2, decoder=decoder, channels="independent",
+        target=["a", "b"], combine_with="none", **{**SMALL, "ensemble": 1},
+    ).fit(frame)  # fmt: skip
+
+    def shown(data, channel):
+        return GateDisplay.from_estimator(model, data, direction=direction, channel=channel)
+
+    first, second = shown(frame, 0), shown(frame, "b")
+    assert (first.features, second.features) == (["a"], ["b"])
+    of = model.forecast(frame)["b"].to_numpy() if direction == "ahead" else frame["b"][-24:]
+    np.testing.assert_allclose(second.values[:, 0], of, rtol=1e-5)
+    other = frame.assign(a=frame["a"] ** 2)
+    np.testing.assert_allclose(shown(other, 1).activations["h"], second.activations["h"], atol=1e-6)
+    assert np.abs(shown(other, "a").activations["h"] - first.activations["h"]).max() > 1e-3
+    for wrong in ("c", 2):
+        with pytest.raises(
+            ValueError, match=r"channel must be one of 'a', 'b' or a number below 2"
+        ):
+            shown(frame, wrong)
+
+
 @pytest.mark.parametrize("decoder", ["recursive", "segment"])
 def test_decoders_are_drawn_beside_the_forecast(decoder):
     wave = 10 + np.sin(np.arange(120) / 4)

@@ -152,6 +152,7 @@ class GateDisplay(Display):
         layer: int = 1,
         direction: str = "forward",
         member: int = 0,
+        channel: int | str = 0,
         order: str = "correlation",
         ax: Axes | None = None,
     ) -> GateDisplay:
@@ -170,48 +171,66 @@ class GateDisplay(Display):
             stands the forecast.
         member : int, default=0
             Number of the network in an ensemble.
+        channel : int or str, default=0
+            Number or name of the target that the network is looked at with, where it reads each by
+            itself (``channels="independent"``).
         order : as in the class
 
         Raises
         ------
         ValueError
-            If there is no such series, layer, direction or network.
+            If there is no such series, layer, direction, network or channel.
         """
         found = inspected(estimator, X, member=member)
-        display = cls.from_inspected(found, series, layer, direction, order=order)
+        display = cls.from_inspected(found, series, layer, direction, channel, order=order)
         return display.plot(ax=ax) if ax is not None else display
 
     @classmethod
     def from_inspected(
-        cls, found: Inspected, series: int | str, layer: int, direction: str, **more: Any
+        cls,
+        found: Inspected,
+        series: int | str,
+        layer: int,
+        direction: str,
+        channel: int | str = 0,
+        **more: Any,
     ) -> GateDisplay:
         """Make the display of what a network is given."""
         row = found.row_of(series, cls.__name__)
         alone = found.take(np.array([row]))
         one = _of(recurrences(alone.native(), alone.inputs), layer, direction)
+        every = one.activations()
+        which = _channel_of(alone, len(every["h"]), channel)  # a row each
         if direction == "ahead":
-            return cls._ahead(alone, one, **more)
-        valid = None if one.lengths is None else int(one.lengths[0])
-        activations = {name: a[0, :valid] for name, a in one.activations().items()}
-        n, values = int(alone.lengths[0]), alone.values[0]
+            return cls._ahead(alone, one, which, **more)
+        valid = None if one.lengths is None else int(one.lengths[which or 0])
+        activations = {name: a[which or 0, :valid] for name, a in every.items()}
+        n, values, features = int(alone.lengths[0]), alone.values[0], list(found.features)
+        if which is not None:
+            at = features.index(alone.targets[which])
+            values, features = values[:, [at]], [features[at]]
         first = len(values) - n if found.ends else 0
         title = f"{'window of ' if found.ends else ''}series {found.ids[row]}, {_place(one)}"
         return cls(
-            values[first : first + n], activations, features=found.features,
+            values[first : first + n], activations, features=features,
             start=float(one.starts[0]) - first, stride=one.stride, words=found.words,
             steps="time step of the window" if found.ends else "time step", title=title, **more,
         )  # fmt: skip
 
     @classmethod
-    def _ahead(cls, alone: Inspected, one: Recurrence, **more: Any) -> GateDisplay:
+    def _ahead(
+        cls, alone: Inspected, one: Recurrence, which: int | None, **more: Any
+    ) -> GateDisplay:
         """Make the display of a decoder, beside the forecast of its network by itself."""
         whole = WholeAnswer([alone], forecasting=True, slopes=False, alone=True)
-        forecast = whole.answer(whole.parts)[0]
+        forecast, targets = whole.answer(whole.parts)[0], list(alone.targets)
+        if which is not None:
+            forecast, targets = forecast[:, [which]], [targets[which]]
         title = f"forecast of series {alone.ids[0]}, {_place(one)}"
         start = 1 + (one.stride - 1) / 2
         return cls(
-            forecast, {name: a[0] for name, a in one.activations().items()},
-            features=alone.targets, start=start, stride=one.stride, first=1,
+            forecast, {name: a[which or 0] for name, a in one.activations().items()},
+            features=targets, start=start, stride=one.stride, first=1,
             steps="step of the horizon", title=title, **more,
         )  # fmt: skip
 
@@ -254,6 +273,21 @@ class GateDisplay(Display):
 
 def _place(one: Recurrence) -> str:
     return f"layer {one.layer} ({one.cell.name}, {one.direction})"
+
+
+def _channel_of(alone: Inspected, n_rows: int, channel: int | str) -> int | None:
+    """Return which row of a series is looked at; None where the network reads it as a whole."""
+    names = list(alone.targets) if n_rows > 1 else []
+    if n_rows == 1 and str(channel) == "0":
+        return None
+    if channel in names:
+        return names.index(str(channel))
+    if str(channel).isdecimal() and int(channel) < len(names):
+        return int(channel)
+    expected = "0, as the network reads all channels at once"
+    if names:
+        expected = f"one of {', '.join(map(repr, names))} or a number below {len(names)}"
+    raise ValueError(explain("GateDisplay", "channel", expected, channel))
 
 
 def _of(every: Sequence[Recurrence], layer: int, direction: str) -> Recurrence:

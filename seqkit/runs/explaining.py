@@ -44,6 +44,7 @@ def explain_run(
     layer: int = 1,
     direction: str = "forward",
     member: int = 0,
+    channel: str = "0",
     data: str | None = None,
 ) -> Result:
     """Write what a run's model learned: pictures, tables, and all in ``explain.json``.
@@ -55,7 +56,7 @@ def explain_run(
         Folder to write into; default: the run's name and ``-explained``, in the working folder.
     series : str, optional
         Name or number of the series that is looked at; default: the first of the test part.
-    layer, direction, member
+    layer, direction, member, channel
         As in :class:`~seqkit.report.gate_plots.GateDisplay`.
     data : str, optional
         A file to look at instead of the run's test part.
@@ -63,7 +64,7 @@ def explain_run(
     Raises
     ------
     seqkit.errors.DataError
-        If the series, the layer, the direction or the network is not there.
+        If the series, the layer, the direction, the network or the channel is not there.
     seqkit.errors.RunError
         If the folder cannot be written.
     """
@@ -77,7 +78,7 @@ def explain_run(
         notes.append(f"gates and gradients are of network {member} of 0 to {n - 1}; see --member")
     with refused(parts.named["test"]):
         found = inspected(estimator, X, member=member)
-        gates = _gates(found, one, layer, direction)
+        gates = _gates(found, one, layer, direction, channel)
         counted = inspected(estimator, X, member=member, many=True)
         if len(counted) > MOST_SERIES:
             notes.append(f"gates are counted on {MOST_SERIES} of {len(counted)} series")
@@ -114,7 +115,8 @@ def explain_run(
     lines_of = [_faded(line) for line in flowing.lines]
     document: dict[str, Any] = {
         "run": str(run), "series": str(found.ids[found.row_of(one, "explain")]), "layer": layer,
-        "direction": direction, "member": member, "saturation": saturated, "gradient": lines_of,
+        "direction": direction, "member": member, "channel": channel, "saturation": saturated,
+        "gradient": lines_of,
         "importance": [asdict(one) for one in mattered],
         "attribution": None if attribution is None else {
             "of": attribution.what, "answer": attribution.answer, "baseline": attribution.baseline,
@@ -128,13 +130,16 @@ def explain_run(
     return Result(document, lines, None, estimator)
 
 
-def _gates(found: Inspected, series: Any, layer: int, direction: str) -> dict[str, GateDisplay]:
+def _gates(
+    found: Inspected, series: Any, layer: int, direction: str, channel: str
+) -> dict[str, GateDisplay]:
     """Return the gates of a layer, and of a decoder that goes on over the horizon."""
-    shown = {"gates": GateDisplay.from_inspected(found, series, layer, direction)}
+    shown = {"gates": GateDisplay.from_inspected(found, series, layer, direction, channel)}
     alone = found.take(np.array([found.row_of(series, "explain")]))
     goes_on = any(one.direction == "ahead" for one in recurrences(alone.native(), alone.inputs))
     if direction == "forward" and goes_on:
-        shown["gates_ahead"] = GateDisplay.from_inspected(found, series, layer, "ahead")
+        ahead = GateDisplay.from_inspected(found, series, layer, "ahead", channel)
+        shown["gates_ahead"] = ahead
     return shown
 
 

@@ -310,7 +310,9 @@ def choose(
         batch = min(max(by_number, SMALLEST_BATCH), LARGEST_BATCH)
     steps = settings["steps_per_epoch"] or math.ceil(trained / batch)
     length, longest = statistics.median(sample.lengths), max(sample.lengths)
-    found = network_for(length, settings, roughness=sample.roughness)
+    classes = "loss_goal" in settings
+    rough = sample.roughness if classes else math.inf  # what numbers ask for is seldom a shape
+    found = network_for(length, settings, roughness=rough)
     shift = settings["shift"]
     if shift == AUTO:
         folded = found["patch"] * found["pyramid"]
@@ -324,7 +326,6 @@ def choose(
     epochs = max(min(epochs, int(most_work // an_epoch)), 1)
     # whoever counts epochs knows what they cost, and what goes on from an optimizer is one network
     free = settings["epochs"] == AUTO and not settings.get("warm_start")
-    classes = "loss_goal" in settings
     mixup = settings.get("mixup", 0.0)
     if mixup == AUTO:
         mixup = MIXUP if trained >= FEWEST_MIXED and not sample.symbolic else 0.0
@@ -335,7 +336,7 @@ def choose(
     soonest = min(least, 1.0)
     passes = epochs * soonest * trained * longest / length
     most = MOST_NETWORKS if free else 1
-    networks = networks_for(length, settings, most, passes, sample.roughness)
+    networks = networks_for(length, settings, most, passes, rough)
     for name in BY_NETWORK:
         values = [network[name] for network in networks]
         found[name] = values if any(value != values[0] for value in values) else values[0]

@@ -98,9 +98,9 @@ def build_classifier(settings: ClassifierNetwork) -> keras.Model:
     differences : true or false or a list of them or "auto", default="auto"
         Give the network each value a second time, as its difference from the one a time step
         before, by the spread of these: of smooth series, whose shape is small beside their level. A
-        list has a value for each network of train.ensemble. auto = in networks of both directions,
-        with a stem in every second one, where that spread is below that of the values, unless
-        normalize is series.
+        list has a value for each network of train.ensemble. auto = for classes, in networks of both
+        directions, with a stem in every second one, where that spread is below that of the values,
+        unless normalize is series.
     moves : a list of values, each an integer or "auto", default="auto"
         Read each series at several offsets when predicting, its ends repeated; the mean of what the
         network makes of them goes to the head. In training a series is read once, moved at random
@@ -324,9 +324,9 @@ def build_regressor(settings: RegressorNetwork) -> keras.Model:
     differences : true or false or a list of them or "auto", default="auto"
         Give the network each value a second time, as its difference from the one a time step
         before, by the spread of these: of smooth series, whose shape is small beside their level. A
-        list has a value for each network of train.ensemble. auto = in networks of both directions,
-        with a stem in every second one, where that spread is below that of the values, unless
-        normalize is series.
+        list has a value for each network of train.ensemble. auto = for classes, in networks of both
+        directions, with a stem in every second one, where that spread is below that of the values,
+        unless normalize is series.
     moves : a list of values, each an integer or "auto", default="auto"
         Read each series at several offsets when predicting, its ends repeated; the mean of what the
         network makes of them goes to the head. In training a series is read once, moved at random

@@ -71,6 +71,11 @@ def test_auto(X, more, expected):
     assert ("differences" in names) is expected
 
 
+def test_numbers_are_told_without():
+    model = SequenceRegressor(**QUICK).fit(WAVES, WAVES[:, 0, 0])
+    assert model.auto_["differences"] is False
+
+
 def test_in_every_network_without_a_stem():
     model = SequenceClassifier(epochs=2, ensemble=2, stem=None, random_state=0).fit(WAVES, LABELS)
     assert model.auto_["differences"] is True

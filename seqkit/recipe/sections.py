@@ -190,8 +190,9 @@ class SequenceModel(ModelSection):
         "auto",
         "Give the network each value a second time, as its difference from the one a time step "
         "before, by the spread of these: of smooth series, whose shape is small beside their "
-        f"level. {A_NETWORK_EACH} auto = in networks of both directions, with a stem in every "
-        "second one, where that spread is below that of the values, unless normalize is series.",
+        f"level. {A_NETWORK_EACH} auto = for classes, in networks of both directions, with a stem "
+        "in every second one, where that spread is below that of the values, unless normalize is "
+        "series.",
     )
     moves: Annotated[list[Move], MaxLen(100)] | Auto = setting(
         "auto",

@@ -7,9 +7,9 @@ estimators and builders (:func:`validate_parameters`) and the JSON schema of edi
 Examples
 --------
 >>> validate_parameters("SequenceClassifier", "classification", {"units": [64, 64]})
->>> validate_parameters("SequenceClassifier", "classification", {"units": 0.5})
+>>> validate_parameters("SequenceClassifier", "classification", {"dropout": -3})
 Traceback (most recent call last):
-ValueError: SequenceClassifier: units must be a positive ...
+ValueError: SequenceClassifier: dropout must be a number from 0 to below 1; got -3.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,3 +66,19 @@ def test_a_resolved_recipe_says_what_was_chosen_and_runs_again(
     again = run(str(file), out=tmp_path / "runs", name="again")
     for a, b in zip(first.estimator.weights_, again.estimator.weights_, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_advice_is_that_of_the_resolved_recipe(table, tmp_path):
+    recipe = {
+        "task": "classification",
+        "data": {"path": str(table), "target": "label"},
+        "train": {"epochs": 1, "learning_rate": 1e-6},
+    }
+    first = run(recipe, out=tmp_path / "runs", name="first")
+    file = tmp_path / "runs" / first.document["run"].split("/")[-1] / "recipe.resolved.yaml"
+    run(str(file), out=tmp_path / "runs", name="again")
+    one, other = (
+        json.loads(path.read_text()) for path in sorted(tmp_path.glob("runs/*/metrics.json"))
+    )
+    assert "train.ensemble: 5" in str(one["verdict"])  # where auto had become 1
+    assert one["verdict"] == other["verdict"]

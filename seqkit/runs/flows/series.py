@@ -145,9 +145,13 @@ class SeriesFlow(Flow):
 
     def filled(self, parts: Parts) -> str:
         """Return the recipe with all that the data have decided, as YAML that runs again."""
+        return replace(self.resolved, recipe=self._decided(parts)).dump()
+
+    def _decided(self, parts: Parts) -> Any:
+        """Return the recipe with all that the data have decided."""
         # a recipe that refits is one with patience, also where there was nothing to stop by
         found = {k: v for k, v in parts.auto.items() if not (self.refits and k == "patience")}
-        return replace(self.resolved, recipe=with_chosen(self.recipe, found)).dump()
+        return with_chosen(self.recipe, found)
 
     def _scored(self, parts: Parts) -> list[str]:
         """Return the names of the parts that the model is not trained on in the end."""
@@ -311,7 +315,7 @@ class SeriesFlow(Flow):
             self.task.name,
             scores,
             notes=notes,
-            settings=self.recipe.model_dump(),
+            settings=self._decided(parts).model_dump(),
             history=estimator.history_,
         )
         # without a test part the validation part is all there is to show

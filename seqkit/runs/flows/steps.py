@@ -202,7 +202,7 @@ class StepsFlow(SeriesFlow):
             self.task.name,
             scores,
             notes=notes,
-            settings=self.recipe.model_dump(),
+            settings=self._decided(parts).model_dump(),
             history=estimator.history_,
         )
         name = next(iter(predictions))

@@ -352,7 +352,8 @@ def _training(history: Mapping[str, Any] | None) -> str | None:
     if n_stopped:
         said.append(f"stopped, then trained anew on all for {n_epochs - n_stopped} epochs")
     said.append(f"the weights are those after epoch {history['best'] - n_stopped}")
-    return "; ".join(said)
+    several = f"the first of {1 + len(history['others'])} networks: " if history["others"] else ""
+    return several + "; ".join(said)
 
 
 def _log(path: Path) -> tuple[list[str], int]:

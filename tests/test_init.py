@@ -215,6 +215,17 @@ def test_unknown_target_and_file(tmp_path):
     assert not (tmp_path / "recipe.yaml").exists()
 
 
+def test_a_target_that_changes_within_the_file_may_want_its_series_named(tmp_path):
+    rows = [
+        (f"bearing {i}", k, 0.1 * k, "worn" if i % 2 else "new") for i in range(9) for k in (0, 1)
+    ]
+    frame = pd.DataFrame(rows, columns=["bearing", "tick", "value", "state"])
+    with pytest.raises(RecipeError, match="Name it with --series-id"):
+        written(frame, tmp_path, target="state")
+    resolved, _ = written(frame, tmp_path, target="state", series_id="bearing")
+    assert resolved.recipe.task == "classification"
+
+
 def test_file_that_does_not_tell_what_to_learn(tmp_path):
     with pytest.raises(RecipeError, match="Name the column to learn with --target"):
         written(wide().drop(columns="wear"), tmp_path)

@@ -130,6 +130,10 @@ def test_the_curves_of_every_network_are_there():
     (other,) = read_history("epoch,loss\n1,0.5\n2,0.4\n", {"fitted": anew})["others"]
     assert other["curves"]["loss"] == [4.0, 3.0, 2.0, 1.0]
     assert (other["stopped"], other["best"]) == (1, 4)
+    for damaged in (5, [5, 5], [{"loss": 1}] * 2, [{"loss": ["x"]}] * 2):
+        broken = read_history("epoch,loss\n1,0.5\n", {"fitted": {"histories_": damaged}})
+        assert broken["others"] == []
+    assert read_history("epoch\n1\n", None)["curves"] == {}
 
 
 def test_a_page_can_be_written_again_from_its_folder(tmp_path):

@@ -126,9 +126,8 @@ def read_history(text: str | None, model: Mapping[str, Any] | None) -> dict[str,
     n_stopped = sum(row.get("training") == "stopped" for row in rows)
     fitted = (model or {}).get("fitted") or {}
     kept = fitted.get("best_epoch_")
-    histories = fitted.get("histories_") or ()
-    nothing: Mapping[str, list[Any]] = {}
-    stopped = fitted.get("stopped_histories_") or (nothing,) * len(histories)
+    histories, stopped = (_curves(fitted.get(f"{k}histories_")) for k in ("", "stopped_"))
+    stopped = stopped or [{}] * len(histories)
     others = []
     for before, curve in zip(stopped[1:], histories[1:], strict=False):
         joined = {
@@ -139,12 +138,25 @@ def read_history(text: str | None, model: Mapping[str, Any] | None) -> dict[str,
     return {**first, "others": others}
 
 
+def _curves(value: Any) -> list[dict[str, list[float]]]:
+    """Return the histories of networks, or none where a damaged file holds something else."""
+    known = isinstance(value, list) and all(
+        isinstance(of, dict)
+        and all(
+            isinstance(curve, list) and all(isinstance(one, int | float) for one in curve)
+            for curve in of.values()
+        )
+        for of in value
+    )
+    return value if known else []
+
+
 def _training(
     curves: Mapping[str, list[float | None]], n_stopped: int, kept: int | None = None
 ) -> dict[str, Any]:
     """Return the curves of a network, after how many epochs it began anew, and which were kept."""
     validated = [value for value in curves.get("val_loss", ()) if value is not None]
-    best = max(map(len, curves.values()))
+    best = max(map(len, curves.values()), default=0)
     if not n_stopped and kept is not None:
         best = kept + 1
     elif not n_stopped and validated:

@@ -1,14 +1,14 @@
 """The applications: recipes of recipes/ run as a user runs them, beside baselines and papers.
 
     python benchmarks/applications.py [NAME ...] [--seeds 1] [--set train.epochs=2 ...]
-                                      [--output FILE]
+                                      [--output FILE] [--go-on]
 
 Data come from SEQKIT_DATA (default: ../shared/data); an application whose data are not there is
 left out, and that is said. Each is prepared by its script of recipes/prepare, trained by its recipe
 with seeds 0, 1, ... and judged by the test part, which nothing was chosen by. Writes
-benchmarks/results/applications.json, in which applications that were not asked for stay as they
-were. Seconds are of a whole run: reading, training, scores and report; processor seconds are those
-of all threads.
+benchmarks/results/applications.json after every seed; applications that were not asked for stay as
+they were there, and with ``--go-on`` the seeds that it has. Seconds are of a whole run: reading,
+training, scores and report; processor seconds are those of all threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -371,28 +371,32 @@ def line(name: str, result: dict[str, Any]) -> str:
     )
 
 
-def measure(name: str, seeds: int, overrides: list[str]) -> dict[str, Any] | None:
-    """Prepare, run and judge an application with every seed, in a folder of its own."""
-    source = DATA / APPLICATIONS[name].source
-    if not source.exists():
-        print(f"{name}: left out, no {source}", flush=True)
-        return None
-    here = Path.cwd()
+def measure(
+    name: str, seeds: list[int], overrides: list[str], runs: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Prepare, run and judge an application in a folder of its own, with one seed after another.
+
+    Yields the result after each of them, `runs` before it included.
+    """
+    row, source, here = APPLICATIONS[name], DATA / APPLICATIONS[name].source, Path.cwd()
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         try:
             Path("data").mkdir()
             prepare(name, source.resolve())
-            runs = [judge(name, seed, overrides) for seed in range(seeds)]
+            for seed in seeds:
+                runs = sorted([*runs, judge(name, seed, overrides)], key=lambda one: one["seed"])
+                yield {
+                    "title": row.title, "figure": row.figure, "known": row.known,
+                    "target": row.target, "measured": datetime.now(UTC).date().isoformat(),
+                    "settings": overrides, "runs": runs,
+                    "versions": {
+                        p: version(p) for p in ("seqkit", "numpy", "numba", "scikit-learn")
+                    }
+                    | {"python": platform.python_version()},
+                }  # fmt: skip
         finally:
             os.chdir(here)
-    row = APPLICATIONS[name]
-    return {
-        "title": row.title, "figure": row.figure, "known": row.known, "target": row.target,
-        "measured": datetime.now(UTC).date().isoformat(), "settings": overrides, "runs": runs,
-        "versions": {p: version(p) for p in ("seqkit", "numpy", "numba", "scikit-learn")}
-        | {"python": platform.python_version()},
-    }  # fmt: skip
 
 
 def main() -> None:
@@ -402,19 +406,31 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--set", nargs="+", default=[], metavar="SETTING=VALUE")
     options.add_argument("--output", type=Path, help="where the results go as JSON")
+    options.add_argument("--go-on", action="store_true", help="keep the seeds that are there")
     given = options.parse_args()
     unknown = set(given.names) - set(APPLICATIONS)
     if unknown:
         options.error(f"{', '.join(sorted(unknown))}: not among {', '.join(APPLICATIONS)}")
     output = given.output or (None if given.set else RESULTS)
+    if given.go_on and output is None:
+        options.error("--go-on: name the results to go on with --output")
+    output = None if output is None else output.resolve()
     for name in given.names or APPLICATIONS:
-        result = measure(name, given.seeds, given.set)
-        if result is None:
+        if not (source := DATA / APPLICATIONS[name].source).exists():
+            print(f"{name}: left out, no {source}", flush=True)
             continue
-        print(line(name, result), flush=True)
-        if output is not None:  # after each: they take long
-            known = json.loads(output.read_text()) if output.exists() else {}
-            output.write_text(json.dumps({**known, name: result}, indent=1) + "\n")
+        runs = read(output).get(name, {"runs": []})["runs"] if given.go_on else []
+        seeds = [seed for seed in range(given.seeds) if seed not in [one["seed"] for one in runs]]
+        for result in measure(name, seeds, given.set, runs):
+            print(line(name, result), flush=True)
+            if output is not None:  # after each: they take long
+                known = read(output)
+                output.write_text(json.dumps({**known, name: result}, indent=1) + "\n")
+
+
+def read(output: Path | None) -> dict[str, Any]:
+    """Return the results that a file has."""
+    return json.loads(output.read_text()) if output is not None and output.exists() else {}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ SERIES: dict[str, dict[str, Any]] = {
     "moves": {"units": 3, "moves": (-2, 0, 3), "normalize": "series", "pooling": "mean"},
     "deviations": {"units": 3, "deviations": True, "scale": "standard"},
     "differences": {"units": 3, "differences": True, "scale": "standard"},
+    "averages": {"units": 3, "averages": (2, 7), "scale": "standard"},
     "several": {"units": 3, "multilabel": True},
 }
 FORECASTS: dict[str, dict[str, Any]] = {

@@ -17,6 +17,7 @@ from test_native import DECODED_CASES, SERIES_CASES, WINDOW_CASES, classifier, f
 from seqkit.cells import CELLS
 from seqkit.network.document import KINDS, as_document, network_of
 from seqkit.network.graph import Graph
+from seqkit.network.layers.averages import Averages
 from seqkit.network.layers.base import Saved
 from seqkit.network.layers.combining import Add, Concatenate, ReluSum, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
@@ -141,6 +142,8 @@ LAYERS = [
     (Deviations(T), [STEPS]),
     (Deviations(T + 2), [STEPS]),
     (Differences(), [STEPS]),
+    (Averages((2,)), [STEPS]),
+    (Averages((3, 40)), [STEPS]),
     (Unstandardize(), [ROWS]),
     (Dense(4), [ROWS]),
     (Dense(4, "relu"), [STEPS]),

@@ -160,6 +160,8 @@ EXTRA = [
     {"moves": (-1, 0, 2), "patch": 3},
     {"deviations": True, "max_timesteps": STEPS + 2},
     {"differences": True, "moves": (-1, 0, 1)},
+    {"averages": (2, 9), "differences": True},
+    {"averages": (3,), "stem": {"filters": 3}, "moves": (-1, 0, 1)},
     {"moves": (0, 1), "deviations": True, "max_timesteps": STEPS, "branch": {"filters": 3}},
     {"multilabel": True, "pooling": "mean_max"},
     {"stem": {"filters": 3, "stride": 2, "pooling": "mean_max"}, "moves": (-2, 0)},

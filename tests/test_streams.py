@@ -154,6 +154,7 @@ def networks(draw):
         moves=draw(st.lists(st.integers(-4, 4), max_size=3, unique=True)),
         dense=draw(st.lists(st.integers(1, 5), max_size=1)),
         branch=draw(st.sampled_from([None, {"filters": [3], "kernel_size": [4]}])),
+        averages=draw(st.lists(st.integers(2, 30), max_size=2)),
     )  # fmt: skip
     return network
 

@@ -26,7 +26,10 @@ from seqkit.network.ops import NUMPY
 __all__ = ["AsRead", "Column", "ThetaRead"]
 
 Array = np.ndarray
-SERIES = ("with_differences", "with_deviations", "normalize", "standardize", "embedding", "moves")
+SERIES = (
+    "with_averages", "with_differences", "with_deviations", "normalize", "standardize",
+    "embedding", "moves",
+)  # fmt: skip
 COVARIATES = ("quiet_covariates", "standardize", "covariates")
 """Nodes, by name, of which the first that is there is read."""
 

@@ -91,6 +91,10 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
         list has a value for each network of train.ensemble. auto = for classes, in networks of both
         directions, with a stem in every second one, where that spread is below that of the values,
         unless normalize is series.
+    averages : a list of values, each an integer of 2 or more, default=()
+        Give the network each value again as the mean of itself and all before it, in which a step
+        weighs 1 - 1/n times as much as the one after it, for each n of the list: of noisy
+        measurements under which something changes slowly.
     moves : a list of values, each an integer or "auto", default="auto"
         Read each series at several offsets when predicting, its ends repeated; the mean of what the
         network makes of them goes to the head. In training a series is read once, moved at random

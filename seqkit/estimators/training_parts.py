@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from seqkit.errors import explain
 from seqkit.estimators.examples import Examples, tell_of_precision
 from seqkit.estimators.starting import Start
 from seqkit.network.architecture import Architecture
+from seqkit.network.layers.averages import Averages
+from seqkit.network.layers.base import Saved
 from seqkit.network.layers.normalization import BatchNormalization
+from seqkit.network.ops import NUMPY
 
 __all__ = ["TrainingParts", "inputs_of", "sync_standardized"]
 
@@ -54,6 +58,8 @@ class TrainingParts:
         if rows.dtype == np.float64:
             what = f"{type(self).__name__}: feature {{}}"
             tell_of_precision(rows, scale, what, "the network sees float32 and loses that")
+        if settings.get("averages") and settings["normalize"] == "none":
+            course |= _average_statistics(train, settings["averages"], self.scale, offset, scale)
         return {"standardize/offset": offset, "standardize/scale": scale, **course}
 
     def _course_statistics(self, train: Examples) -> dict[str, np.ndarray]:
@@ -170,6 +176,22 @@ def _difference_statistics(train: Examples) -> dict[str, np.ndarray]:
     squares = np.where(there[:, :, None] > 0, steps, 0.0) ** 2 * weight[:, :, None]
     spread = np.sqrt(squares.sum((0, 1)) / max(weight.sum(), np.finfo(np.float64).tiny))
     return {"differences/scale": np.where(spread > 0, spread, 1.0)}
+
+
+def _average_statistics(
+    train: Examples, steps: Sequence[int], how: str, offset: np.ndarray, scale: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return offset and scale of averages of series that are scaled already."""
+    values, lengths = (
+        (np.asarray(train.padded.values, np.float64) - offset) / scale,
+        train.padded[1],
+    )
+    means = Averages(tuple(steps)).forward(NUMPY, {}, Saved(), values)
+    rows, weight = replace(train, padded=Padded(means, lengths)).steps()
+    found = fit_scaler(how, rows, weight)
+    return dict(
+        zip(("standardize_averages/offset", "standardize_averages/scale"), found, strict=True)
+    )
 
 
 def inputs_of(padded: Padded, variable_length: bool) -> Any:

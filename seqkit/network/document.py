@@ -9,6 +9,7 @@ from typing import Any
 from seqkit.errors import explain, suggest
 from seqkit.network.decoders import RecursiveDecoder
 from seqkit.network.graph import Input, Network, Node
+from seqkit.network.layers.averages import Averages
 from seqkit.network.layers.base import Layer
 from seqkit.network.layers.combining import (
     Add,
@@ -72,6 +73,7 @@ KINDS: dict[str, type[Layer]] = {
         AsSequence,
         AtMost,
         AttentionPooling,
+        Averages,
         BatchNormalization,
         BoxCox,
         Columns,

@@ -19,6 +19,7 @@ from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.heads import head_of
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
+from seqkit.network.layers.averages import LEAST_AVERAGED, Averages
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.heads import HeadLayer
@@ -100,6 +101,9 @@ def _check(owner: str, s: ClassifierNetwork | RegressorNetwork) -> None:
     for name in ("dropout", "input_dropout"):
         if not 0 <= getattr(s, name) < 1:
             raise ValueError(explain(owner, name, "in [0, 1)", getattr(s, name)))
+    if any(not isinstance(n, Integral) or n < LEAST_AVERAGED for n in s.averages):
+        expected = f"integers from {LEAST_AVERAGED}"
+        raise ValueError(explain(owner, "averages", expected, s.averages))
     if s.max_timesteps is not None and (
         s.n_timesteps is not None or not (s.deviations is True or s.bias_initializer == "chrono")
     ):
@@ -125,6 +129,7 @@ def _scaled(
         x = graph.add("standardize", Standardize(), raw)
     if s.normalize == "series":
         own = x = graph.add("normalize", NormalizeSeries(), x, lengths)
+    scaled = x
     if s.deviations is True:  # auto asks the series, which a description has not
         longest = s.max_timesteps if s.n_timesteps is None else s.n_timesteps
         if longest is None:
@@ -135,6 +140,11 @@ def _scaled(
     if s.differences is True:
         from_before = graph.add("differences", Differences(), own)
         x = graph.add("with_differences", Concatenate(), x, from_before)
+    if len(s.averages) > 0:
+        means = graph.add("averages", Averages(tuple(s.averages)), scaled)
+        if s.scale != "none" and s.normalize == "none":  # a mean varies less than its steps
+            means = graph.add("standardize_averages", Standardize(), means)
+        x = graph.add("with_averages", Concatenate(), x, means)
     return graph.add("dropout_input", Dropout(s.input_dropout), x) if s.input_dropout else x
 
 

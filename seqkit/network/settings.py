@@ -107,6 +107,7 @@ class SeriesNetwork(NetworkSettings):
     pyramid: int | Auto = "auto"
     deviations: bool | Auto = "auto"
     differences: bool | Auto = "auto"
+    averages: Sequence[int] = ()
     moves: Sequence[int] | Auto = "auto"
     stem: Convolutions | Auto | None = None
     branch: Convolutions | BranchName | None = None

@@ -19,6 +19,7 @@ from seqkit.network.cpu.code import streaming as op
 from seqkit.network.cpu.code.products import WIDTH, padded
 from seqkit.network.cpu.schemes import FED, calls_of
 from seqkit.network.graph import Network
+from seqkit.network.layers.averages import Averages
 from seqkit.network.layers.base import Array, Layer
 from seqkit.network.layers.combining import Add, Concatenate
 from seqkit.network.layers.convolution import Convolution
@@ -170,6 +171,18 @@ def _of_deviations(plan: StreamPlan, layer: Deviations, p: dict[str, Array], x: 
     return _scaled(plan, x[0], p["offset"], p["scale"], x[0].width)
 
 
+def _of_averages(plan: StreamPlan, layer: Averages, p: dict[str, Array], x: list[Edge]) -> Edge:
+    width = x[0].width
+    parts = [
+        plan.add(
+            op.AVERAGE, x[0], plan.edge(*x[0][1:]), state=plan.state(width + 1),
+            weights=plan.constant(np.array([1 - 1 / n])), work=plan.room(width + 1),
+        )
+        for n in layer.steps
+    ]  # fmt: skip
+    return _of_parts(plan, Concatenate(), p, parts)
+
+
 def _of_batch(
     plan: StreamPlan, layer: BatchNormalization, p: dict[str, Array], x: list[Edge]
 ) -> Edge:
@@ -283,6 +296,7 @@ def _write_lstm(
 FORMS: dict[type[Layer], Form] = {
     Add: _of_sum,
     AttentionPooling: _of_attention,
+    Averages: _of_averages,
     BatchNormalization: _of_batch,
     Concatenate: _of_parts,
     Convolution: _of_convolution,

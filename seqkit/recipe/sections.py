@@ -86,6 +86,7 @@ Switches = Annotated[
     Words("true or false or a list of them"),
 ]
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
+Span = Annotated[int, Interval(ge=2, le=MILLION), Words("an integer of 2 or more")]
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
@@ -193,6 +194,13 @@ class SequenceModel(ModelSection):
         f"level. {A_NETWORK_EACH} auto = for classes, in networks of both directions, with a stem "
         "in every second one, where that spread is below that of the values, unless normalize is "
         "series.",
+    )
+    averages: Annotated[list[Span], MaxLen(100)] = Field(
+        default_factory=list,
+        description="Give the network each value again as the mean of itself and all before it, in "
+        "which a step weighs 1 - 1/n times as much as the one after it, for each n of the list: of "
+        "noisy measurements under which something changes slowly.",
+        json_schema_extra={"x-unit": "time steps"},
     )
     moves: Annotated[list[Move], MaxLen(100)] | Auto = setting(
         "auto",

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from onnx import ModelProto
 
 from seqkit.network.graph import Input, Network
+from seqkit.network.layers.averages import Averages
 from seqkit.network.layers.base import Array, Layer, Saved
 from seqkit.network.layers.combining import Mean, Sigmoid, Softmax
 from seqkit.network.layers.convolution import Convolution
@@ -177,6 +178,25 @@ def _chosen(
     return [ops.where(here, a, b) for a, b in zip(new, old, strict=True)]
 
 
+def _of_averages(step: _Step, layer: Averages, p: Mapping[str, Array], x: Tail) -> Made:
+    slots, ops = step.slots(x), step.ops
+    parts = []
+    for n in layer.steps:
+        q = 1 - 1 / n
+        before = [step.state(f"sum_{n}", (_width(x),)), step.state(f"weight_{n}", (1,))]
+        sums = settled = before
+        means = []
+        for k in range(slots.n):
+            new = [sums[0] * q + x.items[:, k], sums[1] * q + 1]
+            sums = _chosen(ops, slots.exist, k, new, sums)
+            settled = _chosen(ops, slots.settle, k, new, settled)
+            means.append(new[0] / new[1])
+        for own, state in zip(before, settled, strict=True):
+            step.keep(own, state)
+        parts.append(ops.stack(means, axis=1))
+    return replace(x, items=ops.concatenate(parts))
+
+
 def _of_pooling(step: _Step, layer: Pooling, p: Mapping[str, Array], x: Tail) -> Made:
     if layer.mode == "last":
         return _last(step, x)
@@ -296,6 +316,7 @@ def _of_deviations(step: _Step, layer: Deviations, p: Mapping[str, Array], x: Ta
 
 FORMS: dict[type[Layer], Callable[..., Made]] = {
     AttentionPooling: _of_attention,
+    Averages: _of_averages,
     Convolution: _of_convolution,
     Deviations: _of_deviations,
     Patch: _of_patch,

@@ -349,6 +349,23 @@ const Model = (() => {
       const each = x.shape[1] * x.shape[2];
       return map(x, (v, k) => (v - p.offset.data[k % each]) / p.scale.data[k % each]);
     },
+    Averages(s, p, [x]) {
+      const [batch, time, width] = x.shape, n = s.steps.length;
+      const out = tensor([batch, time, n * width]);
+      s.steps.forEach((steps, k) => {
+        for (let b = 0; b < batch; b++) {
+          const sums = new Float32Array(width);
+          for (let t = 0, weight = 0; t < time; t++) {
+            weight = weight * (1 - 1 / steps) + 1;
+            for (let j = 0; j < width; j++) {
+              sums[j] = sums[j] * (1 - 1 / steps) + x.data[(b * time + t) * width + j];
+              out.data[((b * time + t) * n + k) * width + j] = sums[j] / weight;
+            }
+          }
+        }
+      });
+      return out;
+    },
     Differences(s, p, [x]) {
       const [, time, width] = x.shape;
       return map(x, (v, k) => (Math.floor(k / width) % time ? (v - x.data[k - width]) / p.scale.data[k % width] : 0));

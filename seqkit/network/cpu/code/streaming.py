@@ -66,7 +66,21 @@ REFUSED, UNREADY = 1, 2
 ROWS, SIZE, BEFORE, SETTLED, TOTAL = range(5)
 # of a record; what follows is each operation's own
 OPERATION, X, OTHER, OUT, WEIGHTS, STATE, WORK, OWN = range(8)
-EMBED, SCALE, AFFINE, DENSE, WINDOW, MOVE, RECURRENT, POOL, ADD, JOIN, NORMALIZE, ANSWER = range(12)
+(
+    EMBED,
+    SCALE,
+    AFFINE,
+    DENSE,
+    WINDOW,
+    MOVE,
+    RECURRENT,
+    POOL,
+    ADD,
+    JOIN,
+    NORMALIZE,
+    ANSWER,
+    AVERAGE,
+) = range(13)
 LAST, MEAN, MAX, ATTENTION = range(4)
 LINEAR, RELU, TANH = range(3)
 PLAIN, SIGMOID, SOFTMAX = range(3)
@@ -288,6 +302,30 @@ def _pool(plan: Integers, p: int, memory: Floats, first: int, count: int) -> Non
 
 
 @compiled
+def _average(plan: Integers, p: int, memory: Floats, first: int, count: int) -> None:
+    """Write the weighted mean of each item and all before it; the state are sums, and of weights.
+
+    An item further on, what came before weighs `q` times as much.
+    """
+    x, out = plan[p + X], plan[p + OUT]
+    _follow(plan, out, x)
+    width, new = plan[x + SIZE], plan[x + SETTLED] - plan[x + BEFORE]
+    q, sums = at(memory, plan[p + WEIGHTS])[0], at(memory, plan[p + WORK])
+    for b in range(count):
+        state = at(memory, plan[p + STATE] + (first + b) * (width + 1))
+        copy(sums, state, width + 1)
+        for i in range(_n_items(plan, x)):
+            row = at(memory, plan[x] + (i * count + b) * width)
+            to = at(memory, plan[out] + (i * count + b) * width)
+            sums[width] = sums[width] * q + ONE
+            for j in range(width):
+                sums[j] = sums[j] * q + row[j]
+                to[j] = sums[j] / sums[width]
+            if i + 1 == new:
+                copy(state, sums, width + 1)
+
+
+@compiled
 def _join(plan: Integers, p: int, memory: Floats, count: int) -> None:
     """Write the sum of two edges, or both side by side."""
     x, other, out = plan[p + X], plan[p + OTHER], plan[p + OUT]
@@ -400,6 +438,8 @@ def run_plan(plan: Integers, memory: Vector, x: Doubles, out: Doubles, n_steps: 
                     _embed(plan, p, m, count)
                 elif what == MOVE:
                     _move(plan, p, m, first, count)
+                elif what == AVERAGE:
+                    _average(plan, p, m, first, count)
                 elif what == NORMALIZE:
                     _normalize(plan, p, m, count)
                 elif what == ANSWER:

@@ -120,7 +120,7 @@ def test_engines_are_cut_before_they_fail(tmp_path):
         for part in ("train", "test")
     )  # fmt: skip
     assert len(train) == 10
-    assert train.values.shape[1] == test.values.shape[1] == 23
+    assert train.values.shape[1] == test.values.shape[1] == 24
     life = np.where(train.groups == 1, 200, 40)
     np.testing.assert_array_equal(train.y, np.minimum(life - train.lengths, 125))
     assert train.lengths.min() >= 30
@@ -128,7 +128,9 @@ def test_engines_are_cut_before_they_fail(tmp_path):
     assert test.y.tolist() == [150.0, 12.0]
     assert test.lengths.tolist() == [30, 35]
     original = np.loadtxt(tmp_path / "train_FD001.txt")[:, [2, 3, *range(5, 26)]]
-    np.testing.assert_array_equal(next(iter(train)), original[: train.lengths[0]])
+    np.testing.assert_array_equal(next(iter(train))[:, :-1], original[: train.lengths[0]])
+    for series in (*train, *test):
+        np.testing.assert_array_equal(series[:, -1], np.arange(1, len(series) + 1))
     prepare("engine_life", tmp_path, tmp_path / "out", "--cap-test")
     capped = pd.read_parquet(tmp_path / "out" / "engine_life_test.parquet")
     assert sorted(capped["rul"].unique()) == [12.0, 125.0]

@@ -4,7 +4,9 @@
 
 CMAPSS is the folder with train_FD001.txt, test_FD001.txt and RUL_FD001.txt. Written into the second
 folder: engine_life_train.parquet and engine_life_test.parquet, one row a flight (cycle), with the
-columns series, engine, cycle, rul, and the settings and sensors that are not constant in training.
+columns series, engine, cycle, rul, the settings and sensors that are not constant in training, and
+flown: the cycle once more, as a feature, since a network does not see the column of time, and the
+flights that an engine has behind it are known when it is asked for those that are left.
 
 The training engines run until they fail, the test engines stop before. So each training engine is
 cut short at several cycles, at random from the 30th flight on, and each piece, from the first
@@ -104,6 +106,7 @@ def main(
         if window is not None:
             frame = frame.groupby("series", sort=False).tail(window)
         file = output / f"engine_life_{name}.parquet"
+        frame = frame.assign(flown=frame["cycle"].astype(float))
         frame.drop(columns=constant).to_parquet(file, index=False)
         lengths = frame.groupby("series").size()
         click.echo(

@@ -91,7 +91,7 @@ class SequenceRegressor(RegressorSettings, LongFrames, RegressorMixin, Intervals
         list has a value for each network of train.ensemble. auto = for classes, in networks of both
         directions, with a stem in every second one, where that spread is below that of the values,
         unless normalize is series.
-    averages : a list of values, each an integer of 2 or more, default=()
+    averages : a list of values, each an integer from 2 to 1000, default=()
         Give the network each value again as the mean of itself and all before it, in which a step
         weighs 1 - 1/n times as much as the one after it, for each n of the list: of noisy
         measurements under which something changes slowly.

@@ -182,16 +182,11 @@ def _average_statistics(
     train: Examples, steps: Sequence[int], how: str, offset: np.ndarray, scale: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return offset and scale of averages of series that are scaled already."""
-    values, lengths = (
-        (np.asarray(train.padded.values, np.float64) - offset) / scale,
-        train.padded[1],
-    )
+    values = (np.asarray(train.padded.values, np.float64) - offset) / scale
     means = Averages(tuple(steps)).forward(NUMPY, {}, Saved(), values)
-    rows, weight = replace(train, padded=Padded(means, lengths)).steps()
-    found = fit_scaler(how, rows, weight)
-    return dict(
-        zip(("standardize_averages/offset", "standardize_averages/scale"), found, strict=True)
-    )
+    rows, weight = replace(train, padded=Padded(means, train.padded.lengths)).steps()
+    by, spread = fit_scaler(how, rows, weight)
+    return {"standardize_averages/offset": by, "standardize_averages/scale": spread}
 
 
 def inputs_of(padded: Padded, variable_length: bool) -> Any:

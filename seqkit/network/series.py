@@ -19,7 +19,7 @@ from seqkit.errors import explain, suggest
 from seqkit.network.graph import Graph, Network
 from seqkit.network.heads import head_of
 from seqkit.network.initializers import BIASES, INITIALIZERS, Initializers, keeps_memory
-from seqkit.network.layers.averages import LEAST_AVERAGED, Averages
+from seqkit.network.layers.averages import Averages
 from seqkit.network.layers.combining import Add, Concatenate, Sigmoid, Softmax
 from seqkit.network.layers.dense import Dense, Dropout
 from seqkit.network.layers.heads import HeadLayer
@@ -36,6 +36,8 @@ from seqkit.network.layers.scaling import (
 )
 from seqkit.network.layers.shaping import Reshape
 from seqkit.network.settings import (
+    LEAST_AVERAGED,
+    MOST_AVERAGED,
     ClassifierNetwork,
     NetworkSettings,
     RegressorNetwork,
@@ -101,8 +103,9 @@ def _check(owner: str, s: ClassifierNetwork | RegressorNetwork) -> None:
     for name in ("dropout", "input_dropout"):
         if not 0 <= getattr(s, name) < 1:
             raise ValueError(explain(owner, name, "in [0, 1)", getattr(s, name)))
-    if any(not isinstance(n, Integral) or n < LEAST_AVERAGED for n in s.averages):
-        expected = f"integers from {LEAST_AVERAGED}"
+    least, most = LEAST_AVERAGED, MOST_AVERAGED
+    if any(not isinstance(n, Integral) or not least <= n <= most for n in s.averages):
+        expected = f"integers from {least} to {most}"
         raise ValueError(explain(owner, "averages", expected, s.averages))
     if s.max_timesteps is not None and (
         s.n_timesteps is not None or not (s.deviations is True or s.bias_initializer == "chrono")

@@ -19,6 +19,8 @@ from seqkit.errors import suggest
 __all__ = [
     "COMPONENTS",
     "FOCAL_GAMMA",
+    "LEAST_AVERAGED",
+    "MOST_AVERAGED",
     "MOST_SEGMENTS",
     "Auto",
     "BiasStart",
@@ -73,6 +75,9 @@ COMPONENTS = 5
 """Components of a mixture where nothing is said of them."""
 FOCAL_GAMMA = 2.0
 """Gamma of the focal loss that Lin et al. (2017) found best."""
+LEAST_AVERAGED, MOST_AVERAGED = 2, 1000
+"""Of `averages`: over one step it is that step; each is written out in operations that take further
+and further steps into a sum."""
 MOST_SEGMENTS = 1000
 """Patches that the recursive decoder may forecast: each is written out."""
 

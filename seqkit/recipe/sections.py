@@ -86,7 +86,11 @@ Switches = Annotated[
     Words("true or false or a list of them"),
 ]
 A_NETWORK_EACH = "A list has a value for each network of train.ensemble."
-Span = Annotated[int, Interval(ge=2, le=MILLION), Words("an integer of 2 or more")]
+Span = Annotated[
+    int,
+    Interval(ge=network.LEAST_AVERAGED, le=network.MOST_AVERAGED),
+    Words(f"an integer from {network.LEAST_AVERAGED} to {network.MOST_AVERAGED}"),
+]
 Move = Annotated[int, Interval(ge=-MILLION, le=MILLION), Words("an integer")]
 Patience = Annotated[int, Interval(ge=0, le=MILLION), Words("an integer of 0 or more")]
 Auto = network.Auto
@@ -195,7 +199,7 @@ class SequenceModel(ModelSection):
         "in every second one, where that spread is below that of the values, unless normalize is "
         "series.",
     )
-    averages: Annotated[list[Span], MaxLen(100)] = Field(
+    averages: Annotated[list[Span], MaxLen(20)] = Field(
         default_factory=list,
         description="Give the network each value again as the mean of itself and all before it, in "
         "which a step weighs 1 - 1/n times as much as the one after it, for each n of the list: of "

@@ -10,10 +10,8 @@ import numpy as np
 
 from seqkit.network.layers.base import Array, Layer, Saved, Shape
 
-__all__ = ["LEAST_AVERAGED", "Averages"]
+__all__ = ["Averages"]
 
-LEAST_AVERAGED = 2
-"""An average over one step is that step."""
 NOTHING = 2.0**-30
 """Weight of a step, beside that of the last one, below which no sum of float32 changes by it."""
 

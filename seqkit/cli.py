@@ -117,7 +117,7 @@ def fit(
     help="Read the data as well, and say what is wrong with them: those of RECIPE, or this file.",
 )
 @click.option("--describe", is_flag=True, help="Say what is in the data, and what looks wrong.")
-@_options("target", "time", "series_id", "task", "layout")
+@_options("target", "time", "series_id", "task", "layout", "decimal")
 def check(
     recipe: Path | None,
     overrides: tuple[str, ...],
@@ -150,7 +150,7 @@ def check(
     )
 )
 @click.argument("data", metavar="DATA")
-@_options("target", "time", "series_id", "task", "layout")
+@_options("target", "time", "series_id", "task", "layout", "decimal")
 @click.option("--season", type=click.IntRange(1), help="Steps in a season, of forecasting.")
 @click.option("--horizon", type=click.IntRange(1), help="Steps to forecast at once.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("recipe.yaml"),
@@ -178,7 +178,7 @@ def init(data: str, output: Path, quiet: bool, **wanted: Any) -> None:
     )
 )
 @click.argument("data", metavar="DATA")
-@_options("target", "time", "series_id", "task", "layout")
+@_options("target", "time", "series_id", "task", "layout", "decimal")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Page to write: .html.")
 @_options("json")
 def describe(data: str, output: Path | None, as_json: bool, **wanted: Any) -> None:

@@ -62,6 +62,11 @@ OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         type=click.Choice(["long", "wide", "columns", "files"]),
         help="A row a time step, a row a series, a column a series, or a file a series.",
     ),
+    "decimal": click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        help="Decimal mark of a text file, where it does not tell.",
+    ),
     "raw_text": click.option(
         "--raw-text",
         is_flag=True,

@@ -220,6 +220,7 @@ def test_a_target_that_changes_within_the_file_may_want_its_series_named(tmp_pat
         (f"bearing {i}", k, 0.1 * k, "worn" if i % 2 else "new") for i in range(9) for k in (0, 1)
     ]
     frame = pd.DataFrame(rows, columns=["bearing", "tick", "value", "state"])
+    frame = frame.sort_values("tick", kind="stable")  # rows of a bearing do not stand together
     with pytest.raises(RecipeError, match="Name it with --series-id"):
         written(frame, tmp_path, target="state")
     resolved, _ = written(frame, tmp_path, target="state", series_id="bearing")
@@ -254,6 +255,63 @@ def trended(n_series: int = 30, n: int = 25) -> pd.DataFrame:
         "heat": (slope[:, None] * np.arange(n) + rng.normal(size=(n_series, n))).ravel(),
         "wear": np.repeat(slope, n),
     })  # fmt: skip
+
+
+def pumps(counted: bool = True, n_series: int = 40) -> pd.DataFrame:
+    """A long table without stamps, of series that a column of text names."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(8, 30, n_series)
+    frame = pd.DataFrame({
+        "pump": np.repeat([f"P{i:02d}" for i in range(n_series)], lengths),
+        "shift": np.concatenate([np.arange(1, n + 1) for n in lengths]),
+        "bar": rng.uniform(1, 9, lengths.sum()).round(3),
+        "left": np.repeat(rng.integers(0, 90, n_series) + rng.uniform(0, 1, n_series), lengths),
+    })  # fmt: skip
+    return frame if counted else frame.drop(columns="shift")
+
+
+@pytest.mark.parametrize(
+    ("frame", "target", "why"),
+    [
+        (pumps(), None, "'shift' counts anew with every 'pump'"),
+        (pumps(counted=False), "left", "'left' is the same in all rows of a 'pump'"),
+    ],
+)
+def test_series_that_stand_one_after_the_other(frame, target, why, tmp_path):
+    resolved, _ = written(frame, tmp_path, target=target)
+    text = (tmp_path / "recipe.yaml").read_text()
+    assert (resolved.recipe.task, resolved.recipe.data.series_id) == ("regression", "pump")
+    assert resolved.recipe.data.target == "left"
+    assert why in text
+
+
+@pytest.mark.parametrize("change", ["mixed", "constant", "month"])
+def test_text_that_names_no_series(change, tmp_path):
+    """Values that come again later, one target for all, and names of months."""
+    frame = pumps(counted=change == "month")
+    if change == "mixed":
+        frame = pd.concat([frame, frame.iloc[:5]])
+    elif change == "constant":
+        frame["left"] = np.arange(len(frame)) / 7
+    else:
+        frame = frame.rename(columns={"pump": "month"})
+    resolved, _ = written(frame, tmp_path, target="left")
+    assert resolved.recipe.task == "forecasting"
+    assert resolved.recipe.data.series_id is None
+
+
+def test_the_decimal_mark_is_asked_for_and_stands_in_the_recipe(tmp_path):
+    file = tmp_path / "pumps.csv"
+    frame = pumps().assign(bar=lambda f: f["bar"].map("{:.3f}".format).str.replace(".", ","))
+    frame["left"] = frame["left"].round().astype(int)
+    frame.to_csv(file, sep=";", index=False)
+    with pytest.raises(DataError, match="--decimal"):
+        write_recipe(file, tmp_path / "r.yaml")
+    write_recipe(file, tmp_path / "r.yaml", decimal=",")
+    assert read_recipe(tmp_path / "r.yaml").recipe.data.decimal == ","
+    described = describe_data(str(file), Wanted(decimal=",")).document
+    [bar] = [row for row in described["columns"] if row["column"] == "bar"]
+    assert bar["high"] == frame["bar"].str.replace(",", ".").astype(float).max()
 
 
 FILES = {

@@ -156,11 +156,16 @@ def find_dialect(path: Path, settings: ReadSettings | None = None) -> Dialect:
         raise DataError(
             f"{path}: numbers must be of one reading; got {doubt}, which is "
             f"{doubt.replace(mark, '')} or {doubt.replace(',', '.')}. Say which with "
-            f"data.thousands: '{mark}' or data.decimal: '{mark}'."
+            f"data.thousands: '{mark}' or data.decimal: '{mark}'; to seqkit init with --decimal."
         )
     if settings.decimal is not None or settings.thousands is not None:
         decimal = settings.decimal or ("," if settings.thousands == "." else ".")
-        thousands = settings.thousands or ""
+        if settings.thousands is not None:
+            thousands = settings.thousands
+        elif doubt and decimal not in doubt:  # the mark that it is not
+            thousands = "," if "," in doubt else "."
+        elif thousands == decimal:
+            thousands = ""
     found = Dialect(
         tuple(columns), separator, decimal, thousands, encoding, header, skip,
         any(i > skip for i in comments),

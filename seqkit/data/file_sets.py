@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqkit.data.dialect import ReadSettings
 from seqkit.data.files import LIMITS
 from seqkit.data.guesses import TARGET_NAMES, name_rank
 from seqkit.data.layouts import labels_of_files, name_series
@@ -266,11 +267,11 @@ def _kind(piece: str) -> str:
     return "word" if piece[0].isalpha() else f"mark {piece}"
 
 
-def joined_table(found: FileSet) -> Table:
+def joined_table(found: FileSet, settings: ReadSettings | None = None) -> Table:
     """Return the table that one file holds, or several together."""
     import pandas as pd
 
-    tables = [read_table(file) for file in found.files]
+    tables = [read_table(file, settings=settings) for file in found.files]
     first = tables[0]
     for table in tables[1:]:
         if list(table.frame.columns) != list(first.frame.columns):

@@ -306,7 +306,7 @@ def _series_columns(
             why = f"with {name!r} every {time!r} occurs once"
         elif rank is not None:
             why = f"{name!r} is named like an identifier and its {count} values repeat"
-        else:
+        elif not (why := _blocks(frame, name, target)):
             continue
         order = len(SERIES_NAMES) if rank is None else rank
         candidates.append((order, count, name, why))
@@ -314,6 +314,34 @@ def _series_columns(
     if candidates:
         reasons["series_id"] = candidates[0][3]
     return tuple(name for _, _, name, _ in candidates)
+
+
+def _blocks(frame: pd.DataFrame, name: str, target: str | None) -> str:
+    """Return why a column of text names the series of a table without stamps, or nothing.
+
+    The rows of each of its values stand together, and either another column counts anew with every
+    one of them, or the target that was named is the same in all of them.
+    """
+    import pandas as pd
+
+    column = frame[name]
+    if pd.api.types.is_numeric_dtype(column.dtype) or part_of(name) is not None:
+        return ""
+    codes, known = pd.factorize(column)
+    begins = np.diff(codes, prepend=-1) != 0
+    if begins.sum() != len(known):
+        return ""
+    for other in frame.columns:
+        if other in (name, target) or not pd.api.types.is_integer_dtype(frame[other].dtype):
+            continue
+        values = frame[other].to_numpy(np.float64, na_value=np.nan)
+        counts = np.diff(values, prepend=values[0])[~begins] == 1
+        if counts.all() and np.ptp(values[begins]) == 0:
+            return f"{other!r} counts anew with every {name!r}"
+    if target not in (None, name) and frame[target].nunique() > 1:
+        one = frame.groupby(codes)[target].nunique(dropna=False) == 1
+        return f"{target!r} is the same in all rows of a {name!r}" if one.all() else ""
+    return ""
 
 
 def _row_names(

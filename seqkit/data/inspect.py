@@ -51,7 +51,8 @@ def inspect_data(
       hold numbers of one kind and size are a series each.
     - series_id, wide: a column of text, or one named like an identifier, that is different in every
       row. Long: a column that makes every time stamp occur once a series; without
-      stamps, one named like an identifier whose values repeat.
+      stamps, one named like an identifier whose values repeat, or one of text whose values each
+      stand together, where another column counts anew with each or the target is one in each.
     - target: as given; else a column named so (target, label, class, y, ...), else the last
       column of text (wide), else the last numeric column (long).
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
@@ -87,24 +88,28 @@ def inspect_data(
     wanted = Wanted(target) if wanted is None else wanted
     named = wanted.target or wanted.series_id or wanted.task == "forecasting"
     found = find_set(str(path), labelled=not named)
+    settings = ReadSettings(decimal=wanted.decimal)
     if found.label_from is not None:
-        return _inspect_files(found, wanted)
+        return replace(_inspect_files(found, wanted, settings), decimal=wanted.decimal)
     file = found.files[0]
     if not reader_for(file).frame:
+        if wanted.decimal is not None:
+            raise DataError(explain(str(file), "--decimal", "left out", wanted.decimal,
+                                    "The format has one decimal mark."))  # fmt: skip
         return _inspect_series(found, wanted)
-    table = joined_table(found)
+    table = joined_table(found, settings)
     for role, name in wanted.columns.items():
         if name not in table.frame.columns:
             shown = ", ".join(table.frame.columns[:12])
             expected = f"a column of the file ({shown})"
             hint = suggest(name, table.frame.columns)
             raise DataError(explain(str(file), role, expected, name, hint))
-    return _inspect_table(found, table, wanted)
+    return replace(_inspect_table(found, table, wanted), decimal=wanted.decimal)
 
 
-def _inspect_files(found: FileSet, wanted: Wanted) -> DataSummary:
+def _inspect_files(found: FileSet, wanted: Wanted, settings: ReadSettings) -> DataSummary:
     """Read files of one series each, whose labels stand elsewhere."""
-    first = read_table(found.files[0])
+    first = read_table(found.files[0], settings=settings)
     reasons = {"label_from": found.reason, "layout": "long: a file holds one series"}
     roles = guess_roles(
         first.frame, None, reasons, first.stamps, wanted.time, layout=wanted.layout or "long"
@@ -113,10 +118,11 @@ def _inspect_files(found: FileSet, wanted: Wanted) -> DataSummary:
     sort = False
     given: dict[str, Any] = {"time": time, "missing": "interpolate", "label_from": found.label_from}
     try:
-        sequences = read_sequences(found.files, **given)
+        sequences = read_sequences(found.files, **given, settings=settings)
     except DataError:
         sort = True
-        sequences = read_sequences(found.files, **given, settings=ReadSettings(sort=True))
+        settings = replace(settings, sort=True)
+        sequences = read_sequences(found.files, **given, settings=settings)
         reasons["sort"] = "the rows are not in the order of time"
     labels, why = _are_labels(np.asarray(sequences.y))
     if wanted.task is not None:

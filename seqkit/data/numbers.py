@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,9 @@ def floats(column: pd.Series) -> pd.Series:
 def number_style(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str, str]:
     """Tell decimal mark and mark of thousands from some rows of cells.
 
+    Small whole numbers in the same column say that ``1,234`` is one of thousands; in another column
+    they do so where the comma parts cells, since there it is hardly a decimal mark as well.
+
     Returns
     -------
     decimal, thousands : str
@@ -99,22 +103,26 @@ def number_style(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, st
     ((',', '.', ''), ('.', ',', '1,234'))
     """
     seen: dict[str, list[str]] = {key: [] for key in ("d,", "d.", "t,", "t.", "?,", "?.", "t_")}
-    small = large = 0  # whole numbers without a mark, below a thousand and from it on
+    small: Counter[int] = Counter()  # whole numbers without a mark, below a thousand, by column
+    large = 0  # from it on
+    doubtful = set()  # columns of numbers that could be read in two ways
     mark_of_groups = ""
     for row in rows:
-        for cell in row:
+        for column, cell in enumerate(row):
             found = NUMBER.fullmatch(cell)
             if not found:
                 continue
             digits = found["digits"]
             if digits.isdigit():
-                small, large = small + (len(digits) < 4), large + (len(digits) > 3)
+                small[column] += len(digits) < 4
+                large += len(digits) > 3
             elif inner := re.search(r"\d([' \u00a0\u202f\u2019])\d", digits):
                 mark_of_groups = inner[1]
                 if tail := re.search(r"([.,])\d*$", digits):
                     seen["d" + tail[1]].append(cell)
             else:
-                _mark(digits, seen)
+                if _mark(digits, seen):
+                    doubtful.add(column)
     comma, point = len(seen["d,"]), len(seen["d."])
     if mark_of_groups:
         return ("," if comma > point or (seen["?,"] and not point) else "."), mark_of_groups, ""
@@ -123,17 +131,21 @@ def number_style(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, st
     if seen["t,"] or (seen["?,"] and point):
         return ".", ",", ""
     if seen["?,"]:
-        if small and not large:
+        few = any(small[k] for k in (small if separator == "," else doubtful))
+        if few and not large:
             return ".", ",", ""
         if large:
             return ",", "", ""
         return ".", ",", seen["?,"][0]
-    whole = not point and separator != "," and seen["?."] and small and not large
+    whole = not point and separator != "," and seen["?."] and any(small.values()) and not large
     return ".", "", seen["?."][0] if whole else ""
 
 
-def _mark(digits: str, seen: dict[str, list[str]]) -> None:
-    """Note which mark of a number is that of decimals (d), of thousands (t), or either (?)."""
+def _mark(digits: str, seen: dict[str, list[str]]) -> bool:
+    """Note which mark of a number is that of decimals (d), of thousands (t), or either (?).
+
+    Returns whether it is either.
+    """
     marks = [c for c in digits if c in ".,"]
     last = marks[-1]
     if len(set(marks)) == 2:
@@ -143,8 +155,10 @@ def _mark(digits: str, seen: dict[str, list[str]]) -> None:
         seen["t" + last].append(digits)
     elif re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", digits):
         seen["?" + last].append(digits)
+        return True
     else:
         seen["d" + last].append(digits)
+    return False
 
 
 def plain_numbers(
@@ -179,7 +193,7 @@ def plain_numbers(
     values: list[object] = []
     signs: dict[str, str] = {}
     mark = re.escape(thousands)
-    grouped = re.compile(rf"\d{{1,3}}(?:{mark}\d{{3}})+(?:{re.escape(decimal)}\d*)?")
+    grouped = re.compile(rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+(?:{re.escape(decimal)}\d*)?")
     for text in distinct:
         found = NUMBER.fullmatch(str(text).strip())
         digits = found["digits"] if found else ""

@@ -25,6 +25,8 @@ class DataSummary:
     target, series_id, frequency : str or None
     time : str, tuple of str or None
         The column of stamps, or those that make one together.
+    decimal : str or None
+        The decimal mark, where the user named it.
     sort : bool
         Whether rows have to be brought into the order of time.
     files : tuple of Path
@@ -78,6 +80,7 @@ class DataSummary:
     test_path: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    decimal: str | None = None
     sort: bool = False
     files: tuple[Path, ...] = ()
     label_from: str | dict[str, str] | None = None
@@ -95,6 +98,8 @@ class Wanted:
     layout : {"long", "wide", "columns", "files"} or None
     season, horizon : int or None
         Of forecasting, in time steps.
+    decimal : {".", ","} or None
+        The decimal mark of a text file.
     """
 
     target: str | None = None
@@ -104,6 +109,7 @@ class Wanted:
     layout: str | None = None
     season: int | None = None
     horizon: int | None = None
+    decimal: str | None = None
 
     @property
     def columns(self) -> dict[str, str]:

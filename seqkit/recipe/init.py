@@ -54,6 +54,7 @@ def write_recipe(
     layout: str | None = None,
     season: int | None = None,
     horizon: int | None = None,
+    decimal: str | None = None,
     force: bool = False,
 ) -> str:
     """Read a data file and write a commented recipe that runs.
@@ -70,6 +71,8 @@ def write_recipe(
     layout : {"long", "wide", "columns", "files"}, optional
     season, horizon : int, optional
         Of forecasting, in time steps.
+    decimal : {".", ","}, optional
+        The decimal mark of a text file, where it could be read in two ways.
     force : bool, default=False
         Write over a recipe that is there.
 
@@ -94,7 +97,7 @@ def write_recipe(
         )
     if not _is_text(str(data)):
         raise RecipeError(f"{data}: a recipe cannot name a file whose name is no UTF-8. Rename it.")
-    wanted = Wanted(target, time, series_id, task, layout, season, horizon)
+    wanted = Wanted(target, time, series_id, task, layout, season, horizon, decimal)
     with captured() as said:
         look = look_at(os.fspath(data), wanted)
     _check_wanted(look, wanted)
@@ -200,6 +203,7 @@ def recipe_text(look: DataSummary, output: Path) -> str:
     else:
         many = f"{len(look.files)} files" if len(look.files) > 1 else ""
         lines.append(Line(1, "path", _relative(look.path, folder), many))
+        lines += [Line(1, "decimal", look.decimal, "as given")] if look.decimal else []
     if look.task == "forecasting":
         lines += [*_forecasting_data(look), *_forecasting_rest(look)]
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.data.describing import ColumnFacts, SeriesPart, column_facts
-from seqkit.data.readers import read_frame
+from seqkit.data.readers import ReadSettings, read_frame
 from seqkit.errors import DataError, RecipeError
 from seqkit.evaluation.findings import find_all
 from seqkit.evaluation.findings.of_copies import stamp
@@ -223,7 +223,8 @@ def _table_findings(look: DataSummary) -> Iterator[dict[str, str]]:
     if look.layout not in ("long", "columns", "files") or look.label_from or not look.files:
         return
     layout = "files" if look.layout == "files" else "long"
-    again = int(read_frame(look.files, layout=layout).duplicated().sum())
+    settings = ReadSettings(decimal=look.decimal)
+    again = int(read_frame(look.files, layout=layout, settings=settings).duplicated().sum())
     if again:
         said = f"{again} rows are the same as an earlier one in every column"
         yield _finding("duplicate rows", said, "leave them out of the file")

@@ -240,14 +240,15 @@ def classification(result: dict[str, Any]) -> str:
     def mean(values: list[float]) -> float:
         return sum(values) / len(values)
 
+    def varied(scores: list[float]) -> str:
+        deviation = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
+        return number(mean(scores)) + (f" ± {deviation:.3f}" if len(scores) > 1 else "")
+
     for row in result["rows"]:
         scores, published = row["accuracy"], known.get(row["set"], {})
-        deviation = math.sqrt(mean([(s - mean(scores)) ** 2 for s in scores]))
-        spread = f" ± {deviation:.3f}" if len(scores) > 1 else ""
         figures = [float(published.get(name) or "nan") for name in others]
         rows.append(
-            [row["set"], row["series"], number(mean(scores)) + spread,
-             number(mean(bare[row["set"]])), number(mean(stems[row["set"]])),
+            [row["set"], row["series"], *map(varied, (scores, bare[row["set"]], stems[row["set"]])),
              *map(number, map(mean, kernels[row["set"]]), digits),
              number(mean(row["nearest_neighbour"])), number(mean(row["majority"])),
              *map(number, figures), number(mean(row["seconds"]), 0)]

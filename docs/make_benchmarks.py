@@ -355,9 +355,9 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
 over five seeds; nothing is tuned a set. Seconds are those of the processors, of which a fit uses
 two at a time: by the clock of two free ones the longest, Epilepsy's, took 50. Beside it purely
-recurrent networks, `stem=None`, two seeds, with up to four of them; networks that all have a
-stem, one or two seeds (the commit before every second pair had none); and MiniRocket (Dempster et
-al. 2021) of aeon, run here (`python benchmarks/minirocket.py --seeds 1`; unequal series filled up
+recurrent networks, `stem=None`, up to four of them, five seeds, too; networks that all have a stem,
+one or two seeds (the commit before every second pair had none); and MiniRocket (Dempster et al.
+2021) of aeon, run here (`python benchmarks/minirocket.py --seeds 1`; unequal series filled up
 with zeros). 1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the
 mean of several, as tsml-eval has them.""", classification),
     ("regression", "Regression with the defaults", """\

@@ -314,6 +314,15 @@ def test_the_decimal_mark_is_asked_for_and_stands_in_the_recipe(tmp_path):
     assert bar["high"] == frame["bar"].str.replace(",", ".").astype(float).max()
 
 
+@pytest.mark.parametrize("name", ["airline", "pumps.parquet", "pumps.npz"])
+def test_a_decimal_mark_is_of_text(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pumps().to_parquet("pumps.parquet")
+    np.savez("pumps.npz", X=np.zeros((4, 5, 1)), y=np.arange(4) % 2)
+    with pytest.raises((DataError, RecipeError), match="--decimal must be left out"):
+        write_recipe(name, "r.yaml", decimal=",")
+
+
 FILES = {
     "yearly": (stamped("YS", 40), None),
     "yearly, short": (stamped("YE", 14), None),

@@ -22,7 +22,7 @@ from seqkit.data.readers import ReadSettings, read_sequences, reader_for
 from seqkit.data.roles import DEFAULT_ID
 from seqkit.data.sizes import find_test_file, guess_frequency
 from seqkit.data.summaries import DataSummary, Wanted
-from seqkit.data.tables import Table, read_table
+from seqkit.data.tables import Table, is_typed, read_table
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ def inspect_data(
     if found.label_from is not None:
         return replace(_inspect_files(found, wanted, settings), decimal=wanted.decimal)
     file = found.files[0]
-    if not reader_for(file).frame:
-        if wanted.decimal is not None:
-            raise DataError(explain(str(file), "--decimal", "left out", wanted.decimal,
-                                    "The format has one decimal mark."))  # fmt: skip
+    framed = reader_for(file).frame
+    if wanted.decimal is not None and (not framed or is_typed(file)):
+        hint = "The format has one decimal mark."
+        raise DataError(explain(str(file), "--decimal", "left out", wanted.decimal, hint))
+    if not framed:
         return _inspect_series(found, wanted)
     table = joined_table(found, settings)
     for role, name in wanted.columns.items():

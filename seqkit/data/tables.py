@@ -41,6 +41,7 @@ __all__ = [
     "Table",
     "column_names",
     "has_header",
+    "is_typed",
     "long_series",
     "read_long",
     "read_table",
@@ -230,6 +231,11 @@ def _typed(path: Path) -> Callable[[Path, ReadSettings], pd.DataFrame] | None:
     name = path.name.lower()
     packed = name.removesuffix(path.suffix.lower()) if path.suffix.lower() in PACKINGS else name
     return next((load for ending, load in TYPED.items() if packed.endswith(ending)), None)
+
+
+def is_typed(path: Path) -> bool:
+    """Return whether the format of a table states its own types: of text it does not."""
+    return _typed(path) is not None
 
 
 def column_names(path: Path, settings: ReadSettings | None = None) -> list[str]:

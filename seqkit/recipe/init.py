@@ -115,7 +115,12 @@ def look_at(data: str, wanted: Wanted) -> DataSummary:
     """Return what a file, or an embedded set of this name, seems to hold."""
     from seqkit.data.inspect import inspect_data
 
-    return _embedded(data, wanted) if _is_embedded(data) else inspect_data(data, wanted=wanted)
+    if not _is_embedded(data):
+        return inspect_data(data, wanted=wanted)
+    if wanted.decimal is not None:
+        hint = "An embedded set has no text to be read."
+        raise RecipeError(explain(data, "--decimal", "left out", wanted.decimal, hint))
+    return _embedded(data, wanted)
 
 
 def _is_embedded(data: str) -> bool:

@@ -421,7 +421,7 @@ def main() -> None:
             continue
         runs = read(output).get(name, {"runs": []})["runs"] if given.go_on else []
         seeds = [seed for seed in range(given.seeds) if seed not in [one["seed"] for one in runs]]
-        for result in measure(name, seeds, given.set, runs):
+        for result in measure(name, seeds, given.set, runs) if seeds else ():
             print(line(name, result), flush=True)
             if output is not None:  # after each: they take long
                 known = read(output)

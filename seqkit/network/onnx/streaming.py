@@ -181,9 +181,10 @@ def _chosen(
 def _of_averages(step: _Step, layer: Averages, p: Mapping[str, Array], x: Tail) -> Made:
     slots, ops = step.slots(x), step.ops
     parts = []
-    for n in layer.steps:
+    for place, n in enumerate(layer.steps):
         q = 1 - 1 / n
-        before = [step.state(f"sum_{n}", (_width(x),)), step.state(f"weight_{n}", (1,))]
+        before = [step.state(f"{name}_{place}", (width,))
+                  for name, width in (("sum", _width(x)), ("weight", 1))]  # fmt: skip
         sums = settled = before
         means = []
         for k in range(slots.n):

@@ -285,6 +285,27 @@ def test_series_that_stand_one_after_the_other(frame, target, why, tmp_path):
     assert why in text
 
 
+@pytest.mark.parametrize(
+    ("clock", "why"),
+    [
+        (0.1, "'seconds' rises anew with every 'experiment'"),
+        (None, "'state' is the same in all rows of a 'experiment'"),
+    ],
+)
+def test_experiments_one_after_the_other(clock, why, tmp_path):
+    """A clock that is no counter, or a column of classes, tells where the next one begins."""
+    frame = pumps(counted=False).rename(columns={"pump": "experiment", "left": "seconds"})
+    runs = frame.groupby("experiment").cumcount()
+    frame["seconds"] = runs * (clock or 0) + 0.03
+    frame["state"] = np.where(frame["experiment"].str[-1].astype(int) < 5, "ok", "faulty")
+    resolved, _ = written(frame if clock else frame.drop(columns="seconds"), tmp_path)
+    assert (resolved.recipe.task, resolved.recipe.data.series_id) == (
+        "classification", "experiment",
+    )  # fmt: skip
+    assert resolved.recipe.data.target == "state"
+    assert why in (tmp_path / "recipe.yaml").read_text()
+
+
 @pytest.mark.parametrize("change", ["mixed", "constant", "month"])
 def test_text_that_names_no_series(change, tmp_path):
     """Values that come again later, one target for all, and names of months."""

@@ -156,7 +156,8 @@ def find_dialect(path: Path, settings: ReadSettings | None = None) -> Dialect:
         raise DataError(
             f"{path}: numbers must be of one reading; got {doubt}, which is "
             f"{doubt.replace(mark, '')} or {doubt.replace(',', '.')}. Say which with "
-            f"data.thousands: '{mark}' or data.decimal: '{mark}'; to seqkit init with --decimal."
+            f"data.thousands: '{mark}' or data.decimal: '{mark}'; to seqkit init with --decimal "
+            f"{',.'[mark == ',']} or --decimal {mark}."
         )
     if settings.decimal is not None or settings.thousands is not None:
         decimal = settings.decimal or ("," if settings.thousands == "." else ".")

@@ -7,7 +7,7 @@ Used by :mod:`seqkit.data.inspect` only; what a recipe leaves open is decided in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +152,8 @@ def guess_roles(
         reasons["series_id"] = "as given"
     series_id = candidates[0] if candidates else None
     if target is None:
-        target = _find_target(frame, layout, numeric, {*times, series_id}, reasons)
+        apart = series_id if layout == "long" and not times else None
+        target = _find_target(frame, layout, numeric, {*times, series_id}, apart, reasons)
     else:
         reasons["target"] = "as given"
     taken = {*times, series_id, target}
@@ -319,8 +320,9 @@ def _series_columns(
 def _blocks(frame: pd.DataFrame, name: str, target: str | None) -> str:
     """Return why a column of text names the series of a table without stamps, or nothing.
 
-    The rows of each of its values stand together, and either another column counts anew with every
-    one of them, or the target that was named is the same in all of them.
+    The rows of each of its values stand together, and either another column counts or rises anew
+    with every one of them, or the target, or else another column of text, is the same in all rows
+    of one.
     """
     import pandas as pd
 
@@ -332,16 +334,40 @@ def _blocks(frame: pd.DataFrame, name: str, target: str | None) -> str:
     if begins.sum() != len(known):
         return ""
     for other in frame.columns:
-        if other in (name, target) or not pd.api.types.is_integer_dtype(frame[other].dtype):
+        if other in (name, target) or not pd.api.types.is_numeric_dtype(frame[other].dtype):
             continue
         values = frame[other].to_numpy(np.float64, na_value=np.nan)
-        counts = np.diff(values, prepend=values[0])[~begins] == 1
-        if counts.all() and np.ptp(values[begins]) == 0:
+        steps = np.diff(values, prepend=values[0])
+        if (steps[~begins] == 1).all() and np.ptp(values[begins]) == 0:
             return f"{other!r} counts anew with every {name!r}"
-    if target not in (None, name) and frame[target].nunique() > 1:
-        one = frame.groupby(codes)[target].nunique(dropna=False) == 1
-        return f"{target!r} is the same in all rows of a {name!r}" if one.all() else ""
+        # nothing but a clock rises all the time and falls wherever the name changes
+        if (steps[~begins] > 0).all() and (steps[begins][1:] < 0).all():
+            return f"{other!r} rises anew with every {name!r}"
+    others = [target] if target else [c for c in frame.columns if _is_text(frame[c].dtype)]
+    if labels := _labels_of(frame, name, {*others} - {name}):
+        return f"{labels[-1]!r} is the same in all rows of a {name!r}"
     return ""
+
+
+def _is_text(kind: Any) -> bool:
+    import pandas as pd
+
+    return not pd.api.types.is_numeric_dtype(kind)
+
+
+def _labels_of(frame: pd.DataFrame, series: str, names: Collection[str]) -> list[str]:
+    """Return those columns that say one thing of every series, and not the same of all.
+
+    Text that is different in each of them is a name, and no label.
+    """
+    groups = frame.groupby(series)
+    found = []
+    for name in frame.columns:
+        count = frame[name].nunique() if name in names else 0
+        named = _is_text(frame[name].dtype) and count == groups.ngroups
+        if count > 1 and not named and (groups[name].nunique(dropna=False) == 1).all():
+            found.append(name)
+    return found
 
 
 def _row_names(
@@ -363,8 +389,10 @@ def _find_target(
     layout: str,
     numeric: list[str],
     taken: set[str | None],
+    apart: str | None,
     reasons: dict[str, str],
 ) -> str | None:
+    """Return the column to learn; `apart` names series that no stamps order."""
     free = [c for c in frame.columns if c not in taken]
     named = [(rank, c) for c in free if (rank := name_rank(c, TARGET_NAMES)) is not None]
     if named:
@@ -377,6 +405,9 @@ def _find_target(
             return text[-1]
         reasons["target"] = "no column is named like one: name it"
         return None
+    if apart is not None and (labels := _labels_of(frame, apart, set(free) - set(numeric))):
+        reasons["target"] = f"{labels[-1]!r} is text, the same in all rows of a series"
+        return labels[-1]
     numbers = [c for c in free if c in numeric]
     numbers = [c for c in numbers if frame[c].nunique() > 1] or numbers
     if numbers:

@@ -52,9 +52,11 @@ def inspect_data(
     - series_id, wide: a column of text, or one named like an identifier, that is different in every
       row. Long: a column that makes every time stamp occur once a series; without
       stamps, one named like an identifier whose values repeat, or one of text whose values each
-      stand together, where another column counts anew with each or the target is one in each.
+      stand together, where another column counts or rises anew with each or the target, or text,
+      is one in each.
     - target: as given; else a column named so (target, label, class, y, ...), else the last
-      column of text (wide), else the last numeric column (long).
+      column of text (wide), or, without stamps, of text that is one in every series, else the last
+      numeric column (long).
     - task: text, true/false, or few distinct integers (at most 20, each twice or more on average)
       are labels: one a series is classification; several in a series are tagging, which is not
       guessed. Other numbers: one a series is regression, several in a series forecasting.

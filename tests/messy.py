@@ -147,6 +147,12 @@ def lines_of_json() -> bytes:
     return "\n".join(map(json.dumps, rows)).encode()
 
 
+def json_series() -> bytes:
+    steps = [{"date": s, "y": float(v)} for s, v in zip(ISO, Y, strict=True)]
+    lists = {key: [step[key] for step in steps] for key in ("date", "y")}
+    return json.dumps({"id": "a"} | lists).encode()
+
+
 def gluonts() -> bytes:
     return json.dumps({"start": "2023-01-05", "target": Y.tolist(), "item_id": "a"}).encode()
 
@@ -364,6 +370,10 @@ CASES = (
     Case("table.feather", "feather", framed(lambda f, file: f.to_feather(file)), DAYS),
     Case("table.parquet", "parquet", framed(lambda f, file: f.to_parquet(file)), DAYS),
     Case("lines.jsonl", "an object a line", lines_of_json, DAYS),
+    Case("series.jsonl", "a series a line, its steps as lists", json_series, DAYS),
+    Case("uneven.jsonl", "the same, lists of two lengths",
+         lambda: json_series().replace(b'"y": [', b'"y": [1, '),
+         refused=("uneven.jsonl:1", "lists of one length")),
     Case("gluonts.jsonl", "GluonTS's entries, with `data.frequency: D`", gluonts, DAYS,
          data={"frequency": "D"}),
     Case("packed.csv.gz", "gzip", lambda: gzip.compress(text(ISO)()), DAYS),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, load_run, run
 from seqkit.data import paths
@@ -12,6 +16,7 @@ from seqkit.data.files import LIMITS
 from seqkit.data.frames import panel_from_frame
 from seqkit.data.futures import future_steps
 from seqkit.data.inspect import inspect_data
+from seqkit.data.layouts import rows_of_lists
 from seqkit.data.readers import (
     ReadSettings,
     find_files,
@@ -128,6 +133,90 @@ def test_entries_of_gluonts(tmp_path):
     path.write_text('{"start": "2024-01-15", "target": [1, 2]}\n')
     with pytest.raises(DataError, match="start must be on the grid of frequency 'MS'"):
         read_frame(path, settings=ReadSettings(frequency="MS"))
+
+
+SCALARS = st.one_of(st.integers(-99, 99), st.floats(-9, 9), st.text("ab ,", max_size=3))
+
+
+@drawn(st.data(), st.integers(1, 3), st.lists(st.integers(1, 6), min_size=1, max_size=5))
+def test_lists_become_the_rows_that_they_are(data, width, lengths):
+    """Every step of every series is there once, in its place; what is no list is said of all."""
+    one = st.lists(SCALARS, min_size=width, max_size=width)
+    steps = [data.draw(st.lists(one, min_size=n, max_size=n)) for n in lengths]
+    named = data.draw(st.booleans())
+    entries = {
+        f"a.jsonl:{i}": {"pen": rows, "flat": [row[0] for row in rows], "of": f"class {i % 2}",
+                         "each": [{f"k{k}": v for k, v in enumerate(row)} for row in rows],
+                         **({"id": f"s{i}"} if named else {})}
+        for i, rows in enumerate(steps)
+    }  # fmt: skip
+    shapes = []
+    frame = rows_of_lists(entries, lambda *shape: shapes.append(shape))
+    assert shapes[-1] == frame.shape == (sum(lengths), 3 + 2 * width)
+    flat = [row for rows in steps for row in rows]
+    owner = np.repeat(np.arange(len(steps)), lengths)
+    assert frame["unique_id"].tolist() == [f"s{i}" if named else i for i in owner.tolist()]
+    assert frame["of"].tolist() == [f"class {i % 2}" for i in owner.tolist()]
+    assert frame["flat"].tolist() == [row[0] for row in flat]
+    for k in range(width):
+        assert frame[f"pen_{k}"].tolist() == frame[f"each_k{k}"].tolist() == [r[k] for r in flat]
+
+
+def test_what_a_line_lacks_is_missing(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"x": [1, 2], "note": "n"}\n\n{"x": [3], "w": [0.5]}\n')
+    frame = read_frame(path)
+    assert frame["unique_id"].tolist() == [0, 0, 1]
+    assert frame["x"].tolist() == [1, 2, 3]
+    assert frame["w"].isna().tolist() == [True, True, False]
+    assert frame["note"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"x": [1, 2], "y": [1]}, r"a.jsonl:2: .*lists of one length.*'y': 1"),
+        ({"x": []}, r"a.jsonl:2: .*of a step at least"),
+        ({"y": 1}, r"a.jsonl:2: .*lists of one length"),
+        ({"x": [[1], [1, 2]]}, r"a.jsonl:2: step 0 of 'x' must be .*list of 1"),
+        ({"x": [1, {"a": 1}]}, r"a.jsonl:2: step 1 of 'x' must be .*dict of 1"),
+        ({"x": [[[1, 2]]]}, r"a.jsonl:2: step 0 of 'x_0' must be .*list of 2"),
+        ({"x": {"a": 1}}, r"a.jsonl:2: 'x' must be .*or a list; got 'an object'"),
+        ({"x": [[1]], "x_0": [2]}, r"a.jsonl:2: 'x_0' must be named unlike"),
+    ],
+)
+def test_lists_that_are_no_series(line, words, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"x": [1]}\n' + json.dumps(line))
+    with pytest.raises(DataError, match=words):
+        read_frame(path)
+
+
+def test_lists_are_bounded(tmp_path):
+    """A line of few bytes does not fill the memory: what is said once is said of every step."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({f"k{i}": 1 for i in range(900)} | {"x": [1] * 900_000}))
+    with pytest.raises(DataError, match="the table must be at most"):
+        read_frame(path)
+
+
+def test_tags_as_lists(tmp_path):
+    """As data sets of tagged sentences are handed on: a line a sentence."""
+    rng = np.random.default_rng(0)
+    words = {"the": "DET", "cat": "N", "sees": "V", "dog": "N"}
+    lines = []
+    for i in range(30):
+        tokens = rng.choice(list(words), rng.integers(2, 7)).tolist()
+        lines.append({"id": f"s{i}", "tokens": tokens, "tags": [words[t] for t in tokens]})
+    (tmp_path / "tags.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    settings = {
+        "task": "tagging",
+        "data": {"path": str(tmp_path / "tags.jsonl"), "series_id": "unique_id", "target": "tags",
+                 "features": ["tokens"], "split": {"test": 0.2}},
+        "train": {"epochs": 40, "learning_rate": 0.02}, "model": {"units": [8]},
+    }  # fmt: skip
+    done = run(settings, out=tmp_path / "runs").document
+    assert done["metrics"]["parts"]["test"]["model"]["accuracy"] == 1
 
 
 def test_a_list_of_paths(tmp_path):

@@ -263,6 +263,9 @@ def _find_layout(
     target: str | None,
     reasons: dict[str, str],
 ) -> str:
+    if "unique_id" in frame.columns and frame["unique_id"].duplicated().any():
+        reasons["layout"] = "long: values of 'unique_id' repeat"
+        return "long"
     steps = [c for c in numeric if c != target]
     numbered = [c for c in steps if re.fullmatch(r"[A-Za-z_.\- ]*\d+", c)]
     if len(numbered) >= 10 and len(numbered) * 2 > len(steps):

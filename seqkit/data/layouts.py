@@ -1,10 +1,10 @@
-"""Tables of other shapes, made long: a column a series, and GluonTS's entries."""
+"""Tables of other shapes, made long: a column a series, or an object a series."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from seqkit.errors import DataError, explain, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["labels_of_files", "rows_of_columns", "rows_of_entries"]
+__all__ = ["labels_of_files", "rows_of_columns", "rows_of_entries", "rows_of_lists"]
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,88 @@ def rows_of_entries(
             expected, got = f"on the grid of frequency {frequency!r}", str(entry["start"])
             raise DataError(explain(at, "start", expected, got))
     return pd.concat(parts, ignore_index=True)
+
+
+def rows_of_lists(
+    entries: Mapping[str, dict[str, Any]], check: Callable[[int, int], None]
+) -> pd.DataFrame:
+    """Return a long frame of objects that are a series each: what is a list has a value a step.
+
+    Parameters
+    ----------
+    entries : mapping of str to dict
+        By where they stand. Lists of an entry are of one length. They hold numbers or text, or such
+        lists or objects, whose places or names then are columns: ``key_0``, ``key_name``. All else
+        is said of every step.
+    check : callable
+        Gets rows and columns, and raises where they are too many.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``unique_id``, which is what is there so called, or as ``id``, in every entry another; else
+        its number from 0; and the columns.
+
+    Examples
+    --------
+    >>> entries = {"x.jsonl:1": {"id": "a", "pen": [[1, 5], [2, 6]], "letter": "q"}}
+    >>> rows_of_lists(entries, lambda rows, columns: None).to_dict("list")
+    {'unique_id': ['a', 'a'], 'pen_0': [1, 2], 'pen_1': [5, 6], 'letter': ['q', 'q']}
+    """
+    import pandas as pd
+
+    name = next((key for key in (ID, "id") if _names_all(key, entries.values())), None)
+    table: dict[str, list[Any]] = {ID: []}
+    rows = 0
+    for i, (at, entry) in enumerate(entries.items()):
+        lists = {key: value for key, value in entry.items() if isinstance(value, list)}
+        lengths = {key: len(value) for key, value in lists.items()}
+        if len(set(lengths.values())) != 1 or not all(lengths.values()):
+            expected = "lists of one length, of a step at least, as in the other lines"
+            raise DataError(explain(at, "the line", expected, lengths or list(entry)[:12]))
+        length = next(iter(lengths.values()))
+        columns: dict[str, list[Any]] = {ID: [i if name is None else entry[name]] * length}
+        for key, value in entry.items():
+            if key == name:
+                continue
+            found = _steps_of(key, value, at) if key in lists else {key: [value] * length}
+            for column, values in found.items():
+                if column in columns:
+                    expected = "named unlike the other columns"
+                    raise DataError(explain(at, repr(key), expected, repr(column)))
+                columns[column] = values
+        check(rows + length, len(table.keys() | columns.keys()))
+        for column, values in columns.items():
+            table.setdefault(column, [None] * rows).extend(values)
+        rows += length
+        for values in table.values():
+            values.extend([None] * (rows - len(values)))
+    return pd.DataFrame(table)
+
+
+def _names_all(key: str, entries: Iterable[dict[str, Any]]) -> bool:
+    """Whether a key is there in every entry, and says something else in each."""
+    found = [entry.get(key) for entry in entries]
+    named = all(isinstance(name, str | int) for name in found)
+    return named and len(set(found)) == len(found)
+
+
+def _steps_of(key: str, steps: list[Any], at: str) -> dict[str, list[Any]]:
+    """Return the columns that a list is: itself, or one for each place, or name, in a step."""
+    kinds = {type(step) if isinstance(step, list | dict) else object for step in steps}
+    found = {key: steps}
+    if kinds == {list} and len({len(step) for step in steps}) == 1:
+        found = {f"{key}_{k}": list(values) for k, values in enumerate(zip(*steps, strict=True))}
+    elif kinds == {dict}:
+        names = dict.fromkeys(name for step in steps for name in step)
+        found = {f"{key}_{name}": [step.get(name) for step in steps] for name in names}
+    for column, values in found.items():
+        for number, value in enumerate(values):
+            if isinstance(value, list | dict):
+                expected = "a number, text, true, false or null, or a list or object of as many"
+                got = f"{type(value).__name__} of {len(value)}"
+                raise DataError(explain(at, f"step {number} of {column!r}", expected, got))
+    return found
 
 
 def name_series(frame: pd.DataFrame, file: Path, files: Sequence[Path]) -> None:

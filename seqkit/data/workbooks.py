@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqkit.data.dialect import ReadSettings, table_start
 from seqkit.data.files import check_columns, check_unpacked, open_text, reading, sized
-from seqkit.data.layouts import rows_of_entries
+from seqkit.data.layouts import rows_of_entries, rows_of_lists
 from seqkit.errors import DataError, explain, suggest
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _framed(path: Path, rows: list[tuple[Any, ...]], settings: ReadSettings) -> 
 def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
     """Return the table of a ``.jsonl`` file: an object a line, its keys the columns.
 
-    A line whose ``target`` is a list, with its ``start``, is a series as GluonTS writes it; it
-    becomes a row a step. Other lists and objects are an error.
+    Lines with lists are a series each, and become a row a step: as GluonTS writes them, with a list
+    ``target`` and a ``start``, or with any lists of one length. Other objects are an error.
 
     Parameters
     ----------
@@ -128,7 +128,9 @@ def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
 
     packed = sized(path).st_size
     rows: list[dict[str, Any]] = []
+    places: list[str] = []
     columns: dict[str, None] = {}
+    listed = False
     with open_text(path) as file:
         for number, text in enumerate(file, start=1):
             if not text.strip():
@@ -138,19 +140,27 @@ def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
                 row = json.loads(text)
             if not isinstance(row, dict):
                 raise DataError(explain(where, "the line", "a JSON object", text.strip()[:40]))
-            if not isinstance(row.get("target"), list):
-                for key, value in row.items():
-                    if isinstance(value, (list, dict)):
-                        expected = "a number, text, true, false or null"
-                        raise DataError(explain(where, repr(key), expected, type(value).__name__))
+            for key, value in row.items():
+                if isinstance(value, dict):
+                    expected = "a number, text, true, false, null or a list"
+                    raise DataError(explain(where, repr(key), expected, "an object"))
+            listed = listed or any(isinstance(value, list) for value in row.values())
             columns.update(dict.fromkeys(row))
             rows.append(row)
+            places.append(where)
             check_columns(str(path), len(columns))
             if len(rows) % 1024 == 0 or len(columns) > 1000:
                 size = len(rows) * len(columns) * CELL
                 check_unpacked(path, packed, size, what="the table")
     check_unpacked(path, packed, len(rows) * len(columns) * CELL, what="the table")
-    if rows and all(isinstance(row.get("target"), list) for row in rows):
+    if listed and all(isinstance(row.get("target"), list) and "start" in row for row in rows):
         return rows_of_entries(rows, str(path), settings.frequency)
+    if listed:
+
+        def check(rows: int, columns: int) -> None:
+            check_columns(str(path), columns)
+            check_unpacked(path, packed, rows * columns * CELL, what="the table")
+
+        return rows_of_lists(dict(zip(places, rows, strict=True)), check)
     with reading(path, "a table of JSON objects"):
         return pd.DataFrame(rows, columns=list(columns))

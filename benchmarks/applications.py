@@ -419,7 +419,10 @@ def main() -> None:
         if not (source := DATA / APPLICATIONS[name].source).exists():
             print(f"{name}: left out, no {source}", flush=True)
             continue
-        runs = read(output).get(name, {"runs": []})["runs"] if given.go_on else []
+        held = read(output).get(name, {}) if given.go_on else {}
+        if held.get("settings", given.set) != given.set:
+            options.error(f"--go-on: the seeds of {name} that are there have {held['settings']}")
+        runs = held.get("runs", [])
         seeds = [seed for seed in range(given.seeds) if seed not in [one["seed"] for one in runs]]
         for result in measure(name, seeds, given.set, runs) if seeds else ():
             print(line(name, result), flush=True)

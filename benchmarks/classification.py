@@ -183,7 +183,10 @@ def main() -> None:
         output = RESULTS
     rows: dict[str, dict[str, Any]] = {}
     if given.go_on:
-        rows = {row["set"]: row for row in json.loads(given.go_on.read_text())["rows"]}
+        held = json.loads(given.go_on.read_text())
+        if (held["settings"], held["validation"]) != (settings, given.validation):
+            options.error(f"--go-on: its seeds have {held['settings']}, not {settings}")
+        rows = {row["set"]: row for row in held["rows"]}
     asked = [
         (seed, name)
         for seed in range(given.seeds)

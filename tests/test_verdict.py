@@ -231,3 +231,19 @@ def test_a_departure_is_advised_to_who_loses_to_what_it_departs_from():
 def test_a_winner_is_given_no_advice():
     truth = np.zeros((1, 20, 5))
     assert forecast(truth, truth + 0.9, naive=truth + 1.0)["try"] == []
+
+
+def test_what_cannot_be_better_is_given_no_advice():
+    """A model as right as it can be, like its baseline; one that errs as often is given some."""
+    assert not labelled(60, 60, 60)["better"]
+    assert labelled(60, 60, 60)["try"] == []
+    assert labelled(60, 58, 58)["try"]
+    truth = np.zeros((1, 20, 5))
+    assert "perfect" not in forecast(truth, truth, naive=truth)
+    assert forecast(truth, truth, naive=truth)["try"] == []
+
+
+def test_an_ensemble_is_told_as_its_task_combines_it():
+    [row] = [row for row in ADVICE if row.name == "ensemble"]
+    assert "the median of" in row.text(Case("forecasting", "drift"))
+    assert "the mean of" in row.text(Case("classification", "majority"))

@@ -192,7 +192,8 @@ ADVICE: tuple[Advice, ...] = (
         "ensemble",
         lambda case: not case.collapsed and case.setting("train.ensemble") == 1,
         lambda case: (
-            "train.ensemble: 5: the median of networks from different seeds; five times as long"
+            f"train.ensemble: 5: the {'median' if case.task == 'forecasting' else 'mean'} of "
+            "networks from different seeds; five times as long"
         ),
         "airline: MASE .45 becomes .42 (13 windows); Smyl (2020), winner of M4",
     ),
@@ -263,7 +264,8 @@ def judge(
         settings or {},
         losses.get("loss", ()),
     )
-    wanted = collapsed or not verdict["better"]
+    perfect = verdict.pop("perfect")  # nothing can be better
+    wanted = collapsed or not (verdict["better"] or perfect)
     advice = [row.text(case) for row in ADVICE if row.applies(case)] if wanted else []
     verdict["try"] = advice[:MOST_ADVICE]
     return verdict
@@ -297,6 +299,7 @@ def _duel(part: Mapping[str, Any], n: Mapping[str, int], name: str) -> dict[str,
         return {
             "ahead": tuple(w for w, of in others.items() if (of > value if up else of < value)),
             "better": ahead > 0,
+            "perfect": value == (1.0 if up else 0.0),
             "metric": METRICS[metric].title,
             "value": number(value),
             "rival": BASELINES[rival].title if rival in BASELINES else rival,

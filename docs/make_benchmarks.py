@@ -355,11 +355,11 @@ training part. Beside it AutoETS, AutoTheta and the seasonal naive forecast, MAS
 Accuracy of `SequenceClassifier()` on the standard test parts, mean and spread (standard deviation)
 over five seeds; nothing is tuned a set. Seconds are those of the processors, of which a fit uses
 two at a time: by the clock of two free ones the longest, Epilepsy's, took 50. Beside it purely
-recurrent networks, `stem=None`, up to four of them, five seeds, too; networks that all have a stem,
-one or two seeds (the commit before every second pair had none); and MiniRocket (Dempster et al.
-2021) of aeon, run here (`python benchmarks/minirocket.py --seeds 1`; unequal series filled up
-with zeros). 1-NN is the nearest neighbour by Euclidean distance. Published figures: one seed or the
-mean of several, as tsml-eval has them.""", classification),
+recurrent networks, `stem=None`, up to four of them, and two networks that both have a stem,
+`ensemble=2`, five seeds, too; and MiniRocket (Dempster et al. 2021) of aeon, run here (`python
+benchmarks/minirocket.py --seeds 1`; unequal series filled up with zeros). 1-NN is the nearest
+neighbour by Euclidean distance. Published figures: one seed or the mean of several, as tsml-eval
+has them.""", classification),
     ("regression", "Regression with the defaults", """\
 `SequenceRegressor()` on seven made sets of which the truth is known, drawn anew with each seed, and
 on the engines of C-MAPSS FD001 (their test part). Seconds are those of the processors, all threads

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from seqkit.recipe.reading import read_recipe
 from seqkit.runs.describing import describe_data
 from seqkit.runs.experiment import run
 from seqkit.runs.finished import forecast
+from seqkit.runs.flows import check_data
 
 
 def months(n: int = 144) -> pd.DataFrame:
@@ -304,6 +306,23 @@ def test_experiments_one_after_the_other(clock, why, tmp_path):
     )  # fmt: skip
     assert resolved.recipe.data.target == "state"
     assert why in (tmp_path / "recipe.yaml").read_text()
+
+
+def test_numbered_channels_of_series_a_line_are_no_steps(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [
+        {"id": f"r{i}", "mfcc": rng.normal(size=(int(rng.integers(9, 20)), 13)).tolist(),
+         "word": ("yes", "no")[i % 2]}
+        for i in range(20)
+    ]  # fmt: skip
+    file = tmp_path / "words.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    write_recipe(file, tmp_path / "recipe.yaml")
+    recipe = read_recipe(tmp_path / "recipe.yaml").recipe
+    assert (recipe.task, recipe.data.series_id, recipe.data.target) == (
+        "classification", "unique_id", "word",
+    )  # fmt: skip
+    assert "13 features" in str(check_data(read_recipe(tmp_path / "recipe.yaml")))
 
 
 @pytest.mark.parametrize("change", ["mixed", "constant", "month"])

@@ -43,8 +43,9 @@ def inspect_data(
     - time: a column of dates (as such, as text, or as yyyymmdd numbers), by its name where there
       are several; else an ascending number column with a name such as "step" or "cycle", or a
       first column that ascends by the same step all through.
-    - layout: long where there is a time column; wide where 10 or more numeric columns are numbered
-      (t0, t1, ... or 1, 2, ...) or are more than the rows; else long.
+    - layout: long where there is a time column, or values of `unique_id` repeat; wide where 10 or
+      more numeric columns are numbered (t0, t1, ... or 1, 2, ...) or are more than the rows; else
+      long.
     - several files: one series each, and the label in the name of the folder, in the file's own or
       in a table of labels; else one table (:mod:`seqkit.data.file_sets`).
     - columns: where every stamp occurs once and no target is named, columns that are named alike or

@@ -308,6 +308,15 @@ def test_experiments_one_after_the_other(clock, why, tmp_path):
     assert why in (tmp_path / "recipe.yaml").read_text()
 
 
+def test_whole_texts_are_said_to_be_no_series(tmp_path):
+    frame = pd.DataFrame({"review": ["loved it", "awful, dull"] * 20, "mood": ["good", "bad"] * 20})
+    frame.to_csv(tmp_path / "reviews.csv", index=False)
+    with pytest.raises(
+        RecipeError, match="'review' has a whole text in a row: tokens are read a row"
+    ):
+        write_recipe(tmp_path / "reviews.csv", tmp_path / "r.yaml", target="mood")
+
+
 def test_numbered_channels_of_series_a_line_are_no_steps(tmp_path):
     rng = np.random.default_rng(0)
     lines = [

@@ -17,6 +17,7 @@ import numpy as np
 from seqkit.data.dates import is_date_text
 from seqkit.data.file_sets import FileSet, find_set, joined_table, named_by_file
 from seqkit.data.frequencies import count_absent, sizes_for
+from seqkit.data.guessed_task import find_task, seem_labels
 from seqkit.data.guesses import GuessedRoles, columns_are_series, guess_roles
 from seqkit.data.readers import ReadSettings, read_sequences, reader_for
 from seqkit.data.roles import DEFAULT_ID
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["DataSummary", "Wanted", "inspect_data"]
-
-MANY_CLASSES = 20
 
 
 def inspect_data(
@@ -128,7 +127,7 @@ def _inspect_files(found: FileSet, wanted: Wanted, settings: ReadSettings) -> Da
         settings = replace(settings, sort=True)
         sequences = read_sequences(found.files, **given, settings=settings)
         reasons["sort"] = "the rows are not in the order of time"
-    labels, why = _are_labels(np.asarray(sequences.y))
+    labels, why = seem_labels(np.asarray(sequences.y))
     if wanted.task is not None:
         labels, why = wanted.task == "classification", f"{wanted.task} was asked for"
     task = "classification" if labels else "regression"
@@ -172,7 +171,7 @@ def _inspect_series(found: FileSet, wanted: Wanted) -> DataSummary:
         notes.append("The file has no labels and no targets: a recipe needs some.")
     else:
         stated_label = ending != ".npz" and sequences.y.dtype.kind == "i"  # numbers are floats
-        labels, why = (True, "a label") if stated_label else _are_labels(np.asarray(sequences.y))
+        labels, why = (True, "a label") if stated_label else seem_labels(np.asarray(sequences.y))
         if wanted.task is not None:
             labels, why = wanted.task == "classification", f"{wanted.task} was asked for"
         task = "classification" if labels else "regression"
@@ -240,7 +239,7 @@ def _inspect_table(found: FileSet, table: Table, wanted: Wanted) -> DataSummary:
     target = roles.target
     time = roles.times[0] if len(roles.times) == 1 else roles.times or None
     codes = _codes(frame, roles, reasons)
-    task, n_classes, smallest = _find_task(frame, target, codes, reasons, wanted.task)
+    task, n_classes, smallest = find_task(frame, target, codes, reasons, wanted.task)
     if roles.layout == "wide":
         lengths, n_missing = _wide_sizes(frame, roles.features)
     else:
@@ -429,62 +428,3 @@ def _wide_sizes(frame: pd.DataFrame, features: Sequence[str]) -> tuple[np.ndarra
     lengths = np.where(known.any(axis=1), last, 0)
     inside = np.arange(known.shape[1]) < lengths[:, None]
     return lengths, int((inside & ~known).sum())
-
-
-def _are_labels(values: np.ndarray) -> tuple[bool, str]:
-    """Tell labels from numbers, with the reason."""
-    if values.dtype.kind in "OUSb":
-        return True, "it is text or true/false"
-    distinct = np.unique(values[~np.isnan(values)] if values.dtype.kind == "f" else values)
-    whole = values.ndim == 1 and (distinct == np.round(distinct)).all()
-    if whole and distinct.size <= MANY_CLASSES and distinct.size * 2 <= values.size:
-        return True, f"it has {distinct.size} distinct whole numbers"
-    return False, "it is a number of many values"
-
-
-def _find_task(
-    frame: pd.DataFrame,
-    target: str | None,
-    codes: np.ndarray,
-    reasons: dict[str, str],
-    wanted: str | None = None,
-) -> tuple[str | None, int | None, int | None]:
-    import pandas as pd
-
-    if target is None:
-        reasons["task"] = "unknown without a target"
-        return None, None, None
-    column = frame[target]
-    kinds = pd.api.types
-    plain: np.ndarray[Any, Any] = column.to_numpy(
-        dtype=np.float64 if kinds.is_numeric_dtype(column.dtype) and not kinds.is_bool_dtype(
-            column.dtype) else object,
-        na_value=np.nan,
-    )  # fmt: skip
-    marks = pd.factorize(plain)[0]
-    n_series = int(codes.max()) + 1
-    first = np.full(n_series, -1)
-    first[codes[::-1]] = marks[::-1]
-    constant = bool((first[codes] == marks).all()) and n_series > 1
-    per_series = plain[np.unique(codes, return_index=True)[1]] if constant else plain
-    labels, why = _are_labels(per_series)
-    if wanted is not None:
-        labels, why = wanted == "classification", f"{wanted} was asked for"
-        constant = constant and wanted != "forecasting"
-    if constant:
-        task = "classification" if labels else "regression"
-        where = (
-            "is the same in all rows of a series" if n_series < len(frame) else "is one a series"
-        )
-    elif plain.dtype.kind == "f" and wanted in (None, "forecasting"):
-        # A count or an on/off signal is forecast as the number it is.
-        task, where, why = "forecasting", "changes within a series", "it is a number"
-        labels = False
-    else:
-        reasons["task"] = f"{target!r} changes within a series, and {why}: try task: tagging"
-        return None, None, None
-    reasons["task"] = f"{task}: {target!r} {where}, and {why}"
-    if not labels:
-        return task, None, None
-    sizes = np.unique(pd.factorize(per_series)[0], return_counts=True)[1]
-    return task, int(sizes.size), int(sizes.min())

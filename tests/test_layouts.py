@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from seqkit import SequenceClassifier, SequenceForecaster, SequenceRegressor, load_run, run
@@ -138,6 +139,7 @@ def test_entries_of_gluonts(tmp_path):
 SCALARS = st.one_of(st.integers(-99, 99), st.floats(-9, 9), st.text("ab ,", max_size=3))
 
 
+@settings(deadline=None)
 @drawn(st.data(), st.integers(1, 3), st.lists(st.integers(1, 6), min_size=1, max_size=5))
 def test_lists_become_the_rows_that_they_are(data, width, lengths):
     """Every step of every series is there once, in its place; what is no list is said of all."""

@@ -300,7 +300,9 @@ def test_experiments_one_after_the_other(clock, why, tmp_path):
     runs = frame.groupby("experiment").cumcount()
     frame["seconds"] = runs * (clock or 0) + 0.03
     frame["state"] = np.where(frame["experiment"].str[-1].astype(int) < 5, "ok", "faulty")
-    resolved, _ = written(frame if clock else frame.drop(columns="seconds"), tmp_path)
+    frame["experiment"] = pd.Categorical(frame["experiment"], [*frame["experiment"].unique(), "x"])
+    frame = frame if clock else frame.drop(columns="seconds")
+    resolved, _ = written(frame, tmp_path, "data.parquet")
     assert (resolved.recipe.task, resolved.recipe.data.series_id) == (
         "classification", "experiment",
     )  # fmt: skip

@@ -120,7 +120,7 @@ def test_entries_of_gluonts(tmp_path):
     path.write_text(
         '{"start": "2024-01-01", "target": [1, 2, null], "item_id": "a", "feat_static_cat": [3],'
         ' "feat_dynamic_real": [[5, 6, 7]]}\n'
-        '{"start": "2024-02-01", "target": [4], "item_id": "b", "feat_static_cat": [1],'
+        '{"start": "2024-02-01", "target": [4], "item_id": "b", "from": {}, "feat_static_cat": [1],'
         ' "feat_dynamic_real": [[8]]}\n'
     )
     frame = read_frame(path, settings=ReadSettings(frequency="MS"))

@@ -363,7 +363,7 @@ def _labels_of(frame: pd.DataFrame, series: str, names: Collection[str]) -> list
 
     Text that is different in each of them is a name, and no label.
     """
-    groups = frame.groupby(series)
+    groups = frame.groupby(series, observed=True)
     found = []
     for name in frame.columns:
         count = frame[name].nunique() if name in names else 0

@@ -130,7 +130,7 @@ def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     places: list[str] = []
     columns: dict[str, None] = {}
-    listed = False
+    listed, entries = False, True
     with open_text(path) as file:
         for number, text in enumerate(file, start=1):
             if not text.strip():
@@ -140,10 +140,12 @@ def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
                 row = json.loads(text)
             if not isinstance(row, dict):
                 raise DataError(explain(where, "the line", "a JSON object", text.strip()[:40]))
+            entry = isinstance(row.get("target"), list) and "start" in row  # has keys of its own
             for key, value in row.items():
-                if isinstance(value, dict):
+                if isinstance(value, dict) and not entry:
                     expected = "a number, text, true, false, null or a list"
                     raise DataError(explain(where, repr(key), expected, "an object"))
+            entries = entries and entry
             listed = listed or any(isinstance(value, list) for value in row.values())
             columns.update(dict.fromkeys(row))
             rows.append(row)
@@ -153,7 +155,7 @@ def read_json_lines(path: Path, settings: ReadSettings) -> pd.DataFrame:
                 size = len(rows) * len(columns) * CELL
                 check_unpacked(path, packed, size, what="the table")
     check_unpacked(path, packed, len(rows) * len(columns) * CELL, what="the table")
-    if listed and all(isinstance(row.get("target"), list) and "start" in row for row in rows):
+    if listed and entries:
         return rows_of_entries(rows, str(path), settings.frequency)
     if listed:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,7 @@ def test_what_a_line_lacks_is_missing(tmp_path):
         ({"x": [1, {"a": 1}]}, r"a.jsonl:2: step 1 of 'x' must be .*dict of 1"),
         ({"x": [[[1, 2]]]}, r"a.jsonl:2: step 0 of 'x_0' must be .*list of 2"),
         ({"x": {"a": 1}}, r"a.jsonl:2: 'x' must be .*or a list; got 'an object'"),
+        ({"x": [1], "unique_id": 7}, r"a.jsonl:2: 'unique_id' must be another in every line"),
         ({"x": [[1]], "x_0": [2]}, r"a.jsonl:2: 'x_0' must be named unlike"),
     ],
 )
@@ -194,12 +196,23 @@ def test_lists_that_are_no_series(line, words, tmp_path):
         read_frame(path)
 
 
-def test_lists_are_bounded(tmp_path):
-    """A line of few bytes does not fill the memory: what is said once is said of every step."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        {f"k{i}": 1 for i in range(900)} | {"x": [1] * 300_000},
+        {"x": [{f"k{i}": 1} for i in range(20_000)]},
+    ],
+)
+def test_lists_are_bounded(line, tmp_path):
+    """A line of few bytes does not fill the memory: it is refused before its table is made."""
     path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({f"k{i}": 1 for i in range(900)} | {"x": [1] * 900_000}))
-    with pytest.raises(DataError, match="the table must be at most"):
+    path.write_text(json.dumps(line))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"the table must be at most|columns"):
         read_frame(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 * path.stat().st_size
 
 
 def test_tags_as_lists(tmp_path):

@@ -171,14 +171,17 @@ def rows_of_lists(
             expected = "lists of one length, of a step at least, as in the other lines"
             raise DataError(explain(at, "the line", expected, lengths or list(entry)[:12]))
         length = next(iter(lengths.values()))
+        check(rows + length, len(entry))  # before what is said once is there for every step
         columns: dict[str, list[Any]] = {ID: [i if name is None else entry[name]] * length}
         for key, value in entry.items():
             if key == name:
                 continue
-            found = _steps_of(key, value, at) if key in lists else {key: [value] * length}
+            found = _steps_of(key, value, at, check) if key in lists else {key: [value] * length}
             for column, values in found.items():
                 if column in columns:
                     expected = "named unlike the other columns"
+                    if column == ID:
+                        expected = "another in every line, as the name of a series"
                     raise DataError(explain(at, repr(key), expected, repr(column)))
                 columns[column] = values
         check(rows + length, len(table.keys() | columns.keys()))
@@ -197,7 +200,9 @@ def _names_all(key: str, entries: Iterable[dict[str, Any]]) -> bool:
     return named and len(set(found)) == len(found)
 
 
-def _steps_of(key: str, steps: list[Any], at: str) -> dict[str, list[Any]]:
+def _steps_of(
+    key: str, steps: list[Any], at: str, check: Callable[[int, int], None]
+) -> dict[str, list[Any]]:
     """Return the columns that a list is: itself, or one for each place, or name, in a step."""
     kinds = {type(step) if isinstance(step, list | dict) else object for step in steps}
     found = {key: steps}
@@ -205,6 +210,7 @@ def _steps_of(key: str, steps: list[Any], at: str) -> dict[str, list[Any]]:
         found = {f"{key}_{k}": list(values) for k, values in enumerate(zip(*steps, strict=True))}
     elif kinds == {dict}:
         names = dict.fromkeys(name for step in steps for name in step)
+        check(len(steps), len(names))
         found = {f"{key}_{name}": [step.get(name) for step in steps] for name in names}
     for column, values in found.items():
         for number, value in enumerate(values):
